@@ -1,0 +1,25 @@
+"""The multi-stage architectures of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009).
+
+    from multistage import FilterBank, Rectify, LocalContrastNorm, AveragePool, MaxPool, MultiStageNet, load
+
+Names are imported when they are first used, so that a refused configuration need not wait for torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
+    from multistage.network import MultiStageNet
+    from multistage.runs import load
+
+__version__ = "0.1.0"
+__all__ = ["AveragePool", "FilterBank", "LocalContrastNorm", "MaxPool", "MultiStageNet", "Rectify", "load"]
+
+_HOME = {"MultiStageNet": "multistage.network", "load": "multistage.runs"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'multistage' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME.get(name, "multistage.layers")), name)

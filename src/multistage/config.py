@@ -1,0 +1,238 @@
+"""A run's configuration: one flat mapping from the key typed on the command line to a plain value.
+
+`train.py` makes it from Hydra's files, `check` decides whether it can be run, and everything below reads it by key:
+``config["optimizer.lr"]``, ``section(config, "contrast_norm")``. It is stored in the run's record as it is.
+"""
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from multistage.errors import ConfigError
+
+Value = str | int | float | bool | None
+Config = Mapping[str, Any]
+
+DATA_SETS = ("digits", "mnist", "fashion_mnist", "cifar10", "caltech101", "norb", "image_folder", "fake")
+READOUTS = ("softmax", "sgd", "lbfgs")
+
+
+def listing(values: Iterable[object]) -> str:
+    """Values as they are typed on the command line: 1, true, null."""
+    names = {None: "null", True: "true", False: "false"}
+    return ", ".join(names[v] if v is None or isinstance(v, bool) else str(v) for v in values)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; nearest: ...' with the most similar known names, or nothing if none is similar."""
+    known = sorted(known)
+    last_parts = {key.rpartition(".")[2]: key for key in known}
+    similar = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    similar += [last_parts[part] for part in difflib.get_close_matches(name, last_parts, n=2, cutoff=0.75)]
+    return f"; nearest: {', '.join(dict.fromkeys(similar))}" if similar else ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key may hold: a test, and the same in words."""
+
+    allowed: str
+    accepts: Callable[[Any], bool]
+
+
+def one_of(*choices: Value) -> Rule:
+    return Rule(f"one of {listing(choices)}", lambda v: any(v == c and type(v) is type(c) for c in choices))
+
+
+def whole(low: int, high: int = 10**9) -> Rule:
+    return Rule(f"a whole number from {low} to {high}", lambda v: type(v) is int and low <= v <= high)
+
+
+def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
+    bounds = f"a number above {low:g}, at most {high:g}" if exclusive else f"a number from {low:g} to {high:g}"
+
+    def accepts(v: Any) -> bool:
+        return type(v) in (int, float) and math.isfinite(v) and (low < v <= high if exclusive else low <= v <= high)
+
+    return Rule(bounds, accepts)
+
+
+def text() -> Rule:
+    return Rule("a non-empty text", lambda v: isinstance(v, str) and v != "" and "\0" not in v)
+
+
+def word() -> Rule:
+    def accepts(v: Any) -> bool:
+        return isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v) and len(v) <= 100
+
+    return Rule("letters, digits, '_', '.' and '-', at most 100", accepts)
+
+
+def either(first: Rule, second: Rule) -> Rule:
+    return Rule(f"{first.allowed}, or {second.allowed}", lambda v: first.accepts(v) or second.accepts(v))
+
+
+FLAG = Rule("true or false", lambda v: isinstance(v, bool))
+NOTHING = Rule("null", lambda v: v is None)
+PLAIN = Rule("text, a finite number, true, false or null", lambda v: not isinstance(v, float) or math.isfinite(v))
+
+_STAGE = {
+    "maps": whole(1, 4096),
+    "kernel": whole(1, 999),
+    "window": whole(1, 999),
+    "step": whole(1, 999),
+    "fan_in": either(whole(1, 4096), NOTHING),
+    "filter_range": number(0, 100, exclusive=True),
+}
+
+RULES: dict[str, Rule] = {
+    "model": word(),
+    "model.rectify": one_of("none", "abs", "relu"),
+    "model.normalise": one_of("none", "lcn", "batchnorm", "lcn_batchnorm"),
+    "model.pool": one_of("average", "max", "max_overlap"),
+    "stages": one_of(1, 2),
+    "data": one_of(*DATA_SETS),
+    "data.root": text(),
+    "data.image_size": whole(1, 4096),
+    "data.maps": whole(1, 3),
+    "data.batch_size": whole(1, 10**6),
+    "data.train_per_class": either(whole(1), NOTHING),
+    "data.test_per_class": either(whole(1), NOTHING),
+    "data.validation": whole(0),
+    "data.variance": one_of("one_pass", "two_pass"),
+    "data.classes": whole(2, 1000),
+    "geometry": word(),
+    **{f"geometry.stage{n}.{key}": rule for n in (1, 2) for key, rule in _STAGE.items()},
+    "filter_bank.squash": one_of("tanh", "none"),
+    "filter_bank.gain": FLAG,
+    "filter_bank.bias": FLAG,
+    "filter_bank.padding": whole(0, 999),
+    "contrast_norm.kernel_size": Rule(
+        "an odd whole number from 1 to 999", lambda v: type(v) is int and v in range(1, 1000, 2)
+    ),
+    "contrast_norm.sigma": either(number(0, 999, exclusive=True), NOTHING),
+    "contrast_norm.floor": either(one_of("mean"), number(0)),
+    "contrast_norm.border": one_of("zero", "renormalise", "reflect", "replicate"),
+    "contrast_norm.across_maps": FLAG,
+    "contrast_norm.floor_gradient": FLAG,
+    "filters": one_of("random"),
+    "refine": FLAG,
+    "readout": one_of(*READOUTS),
+    "hidden": whole(0, 10**6),
+    "lbfgs.penalty": number(0, exclusive=True),
+    "lbfgs.max_iter": whole(1),
+    "draw": whole(0, 2**63 - 1),
+    "seed": whole(0, 2**63 - 1),
+    "trainer.max_epochs": whole(1, 10**6),
+    "trainer.accelerator": one_of("auto", "cpu", "gpu"),
+    "optimizer.lr": number(0, exclusive=True),
+    "schedule": NOTHING,
+    "logger": one_of("csv", "wandb", "tensorboard"),
+    "logger.project": word(),
+    "logger.mode": one_of("offline", "online"),
+    "experiment": NOTHING,
+    "name": word(),
+    "output": text(),
+    "overwrite": FLAG,
+}
+
+OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
+
+OPTIONAL = ("data.variance", "data.classes", "logger.project", "logger.mode", "schedule")
+
+WITHOUT_BEARING = (
+    "name",
+    "experiment",
+    "output",
+    "overwrite",
+    "data.root",
+    "logger",
+    "logger.*",
+    "trainer.accelerator",
+)
+
+
+def section(config: Config, prefix: str) -> dict[str, Any]:
+    """The keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
+    return {key.removeprefix(prefix + "."): value for key, value in config.items() if key.startswith(prefix + ".")}
+
+
+def bears_on_result(key: str) -> bool:
+    """Whether two runs that differ in this key are different runs."""
+    return key not in WITHOUT_BEARING and f"{key.partition('.')[0]}.*" not in WITHOUT_BEARING
+
+
+def check(config: Config) -> None:
+    """Refuse, before any data is touched, what cannot be run.
+
+    Raises:
+        ConfigError: One line with the key, its value and what is allowed.
+    """
+    for key in RULES:
+        if key not in config and key not in OPTIONAL:
+            raise ConfigError(f"{key} is missing")
+    for key, value in config.items():
+        rule = RULES.get(key, PLAIN if key.partition(".")[0] in OPEN_SECTIONS else None)
+        if rule is None:
+            raise ConfigError(f"unknown key {key!r}{nearest(key, RULES)}")
+        if not rule.accepts(value):
+            raise ConfigError(f"{key}={listing([value])} is not allowed; expected {rule.allowed}")
+    _check_combinations(config)
+
+    from multistage.geometry import stage_geometries, trace  # which reads configurations itself
+
+    side = config["data.image_size"]
+    trace((config["data.maps"], side, side), stage_geometries(config))
+    _check_torch_class(config, "optimizer", "torch.optim", given=("params",))
+    if "schedule" not in config:
+        _check_torch_class(config, "schedule", "torch.optim.lr_scheduler", given=("optimizer", *SCHEDULE_LENGTHS))
+
+
+def _check_combinations(config: Config) -> None:
+    if config["refine"] and config["readout"] != "softmax":
+        raise ConfigError(
+            f"readout={config['readout']} reads frozen features only; add refine=false, or keep readout=softmax"
+        )
+    if config["hidden"] and config["readout"] != "softmax":
+        raise ConfigError(
+            f"hidden={config['hidden']} belongs to readout=softmax; readout={config['readout']} is linear"
+        )
+    train, validation = config["data.train_per_class"], config["data.validation"]
+    if train is not None and validation >= train:
+        raise ConfigError(
+            f"data.validation={validation} leaves nothing to train on; it must be below data.train_per_class={train}"
+        )
+
+
+SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
+"""Arguments of torch's schedules that mean the number of steps of the whole training; filled in by `training`."""
+
+
+def _check_torch_class(config: Config, prefix: str, module: str, given: tuple[str, ...]) -> None:
+    arguments = section(config, prefix)
+    target = arguments.pop("_target_", None)
+    accepted = inspect.signature(torch_class(prefix, target, module)).parameters
+    for name in arguments:
+        if name not in accepted or name in given:
+            raise ConfigError(
+                f"{prefix}.{name} is no argument of {target}; remove it with '~{prefix}.{name}'{nearest(name, accepted)}"
+            )
+    for name, parameter in accepted.items():
+        if parameter.default is parameter.empty and name not in (*arguments, *given, "args", "kwargs"):
+            raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
+
+
+def torch_class(key: str, target: Any, module: str) -> type:
+    """The class that ``<key>._target_`` names, which must lie in `module`, so that no configuration can run other code."""
+    import importlib
+
+    home = importlib.import_module(module)
+    classes = {name: c for name, c in vars(home).items() if inspect.isclass(c) and not name.startswith("_")}
+    name = str(target).removeprefix(module + ".")
+    if target != f"{module}.{name}" or name not in classes:
+        hint = nearest(name.rpartition(".")[2], classes)
+        raise ConfigError(f"{key}._target_={listing([target])} is not allowed; expected a class of {module}{hint}")
+    return classes[name]

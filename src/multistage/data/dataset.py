@@ -1,0 +1,60 @@
+"""A data set in memory, before any draw."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All images of a data set.
+
+    Attributes:
+        images: [n, maps, height, width]; uint8 as decoded, or float32 where preprocessing is already done.
+        labels: int64 [n], from 0.
+        class_names: One name a class.
+        names: One name an image, the same on every machine: draws are a function of these.
+        is_test: bool [n], the official split; None where the draw decides.
+        content_hash: SHA-256 of what was read.
+    """
+
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+    names: Sequence[str]
+    is_test: Tensor | None
+    content_hash: str
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """Images as the network takes them: float32 [len(indices), maps, height, width]."""
+        chosen = self.images[indices]
+        return standardise(chosen) if chosen.dtype == torch.uint8 else chosen
+
+
+def standardise(images: Tensor) -> Tensor:
+    """Each image by itself to mean 0 and standard deviation 1 (over all its pixels and maps); a flat one to 0.
+
+    No statistic is taken over images, so that nothing of test images can leak and one image alone can be classified.
+
+    Args:
+        images: uint8 [n, maps, height, width].
+
+    Returns:
+        float32, same shape.
+    """
+    x = images.float()
+    x -= x.mean((1, 2, 3), keepdim=True)
+    deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt_()
+    x /= torch.where(deviation > 0, deviation, 1)
+    return x
+
+
+def hash_tensors(*tensors: Tensor) -> str:
+    """SHA-256 of the bytes of tensors."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()

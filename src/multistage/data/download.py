@@ -1,0 +1,104 @@
+"""Missing data sets: downloaded where that is dependable, else one line says what to fetch from where."""
+
+import hashlib
+import logging
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from multistage.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where a data set comes from.
+
+    Attributes:
+        name: As people know it.
+        url: A zip file.
+        size_mb: Of the download, megabytes.
+        licence: Of the data.
+        folder: Where its files belong, below the data root.
+        inner: Name of the tar file inside the zip that holds the data.
+    """
+
+    name: str
+    url: str
+    size_mb: int
+    licence: str
+    folder: str
+    inner: str
+
+    def advice(self, root: Path) -> str:
+        """What a person has to do where the download fails."""
+        return (
+            f"fetch {self.url} ({self.size_mb} MB, {self.licence}), unpack it so that its class folders lie in "
+            f"{root / self.folder}, or set data.root or MULTISTAGE_DATA to where they are"
+        )
+
+
+def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
+    """The folder of a data set, downloaded if it is not there; complete and verified, or not there at all.
+
+    Args:
+        archive: Where from.
+        root: The data root.
+        expected: Manifest: relative path -> SHA-256. Nothing else is unpacked.
+
+    Raises:
+        DataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand.
+    """
+    folder = root / archive.folder
+    if folder.is_dir():
+        return folder
+    log.warning("%s is not in %s; downloading %s MB (%s)", archive.name, folder, archive.size_mb, archive.licence)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".download-") as scratch:
+            packed, unpacked = Path(scratch) / "archive.zip", Path(scratch) / "unpacked"
+            with urlopen(archive.url, timeout=60) as response, packed.open("wb") as file:
+                shutil.copyfileobj(response, file)
+            with zipfile.ZipFile(packed) as outer:
+                inner = next((name for name in outer.namelist() if PurePosixPath(name).name == archive.inner), None)
+                if inner is None:
+                    raise DataError(f"{archive.url} holds no {archive.inner}; {archive.advice(root)}")
+                with outer.open(inner) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+                    _unpack(tar, expected, unpacked)
+            unpacked.rename(folder)
+    except (OSError, URLError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise DataError(f"{archive.name} could not be downloaded ({error}); {archive.advice(root)}") from None
+    return folder
+
+
+def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> None:
+    """Write the members that the manifest lists, and only those, checking each; a member is known by its last two names."""
+    missing = dict(expected)
+    for member in tar:
+        name = "/".join(PurePosixPath(member.name).parts[-2:])
+        source = tar.extractfile(member) if name in missing and member.isreg() else None
+        if source is None:
+            continue
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if _copy(source, target) != missing.pop(name):
+            raise DataError(f"{name} in the downloaded archive differs from the manifest")
+    if missing:
+        raise DataError(f"the downloaded archive lacks {len(missing)} files, {min(missing)} among them")
+
+
+def _copy(source: IO[bytes], target: Path) -> str:
+    """Copy and return the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        while block := source.read(1 << 20):
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()

@@ -1,0 +1,60 @@
+"""Manifests: the SHA-256 of every file of a data set, in the format of ``sha256sum``."""
+
+import hashlib
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+
+from multistage.errors import DataError
+
+FOLDER = Path(__file__).parent / "manifests"
+
+
+@cache
+def read(name: str) -> dict[str, str]:
+    """The manifest `name`: relative path -> SHA-256."""
+    lines = (FOLDER / f"{name}.sha256").read_text(encoding="utf-8").splitlines()
+    return {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
+
+
+def digest(expected: dict[str, str]) -> str:
+    """One hash for the whole data set."""
+    return hashlib.sha256("".join(f"{d}  {p}\n" for p, d in sorted(expected.items())).encode()).hexdigest()
+
+
+def verify(folder: Path, expected: dict[str, str], ignored: Sequence[str] = (), below: str = "") -> None:
+    """Compare a folder with a manifest, byte for byte.
+
+    Args:
+        folder: Where the files lie.
+        expected: Relative path -> SHA-256.
+        ignored: Patterns of relative paths that may lie there unlisted.
+        below: Look for stray files in this part of the folder only.
+
+    Raises:
+        DataError: One line that names changed, missing and stray files.
+    """
+    present = {p.relative_to(folder).as_posix(): p for p in (folder / below).rglob("*") if p.is_file()}
+    problems = {
+        "changed": [n for n, p in present.items() if n in expected and file_digest(p) != expected[n]],
+        "missing": [n for n in expected if n not in present],
+        "stray": [n for n in present if n not in expected and not any(fnmatch(n, pattern) for pattern in ignored)],
+    }
+    if any(problems.values()):
+        found = "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in problems.items() if names)
+        raise DataError(f"{folder} differs from its manifest ({found}); restore or remove these files")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return shown if len(names) <= 3 else f"{shown}, ..."

@@ -1,0 +1,87 @@
+"""Small NORB (LeCun, Huang & Bottou 2004): toys of 5 categories from all sides, 24,300 stereo pairs each to train and test.
+
+Reads the original binary-matrix files. A file is little-endian: a magic number for the type, the number of dimensions
+(at least three sizes follow, unused ones 1), then the values.
+"""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from multistage.config import Config
+from multistage.data.dataset import Dataset, hash_tensors
+from multistage.errors import DataError
+
+TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
+CLASS_NAMES = ("animal", "human", "plane", "truck", "car")
+STEMS = {
+    "training": "smallnorb-5x46789x9x18x6x2x96x96-training",
+    "testing": "smallnorb-5x01235x9x18x6x2x96x96-testing",
+}
+
+
+def load(config: Config) -> Dataset:
+    """All pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
+
+    Raises:
+        DataError: Files missing or damaged.
+    """
+    folder = Path(config["data.root"]) / "norb"
+    images, labels = [], []
+    for stem in STEMS.values():
+        pictures = read_matrix(_find(folder, f"{stem}-dat.mat"))
+        categories = read_matrix(_find(folder, f"{stem}-cat.mat"))
+        if pictures.ndim != 4 or categories.shape != pictures.shape[:1]:
+            raise DataError(f"{folder / stem}: images {pictures.shape} and categories {categories.shape} do not match")
+        if pictures.shape[1] < config["data.maps"] or pictures.shape[2:] != (config["data.image_size"],) * 2:
+            raise DataError(
+                f"{folder / stem}-dat.mat holds {pictures.shape[1:]} pictures; expected data.maps={config['data.maps']} "
+                f"and data.image_size={config['data.image_size']}"
+            )
+        images.append(torch.from_numpy(pictures[:, : config["data.maps"]].copy()))
+        labels.append(torch.from_numpy(categories.astype(np.int64)))
+    all_images, all_labels = torch.cat(images), torch.cat(labels)
+    if all_labels.min() < 0 or all_labels.max() >= len(CLASS_NAMES):
+        raise DataError(
+            f"{folder}: categories must be 0 to 4, found {int(all_labels.min())} to {int(all_labels.max())}"
+        )
+    is_test = torch.arange(len(all_labels)) >= len(labels[0])
+    names = [str(index) for index in range(len(all_labels))]
+    return Dataset(all_images, all_labels, CLASS_NAMES, names, is_test, hash_tensors(all_images, all_labels))
+
+
+def read_matrix(path: Path) -> np.ndarray:
+    """Read one file in NORB's binary-matrix format (bytes or 32-bit integers).
+
+    Raises:
+        DataError: Unknown type, impossible sizes, or more or fewer values than the header says.
+    """
+    content = path.read_bytes()
+    if len(content) < 8:
+        raise DataError(f"{path} is truncated: {len(content)} bytes are no header")
+    magic, rank = struct.unpack_from("<Ii", content)
+    if magic not in TYPES:
+        raise DataError(f"{path} is not a NORB matrix of bytes or integers (magic number {magic:#x})")
+    header = 8 + 4 * max(rank, 3)
+    if not 1 <= rank <= 8 or len(content) < header:
+        raise DataError(f"{path} has an impossible header: {rank} dimensions in {len(content)} bytes")
+    sizes = struct.unpack_from(f"<{rank}i", content, 8)
+    values = int(np.prod(sizes, dtype=object))
+    if min(sizes) < 1 or len(content) != header + values * TYPES[magic].itemsize:
+        raise DataError(
+            f"{path} is damaged or truncated: sizes {sizes} need {header + values * TYPES[magic].itemsize} bytes, "
+            f"it has {len(content)}"
+        )
+    return np.frombuffer(content, TYPES[magic], offset=header).reshape(sizes)
+
+
+def _find(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise DataError(
+            f"{path} is missing; fetch {name}.gz from https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/ (430 MB in all, for "
+            f"research only), unpack it into {folder}, or set data.root"
+        )
+    return path

@@ -1,0 +1,22 @@
+"""What can go wrong through no fault of the code, each with the exit code that `train.py` and `predict.py` end with.
+
+The text of each is one line for the user: what was wrong, what was expected, what to type instead.
+"""
+
+
+class MultistageError(Exception):
+    """A run that cannot be done or finished; shown as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(MultistageError):
+    """A setting that does not exist, is impossible, or makes no sense beside another."""
+
+    exit_code = 2
+
+
+class DataError(MultistageError):
+    """Images that are missing, changed, unreadable or too few."""
+
+    exit_code = 3

@@ -1,0 +1,86 @@
+"""Sizes: what comes out of each stage, and whether it can. Plain arithmetic, so that a bad size is refused at once.
+
+stage 1 on Caltech-101:  143 -> convolve 9 -> 135 -> pool 10, step 5 -> 26
+stage 2:                  26 -> convolve 9 ->  18 -> pool  6, step 4 ->  4     256 maps: 4,096 features
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from multistage.config import Config, section
+from multistage.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class StageGeometry:
+    """Sizes of one stage: filter bank, then pooling (rectification and normalisation keep sizes).
+
+    Attributes:
+        maps: Output maps of the filter bank.
+        kernel: Side of its kernels, pixels.
+        window: Side of the pooling window, pixels.
+        step: Distance between pooling windows, pixels.
+        fan_in: Input maps that each output map sees, chosen at random; None: all of them.
+        padding: Zeros around the input of the filter bank, pixels; 0 is the paper's "valid".
+        filter_range: Random kernels are uniform in +- this.
+    """
+
+    maps: int
+    kernel: int
+    window: int
+    step: int
+    fan_in: int | None = None
+    padding: int = 0
+    filter_range: float = 0.11
+
+
+@dataclass(frozen=True)
+class StageShapes:
+    """Shapes of one stage on the way: each (maps, height, width)."""
+
+    input: tuple[int, int, int]
+    filtered: tuple[int, int, int]
+    pooled: tuple[int, int, int]
+
+
+def trace(image: tuple[int, int, int], stages: Sequence[StageGeometry]) -> list[StageShapes]:
+    """Follow an image's shape through the stages.
+
+    Args:
+        image: (maps, height, width) of the input.
+        stages: From the input on.
+
+    Returns:
+        One entry a stage; the last one's `pooled` is what the classifier sees, flattened.
+
+    Raises:
+        ConfigError: A kernel or pooling window larger than its map, or more connections than maps; names the key.
+    """
+    shapes: list[StageShapes] = []
+    maps, height, width = image
+    for number, stage in enumerate(stages, 1):
+        key = f"geometry.stage{number}"
+        if stage.fan_in is not None and stage.fan_in > maps:
+            raise ConfigError(
+                f"{key}.fan_in={stage.fan_in} asks for more connections than the {maps} maps it can choose from"
+            )
+        conv = (stage.maps, *(side + 2 * stage.padding - stage.kernel + 1 for side in (height, width)))
+        if min(conv) < 1:
+            raise ConfigError(f"{key}.kernel={stage.kernel} exceeds its {height}x{width} map")
+        pool = (stage.maps, *((side - stage.window) // stage.step + 1 for side in conv[1:]))
+        if min(pool) < 1:
+            raise ConfigError(f"{key}.window={stage.window} exceeds its {conv[1]}x{conv[2]} map")
+        shapes.append(StageShapes((maps, height, width), conv, pool))
+        maps, height, width = pool
+    return shapes
+
+
+def stage_geometries(config: Config) -> list[StageGeometry]:
+    """The stages that a run's configuration describes. Max pooling takes windows as wide as their step, as in the paper."""
+    stages = []
+    for number in range(1, config["stages"] + 1):
+        sizes = section(config, f"geometry.stage{number}")
+        if config["model.pool"] == "max":
+            sizes["window"] = sizes["step"]
+        stages.append(StageGeometry(padding=config["filter_bank.padding"], **sizes))
+    return stages

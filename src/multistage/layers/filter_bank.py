@@ -1,0 +1,142 @@
+"""F_CSG: convolution, squashing, gain (equation 1 of the paper)."""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Squash = Literal["tanh", "none"]
+
+
+def filter_bank(
+    x: Tensor,
+    kernels: Tensor,
+    gain: Tensor | None = None,
+    bias: Tensor | None = None,
+    connections: Tensor | None = None,
+    squash: Squash = "tanh",
+    padding: int = 0,
+) -> Tensor:
+    """F_CSG, equation 1: ``y_j = g_j tanh(sum_i k_ij * x_i)``, where * is the true convolution.
+
+    torch's ``conv2d`` is a correlation: convolving with k is correlating with the flipped W, ``W[p, q] = k[-p, -q]``.
+
+    Args:
+        x: Maps [n, in_maps, height, width].
+        kernels: k, [out_maps, fan_in, k, k]; kernels[j, f] belongs to input map ``connections[j, f]``.
+        gain: g, [out_maps]; 1 if None.
+        bias: b, [out_maps], added inside the squashing; 0 if None, as equation 1 has it.
+        connections: Indices of input maps [out_maps, fan_in]; None connects every output map to all inputs, in order.
+        squash: ``"tanh"``, or ``"none"`` as in the authors' demo for random filters.
+        padding: Rows and columns of zeros put around x; 0 is the paper's "valid" convolution.
+
+    Returns:
+        [n, out_maps, height + 2 padding - k + 1, width + 2 padding - k + 1].
+
+    Raises:
+        ValueError: `squash` unknown, `fan_in` other than the input maps without a table, or a kernel larger than its map.
+
+    Source: paper, section 2, equation 1; the bias of PSD's encoder: Kavukcuoglu et al. 2008 (arXiv 1010.3467).
+    """
+    if squash not in ("tanh", "none"):
+        raise ValueError(f"squash must be 'tanh' or 'none', not {squash!r}")
+    in_maps, height, width = x.shape[-3:]
+    if connections is None and kernels.shape[1] != in_maps:
+        raise ValueError(
+            f"kernels expect {kernels.shape[1]} input maps, x has {in_maps}; give connections for a subset"
+        )
+    if kernels.shape[-1] > min(height, width) + 2 * padding:
+        raise ValueError(f"kernel_size={kernels.shape[-1]} exceeds its {height}x{width} map (padding={padding})")
+    flipped = kernels.flip(-2, -1)
+    weight = flipped if connections is None else _dense(flipped, connections, in_maps)
+    y = F.conv2d(x, weight, bias, padding=padding)
+    if squash == "tanh":
+        y = torch.tanh(y)
+    return y if gain is None else gain[:, None, None] * y
+
+
+def _dense(kernels: Tensor, connections: Tensor, in_maps: int) -> Tensor:
+    """Spread connected kernels over all input maps, [out_maps, in_maps, k, k]; a repeated connection adds up."""
+    out_maps, fan_in, k, _ = kernels.shape
+    where = connections[:, :, None, None].expand(out_maps, fan_in, k, k)
+    return kernels.new_zeros(out_maps, in_maps, k, k).scatter_add(1, where, kernels)
+
+
+class FilterBank(nn.Module):
+    """Module form of :func:`filter_bank`. Only connected kernels exist as parameters.
+
+    Args:
+        in_maps: Input maps.
+        out_maps: Output maps.
+        kernel_size: Side of the square kernels, pixels.
+        connections: Integer tensor [out_maps, fan_in] of input-map indices, or None for all.
+        squash: ``"tanh"`` or ``"none"``.
+        gain: Whether to learn g (initially 1).
+        bias: Whether to learn b (initially 0).
+        padding: Zeros around the input, pixels.
+
+    Attributes:
+        kernels: k (not the flipped W), [out_maps, fan_in, kernel_size, kernel_size], initially uniform in
+            +-1 / kernel_size (9 x 9: the +-0.11 of the authors' demo).
+
+    Raises:
+        ValueError: A count below 1, or a connection table of wrong shape or with indices that do not exist.
+    """
+
+    connections: Tensor | None
+
+    def __init__(
+        self,
+        in_maps: int,
+        out_maps: int,
+        kernel_size: int,
+        connections: Tensor | None = None,
+        squash: Squash = "tanh",
+        gain: bool = True,
+        bias: bool = False,
+        padding: int = 0,
+    ) -> None:
+        super().__init__()
+        if min(in_maps, out_maps, kernel_size) < 1 or padding < 0:
+            raise ValueError(
+                "in_maps, out_maps and kernel_size must be at least 1 and padding at least 0, "
+                f"not {in_maps}, {out_maps}, {kernel_size} and {padding}"
+            )
+        if squash not in ("tanh", "none"):
+            raise ValueError(f"squash must be 'tanh' or 'none', not {squash!r}")
+        if connections is not None:
+            _check_connections(connections, in_maps, out_maps)
+        self.in_maps, self.out_maps, self.kernel_size = in_maps, out_maps, kernel_size
+        self.squash: Squash = squash
+        self.padding = padding
+        fan_in = in_maps if connections is None else connections.shape[1]
+        self.register_buffer("connections", None if connections is None else connections.long())
+        self.kernels = nn.Parameter(torch.empty(out_maps, fan_in, kernel_size, kernel_size))
+        self.gain = nn.Parameter(torch.empty(out_maps)) if gain else None
+        self.bias = nn.Parameter(torch.empty(out_maps)) if bias else None
+        self.reset_parameters(1 / kernel_size)
+
+    def reset_parameters(self, limit: float, generator: torch.Generator | None = None) -> None:
+        """Draw kernels uniformly from +-`limit`; set gains to 1 and biases to 0."""
+        nn.init.uniform_(self.kernels, -limit, limit, generator=generator)
+        if self.gain is not None:
+            nn.init.ones_(self.gain)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return filter_bank(x, self.kernels, self.gain, self.bias, self.connections, self.squash, self.padding)
+
+    def extra_repr(self) -> str:
+        fan_in = self.kernels.shape[1]
+        wiring = "" if self.connections is None else f", fan_in={fan_in}"
+        return f"{self.in_maps}, {self.out_maps}, kernel_size={self.kernel_size}{wiring}, squash={self.squash!r}"
+
+
+def _check_connections(connections: Tensor, in_maps: int, out_maps: int) -> None:
+    if connections.ndim != 2 or len(connections) != out_maps or math.prod(connections.shape) == 0:
+        raise ValueError(f"connections must be [out_maps={out_maps}, fan_in], not {list(connections.shape)}")
+    if connections.is_floating_point() or connections.min() < 0 or connections.max() >= in_maps:
+        raise ValueError(f"connections must hold whole numbers from 0 to {in_maps - 1}")

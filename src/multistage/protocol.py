@@ -1,0 +1,185 @@
+"""The protocol of one run: what learns, from what, and what is measured.
+
+    refine=true    back-propagation through everything                                (R+, U+ of the paper)
+    refine=false   filters stay; a classifier learns on features computed once        (R, U, G)
+
+Test images are looked at once, at the end.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from pytorch_lightning.loggers import Logger
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from multistage import data, hardware, network, readout, runs
+from multistage.config import Config
+from multistage.data import Dataset, Split
+from multistage.loggers import log_epoch, open_loggers
+from multistage.network import MultiStageNet
+from multistage.training import Samples, fit
+
+
+class Stopwatch:
+    """Seconds per phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+def run(config: Config, folder: Path, watched: bool = False) -> runs.Record:
+    """Do one run and write its record; if the same run is already finished, return its record.
+
+    Args:
+        config: Checked.
+        folder: The run's folder; nothing is written into it before data and network are known to be good.
+        watched: Whether a person sees the terminal.
+
+    Raises:
+        ConfigError: A size that does not fit, or a finished run in `folder` that is not this one.
+        DataError: Missing, changed or unreadable data.
+        MultistageError: Training diverged or did not converge.
+    """
+    watch = Stopwatch()
+    with watch.phase("data"):
+        dataset = data.load(config)
+        split = data.split(dataset, config)
+    identity = runs.identity(split.digest, dataset.content_hash)
+    if finished := runs.finished(folder, config, identity):
+        return finished
+    runs.start(folder, config)
+    with open_loggers(config, folder, runs.cell(config)) as loggers:
+        net, metrics = train(config, dataset, split, folder, loggers, watched, watch)
+        with watch.phase("test"):
+            test = dataset.pixels(split.test), dataset.labels[split.test]
+            predicted = predict(net, test[0], config["data.batch_size"], hardware.device(config["trainer.accelerator"]))
+        classes = len(dataset.class_names)
+        metrics |= {
+            "test_accuracy": accuracy(predicted, test[1], classes),
+            "test_mean_class_accuracy": accuracy(predicted, test[1], classes, average="macro"),
+        }
+        log_epoch(loggers, config["trainer.max_epochs"], metrics)
+    save_file(net.state_dict(), folder / runs.WEIGHTS)
+    per_class = [
+        {"name": name, "correct": int((predicted[test[1] == c] == c).sum()), "total": int((test[1] == c).sum())}
+        for c, name in enumerate(dataset.class_names)
+    ]
+    return runs.finish(
+        folder,
+        {
+            "config": dict(config),
+            "metrics": metrics,
+            "per_class": per_class,
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "seconds": watch.seconds,
+            "device": str(hardware.device(config["trainer.accelerator"])),
+            "precision": "float32",
+            **identity,
+            **hardware.describe(),
+        },
+    )
+
+
+def train(
+    config: Config,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    loggers: list[Logger],
+    watched: bool = False,
+    watch: Stopwatch | None = None,
+) -> tuple[MultiStageNet, dict[str, float]]:
+    """Make the network of a configuration and train it on the training images of a draw.
+
+    Returns:
+        The network, on the CPU in eval mode, and its accuracies on training and (if any) validation images.
+    """
+    watch = Stopwatch() if watch is None else watch
+    classes, batch_size = len(dataset.class_names), config["data.batch_size"]
+    device = hardware.device(config["trainer.accelerator"])
+    net = network.from_config(config, classes)
+    training: Samples = dataset.pixels(split.train), dataset.labels[split.train]
+    validation: Samples = dataset.pixels(split.validation), dataset.labels[split.validation]
+
+    learner: nn.Module = net
+    if not config["refine"]:
+        with watch.phase("features"):
+            calibrate_batch_norm(net, training[0], batch_size, device)
+            training = extract(net, training[0], batch_size, device), training[1]
+            if len(validation[1]):
+                validation = extract(net, validation[0], batch_size, device), validation[1]
+        learner = net.classifier
+    with watch.phase("train"):
+        if config["readout"] == "softmax":
+            fit(learner, training, validation, classes, config, folder, loggers, watched)
+        else:
+            learner = net.classifier = readout.fit(
+                config, *training, classes, lambda epoch, loss: log_epoch(loggers, epoch, {"train_loss": loss})
+            )
+    metrics = {}
+    for name, (x, y) in {"train": training, "validation": validation}.items():
+        if len(y):
+            metrics[f"{name}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
+    return net.eval(), metrics
+
+
+def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
+    """Fraction of right predictions (micro), or its mean over classes (macro), the paper's figure."""
+    return float(multiclass_accuracy(predicted, labels, classes, average=average))  # type: ignore[arg-type]
+
+
+def predict(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
+    """The class with the highest score for each input, int64 [n]."""
+    return _in_batches(module, module, x, batch_size, device).argmax(1)
+
+
+def extract(net: MultiStageNet, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
+    """Features of images, float32 [n, num_features] on the CPU."""
+    return _in_batches(net, net.features, x, batch_size, device)
+
+
+@torch.no_grad()
+def _in_batches(
+    module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor, batch_size: int, device: torch.device
+) -> Tensor:
+    module.to(device).eval()
+    results = [function(batch.to(device)).cpu() for batch in x.split(batch_size)]
+    module.cpu()
+    return torch.cat(results)
+
+
+@torch.no_grad()
+def calibrate_batch_norm(net: MultiStageNet, x: Tensor, batch_size: int, device: torch.device) -> None:
+    """Give frozen batch normalisations the exact mean and variance of their inputs over the training images.
+
+    One pass for each, in order, since what the second sees depends on the statistics of the first. Exact means that the
+    result does not depend on how images fall into batches.
+    """
+    for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
+        moments: list[Tensor] = []
+
+        def record(module: nn.Module, inputs: tuple[Tensor], moments: list[Tensor] = moments) -> None:
+            values = inputs[0].double()
+            moments.append(torch.stack([values.sum((0, 2, 3)), values.square().sum((0, 2, 3))]).cpu())
+            sizes.append(values[:, 0].numel())
+
+        sizes: list[int] = []
+        hook = norm.register_forward_pre_hook(record)
+        extract(net, x, batch_size, device)
+        hook.remove()
+        mean, square = torch.stack(moments).sum(0) / sum(sizes)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_((square - mean.square()).clamp_min(0))

@@ -1,0 +1,32 @@
+"""Linear classifiers on frozen features. `fit` picks one by name; ``softmax`` is Lightning's and lives in `training`."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from multistage.config import Config
+from multistage.readout.lbfgs import fit_lbfgs
+from multistage.readout.sgd import fit_sgd
+
+__all__ = ["fit", "fit_lbfgs", "fit_sgd"]
+
+Report = Callable[[int, float], None]
+"""Called with (epoch or iteration, mean cross-entropy on the training images)."""
+
+
+def fit(config: Config, features: Tensor, labels: Tensor, classes: int, report: Report) -> nn.Linear:
+    """Train the classifier that a configuration names on features [n, f] and labels [n].
+
+    Returns:
+        The linear layer from features to scores.
+    """
+    if config["readout"] == "sgd":
+        weight, bias = fit_sgd(features, labels, classes, config["seed"], report=report)
+    else:
+        weight, bias = fit_lbfgs(features, labels, classes, config["lbfgs.penalty"], config["lbfgs.max_iter"], report)
+    linear = nn.Linear(features.shape[1], classes)
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+        linear.bias.copy_(bias)
+    return linear
