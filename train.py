@@ -19,7 +19,7 @@ HELP = """\
 Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009) and leave a comparable result.
 
   python train.py                                              digits, two stages, everything refined: a minute
-  python train.py data=caltech101 refine=false readout=lbfgs   a cell of Table 1: random filters, only the classifier learns
+  python train.py data=caltech101 refine=false readout=lbfgs   a cell of Table 1: only the classifier learns
   python train.py -m model=lcn_maxpool,abs_lcn_avgpool seed=0,1    four runs and their comparison
 
 Settings are KEY=VALUE; -m runs every combination of comma-separated values.

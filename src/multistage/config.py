@@ -44,14 +44,17 @@ class Rule:
 
 
 def one_of(*choices: Value) -> Rule:
+    """One of a few values, of the same type."""
     return Rule(f"one of {listing(choices)}", lambda v: any(v == c and type(v) is type(c) for c in choices))
 
 
 def whole(low: int, high: int = 10**9) -> Rule:
+    """A whole number within bounds."""
     return Rule(f"a whole number from {low} to {high}", lambda v: type(v) is int and low <= v <= high)
 
 
 def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
+    """A finite number within bounds; `exclusive` shuts the lower one out."""
     bounds = f"a number above {low:g}, at most {high:g}" if exclusive else f"a number from {low:g} to {high:g}"
 
     def accepts(v: Any) -> bool:
@@ -61,10 +64,13 @@ def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
 
 
 def text() -> Rule:
+    """Any text."""
     return Rule("a non-empty text", lambda v: isinstance(v, str) and v != "" and "\0" not in v)
 
 
 def word() -> Rule:
+    """A text that can be part of a path."""
+
     def accepts(v: Any) -> bool:
         return isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v) and len(v) <= 100
 
@@ -72,6 +78,7 @@ def word() -> Rule:
 
 
 def either(first: Rule, second: Rule) -> Rule:
+    """What one of two rules accepts."""
     return Rule(f"{first.allowed}, or {second.allowed}", lambda v: first.accepts(v) or second.accepts(v))
 
 
@@ -218,7 +225,8 @@ def _check_torch_class(config: Config, prefix: str, module: str, given: tuple[st
     for name in arguments:
         if name not in accepted or name in given:
             raise ConfigError(
-                f"{prefix}.{name} is no argument of {target}; remove it with '~{prefix}.{name}'{nearest(name, accepted)}"
+                f"{prefix}.{name} is no argument of {target}; remove it with '~{prefix}.{name}'"
+                f"{nearest(name, accepted)}"
             )
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in (*arguments, *given, "args", "kwargs"):
@@ -226,7 +234,7 @@ def _check_torch_class(config: Config, prefix: str, module: str, given: tuple[st
 
 
 def torch_class(key: str, target: Any, module: str) -> type:
-    """The class that ``<key>._target_`` names, which must lie in `module`, so that no configuration can run other code."""
+    """The class that ``<key>._target_`` names; only those of `module`, so that no configuration can run other code."""
     import importlib
 
     home = importlib.import_module(module)

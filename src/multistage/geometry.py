@@ -64,19 +64,19 @@ def trace(image: tuple[int, int, int], stages: Sequence[StageGeometry]) -> list[
             raise ConfigError(
                 f"{key}.fan_in={stage.fan_in} asks for more connections than the {maps} maps it can choose from"
             )
-        conv = (stage.maps, *(side + 2 * stage.padding - stage.kernel + 1 for side in (height, width)))
-        if min(conv) < 1:
+        rows, columns = (side + 2 * stage.padding - stage.kernel + 1 for side in (height, width))
+        if min(rows, columns) < 1:
             raise ConfigError(f"{key}.kernel={stage.kernel} exceeds its {height}x{width} map")
-        pool = (stage.maps, *((side - stage.window) // stage.step + 1 for side in conv[1:]))
-        if min(pool) < 1:
-            raise ConfigError(f"{key}.window={stage.window} exceeds its {conv[1]}x{conv[2]} map")
-        shapes.append(StageShapes((maps, height, width), conv, pool))
-        maps, height, width = pool
+        if stage.window > min(rows, columns):
+            raise ConfigError(f"{key}.window={stage.window} exceeds its {rows}x{columns} map")
+        pooled = (stage.maps, (rows - stage.window) // stage.step + 1, (columns - stage.window) // stage.step + 1)
+        shapes.append(StageShapes((maps, height, width), (stage.maps, rows, columns), pooled))
+        maps, height, width = pooled
     return shapes
 
 
 def stage_geometries(config: Config) -> list[StageGeometry]:
-    """The stages that a run's configuration describes. Max pooling takes windows as wide as their step, as in the paper."""
+    """The stages of a configuration. Max pooling takes windows as wide as their step, as in the paper."""
     stages = []
     for number in range(1, config["stages"] + 1):
         sizes = section(config, f"geometry.stage{number}")

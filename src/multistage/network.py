@@ -1,4 +1,4 @@
-"""The network: one or two stages of filter bank -> rectify -> normalise -> pool, then a classifier on the flattened maps."""
+"""The network: stages of filter bank -> rectify -> normalise -> pool, then a classifier on the flattened maps."""
 
 import math
 from collections import OrderedDict
@@ -86,7 +86,7 @@ class MultiStageNet(nn.Module):
         return [module for module in self.stages.modules() if isinstance(module, FilterBank)]
 
     def features(self, x: Tensor) -> Tensor:
-        """Flattened maps of the last stage, [n, num_features] in the order map, row, column, of images [n, maps, h, w]."""
+        """Flattened maps of the last stage, [n, num_features], in the order map, row, column."""
         pooled: Tensor = self.stages(x)
         return pooled.flatten(1)
 
@@ -99,7 +99,7 @@ class MultiStageNet(nn.Module):
 def classifier(features: int, classes: int, hidden: int = 0, seed: int = 0) -> nn.Module:
     """A linear layer from features to scores, or with `hidden` units a tanh layer before it; softmax is the loss's.
 
-    Weights are uniform in +-1 / sqrt(inputs), which for 4,096 features is the +-0.015 of the authors' demo; biases are 0.
+    Weights are uniform in +-1 / sqrt(inputs), for 4,096 features the +-0.015 of the authors' demo; biases are 0.
     """
     layers = [nn.Linear(features, hidden), nn.Tanh()] if hidden else []
     layers.append(nn.Linear(hidden or features, classes))

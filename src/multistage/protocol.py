@@ -154,7 +154,7 @@ def _in_batches(
     module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor, batch_size: int, device: torch.device
 ) -> Tensor:
     module.to(device).eval()
-    results = [function(batch.to(device)).cpu() for batch in x.split(batch_size)]
+    results = [function(batch.to(device)).cpu() for batch in torch.split(x, batch_size)]
     module.cpu()
     return torch.cat(results)
 
@@ -167,18 +167,16 @@ def calibrate_batch_norm(net: MultiStageNet, x: Tensor, batch_size: int, device:
     result does not depend on how images fall into batches.
     """
     for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
-        moments: list[Tensor] = []
+        moments = torch.zeros(3, norm.num_features, dtype=torch.float64)  # sums of v^0, v^1, v^2 for each map
 
-        def record(module: nn.Module, inputs: tuple[Tensor], moments: list[Tensor] = moments) -> None:
+        def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
             values = inputs[0].double()
-            moments.append(torch.stack([values.sum((0, 2, 3)), values.square().sum((0, 2, 3))]).cpu())
-            sizes.append(values[:, 0].numel())
+            moments += torch.stack([(values**power).sum((0, 2, 3)) for power in range(3)]).cpu()
 
-        sizes: list[int] = []
-        hook = norm.register_forward_pre_hook(record)
+        hook = norm.register_forward_pre_hook(add)
         extract(net, x, batch_size, device)
         hook.remove()
-        mean, square = torch.stack(moments).sum(0) / sum(sizes)
+        mean, square = moments[1:] / moments[0]
         assert norm.running_mean is not None
         assert norm.running_var is not None
         norm.running_mean.copy_(mean)

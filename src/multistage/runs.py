@@ -150,7 +150,8 @@ def load(folder: Path | str) -> "MultiStageNet":
     Raises:
         MultistageError: Not a finished run, or one whose files do not belong together.
     """
-    from safetensors.torch import SafetensorError, load_file
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     from multistage import network
 

@@ -42,8 +42,8 @@ class Classifier(pl.LightningModule):
         classes: Number of classes.
         config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
 
-    Logged, once an epoch: ``train_loss`` (mean cross-entropy, nats), ``train_accuracy`` (fraction, while weights change);
-    with validation images ``validation_loss``, ``validation_accuracy`` and ``validation_mean_class_accuracy``.
+    Logged, once an epoch: ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy`` (fraction, while weights
+    change); with validation images ``validation_loss``, ``validation_accuracy`` and ``validation_mean_class_accuracy``.
     """
 
     def __init__(self, module: nn.Module, classes: int, config: Config) -> None:
@@ -105,7 +105,7 @@ class EpochOrder(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(self.samples, generator=generator(self.seed, "order", self.epoch))
-        return iter(order.split(self.batch_size))
+        return iter(torch.split(order, self.batch_size))
 
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
@@ -133,7 +133,7 @@ def fit(
     loggers: list[Logger],
     watched: bool = False,
 ) -> None:
-    """Train `module` in place, ``trainer.max_epochs`` epochs; with validation images, the best epoch's weights are kept.
+    """Train `module` in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
 
     Args:
         module: From inputs to scores.

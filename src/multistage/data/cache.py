@@ -1,7 +1,7 @@
 """Decoded images, kept on disk so that decoding happens once.
 
-A cache entry is one safetensors file whose name holds the hash of what it was made from, with its own SHA-256 beside it.
-A damaged entry is noticed by that and made again.
+A cache entry is one safetensors file, named by the hash of what it was made from, with its own SHA-256 beside it. A
+damaged entry is noticed by that and made again.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits that come with scikit-learn (8x8, from the UCI repository), resized; nothing to download."""
+"""The 1,797 handwritten digits that come with scikit-learn (8x8, from the UCI repository), resized."""
 
 import numpy as np
 import torch

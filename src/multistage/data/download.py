@@ -70,7 +70,7 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
                 inner = next((name for name in outer.namelist() if PurePosixPath(name).name == archive.inner), None)
                 if inner is None:
                     raise DataError(f"{archive.url} holds no {archive.inner}; {archive.advice(root)}")
-                with outer.open(inner) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+                with outer.open(inner) as packed_tar, tarfile.open(fileobj=packed_tar, mode="r|*") as tar:
                     _unpack(tar, expected, unpacked)
             unpacked.rename(folder)
     except (OSError, URLError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
@@ -79,7 +79,7 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
 
 
 def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> None:
-    """Write the members that the manifest lists, and only those, checking each; a member is known by its last two names."""
+    """Write only members that the manifest lists, checking each; a member is known by its last two names."""
     missing = dict(expected)
     for member in tar:
         name = "/".join(PurePosixPath(member.name).parts[-2:])

@@ -1,4 +1,4 @@
-"""Small NORB (LeCun, Huang & Bottou 2004): toys of 5 categories from all sides, 24,300 stereo pairs each to train and test.
+"""Small NORB (LeCun, Huang & Bottou 2004): toys of 5 categories, 24,300 stereo pairs each to train and test.
 
 Reads the original binary-matrix files. A file is little-endian: a magic number for the type, the number of dimensions
 (at least three sizes follow, unused ones 1), then the values.
@@ -6,6 +6,7 @@ Reads the original binary-matrix files. A file is little-endian: a magic number 
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from multistage.config import Config
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.errors import DataError
 
-TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
+TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 CLASS_NAMES = ("animal", "human", "plane", "truck", "car")
 STEMS = {
     "training": "smallnorb-5x46789x9x18x6x2x96x96-training",
@@ -37,8 +38,8 @@ def load(config: Config) -> Dataset:
             raise DataError(f"{folder / stem}: images {pictures.shape} and categories {categories.shape} do not match")
         if pictures.shape[1] < config["data.maps"] or pictures.shape[2:] != (config["data.image_size"],) * 2:
             raise DataError(
-                f"{folder / stem}-dat.mat holds {pictures.shape[1:]} pictures; expected data.maps={config['data.maps']} "
-                f"and data.image_size={config['data.image_size']}"
+                f"{folder / stem}-dat.mat holds {pictures.shape[1:]} pictures; expected "
+                f"data.maps={config['data.maps']} and data.image_size={config['data.image_size']}"
             )
         images.append(torch.from_numpy(pictures[:, : config["data.maps"]].copy()))
         labels.append(torch.from_numpy(categories.astype(np.int64)))
@@ -81,7 +82,7 @@ def _find(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
         raise DataError(
-            f"{path} is missing; fetch {name}.gz from https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/ (430 MB in all, for "
-            f"research only), unpack it into {folder}, or set data.root"
+            f"{path} is missing; fetch {name}.gz from https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/ (430 MB in all, "
+            f"for research only), unpack it into {folder}, or set data.root"
         )
     return path

@@ -1,4 +1,4 @@
-"""What MNIST, Fashion-MNIST and CIFAR-10 have in common: torchvision reads them, and downloads them where they are missing."""
+"""What MNIST, Fashion-MNIST and CIFAR-10 have in common: torchvision reads and downloads them."""
 
 import logging
 import warnings
@@ -31,12 +31,12 @@ def load_official(kind: Any, root: Path, advice: str) -> Dataset:
     """
     download_if_missing(kind, root, advice)
     parts = [_read(kind, root, train, advice) for train in (True, False)]
-    arrays = [torch.as_tensor(np.asarray(part.data)) for part in parts]  # type: ignore[attr-defined]
+    arrays = [torch.as_tensor(np.asarray(part.data)) for part in parts]
     images = torch.cat([a[:, None] if a.ndim == 3 else a.permute(0, 3, 1, 2) for a in arrays])
-    labels = torch.cat([torch.as_tensor(part.targets) for part in parts])  # type: ignore[attr-defined]
+    labels = torch.cat([torch.as_tensor(part.targets) for part in parts])
     is_test = torch.arange(len(labels)) >= len(arrays[0])
     names = [f"{'test' if test else 'train'}/{index}" for index, test in enumerate(is_test.tolist())]
-    class_names = tuple(parts[0].classes)  # type: ignore[attr-defined]
+    class_names = tuple(parts[0].classes)
     return Dataset(images, labels, class_names, names, is_test, hash_tensors(images, labels))
 
 

@@ -51,9 +51,9 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
 def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
     """Blurring along one axis of length `size`, written as a matrix: ``blurred = matrix @ signal``.
 
-    All that distinguishes the borders is where a tap that falls outside is taken from: nowhere (``zero``; with the other
-    taps scaled up to sum to one: ``renormalise``), from the mirror image about the outermost pixel (``reflect``), or from
-    the outermost pixel (``replicate``). Windows larger than the axis are well defined for each.
+    Borders differ in where a tap that falls outside is taken from: nowhere (``zero``; with the other taps scaled up to
+    sum to one: ``renormalise``), from the mirror image about the outermost pixel (``reflect``), or from the outermost
+    pixel (``replicate``). Windows larger than the axis are well defined for each.
 
     Args:
         size: Pixels along the axis.

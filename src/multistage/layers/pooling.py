@@ -30,7 +30,7 @@ def average_pool(x: Tensor, window: int, step: int) -> Tensor:
 
 
 def max_pool(x: Tensor, window: int, step: int | None = None) -> Tensor:
-    """P_M: the largest value of every `window` x `window` square; squares touch and do not overlap unless `step` says so.
+    """P_M: the largest value of every `window` x `window` square; squares do not overlap unless `step` says so.
 
     Args:
         x: Maps [n, maps, height, width].

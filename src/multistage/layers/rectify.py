@@ -13,7 +13,7 @@ def rectify(x: Tensor, kind: Kind = "abs") -> Tensor:
 
     Args:
         x: Any shape.
-        kind: ``"abs"`` is the paper's R_abs; ``"relu"`` the positive part, which the paper names but gives no figures for.
+        kind: ``"abs"`` is the paper's R_abs; ``"relu"`` the positive part, named there without figures.
 
     Returns:
         Same shape as `x`.

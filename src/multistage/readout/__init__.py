@@ -1,4 +1,4 @@
-"""Linear classifiers on frozen features. `fit` picks one by name; ``softmax`` is Lightning's and lives in `training`."""
+"""Linear classifiers on frozen features. `fit` picks one by name; ``softmax`` lives in `training`."""
 
 from collections.abc import Callable
 

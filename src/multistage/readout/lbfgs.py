@@ -32,8 +32,8 @@ def fit_lbfgs(
         features: [n, f].
         labels: [n], from 0; every class must occur.
         classes: Number of classes.
-        penalty: Weight of the squared norm; biases are free. With 4,096 features 3,060 samples can be separated, so that
-            without a penalty there is no minimum.
+        penalty: Weight of the squared norm; biases are free. 4,096 features separate 3,060 samples, so that without a
+            penalty there is no minimum.
         max_iter: Limit of L-BFGS iterations.
         report: Called once with the number of iterations and the mean loss.
 

@@ -1,4 +1,4 @@
-"""The classifier of the authors' demo: multinomial logistic regression by online gradient descent, exactly as they ran it."""
+"""The classifier of the authors' demo: multinomial logistic regression by online gradient descent."""
 
 from collections.abc import Callable
 
@@ -23,9 +23,9 @@ def fit_sgd(
 ) -> tuple[Tensor, Tensor]:
     """One sample at a time, in an order drawn once, with rate / (1 + decay * epoch), no penalty, no standardisation.
 
-    Every step adds a multiple of one sample to the weights, so that they are always W0 + A X. Where there are fewer samples
-    than features, A [classes, n] is what is learned, with scores taken from the Gram matrix X X^T: the same steps, with the
-    same numbers but for rounding, and far less to move.
+    Every step adds a multiple of one sample to the weights, so that they are always W0 + A X. Where there are fewer
+    samples than features, A [classes, n] is what is learned, with scores taken from the Gram matrix X X^T: the same
+    steps with the same numbers but for rounding, and far less to move.
 
     Args:
         features: X, [n, f].
