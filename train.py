@@ -4,13 +4,17 @@ import signal
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from multistage.config import Config, check, nearest
 from multistage.errors import ConfigError, MultistageError
+from multistage.runs import Record, comparison, folder, line, read, summary
+
+if TYPE_CHECKING:
+    from multistage.training import Progress
 
 CONF = Path(__file__).parent / "conf"
 GROUPS = ("model", "data", "geometry", "logger")
@@ -56,7 +60,9 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if not flags:
-            return execute(plan(overrides), watched=sys.stderr.isatty())
+            run = plan(overrides)
+            print(summary(execute(run, "bar" if sys.stderr.isatty() else "lines"), run.folder))
+            return 0
         return sweep(overrides, arguments)
     except KeyboardInterrupt:
         print("interrupted; the same command starts this run again", file=sys.stderr)
@@ -66,32 +72,30 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
 
 
-def execute(run: Run, watched: bool) -> int:
-    """Do one run and print its summary."""
-    from multistage import hardware, runs
-    from multistage.protocol import run as do
+def execute(run: Run, progress: "Progress") -> Record:
+    """Do one run; a run that is finished already is not done again."""
+    from multistage import hardware, protocol
+    from multistage.quiet import quiet
 
+    if read(run.folder) and not run.config["overwrite"]:
+        print(f"{run.folder} is finished already; overwrite=true trains again", flush=True)
     hardware.keep_memory()
-    print(f"{runs.cell(run.config)}", flush=True)
-    record = do(run.config, run.folder, watched)
-    print(runs.summary(record, run.folder))
-    return 0
+    with quiet():
+        return protocol.run(run.config, run.folder, progress)
 
 
 def sweep(overrides: Sequence[str], arguments: Sequence[str]) -> int:
     """Check every run of a multirun, let Hydra launch them, print the comparison."""
-    from multistage import runs
-
     planned = [plan(job) for job in expand(overrides)]
     print(f"{len(planned)} runs", flush=True)
     hydra_main(arguments)
-    records = {run.folder: runs.read(run.folder) for run in planned}
+    records = {path: read(path) for _, path in planned}
     done = [record for record in records.values() if record is not None]
     if done:
-        print(runs.comparison(done))
-    failed = [folder for folder, record in records.items() if record is None]
-    for folder in failed:
-        print(f"failed: {folder}", file=sys.stderr)
+        print(comparison(done))
+    failed = [path for path, record in records.items() if record is None]
+    for path in failed:
+        print(f"failed: {path}", file=sys.stderr)
     return 4 if failed else 0
 
 
@@ -103,7 +107,8 @@ def hydra_main(arguments: Sequence[str]) -> int:
 
     def job(_: DictConfig) -> None:
         try:
-            execute(plan(HydraConfig.get().overrides.task), watched=False)
+            run = plan(HydraConfig.get().overrides.task)
+            print(line(execute(run, "none")), flush=True)
         except MultistageError as error:  # one failed run does not end a sweep
             print(f"error: {error}", file=sys.stderr, flush=True)
 
@@ -126,8 +131,6 @@ def plan(overrides: Sequence[str]) -> Run:
     Raises:
         ConfigError: One line that names key, value and what is allowed.
     """
-    from multistage.runs import folder
-
     with _hydra() as loader:
         parsed = _parse(overrides, loader)
         choices = {}
@@ -163,8 +166,9 @@ def _hydra() -> Iterator[Any]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    inside_job = GlobalHydra.instance().is_initialized()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+        with nullcontext() if inside_job else initialize_config_dir(str(CONF), version_base="1.3"):
             yield GlobalHydra.instance().config_loader()
     except (HydraException, OmegaConfBaseException) as error:
         line = next(line for line in str(error).splitlines() if line.strip())
@@ -188,9 +192,9 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
 
 def _choice(override: Any, loader: Any) -> str:
     """The file that a group override chooses."""
-    group, name = override.key_or_group, str(override.get_value_element_as_str())
     if override.is_sweep_override():
         raise ConfigError(f"{override.input_line} names several values; add -m to run each")
+    group, name = override.key_or_group, str(override.get_value_element_as_str())
     known = loader.get_group_options(group)
     if name not in known or override.is_delete():
         raise ConfigError(f"{group}={name} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")

@@ -7,7 +7,7 @@
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,8 @@ def listing(values: Iterable[object]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; nearest: ...' with the most similar known names, or nothing if none is similar."""
-    known = sorted(known)
-    last_parts = {key.rpartition(".")[2]: key for key in known}
-    similar = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    similar += [last_parts[part] for part in difflib.get_close_matches(name, last_parts, n=2, cutoff=0.75)]
+    names = {variant.lower(): key for key in sorted(known) for variant in (key.rpartition(".")[2], key)}
+    similar = [names[match] for match in difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.65)]
     return f"; nearest: {', '.join(dict.fromkeys(similar))}" if similar else ""
 
 
@@ -193,9 +191,15 @@ def check(config: Config) -> None:
 
     side = config["data.image_size"]
     trace((config["data.maps"], side, side), stage_geometries(config))
-    _check_torch_class(config, "optimizer", "torch.optim", given=("params",))
-    if "schedule" not in config:
-        _check_torch_class(config, "schedule", "torch.optim.lr_scheduler", given=("optimizer", *SCHEDULE_LENGTHS))
+    _check_torch_class(config, "optimizer", "torch.optim", ours="params")
+    if has_schedule(config):
+        filled_in = ("max_lr", *SCHEDULE_LENGTHS)
+        _check_torch_class(config, "schedule", "torch.optim.lr_scheduler", ours="optimizer", filled_in=filled_in)
+
+
+def has_schedule(config: Config) -> bool:
+    """Whether the learning rate changes while training; not with ``schedule=null`` or ``~schedule``."""
+    return bool(section(config, "schedule"))
 
 
 def _check_combinations(config: Config) -> None:
@@ -218,18 +222,18 @@ SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
 """Arguments of torch's schedules that mean the number of steps of the whole training; filled in by `training`."""
 
 
-def _check_torch_class(config: Config, prefix: str, module: str, given: tuple[str, ...]) -> None:
+def _check_torch_class(config: Config, prefix: str, module: str, ours: str, filled_in: Sequence[str] = ()) -> None:
     arguments = section(config, prefix)
     target = arguments.pop("_target_", None)
     accepted = inspect.signature(torch_class(prefix, target, module)).parameters
     for name in arguments:
-        if name not in accepted or name in given:
+        if name not in accepted or name == ours:
             raise ConfigError(
                 f"{prefix}.{name} is no argument of {target}; remove it with '~{prefix}.{name}'"
                 f"{nearest(name, accepted)}"
             )
     for name, parameter in accepted.items():
-        if parameter.default is parameter.empty and name not in (*arguments, *given, "args", "kwargs"):
+        if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
             raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
 
 

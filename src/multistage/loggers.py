@@ -66,9 +66,9 @@ def _wandb(config: Config, folder: Path, name: str) -> Any:
 
     if config["logger.mode"] == "online" and not wandb.api.api_key:
         raise ConfigError("logger.mode=online needs a key; run 'wandb login' first, or keep logger.mode=offline")
-    return WandbLogger(
+    run = wandb.init(
         name=name,
-        save_dir=folder,
+        dir=folder,
         project=config["logger.project"],
         mode=config["logger.mode"],
         group=config["experiment"] or config["name"],
@@ -78,3 +78,4 @@ def _wandb(config: Config, folder: Path, name: str) -> Any:
         settings=wandb.Settings(silent=True, console="off"),
         reinit="finish_previous",
     )
+    return WandbLogger(experiment=run)

@@ -22,7 +22,7 @@ from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.loggers import log_epoch, open_loggers
 from multistage.network import MultiStageNet
-from multistage.training import Samples, fit
+from multistage.training import Progress, Samples, fit
 
 
 class Stopwatch:
@@ -38,13 +38,13 @@ class Stopwatch:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def run(config: Config, folder: Path, watched: bool = False) -> runs.Record:
+def run(config: Config, folder: Path, progress: Progress = "lines") -> runs.Record:
     """Do one run and write its record; if the same run is already finished, return its record.
 
     Args:
         config: Checked.
         folder: The run's folder; nothing is written into it before data and network are known to be good.
-        watched: Whether a person sees the terminal.
+        progress: What is shown while Lightning trains.
 
     Raises:
         ConfigError: A size that does not fit, or a finished run in `folder` that is not this one.
@@ -60,7 +60,7 @@ def run(config: Config, folder: Path, watched: bool = False) -> runs.Record:
         return finished
     runs.start(folder, config)
     with open_loggers(config, folder, runs.cell(config)) as loggers:
-        net, metrics = train(config, dataset, split, folder, loggers, watched, watch)
+        net, metrics = train(config, dataset, split, folder, loggers, progress, watch)
         with watch.phase("test"):
             test = dataset.pixels(split.test), dataset.labels[split.test]
             predicted = predict(net, test[0], config["data.batch_size"], hardware.device(config["trainer.accelerator"]))
@@ -97,7 +97,7 @@ def train(
     split: Split,
     folder: Path,
     loggers: list[Logger],
-    watched: bool = False,
+    progress: Progress = "lines",
     watch: Stopwatch | None = None,
 ) -> tuple[MultiStageNet, dict[str, float]]:
     """Make the network of a configuration and train it on the training images of a draw.
@@ -122,7 +122,7 @@ def train(
         learner = net.classifier
     with watch.phase("train"):
         if config["readout"] == "softmax":
-            fit(learner, training, validation, classes, config, folder, loggers, watched)
+            fit(learner, training, validation, classes, config, folder, loggers, progress)
         else:
             learner = net.classifier = readout.fit(
                 config, *training, classes, lambda epoch, loss: log_epoch(loggers, epoch, {"train_loss": loss})

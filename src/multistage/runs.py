@@ -51,12 +51,15 @@ def folder(config: Config, defaults: Config) -> Path:
         defaults: The configuration without overrides: what differs from it and bears on the result is appended to the
             folder's name, so that two different runs never share one.
     """
+    removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
     changed = [
-        key for key in config if bears_on_result(key) and config[key] != defaults.get(key) and key not in IN_PATH
+        key
+        for key in (*config, *removed)
+        if bears_on_result(key) and key not in IN_PATH and config.get(key, "absent") != defaults.get(key, "absent")
     ]
     if config["data"] == "image_folder":
         changed.append("data.root")
-    suffix = "".join(f"-{_short(key, config)}-{listing([config[key]])}" for key in changed)
+    suffix = "".join(f"-{_short(key, {**defaults, **config})}-{listing([config.get(key)])}" for key in changed)
     suffix = re.sub(r"[^A-Za-z0-9_.+-]", "_", suffix)
     if len(suffix) > 180:  # names of files end at 255 bytes
         suffix = f"{suffix[:160]}-{hashlib.sha256(suffix.encode()).hexdigest()[:12]}"
@@ -187,6 +190,12 @@ def summary(record: Record, folder: Path) -> str:
     return "\n".join(f"{name:14} {text}" for name, text in lines.items() if text is not None)
 
 
+def line(record: Record) -> str:
+    """One line about a finished run, for sweeps."""
+    metrics, seconds = record["metrics"], sum(record["seconds"].values())
+    return f"{cell(record['config'])}  test {metrics['test_mean_class_accuracy']:.2%} a class  {seconds:.1f} s"
+
+
 def comparison(records: Sequence[Record]) -> str:
     """A table of several runs, best first: the settings in which they differ, and what came out."""
     keys = [key for key in records[0]["config"] if len({str(r["config"].get(key)) for r in records}) > 1]
@@ -212,11 +221,13 @@ def comparison(records: Sequence[Record]) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write a file so that it is there as a whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
+        new = Path(scratch) / path.name
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
 
 
 def _commit() -> Record:

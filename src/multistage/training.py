@@ -4,12 +4,10 @@ What is trained, on what, is decided in `protocol`.
 """
 
 import inspect
-import logging
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -20,14 +18,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from multistage.config import SCHEDULE_LENGTHS, Config, section, torch_class
+from multistage.config import SCHEDULE_LENGTHS, Config, has_schedule, section, torch_class
 from multistage.errors import MultistageError
 from multistage.randomness import generator
 
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no hints about hosted loggers, no device tables
-
 Samples = tuple[Tensor, Tensor]
 """Inputs [n, ...] and labels [n]."""
+
+Progress = Literal["bar", "lines", "none"]
+"""What is shown while training runs: a bar for a person who watches, a line an epoch, or nothing."""
 
 
 class DivergedError(MultistageError):
@@ -84,13 +83,14 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         arguments = section(self.config, "optimizer")
         optimizer = torch_class("optimizer", arguments.pop("_target_"), "torch.optim")(self.parameters(), **arguments)
-        if "schedule" in self.config:
+        if not has_schedule(self.config):
             return optimizer
         arguments = section(self.config, "schedule")
         kind = torch_class("schedule", arguments.pop("_target_"), "torch.optim.lr_scheduler")
         steps = int(self.trainer.estimated_stepping_batches)
-        for name in set(SCHEDULE_LENGTHS) & set(inspect.signature(kind).parameters):
-            arguments.setdefault(name, steps)
+        filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": self.config["optimizer.lr"]}
+        accepted = inspect.signature(kind).parameters
+        arguments = {name: value for name, value in filled_in.items() if name in accepted} | arguments
         return [optimizer], [{"scheduler": kind(optimizer, **arguments), "interval": "step"}]
 
 
@@ -131,7 +131,7 @@ def fit(
     config: Config,
     folder: Path,
     loggers: list[Logger],
-    watched: bool = False,
+    progress: Progress = "lines",
 ) -> None:
     """Train `module` in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
 
@@ -143,7 +143,7 @@ def fit(
         config: The run's configuration.
         folder: For checkpoints: ``last.ckpt`` while training runs, tensors and plain values only.
         loggers: For metrics.
-        watched: Whether a person sees the terminal: a progress bar instead of a line an epoch.
+        progress: What is shown meanwhile.
 
     Raises:
         DivergedError: The loss became infinite or not a number.
@@ -156,25 +156,27 @@ def fit(
     best = ModelCheckpoint(folder, "best", monitor="validation_accuracy", mode="max", enable_version_counter=False)
     callbacks: list[Callback] = [ModelCheckpoint(folder, "last", enable_version_counter=False)]
     callbacks += [best] if held_out else []
-    callbacks += [RichProgressBar() if watched else EpochLines()]
-    with warnings.catch_warnings():
-        _ignore_known_warnings()
-        trainer = pl.Trainer(
-            accelerator=config["trainer.accelerator"],
-            devices=1,
-            max_epochs=config["trainer.max_epochs"],
-            logger=loggers,
-            callbacks=callbacks,
-            enable_progress_bar=watched,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            log_every_n_steps=10**9,
-            default_root_dir=folder,
-        )
-        try:
-            trainer.fit(Classifier(module, classes, config), loader, held_out)
-        except SystemExit:  # Lightning turns Ctrl-C into exit code 1
+    if progress != "none":
+        callbacks.append(RichProgressBar() if progress == "bar" else EpochLines())
+    module.train()
+    trainer = pl.Trainer(
+        accelerator=config["trainer.accelerator"],
+        devices=1,
+        max_epochs=config["trainer.max_epochs"],
+        logger=loggers,
+        callbacks=callbacks,
+        enable_progress_bar=progress == "bar",
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10**9,
+        default_root_dir=folder,
+    )
+    try:
+        trainer.fit(Classifier(module, classes, config), loader, held_out)
+    except SystemExit as exit:
+        if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
+        raise
     if held_out:
         state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
         prefix = "module."
@@ -182,16 +184,3 @@ def fit(
     module.cpu().eval()
     for checkpoint in ("last.ckpt", "best.ckpt"):
         (folder / checkpoint).unlink(missing_ok=True)
-
-
-def _ignore_known_warnings() -> None:
-    for message in (
-        ".*does not have many workers.*",  # data lie in memory; workers would only copy them
-        ".*Checkpoint directory .* exists and is not empty.*",  # the run's folder, on purpose
-        ".*isinstance\\(treespec, LeafSpec\\).*",  # torch's own deprecation: Lightning issue 20780
-        ".*Experiment logs directory .* exists and is not empty.*",
-        ".*GPU available but not used.*",
-        ".*You defined a `validation_step` but have no `val_dataloader`.*",
-        ".*is smaller than the logging interval.*",  # metrics are logged once an epoch
-    ):
-        warnings.filterwarnings("ignore", message)

@@ -1,0 +1,27 @@
+"""Hints and warnings of libraries that concern nobody here. Each is named, with its reason; all others are shown."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+KNOWN = (
+    ".*does not have many workers.*",  # data lie in memory; workers would only copy them
+    ".*[Dd]irectory .* exists and is not empty.*",  # the run's folder, on purpose
+    ".*isinstance\\(treespec, LeafSpec\\).*",  # torch's own deprecation: Lightning issue 20780
+    ".*GPU available but not used.*",  # trainer.accelerator=cpu, on purpose
+    ".*You defined a `validation_step` but have no `val_dataloader`.*",  # data.validation=0
+    ".*is smaller than the logging interval.*",  # metrics are logged once an epoch
+)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without known hints: Lightning's device tables and advertisements, wandb's banner, the warnings above."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    os.environ.setdefault("WANDB_SILENT", "true")
+    with warnings.catch_warnings():
+        for message in KNOWN:
+            warnings.filterwarnings("ignore", message)
+        yield

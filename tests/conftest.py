@@ -1,0 +1,22 @@
+import pytest
+from hypothesis import settings
+
+import train
+
+settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path, monkeypatch):
+    """Nothing is read from or written to the user's folders."""
+    monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path / "data"))
+    yield
+    train._compose.cache_clear()
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Compose and check a run on generated images, as the command line does."""
+    return lambda *overrides: train.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))

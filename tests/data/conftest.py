@@ -1,0 +1,208 @@
+import contextlib
+import functools
+import hashlib
+import http.server
+import os
+import socket
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from multistage.errors import DataError
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("cache") / "multistage"
+    monkeypatch.setenv("MULTISTAGE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    connect = socket.socket.connect
+
+    def only_here(self, address):
+        if address[0] != "127.0.0.1":
+            raise OSError(f"a test tried to reach {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_here)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def config(root):
+    def make(data, **changes):
+        flat = {
+            "image_size": 143,
+            "maps": 1,
+            "variance": "one_pass",
+            "train_per_class": 30,
+            "test_per_class": 30,
+            "validation": 0,
+            "root": str(root),
+        }
+        return {"data": data, "draw": 0, **{f"data.{key}": value for key, value in (flat | changes).items()}}
+
+    return make
+
+
+@pytest.fixture
+def refused():
+    """``with refused("a", "b"):`` expects a DataError of one line that holds these words."""
+
+    @contextlib.contextmanager
+    def expect(*words):
+        with pytest.raises(DataError) as caught:
+            yield
+        message = str(caught.value)
+        assert len(message.splitlines()) == 1
+        for word in words:
+            assert str(word) in message
+
+    return expect
+
+
+@pytest.fixture
+def write_image():
+    """Writes pixels, or random ones of a shape, as an image file whose type the name says."""
+
+    def write(path, pixels, **options):
+        if isinstance(pixels, tuple):
+            seed = int.from_bytes(path.name.encode()[:8], "big")
+            pixels = np.random.default_rng(seed).integers(0, 256, pixels, dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def digests():
+    """What a manifest of a folder holds, made without the code under test."""
+
+    def compute(folder):
+        files = [p for p in folder.rglob("*") if p.is_file()]
+        return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    return compute
+
+
+@pytest.fixture
+def tree():
+    """Everything below a folder: names, and the bytes of files."""
+
+    def listing(folder):
+        return {
+            p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None
+            for p in sorted(folder.rglob("*"))
+        }
+
+    return listing
+
+
+@pytest.fixture
+def flip_byte():
+    def flip(path, position=-1):
+        content = bytearray(path.read_bytes())
+        content[position] ^= 0xFF
+        path.write_bytes(content)
+
+    return flip
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def __init__(self, files, headers, *args):
+        self.files, self.headers_sent = files, headers
+        super().__init__(*args)
+
+    def do_GET(self):
+        body = self.files.get(self.path.strip("/"))
+        if body is None:
+            return self.send_error(404)
+        self.send_response(200)
+        for name, value in (self.headers_sent or {"Content-Length": str(len(body))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        return self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def serve():
+    """``serve({"name": bytes})`` -> address of a web server on this machine that holds these files."""
+    servers = []
+
+    def start(files, headers=None):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, files, headers))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def nobody():
+    """An address of this machine where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture
+def idx_files():
+    """The four files of a made MNIST, in the original format: (arrays, {name: bytes})."""
+    random = np.random.default_rng(0)
+    arrays, files = {}, {}
+    for part, count in (("train", 12), ("t10k", 7)):
+        arrays[part] = (
+            random.integers(0, 256, (count, 28, 28), dtype=np.uint8),
+            (np.arange(count) % 10).astype(np.uint8),
+        )
+        for array, name in zip(arrays[part], ("images-idx3-ubyte", "labels-idx1-ubyte"), strict=True):
+            header = struct.pack(f">HBB{array.ndim}i", 0, 8, array.ndim, *array.shape)
+            files[f"{part}-{name}"] = header + array.tobytes()
+    return arrays, files
+
+
+@pytest.fixture
+def real_data():
+    folder = Path(os.environ.get("MULTISTAGE_DATA") or SHARED / "data")
+    if not (folder / "caltech101").is_dir() or not (folder / "MNIST").is_dir():
+        pytest.skip("the real data are not on this machine")
+    return folder
+
+
+@pytest.fixture
+def golden():
+    def read(name):
+        path = SHARED / "golden" / name
+        if not path.is_file():
+            pytest.skip(f"{name} is not on this machine")
+        return np.load(path, allow_pickle=False)
+
+    return read

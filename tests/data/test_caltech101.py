@@ -1,0 +1,251 @@
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from multistage import data
+from multistage.data import caltech101, manifest
+from multistage.data.caltech101 import decode, pad_to_square, prepare, preprocess
+from multistage.data.images import read_rgb
+
+FILES = {
+    "BACKGROUND_Google/image_0001.jpg": (40, 60, 3),
+    "BACKGROUND_Google/image_0002.jpg": (60, 40),
+    "Faces/image_0001.jpg": (33, 33, 3),
+    "ant/image_0001.jpg": (20, 90, 3),
+    "ant/image_0002.jpg": (90, 31),
+    "ant/image_0003.jpg": (50, 50, 3),
+}
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def slow_preprocess(gray):
+    x = gray.astype(np.float64)
+    x = (x - x.mean()) / x.std(ddof=1)
+    window = np.array([[math.exp(-(p * p + q * q) / 2.25**2) for q in range(-4, 5)] for p in range(-4, 5)])
+    window /= window.sum()
+    height, width = x.shape[0] - 8, x.shape[1] - 8
+    y = np.zeros((height, width))
+    for j in range(height):
+        for k in range(width):
+            patch = x[j : j + 9, k : k + 9]
+            mean, square = (window * patch).sum(), (window * patch**2).sum()
+            y[j, k] = (x[j + 4, k + 4] - mean) / max(1, math.sqrt(max(0, square - mean**2)))
+    side = max(height, width)
+    square = np.zeros((side, side))
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = y
+    return square
+
+
+@pytest.mark.parametrize("shape", [(23, 23), (23, 18), (15, 24), (9, 20)], ids=str)
+def test_preprocess_is_the_slow_definition(shape):
+    gray = picture(*shape)
+    gray[: shape[0] // 2, : shape[1] // 2] //= 8  # somewhere the floor of 1 must act
+    assert np.abs(preprocess(gray)[0].numpy() - slow_preprocess(gray)).max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(151, 151), (151, 90), (63, 151), (151, 9), (151, 3), (1, 151)], ids=str)
+@pytest.mark.parametrize("variance", ["one_pass", "two_pass"])
+def test_the_shape_is_square_whatever_the_image(shape, variance):
+    x = preprocess(picture(*shape), variance)
+    assert x.shape == (1, 143, 143)
+    assert x.dtype == torch.float32
+    assert x.isfinite().all()
+
+
+def test_padding_is_centred_with_the_odd_row_or_column_last():
+    wide = preprocess(picture(20, 31))[0]  # 12 x 23 of it inside, 11 rows to fill
+    assert torch.equal((wide != 0).any(1), torch.tensor([False] * 5 + [True] * 12 + [False] * 6))
+    assert torch.equal(preprocess(picture(20, 31).T.copy())[0] != 0, (wide != 0).T)
+    assert pad_to_square(torch.ones(2, 3)).tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
+    assert pad_to_square(torch.ones(4, 1)).tolist() == [[0, 1, 0, 0]] * 4
+    assert pad_to_square(torch.ones(2, 2)).tolist() == [[1, 1]] * 2
+
+
+@pytest.mark.parametrize("variance", ["one_pass", "two_pass"])
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_a_flat_image_becomes_0(variance, level):
+    assert preprocess(np.full((151, 100), level, np.uint8), variance).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("variance", ["one_pass", "two_pass"])
+def test_below_the_floor_of_1_the_deviation_does_not_divide(variance):
+    gray = picture(60, 60)
+    gray[:, :30] = 100 + gray[:, :30] % 16
+    x = torch.from_numpy(gray.astype(np.float64))
+    x = (x - x.mean()) / x.std()
+    window = torch.exp(-((torch.arange(-4, 5) / 2.25) ** 2)).double()
+    window = torch.outer(window, window) / window.sum() ** 2
+    centred = x - torch.nn.functional.conv2d(x[None, None], window[None, None], padding=4)[0, 0]
+    inside = (slice(8, 44), slice(4, 18))  # left part, away from the edge between the two
+    ours = preprocess(gray, variance)[0][inside]
+    assert (ours - centred[4:-4, 4:-4][inside]).abs().max() < 1e-5
+    assert preprocess(gray, variance)[0][:, 40:].std() < 1.01
+
+
+@pytest.mark.parametrize("change", [lambda g: g // 2 + 60, lambda g: g // 2], ids=["brighter", "darker"])
+def test_brightness_and_contrast_do_not_matter(change):
+    even = picture(40, 40) & 0xFE
+    assert (preprocess(change(even)) - preprocess(even)).abs().max() < 1e-5
+
+
+def test_flipping_commutes_with_preprocessing():
+    gray = picture(31, 31)
+    assert torch.allclose(preprocess(gray[::-1, ::-1].copy()), preprocess(gray).flip(1, 2), atol=1e-5)
+    assert torch.allclose(preprocess(gray.T.copy()), preprocess(gray).mT, atol=1e-5)
+
+
+def test_the_two_forms_of_the_variance_differ_but_little():
+    rows, columns = np.mgrid[:151, :151]
+    gray = np.rint(128 + 50 * np.sin(rows * columns / 500) + picture(151, 151) % 64).clip(0, 255).astype(np.uint8)
+    difference = preprocess(gray, "one_pass") - preprocess(gray, "two_pass")
+    assert difference.abs().max() > 1e-3
+    assert difference.square().mean().sqrt() < 0.1
+
+
+def test_two_pass_is_the_network_s_own_normalisation_inside():
+    gray = picture(40, 33)
+    x = torch.from_numpy(gray.astype(np.float64))
+    x = (x - x.mean()) / x.std()
+    from multistage.layers.contrast_norm import local_contrast_norm
+
+    whole = local_contrast_norm(x[None, None], floor=1.0, border="reflect")[0, 0]
+    ours = preprocess(gray, "two_pass")[0][:, 3:-4]
+    assert (ours[4:-4, 4:-4] - whole[8:-8, 8:-8]).abs().max() < 1e-5
+
+
+def test_an_unknown_variance_is_refused():
+    with pytest.raises(ValueError, match="'one_pass' or 'two_pass', not 'three_pass'"):
+        preprocess(picture(20, 20), "three_pass")
+
+
+@pytest.mark.parametrize("name", ["authors_rr_synthetic.npz", "authors_rr_demo.npz"])
+def test_preprocess_agrees_with_the_authors(golden, name):
+    demo = golden(name)
+    for index, expected in enumerate(demo["preprocessed"]):
+        assert np.abs(preprocess(demo[f"resized_{index}"])[0].numpy() - expected).max() < 1e-5
+
+
+def test_preparing_real_files_agrees_with_the_authors(golden, real_data):
+    demo = golden("authors_rr_demo.npz")
+    for name, expected in zip(demo["names"], demo["preprocessed"], strict=True):
+        ours = prepare(read_rgb(real_data / "caltech101/101_ObjectCategories" / str(name)))[0].numpy()
+        assert np.abs(ours - expected).mean() < 0.01
+        assert np.corrcoef(ours.ravel(), expected.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3), (700, 3, 3), (1, 1), (1, 500, 3)], ids=str)
+@pytest.mark.parametrize("side", [143, 20])
+def test_any_image_is_prepared_at_any_size(shape, side):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    x = prepare(image, side)
+    assert x.shape == (1, side, side)
+    assert x.isfinite().all()
+
+
+def test_decode_keeps_the_order(tmp_path, write_image):
+    paths = [write_image(tmp_path / f"{n:03}.png", (12 + n % 5, 20)) for n in range(40)]
+    images = decode(paths, 20, "one_pass")["images"]
+    for path, image in zip(paths, images, strict=True):
+        assert torch.equal(image, prepare(read_rgb(path), 20))
+
+
+@pytest.fixture
+def folder(root, write_image, monkeypatch, digests):
+    """A small Caltech-101, with its manifest in place of the real one and the stray file of the original archive."""
+    folder = root / "caltech101/101_ObjectCategories"
+    for name, shape in FILES.items():
+        write_image(folder / name, shape)
+    expected = digests(folder)
+    assert expected.keys() == FILES.keys()
+    monkeypatch.setattr(manifest, "read", {"caltech101": expected}.__getitem__)
+    (folder / "BACKGROUND_Google/tmp").write_bytes(b"as in the original archive")
+    return folder
+
+
+@pytest.fixture
+def decodings(monkeypatch):
+    calls = []
+    monkeypatch.setattr(caltech101, "decode", lambda *args: calls.append(args) or decode(*args))
+    return calls
+
+
+def test_load_gives_every_image_under_its_class(folder, config):
+    dataset = data.load(config("caltech101", image_size=24))
+    assert dataset.class_names == ("BACKGROUND_Google", "Faces", "ant")
+    assert dataset.labels.tolist() == [0, 0, 1, 2, 2, 2]
+    assert dataset.labels.dtype == torch.int64
+    assert list(dataset.names) == sorted(FILES)
+    assert dataset.is_test is None
+    assert dataset.images.dtype == torch.float32
+    for name, image in zip(dataset.names, dataset.images, strict=True):
+        assert torch.equal(image, prepare(read_rgb(folder / name), 24))
+
+
+def test_the_content_hash_is_of_the_manifest(folder, config, digests):
+    (folder / "BACKGROUND_Google/tmp").unlink()
+    assert data.load(config("caltech101", image_size=24)).content_hash == manifest.digest(digests(folder))
+
+
+@pytest.mark.parametrize("name", ["ant/image_0002.jpg", "BACKGROUND_Google/image_0001.jpg"])
+def test_a_changed_file_is_refused_by_name(folder, config, refused, flip_byte, name):
+    flip_byte(folder / name, 300)
+    with refused(f"1 changed: {name}"):
+        data.load(config("caltech101", image_size=24))
+
+
+def test_a_missing_file_is_refused_by_name(folder, config, refused):
+    (folder / "ant/image_0003.jpg").unlink()
+    with refused("1 missing: ant/image_0003.jpg"):
+        data.load(config("caltech101", image_size=24))
+
+
+@pytest.mark.parametrize("name", ["ant/image_0004.jpg", "ant/tmp", "bee/image_0001.jpg", "image_0001.jpg"])
+def test_a_stray_file_is_refused_by_name(folder, config, refused, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    shutil.copy(folder / "ant/image_0001.jpg", folder / name)
+    with refused(f"1 stray: {name}"):
+        data.load(config("caltech101", image_size=24))
+
+
+def test_damage_is_noticed_although_the_images_are_cached(folder, config, refused, flip_byte):
+    data.load(config("caltech101", image_size=24))
+    flip_byte(folder / "ant/image_0001.jpg", 300)
+    with refused("1 changed: ant/image_0001.jpg"):
+        data.load(config("caltech101", image_size=24))
+
+
+def test_images_are_decoded_once_for_each_way_to_prepare_them(folder, config, decodings):
+    first, second = (data.load(config("caltech101", image_size=24)) for _ in range(2))
+    assert len(decodings) == 1
+    assert torch.equal(first.images, second.images)
+    two_pass = data.load(config("caltech101", image_size=24, variance="two_pass"))
+    assert len(decodings) == 2
+    assert not torch.equal(two_pass.images, first.images)
+    assert data.load(config("caltech101", image_size=25)).images.shape == (6, 1, 25, 25)
+    assert len(decodings) == 3
+
+
+def test_draws_come_from_the_configuration(folder, config):
+    flat = config("caltech101", image_size=24, train_per_class=2, test_per_class=None)
+    del flat["draw"]
+    with pytest.raises(data.splits.DataError, match="'BACKGROUND_Google' has 2 images"):
+        data.split(data.load(flat), flat | {"draw": 0})
+
+
+@pytest.mark.slow
+def test_the_real_caltech101_is_complete(real_data, config):
+    dataset = data.load(config("caltech101", root=str(real_data)))
+    assert dataset.images.shape == (9144, 1, 143, 143)
+    assert dataset.images.isfinite().all()
+    assert dataset.images.flatten(1).std(1).min() > 0.1
+    assert len(dataset.class_names) == 102
+    assert torch.equal(dataset.labels.unique(), torch.arange(102))
+    split = data.split(dataset, config("caltech101"))
+    assert len(split.train) == 3060

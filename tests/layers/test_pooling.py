@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+from layers import reference
+
+from multistage.layers import AveragePool, MaxPool, average_pool, max_pool
+
+SIZES = [(2, 2), (3, 2), (4, 1), (2, 3), (1, 1), (1, 4), (5, 5)]
+LAYERS = [(average_pool, AveragePool, np.mean), (max_pool, MaxPool, np.max)]
+KINDS = ["average", "max"]
+
+
+def drawn(*shape):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("window", "step"), SIZES)
+@pytest.mark.parametrize(("function", "module", "of_window"), LAYERS, ids=KINDS)
+def test_equals_the_definition(function, module, of_window, window, step):
+    x = drawn(2, 3, 5, 9)
+    expected = reference.pool(x.numpy(), window, step, of_window)
+    np.testing.assert_allclose(function(x, window, step), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(module(window, step)(x), expected, rtol=0, atol=1e-12)
+
+
+def test_the_papers_windows_overlap():
+    assert AveragePool(10, 5)(torch.zeros(1, 64, 135, 135)).shape == (1, 64, 26, 26)
+    assert AveragePool(6, 4)(torch.zeros(1, 256, 18, 18)).shape == (1, 256, 4, 4)
+
+
+def test_max_windows_touch_unless_told_otherwise():
+    x = drawn(1, 2, 9, 9)
+    assert torch.equal(max_pool(x, 3), max_pool(x, 3, 3))
+    assert torch.equal(MaxPool(3)(x), max_pool(x, 3, 3))
+
+
+def test_average_gives_each_input_an_equal_share_of_the_gradient():
+    x = drawn(1, 1, 4, 4).requires_grad_()
+    average_pool(x, 2, 2).backward(torch.tensor([[[[4.0, 8], [12, 16]]]]))
+    assert x.grad[0, 0].tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+
+
+def test_average_adds_up_the_shares_of_overlapping_windows():
+    x = drawn(1, 1, 3, 3).requires_grad_()
+    average_pool(x, 2, 1).backward(torch.full((1, 1, 2, 2), 4.0))
+    assert x.grad[0, 0].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+
+
+def test_max_gives_the_whole_gradient_to_the_winner():
+    x = torch.tensor([[1.0, 9, 3, 4], [5, 6, 8, 7], [-1, -2, 0, 0.5], [-4, -3, -5, -6]], requires_grad=True)
+    max_pool(x[None, None], 2).backward(torch.tensor([[[[1.0, 2], [3, 4]]]]))
+    assert x.grad.tolist() == [[0, 1, 0, 0], [0, 0, 2, 0], [3, 0, 0, 4], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("function", "module", "_"), LAYERS, ids=KINDS)
+def test_a_window_larger_than_the_map_is_refused_by_name(function, module, _):
+    for layer in (module(5, 2), lambda x: function(x, 5, 2)):
+        for x in (drawn(1, 1, 4, 9), drawn(1, 1, 9, 4)):
+            with pytest.raises(ValueError, match=r"window=5 exceeds its \dx\d map"):
+                layer(x)
+        assert layer(drawn(1, 1, 5, 5)).shape == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("window", "step"), [(0, 1), (1, 0), (-1, 1)])
+@pytest.mark.parametrize("function", [average_pool, max_pool], ids=KINDS)
+def test_windows_and_steps_below_one_are_refused_by_name(function, window, step):
+    with pytest.raises(ValueError, match=f"window={window}, step={step}"):
+        function(drawn(1, 1, 4, 4), window, step)

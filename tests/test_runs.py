@@ -1,0 +1,179 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import multistage
+from multistage import runs
+from multistage.errors import ConfigError, MultistageError
+
+
+def name(run):
+    return str(run.folder).partition("/runs/")[2]
+
+
+def test_a_folder_says_what_the_run_is(plan):
+    assert name(plan()) == "adhoc/fake/abs_lcn_avgpool/2/random-refined/softmax/draw-0-seed-0"
+    frozen = plan("model=lcn_maxpool", "stages=1", "refine=false", "readout=sgd", "draw=3", "seed=4", "name=mine")
+    assert name(frozen) == "mine/fake/lcn_maxpool/1/random/sgd/draw-3-seed-4"
+
+
+@pytest.mark.parametrize(
+    ("override", "suffix"),
+    [
+        ("optimizer.lr=0.1", "-lr-0.1"),
+        ("geometry=norb data.image_size=40", "-image_size-40-geometry-norb"),
+        ("geometry.stage1.kernel=7", "-stage1.kernel-7"),
+        ("hidden=20", "-hidden-20"),
+        ("schedule=null", "-schedule-null"),
+        ("~optimizer.momentum", "-momentum-null"),
+        ("contrast_norm.floor=0.5", "-floor-0.5"),
+        ("model.pool=max", "-pool-max"),
+        ("trainer.max_epochs=5", ""),  # the default of this data set
+        ("logger=wandb", ""),
+        ("trainer.accelerator=cpu", ""),
+        ("data.root=/elsewhere", ""),
+    ],
+)
+def test_what_changes_results_is_appended_and_nothing_else(plan, override, suffix):
+    assert plan(*override.split()).folder.name == f"draw-0-seed-0{suffix}"
+
+
+OVERRIDES = {
+    "optimizer.lr": st.sampled_from(["0.1", "0.2", "1e-3", "0.001"]),
+    "seed": st.sampled_from(["0", "1"]),
+    "schedule": st.sampled_from(["null"]),
+    "contrast_norm.kernel_size": st.sampled_from(["7", "9"]),
+    "contrast_norm.border": st.sampled_from(["zero", "reflect"]),
+    "geometry.stage1.kernel": st.sampled_from(["5", "7"]),
+    "geometry.stage2.kernel": st.sampled_from(["5", "3"]),
+    "filter_bank.gain": st.sampled_from(["true", "false"]),
+}
+OVERRIDE_SETS = st.fixed_dictionaries({}, optional=OVERRIDES)
+
+
+@given(OVERRIDE_SETS, OVERRIDE_SETS)
+def test_two_runs_share_a_folder_only_if_they_are_the_same(first, second):
+    import train
+
+    a, b = (train.plan(["data=fake", *(f"{k}={v}" for k, v in chosen.items())]) for chosen in (first, second))
+    assert (a.folder == b.folder) == (a.config == b.config)
+    assert "=" not in str(a.folder)
+
+
+def finish(run, **changes):
+    record = {"config": run.config, "metrics": {}, "per_class": [], **runs.identity("split", "data"), **changes}
+    runs.start(run.folder, run.config)
+    return runs.finish(run.folder, record)
+
+
+def test_a_finished_run_is_recognised(plan):
+    run = plan()
+    assert runs.finished(run.folder, run.config, runs.identity("split", "data")) is None
+    record = finish(run)
+    assert runs.finished(run.folder, run.config, runs.identity("split", "data")) == record
+    assert record["commit"] is None or len(record["commit"]) == 40
+
+
+@pytest.mark.parametrize("field", ["split_hash", "data_hash", "results_version"])
+def test_a_finished_run_of_another_identity_is_refused_by_name(plan, field):
+    run = plan()
+    finish(run, **{field: "another"})
+    with pytest.raises(ConfigError, match=f"{field} was another"):
+        runs.finished(run.folder, run.config, runs.identity("split", "data"))
+
+
+def test_a_finished_run_with_other_settings_is_refused_by_name(plan):
+    run = plan()
+    finish(run, config={**run.config, "optimizer.lr": 99})
+    with pytest.raises(ConfigError, match=r"optimizer\.lr was 99, is 0.05"):
+        runs.finished(run.folder, run.config, runs.identity("split", "data"))
+
+
+def test_overwriting_is_done_when_asked(plan):
+    finish(plan(), data_hash="another")
+    run = plan("overwrite=true")
+    assert runs.finished(run.folder, run.config, runs.identity("split", "data")) is None
+
+
+def test_what_does_not_bear_on_results_is_no_difference(plan):
+    finish(plan("logger=wandb"))
+    run = plan("logger=csv")
+    assert runs.finished(run.folder, run.config, runs.identity("split", "data"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"config": 1}', "\x00"])
+def test_a_damaged_record_is_named(plan, content):
+    run = plan()
+    finish(run)
+    (run.folder / "result.json").write_text(content)
+    with pytest.raises(MultistageError, match=r"result\.json is damaged"):
+        runs.read(run.folder)
+
+
+def test_a_failing_write_leaves_the_old_record(plan, monkeypatch):
+    run = plan()
+    finish(run)
+    before = (run.folder / "result.json").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        runs.finish(run.folder, {"config": {}})
+    assert (run.folder / "result.json").read_bytes() == before
+    assert sorted(p.name for p in run.folder.iterdir()) == ["config.yaml", "result.json"]
+
+
+def test_loading_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(MultistageError, match="not a finished run"):
+        multistage.load(tmp_path)
+    with pytest.raises(MultistageError, match="not a finished run"):
+        multistage.load(tmp_path / "nowhere")
+
+
+def test_loading_damaged_weights_is_refused(plan):
+    run = plan()
+    finish(run, per_class=[{"name": n} for n in "abcd"])
+    for content in (None, b"", b"\x00" * 100):
+        if content is not None:
+            (run.folder / "weights.safetensors").write_bytes(content)
+        with pytest.raises(MultistageError, match="missing or damaged"):
+            multistage.load(run.folder)
+
+
+def test_comparison_shows_what_differs_best_first(plan):
+    records = [
+        {
+            "config": plan(f"seed={seed}").config,
+            "metrics": {"test_accuracy": value, "test_mean_class_accuracy": value, "train_accuracy": 1.0},
+            "parameters": 10,
+            "seconds": {"train": 1.0},
+        }
+        for seed, value in enumerate([0.5, 0.75])
+    ]
+    header, first, second = runs.comparison(records).splitlines()
+    assert header.split() == ["seed", "test", "per", "class", "training", "parameters", "seconds"]
+    assert first.split()[:2] == ["1", "75.00%"]
+    assert second.split()[:2] == ["0", "50.00%"]
+
+
+def test_importing_the_package_touches_no_heavy_library():
+    code = (
+        "import sys, multistage, multistage.config, multistage.runs; "
+        "print([m for m in ('torch', 'hydra', 'wandb', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    code = (
+        "import sys, multistage.protocol; "
+        "print([m for m in ('hydra', 'wandb', 'pandas') if m in sys.modules])"  # torchmetrics takes matplotlib along
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_names_of_the_package_are_what_they_say():
+    for public in multistage.__all__:
+        assert getattr(multistage, public).__name__ == public
+    with pytest.raises(AttributeError):
+        multistage.nothing  # noqa: B018
+    assert issubclass(multistage.MultiStageNet, torch.nn.Module)
