@@ -64,9 +64,9 @@ def main(arguments: Sequence[str]) -> int:
             print(summary(execute(run, "bar" if sys.stderr.isatty() else "lines"), run.folder))
             return 0
         return sweep(overrides, arguments)
-    except KeyboardInterrupt:
-        print("interrupted; the same command starts this run again", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, SystemExit) as stop:
+        print("interrupted; the same command starts the unfinished run again", file=sys.stderr)
+        return 143 if isinstance(stop, SystemExit) else 130
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,10 +1,12 @@
 import pytest
+import torch
 from hypothesis import settings
 
 import train
 
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
+torch.set_num_threads(1)  # tensors are tiny; more threads only wait for each other
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,11 @@ The text of each is one line for the user: what was wrong, what was expected, wh
 """
 
 
+def one_line(error: Exception) -> str:
+    """The message of somebody else's exception, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class MultistageError(Exception):
     """A run that cannot be done or finished; shown as one line, without a traceback."""
 

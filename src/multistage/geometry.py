@@ -33,6 +33,11 @@ class StageGeometry:
     padding: int = 0
     filter_range: float = 0.11
 
+    def __post_init__(self) -> None:
+        fan_in = 1 if self.fan_in is None else self.fan_in
+        if min(self.maps, self.kernel, self.window, self.step, fan_in) < 1 or self.padding < 0:
+            raise ConfigError(f"sizes of a stage must be at least 1 (padding 0), not {self}")
+
 
 @dataclass(frozen=True)
 class StageShapes:

@@ -10,9 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from multistage.config import Config, section
+from multistage.errors import ConfigError
 from multistage.geometry import StageGeometry, stage_geometries, trace
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
 from multistage.randomness import generator
+
+OPERATIONS = {
+    "rectify": ("none", "abs", "relu"),
+    "normalise": ("none", "lcn", "batchnorm", "lcn_batchnorm"),
+    "pool": ("average", "max"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,11 @@ class Operations:
     pool: str = "average"
     filter_bank: Mapping[str, Any] = field(default_factory=dict)
     contrast_norm: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, allowed in OPERATIONS.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
 
 
 class MultiStageNet(nn.Module):

@@ -14,7 +14,9 @@ from PIL import Image
 
 from multistage.errors import DataError
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+TESTS = Path(__file__).resolve().parents[1]
+SHARED = TESTS.parents[1] / "shared"
+REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or SHARED / "data")
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +70,7 @@ def refused():
     @contextlib.contextmanager
     def expect(*words):
         with pytest.raises(DataError) as caught:
-            yield
+            yield caught
         message = str(caught.value)
         assert len(message.splitlines()) == 1
         for word in words:
@@ -109,8 +111,7 @@ def tree():
 
     def listing(folder):
         return {
-            p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None
-            for p in sorted(folder.rglob("*"))
+            p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))
         }
 
     return listing
@@ -191,18 +192,17 @@ def idx_files():
 
 @pytest.fixture
 def real_data():
-    folder = Path(os.environ.get("MULTISTAGE_DATA") or SHARED / "data")
-    if not (folder / "caltech101").is_dir() or not (folder / "MNIST").is_dir():
+    if not (REAL_DATA / "caltech101").is_dir() or not (REAL_DATA / "MNIST").is_dir():
         pytest.skip("the real data are not on this machine")
-    return folder
+    return REAL_DATA
 
 
 @pytest.fixture
 def golden():
     def read(name):
-        path = SHARED / "golden" / name
-        if not path.is_file():
-            pytest.skip(f"{name} is not on this machine")
-        return np.load(path, allow_pickle=False)
+        for path in (TESTS / "golden" / name, SHARED / "golden" / name):
+            if path.is_file():
+                return np.load(path, allow_pickle=False)
+        return pytest.skip(f"{name} is not on this machine")
 
     return read

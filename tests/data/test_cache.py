@@ -64,14 +64,17 @@ def test_an_entry_without_checksum_is_made_again(build, cache_folder):
     assert cached("set", "source", build)["labels"].item() == 2
 
 
-@pytest.mark.parametrize("content",
+@pytest.mark.parametrize(
+    "content",
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"0" * 64, id="wrong"),
         pytest.param(
             b"\xff\xfe",
             id="no text",
-            marks=pytest.mark.xfail(raises=UnicodeDecodeError, strict=True, reason="BUG: a damaged checksum stops a run"),
+            marks=pytest.mark.xfail(
+                raises=UnicodeDecodeError, strict=True, reason="BUG: a damaged checksum stops a run"
+            ),
         ),
     ],
 )

@@ -2,7 +2,10 @@ import io
 import shutil
 import tarfile
 import zipfile
+import zlib
 from dataclasses import replace
+from http.client import IncompleteRead
+from urllib.error import HTTPError
 
 import pytest
 
@@ -11,6 +14,7 @@ from multistage.data import caltech101, manifest
 from multistage.data.caltech101 import SOURCE
 from multistage.data.download import obtain
 
+INNER = "101_ObjectCategories.tar.gz"
 FILES = {
     "BACKGROUND_Google/image_0001.jpg": b"background" * 999,
     "ant/image_0001.jpg": b"first ant" * 999,
@@ -49,10 +53,10 @@ def original(files):
     return [("101_ObjectCategories", tarfile.DIRTYPE), *((f"101_ObjectCategories/{n}", c) for n, c in files.items())]
 
 
-def archive(members):
+def archive(members, **options):
     members = [(info(n, c), b"") if c == tarfile.DIRTYPE else (n, c) for n, c in members]
     inner = tar_gz(members)
-    return zipped({"caltech-101/Annotations.tar": b"not this", "caltech-101/101_ObjectCategories.tar.gz": inner})
+    return zipped({"caltech-101/Annotations.tar": b"not this", f"caltech-101/{INNER}": inner}, **options)
 
 
 @pytest.fixture
@@ -102,9 +106,7 @@ def test_the_downloaded_set_loads(serve, root, config, monkeypatch, tmp_path, wr
     files = {name: write_image(tmp_path / "made" / name, (20, 30)).read_bytes() for name in names}
     expected = digests(tmp_path / "made")
     monkeypatch.setattr(manifest, "read", lambda name: expected)
-    monkeypatch.setattr(
-        caltech101, "SOURCE", replace(SOURCE, url=serve({"a.zip": archive(original(files))}) + "a.zip")
-    )
+    monkeypatch.setattr(caltech101, "SOURCE", replace(SOURCE, url=serve({"a.zip": archive(original(files))}) + "a.zip"))
     dataset = data.load(config("caltech101", image_size=24))
     assert list(dataset.names) == names
     assert files_below(root / SOURCE.folder) == files
@@ -148,13 +150,13 @@ def test_a_link_in_place_of_a_file_is_a_missing_file(source, root, expected, ref
 
 
 def damaged(content, position):
-    return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
+    return content[:position] + (b"\xfe" if content[position] == 255 else b"\xff") + content[position + 1 :]
 
 
 GOOD = archive(original(FILES))
 CHANGED = archive(original(FILES | {"ant/image_0002.jpg": b"another ant"}))
 LACKING = archive(original({n: c for n, c in FILES.items() if not n.startswith("ant")}))
-INNER = "101_ObjectCategories.tar.gz"
+DEFLATED = archive(original(FILES), compression=zipfile.ZIP_DEFLATED)
 NO_ADVICE = pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: the line has no advice")
 
 
@@ -171,13 +173,33 @@ def escapes(error):
         pytest.param(b"", None, "zip", id="empty"),
         pytest.param(GOOD[:-40], None, "zip", id="end cut off"),
         pytest.param(GOOD[: len(GOOD) // 2], {"Content-Length": str(len(GOOD))}, "", id="connection lost"),
-        pytest.param(b"FF\r\nabc", {"Transfer-Encoding": "chunked"}, "", id="connection lost in a chunk"),
+        pytest.param(
+            b"FF\r\nabc",
+            {"Transfer-Encoding": "chunked"},
+            "",
+            id="connection lost in a chunk",
+            marks=escapes(IncompleteRead),
+        ),
         pytest.param(damaged(GOOD, len(GOOD) // 2), None, "", id="flipped byte"),
+        pytest.param(
+            damaged(DEFLATED, DEFLATED.index(INNER.encode()) + len(INNER)),
+            None,
+            "",
+            id="damaged packing",
+            marks=escapes(zlib.error),
+        ),
+        pytest.param(
+            damaged(GOOD, GOOD.rindex(b"PK\1\2") + 10),
+            None,
+            "",
+            id="unknown packing",
+            marks=escapes(NotImplementedError),
+        ),
         pytest.param(zipped({"Annotations.tar": b"x"}), None, INNER, id="another zip"),
         pytest.param(zipped({INNER: b"hello" * 999}), None, "", id="no tar inside"),
         pytest.param(zipped({INNER: b""}), None, "", id="empty tar inside"),
         pytest.param(zipped({INNER: tar_gz(original(FILES)[1:])[:200]}), None, "", id="tar cut off"),
-        pytest.param(zipped({INNER: tar_gz([])}), None, "", id="tar of nothing"),
+        pytest.param(zipped({INNER: tar_gz([])}), None, "", id="tar of nothing", marks=NO_ADVICE),
     ],
 )
 def test_a_bad_download_says_what_to_do_and_leaves_nothing(source, root, expected, refused, content, headers, word):
@@ -191,9 +213,19 @@ def test_a_bad_download_says_what_to_do_and_leaves_nothing(source, root, expecte
 @pytest.mark.parametrize("where", ["refused", "404", "no such place"])
 def test_no_connection_says_what_to_do_and_leaves_nothing(serve, nobody, root, expected, refused, where):
     url = {"refused": nobody, "404": serve({}), "no such place": "http://192.0.2.1/"}[where] + "caltech-101.zip"
-    with refused("Caltech-101", url, "137 MB", "CC BY 4.0", root / SOURCE.folder, "data.root", "MULTISTAGE_DATA"):
+    advice = ("Caltech-101", url, "137 MB", "CC BY 4.0", root / SOURCE.folder, "data.root", "MULTISTAGE_DATA")
+    with refused(*advice) as caught:
         obtain(replace(SOURCE, url=url), root, expected)
+    if isinstance(caught.value.__context__, HTTPError):
+        caught.value.__context__.close()  # BUG: it holds an open connection until it is garbage
     assert [p for p in root.rglob("*") if p.name != "caltech101"] == []
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: the empty folder caltech101 is left")
+def test_a_data_root_without_the_set_is_as_empty_after_a_failure_as_before(nobody, root, expected, refused):
+    with refused(nobody):
+        obtain(replace(SOURCE, url=nobody), root, expected)
+    assert list(root.iterdir()) == []
 
 
 def test_an_interrupted_download_leaves_nothing(source, root, expected, monkeypatch):

@@ -8,6 +8,7 @@ from PIL import Image, ImageFile
 
 from multistage.data import images
 from multistage.data.images import read_rgb, resize, resize_longer_side, to_colour, to_gray
+from multistage.errors import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -134,7 +135,15 @@ def test_a_truncated_file_is_refused(tmp_path, write_image, refused, name, kept)
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello, I am no image\n" * 9, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"%PDF-1.4\n", b"\0" * 999],
+    [
+        b"",
+        b"hello, I am no image\n" * 9,
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0",
+        b"GIF89a",
+        b"%PDF-1.4\n",
+        b"\0" * 999,
+    ],
     ids=["empty", "text", "png", "jpeg", "gif", "pdf", "zeros"],
 )
 def test_what_is_no_image_is_refused(tmp_path, refused, content):
@@ -150,6 +159,19 @@ def test_what_is_no_file_is_refused(tmp_path, refused, name):
         read_rgb(tmp_path / name)
 
 
+def image_or_refusal(path):
+    try:
+        read = read_rgb(path)
+    except DataError as error:
+        read = str(error)
+    if isinstance(read, str):
+        assert str(path) in read
+        assert len(read.splitlines()) == 1
+    else:
+        assert read.dtype == np.uint8
+    return read
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.bmp"])
 def test_damage_anywhere_gives_an_image_or_a_data_error(tmp_path, write_image, name):
     path = write_image(tmp_path / name, (9, 7, 3))
@@ -160,13 +182,8 @@ def test_damage_anywhere_gives_an_image_or_a_data_error(tmp_path, write_image, n
         for position in random.integers(0, len(content), 2):
             damaged[position] = random.integers(256)
         path.write_bytes(damaged[: random.integers(len(content) // 2, 2 * len(content))])
-        try:
-            assert read_rgb(path).dtype == np.uint8
-        except images.DataError as error:
-            assert str(path) in str(error)
-            assert len(str(error).splitlines()) == 1
-            refusals += 1
-    assert refusals > 10
+        refusals += isinstance(image_or_refusal(path), str)
+    assert 10 < refusals < 150
 
 
 @pytest.mark.xfail(raises=struct.error, strict=True, reason="BUG: damaged EXIF escapes as struct.error")
@@ -177,10 +194,8 @@ def test_odd_exif_gives_an_image_or_a_data_error(tmp_path, write_image):
     content = path.read_bytes()
     assert content.count(b"\x01\x0e\x00\x02") == 1
     path.write_bytes(content.replace(b"\x01\x0e\x00\x02", b"\x01\x15\x00\x02"))  # a number of samples that is a text
-    try:
-        assert read_rgb(path).shape == (7, 9, 3)
-    except images.DataError as error:
-        assert str(path) in str(error)
+    read = image_or_refusal(path)
+    assert isinstance(read, str) or read.shape == (7, 9, 3)
 
 
 def png_that_claims(width, height):
@@ -256,7 +271,14 @@ def slow_imresize(image, height, width, row_scale, column_scale):
     return np.clip(both, 0, 255)
 
 
-SIZES = [((7, 9), (7, 9)), ((7, 9), (14, 18)), ((7, 9), (3, 4)), ((20, 13), (6, 17)), ((1, 5), (4, 2)), ((2, 2), (9, 1))]
+SIZES = [
+    ((7, 9), (7, 9)),
+    ((7, 9), (14, 18)),
+    ((7, 9), (3, 4)),
+    ((20, 13), (6, 17)),
+    ((1, 5), (4, 2)),
+    ((2, 2), (9, 1)),
+]
 
 
 @pytest.mark.parametrize(("shape", "new_shape"), SIZES, ids=str)

@@ -26,7 +26,7 @@ def test_a_faithful_folder_passes(folder, digests):
 def test_a_changed_file_is_named(folder, digests, refused):
     expected = digests(folder)
     (folder / "a/two.txt").write_text("a/twO.txt")
-    with refused(folder, "1 changed: a/two.txt") as _:
+    with refused(folder, "1 changed: a/two.txt"):
         manifest.verify(folder, expected)
 
 

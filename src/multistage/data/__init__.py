@@ -15,6 +15,7 @@ from multistage.config import Config
 from multistage.data.dataset import Dataset, standardise
 from multistage.data.images import read_rgb, resize, to_colour, to_gray
 from multistage.data.splits import Split, draw_split
+from multistage.errors import ConfigError
 
 __all__ = ["Dataset", "Split", "load", "prepare_image", "split"]
 
@@ -27,10 +28,15 @@ def load(config: Config) -> Dataset:
 
     Raises:
         DataError: One line that names what is missing, changed or unreadable.
+        ConfigError: ``data.maps`` or ``data.image_size`` that the data set does not have.
     """
     dataset: Dataset = importlib.import_module(f"multistage.data.{config['data']}").load(config)
-    side = config["data.image_size"]
-    assert dataset.images.shape[1:] == (config["data.maps"], side, side), "geometry was checked for another size"
+    side, maps = config["data.image_size"], config["data.maps"]
+    if dataset.images.shape[1:] != (maps, side, side):
+        found = "x".join(str(size) for size in dataset.images.shape[1:])
+        raise ConfigError(
+            f"data={config['data']} has images {found}; data.maps={maps}, data.image_size={side} do not fit"
+        )
     return dataset
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -37,7 +38,7 @@ def cached(name: str, source: str, build: Callable[[], dict[str, Tensor]]) -> di
     path = folder() / f"{name}-{hashlib.sha256(source.encode()).hexdigest()[:16]}.safetensors"
     checksum = path.with_suffix(".sha256")
     if path.exists() and checksum.exists():
-        if file_digest(path) == checksum.read_text().strip():
+        if file_digest(path).encode() == checksum.read_bytes().strip():
             return load_file(path)
         log.warning("%s is damaged; making it again", path)
     tensors = build()
@@ -53,6 +54,6 @@ def cached(name: str, source: str, build: Callable[[], dict[str, Tensor]]) -> di
             )  # an entry without checksum is none, so that a crash in between does no harm
             new.replace(path)
             new_checksum.replace(checksum)
-    except OSError as error:
-        log.warning("%s cannot be written (%s); images will be decoded again next time", path, error.strerror)
+    except (OSError, SafetensorError) as error:
+        log.warning("%s cannot be written (%s); images will be decoded again next time", path, error)
     return tensors

@@ -46,7 +46,7 @@ def standardise(images: Tensor) -> Tensor:
         float32, same shape.
     """
     x = images.float()
-    x -= x.mean((1, 2, 3), keepdim=True)
+    x -= x.mean((1, 2, 3), keepdim=True, dtype=torch.float64)  # exact for whole numbers, so that flat images give 0
     deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt_()
     x /= torch.where(deviation > 0, deviation, 1)
     return x

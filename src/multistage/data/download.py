@@ -9,10 +9,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from multistage.errors import DataError
+from multistage.errors import DataError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +61,23 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
         return folder
     log.warning("%s is not in %s; downloading %s MB (%s)", archive.name, folder, archive.size_mb, archive.licence)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".download-") as scratch:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as scratch:
             packed, unpacked = Path(scratch) / "archive.zip", Path(scratch) / "unpacked"
             with urlopen(archive.url, timeout=60) as response, packed.open("wb") as file:
                 shutil.copyfileobj(response, file)
             with zipfile.ZipFile(packed) as outer:
                 inner = next((name for name in outer.namelist() if PurePosixPath(name).name == archive.inner), None)
                 if inner is None:
-                    raise DataError(f"{archive.url} holds no {archive.inner}; {archive.advice(root)}")
+                    raise ValueError(f"{archive.url} holds no {archive.inner}")
                 with outer.open(inner) as packed_tar, tarfile.open(fileobj=packed_tar, mode="r|*") as tar:
                     _unpack(tar, expected, unpacked)
+            folder.parent.mkdir(parents=True, exist_ok=True)
             unpacked.rename(folder)
-    except (OSError, URLError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise DataError(f"{archive.name} could not be downloaded ({error}); {archive.advice(root)}") from None
+    except Exception as error:  # damaged archives raise nearly everything in the unpackers
+        if isinstance(error, HTTPError):
+            error.close()
+        raise DataError(f"{archive.name} could not be downloaded ({one_line(error)}); {archive.advice(root)}") from None
     return folder
 
 
@@ -89,9 +92,9 @@ def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> Non
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if _copy(source, target) != missing.pop(name):
-            raise DataError(f"{name} in the downloaded archive differs from the manifest")
+            raise ValueError(f"{name} in the downloaded archive differs from the manifest")
     if missing:
-        raise DataError(f"the downloaded archive lacks {len(missing)} files, {min(missing)} among them")
+        raise ValueError(f"the downloaded archive lacks {len(missing)} files, {min(missing)} among them")
 
 
 def _copy(source: IO[bytes], target: Path) -> str:

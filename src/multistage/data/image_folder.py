@@ -22,7 +22,9 @@ def load(config: Config) -> Dataset:
     root = Path(config["data.root"])
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; expected a folder of class folders of images")
-    files = sorted(p for p in root.glob("*/*") if p.is_file() and not p.name.startswith("."))
+    files = sorted(
+        p for p in root.glob("*/*") if p.is_file() and not p.name.startswith(".") and not p.parent.name.startswith(".")
+    )
     names = [p.relative_to(root).as_posix() for p in files]
     if len({name.split("/")[0] for name in names}) < 2:
         raise DataError(f"data.root={root} holds fewer than two class folders with images")

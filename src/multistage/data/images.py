@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from multistage.errors import DataError
+from multistage.errors import DataError, one_line
 
 MAX_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of some kilobytes can claim gigapixels."""
@@ -28,11 +28,13 @@ def read_rgb(path: Path) -> np.ndarray:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # Pillow's, about oddities that do not change pixels
             with Image.open(path) as image:
                 if math.prod(image.size) > MAX_PIXELS:
                     raise DataError(f"{path} has {image.size[0]}x{image.size[1]} pixels, more than {MAX_PIXELS:,}")
                 upright = ImageOps.exif_transpose(image)
+                if upright.mode in ("I", "F"):
+                    raise DataError(f"{path} has 32-bit pixels; expected 1, 8 or 16 bits")
                 if upright.mode.startswith("I;16"):
                     return (np.asarray(upright) >> 8).astype(np.uint8)
                 if upright.mode in ("1", "L", "LA"):
@@ -42,8 +44,10 @@ def read_rgb(path: Path) -> np.ndarray:
         raise DataError(f"{path} is not an image that can be read") from None
     except Image.DecompressionBombError:
         raise DataError(f"{path} has more than {MAX_PIXELS:,} pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    except DataError:
+        raise
+    except Exception as error:  # damaged files raise nearly everything in Pillow's decoders
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise DataError(f"{path} cannot be read as an image: {reason}") from None
 
 

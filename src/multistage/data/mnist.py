@@ -24,6 +24,6 @@ def load(config: Config) -> Dataset:
     advice = f"put the four unpacked files of MNIST (55 MB, CC BY-SA 3.0) into {root / 'MNIST/raw'}, or set data.root"
     if not any((root / name).exists() for name in expected):
         download_if_missing(MNIST, root, advice)
-    manifest.verify(root, expected, ignored=PACKED, below="MNIST/raw")
+    manifest.verify(root, expected, ignored=PACKED, below="MNIST")
     dataset = load_official(MNIST, root, advice)
     return replace(dataset, class_names=tuple("0123456789"), content_hash=manifest.digest(expected))

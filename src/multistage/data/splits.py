@@ -38,8 +38,12 @@ def draw_split(
         validation: How many of the training images of each class are held out.
 
     Raises:
-        DataError: A class without enough images, named.
+        DataError: A class without enough images, named; or nothing left to test.
     """
+    if dataset.is_test is None and train_per_class is None:
+        raise DataError(
+            "data.train_per_class=null leaves no test images in a data set without official ones; choose a number"
+        )
     parts: dict[str, list[Tensor]] = {"train": [], "validation": [], "test": []}
     for label, class_name in enumerate(dataset.class_names):
         members = (dataset.labels == label).nonzero().flatten()

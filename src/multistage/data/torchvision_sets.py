@@ -10,7 +10,7 @@ import torch
 from torchvision.datasets import VisionDataset
 
 from multistage.data.dataset import Dataset, hash_tensors
-from multistage.errors import DataError
+from multistage.errors import DataError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def download_if_missing(kind: Any, root: Path, advice: str) -> None:
             kind(str(root), train=True, download=True)
         except Exception as error:
             raise DataError(
-                f"{kind.__name__} is not in {root} and could not be downloaded ({error}); {advice}"
+                f"{kind.__name__} is not in {root} and could not be downloaded ({one_line(error)}); {advice}"
             ) from None
     except Exception:
         return  # there, but unreadable: the reader says so
@@ -66,5 +66,5 @@ def _read(kind: Any, root: Path, train: bool, advice: str) -> VisionDataset:
         try:
             part: VisionDataset = kind(str(root), train=train, download=False)
         except Exception as error:
-            raise DataError(f"{kind.__name__} in {root} cannot be read ({error}); {advice}") from None
+            raise DataError(f"{kind.__name__} in {root} cannot be read ({one_line(error)}); {advice}") from None
     return part

@@ -105,7 +105,8 @@ def local_contrast_norm(
         floor_gradient: Whether gradient flows through c (EBLearn treats it as a constant).
 
     Returns:
-        Same shape as `x`. Where a sample is flat, the result is 0 and the gradient finite.
+        Same shape as `x`. Of a flat sample the result is 0 but for rounding (with zeros outside: but for the border),
+        and its gradient is finite.
 
     Raises:
         ValueError: x is not 4-D or not floating point; an even window; an unknown border; a negative floor.
@@ -114,8 +115,7 @@ def local_contrast_norm(
     """
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"x must be floating point [n, maps, height, width], not {x.dtype} {list(x.shape)}")
-    if floor != "mean" and not (isinstance(floor, int | float) and floor >= 0):
-        raise ValueError(f"floor must be 'mean' or a number >= 0, not {floor!r}")
+    _check_floor(floor)
     if not across_maps:
         each_map = x.reshape(-1, 1, *x.shape[2:])
         return local_contrast_norm(each_map, kernel_size, sigma, floor, border, True, floor_gradient).view_as(x)
@@ -132,7 +132,13 @@ def local_contrast_norm(
         divisor = torch.maximum(deviation, c if floor_gradient else c.detach())
     else:
         divisor = deviation.clamp_min(floor)
-    return v / torch.where(divisor > 0, divisor, 1)
+    rounding = 4 * torch.finfo(x.dtype).eps * mean.abs().amax((2, 3), keepdim=True)
+    return v / torch.where(divisor > rounding, divisor, 1)  # what rounding leaves of a flat image is no contrast
+
+
+def _check_floor(floor: Floor) -> None:
+    if floor != "mean" and not (isinstance(floor, int | float) and floor >= 0):
+        raise ValueError(f"floor must be 'mean' or a number >= 0, not {floor!r}")
 
 
 def _sqrt(x: Tensor) -> Tensor:
@@ -157,6 +163,7 @@ class LocalContrastNorm(nn.Module):
         gaussian_window(kernel_size, sigma)  # refuses what is impossible here rather than at the first batch
         if border not in BORDERS:
             raise ValueError(f"border must be one of {', '.join(BORDERS)}, not {border!r}")
+        _check_floor(floor)
         self.kernel_size, self.sigma, self.floor = kernel_size, sigma, floor
         self.border: Border = border
         self.across_maps, self.floor_gradient = across_maps, floor_gradient

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from multistage.errors import MultistageError
+from multistage.randomness import generator
+from multistage.readout import fit_lbfgs, fit_sgd
+
+
+def clusters(samples, features, classes, scale=1.0, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.arange(samples) % classes
+    centres = torch.randn(classes, features, generator=random)
+    return scale * (centres[labels] + torch.randn(samples, features, generator=random)), labels
+
+
+def demo_loop(features, labels, classes, seed, epochs):
+    """The authors' loop as it stands in their demo, one sample at a time, with nothing clever."""
+    x = features.double()
+    w = torch.empty(classes, x.shape[1], dtype=torch.float64).uniform_(
+        -0.015, 0.015, generator=generator(seed, "classifier")
+    )
+    b = torch.zeros(classes, dtype=torch.float64)
+    order = torch.randperm(len(x), generator=generator(seed, "order"))
+    for epoch in range(epochs):
+        for i in order:
+            error = torch.softmax(w @ x[i] + b, 0)
+            error[labels[i]] -= 1
+            w -= 0.01 / (1 + 0.03 * epoch) * error[:, None] * x[i]
+            b -= 0.01 / (1 + 0.03 * epoch) * error
+    return w.float(), b.float()
+
+
+@pytest.mark.parametrize(("samples", "features"), [(30, 50), (60, 20)], ids=["in the span", "direct"])
+def test_sgd_is_the_demos_loop(samples, features):
+    x, y = clusters(samples, features, 3)
+    weight, bias = fit_sgd(x, y, 3, seed=4, epochs=5)
+    expected_weight, expected_bias = demo_loop(x, y, 3, seed=4, epochs=5)
+    torch.testing.assert_close(weight, expected_weight, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(bias, expected_bias, rtol=1e-6, atol=1e-6)
+
+
+def test_sgd_reports_every_epoch_with_a_falling_loss():
+    x, y = clusters(60, 20, 3)
+    reports = []
+    fit_sgd(x, y, 3, report=lambda epoch, loss: reports.append((epoch, loss)))
+    assert [epoch for epoch, _ in reports] == list(range(30))
+    assert reports[-1][1] < reports[0][1] / 2
+
+
+@pytest.mark.parametrize(("samples", "features"), [(40, 90), (200, 15)], ids=["in the span", "full rank"])
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("penalty", [1e-1, 1e-3])
+def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(samples, features, classes, penalty):
+    x, y = clusters(samples, features, classes, scale=0.01)
+    x[:, 0] *= 50  # axes of very different length
+    x[:, 1] = 3  # and one of no length
+    weight, bias = fit_lbfgs(x, y, classes, penalty)
+    centred = (x - x.mean(0)).double()
+    scaled = (centred / centred.square().mean().sqrt()).numpy()
+    oracle = LogisticRegression(C=1 / (penalty * samples), tol=1e-10, max_iter=100_000).fit(scaled, y.numpy())
+    ours = torch.softmax(x.double() @ weight.double().T + bias.double(), 1).numpy()
+    if classes == 2:  # scikit-learn penalises one vector w instead of the pair (-w/2, w/2)
+        oracle = LogisticRegression(C=2 / (penalty * samples), tol=1e-10, max_iter=100_000).fit(scaled, y.numpy())
+    np.testing.assert_allclose(ours, oracle.predict_proba(scaled), atol=2e-4)
+
+
+def test_lbfgs_does_not_depend_on_the_scale_of_features():
+    x, y = clusters(50, 20, 4)
+    for factor, shift in ((1e-4, 0), (1e3, 7)):
+        weight, bias = fit_lbfgs(x, y, 4)
+        other_weight, other_bias = fit_lbfgs(factor * x + shift, y, 4)
+        before, after = x @ weight.T + bias, (factor * x + shift) @ other_weight.T + other_bias
+        torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-2)
+
+
+def test_lbfgs_says_when_it_did_not_converge():
+    x, y = clusters(200, 15, 5)
+    with pytest.raises(MultistageError, match="max_iter=3"):
+        fit_lbfgs(x, y, 5, max_iter=3)
+
+
+def test_lbfgs_survives_features_that_are_all_the_same():
+    weight, bias = fit_lbfgs(torch.ones(9, 4), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1]), 2)
+    assert weight.abs().max() < 1e-6
+    torch.testing.assert_close(torch.softmax(bias, 0), torch.tensor([2 / 3, 1 / 3]), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,37 @@
+"""What README promises about commands is what CI runs and what exists."""
+
+import re
+from pathlib import Path
+
+import train
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ") and "python" in line]
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    command = next(line for line in COMMANDS if line.endswith("pytest"))
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_training_command_of_the_readme_is_accepted():
+    checked = 0
+    for line in COMMANDS:
+        if match := re.search(r"python train\.py(.*?)(?:\s{2,}|$)", line):
+            overrides = [word for word in match[1].split() if word != "-m"]
+            for job in train.expand(overrides):
+                train.plan(job)
+            checked += 1
+    assert checked >= 5
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_no_package_host_is_named_in_what_pins_versions():
+    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert "://" not in requirements
+    assert requirements.count("--hash=sha256:") > 500

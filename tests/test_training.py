@@ -1,0 +1,200 @@
+import pytest
+import torch
+from torch import nn
+
+import multistage
+from multistage import data, network, protocol, runs, training
+from multistage.quiet import quiet
+
+
+@pytest.fixture
+def do():
+    def do(run):
+        with quiet():
+            return protocol.run(run.config, run.folder, "none")
+
+    return do
+
+
+def test_a_run_leaves_what_the_design_says(plan, do):
+    run = plan("trainer.max_epochs=3")
+    record = do(run)
+    assert {p.name for p in run.folder.iterdir()} == {
+        "config.yaml",
+        "metrics.csv",
+        "weights.safetensors",
+        "result.json",
+    }
+    assert record == runs.read(run.folder)
+    assert record["config"] == dict(run.config)
+    assert {"test_accuracy", "test_mean_class_accuracy", "train_accuracy"} <= record["metrics"].keys()
+    assert sum(entry["correct"] for entry in record["per_class"]) == pytest.approx(
+        record["metrics"]["test_accuracy"] * sum(entry["total"] for entry in record["per_class"])
+    )
+    assert record["seconds"].keys() == {"data", "train", "test"}
+    assert record["parameters"] == sum(p.numel() for p in multistage.load(run.folder).parameters())
+    for key in ("versions", "hardware", "device", "precision", "threads", "split_hash", "data_hash", "results_version"):
+        assert record[key]
+    assert "train_loss" in (run.folder / "metrics.csv").read_text()
+
+
+def test_training_learns_and_loading_gives_the_same_network(plan, do):
+    run = plan("model=lcn_maxpool")
+    record = do(run)
+    assert record["metrics"]["test_accuracy"] > 0.9
+    net = multistage.load(run.folder)
+    assert not net.training
+    assert net.class_names == ("class0", "class1", "class2", "class3")
+    dataset = data.load(run.config)
+    test = data.split(dataset, run.config).test
+    right = net(dataset.pixels(test)).argmax(1) == dataset.labels[test]
+    assert right.float().mean().item() == pytest.approx(record["metrics"]["test_accuracy"])
+
+
+def test_the_same_run_twice_is_the_same_to_the_bit(plan, do):
+    first, second = plan("name=one", "trainer.max_epochs=2"), plan("name=two", "trainer.max_epochs=2")
+    torch.manual_seed(1)
+    do(first)
+    torch.manual_seed(2)
+    do(second)
+    weights = [(run.folder / "weights.safetensors").read_bytes() for run in (first, second)]
+    assert weights[0] == weights[1]
+    assert runs.read(first.folder)["metrics"] == runs.read(second.folder)["metrics"]
+
+
+@pytest.mark.parametrize("readout", ["softmax", "sgd", "lbfgs"])
+def test_frozen_filters_stay_and_the_classifier_learns(plan, do, readout):
+    run = plan("refine=false", f"readout={readout}", "optimizer.lr=0.01")
+    record = do(run)
+    fresh, trained = network.from_config(run.config, 4), multistage.load(run.folder)
+    for before, after in zip(fresh.stages.parameters(), trained.stages.parameters(), strict=True):
+        assert torch.equal(before, after)
+    assert not torch.equal(fresh.classifier.weight, trained.classifier.weight)
+    assert record["seconds"].keys() == {"data", "features", "train", "test"}
+    assert record["metrics"]["test_accuracy"] > 0.8
+
+
+def test_refinement_changes_every_filter(plan, do):
+    run = plan("trainer.max_epochs=1")
+    do(run)
+    fresh, trained = network.from_config(run.config, 4), multistage.load(run.folder)
+    for (name, before), after in zip(fresh.named_parameters(), trained.parameters(), strict=True):
+        assert not torch.equal(before, after), name
+
+
+@pytest.mark.parametrize("model", ["abs_lcn_batchnorm_avgpool", "batchnorm_maxpool"])
+def test_frozen_batch_normalisation_has_the_statistics_of_the_training_images(plan, model):
+    run = plan(f"model={model}", "refine=false")
+    dataset = data.load(run.config)
+    x = dataset.pixels(data.split(dataset, run.config).train)
+    net = network.from_config(run.config, 4)
+    protocol.calibrate_batch_norm(net, x, 32, torch.device("cpu"))
+    other = network.from_config(run.config, 4)
+    protocol.calibrate_batch_norm(other, x, 7, torch.device("cpu"))
+    seen = []
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    net.eval().features(x)
+    for output in seen:
+        assert output.mean((0, 2, 3)).abs().max() < 1e-3
+        assert (output.var((0, 2, 3), unbiased=False) - 1).abs().max() < 0.01
+    torch.testing.assert_close(net.features(x), other.eval().features(x), rtol=1e-4, atol=1e-5)
+
+
+def test_frozen_batch_normalisation_differs_from_none(plan):
+    plain, normalised = plan("model=avgpool", "refine=false"), plan("model=batchnorm_avgpool", "refine=false")
+    dataset = data.load(plain.config)
+    x = dataset.pixels(data.split(dataset, plain.config).train)
+    nets = [network.from_config(run.config, 4).eval() for run in (plain, normalised)]
+    protocol.calibrate_batch_norm(nets[1], x, 32, torch.device("cpu"))
+    assert (nets[0].features(x) - nets[1].features(x)).abs().max() > 0.1
+
+
+def test_validation_images_choose_the_epoch(plan, do, monkeypatch):
+    run = plan("data.validation=10", "trainer.max_epochs=3", "optimizer.lr=0.2", "schedule=null")
+    seen = []
+    monkeypatch.setattr(
+        training.Classifier,
+        "on_validation_epoch_end",
+        lambda self: seen.append(self.validation_accuracy.compute().item()),
+        raising=False,
+    )
+    record = do(run)
+    assert record["metrics"]["validation_accuracy"] == pytest.approx(max(seen))
+
+
+def test_test_images_are_not_needed_for_training(plan, tmp_path):
+    run = plan("trainer.max_epochs=1", "data.validation=5")
+    dataset = data.load(run.config)
+    split = data.split(dataset, run.config)
+    dataset.images[split.test] = 255
+    dataset.labels[split.test] = -1
+    with quiet():
+        protocol.train(run.config, dataset, split, tmp_path, [], "none")
+
+
+def test_checkpoints_hold_tensors_and_plain_values_only(plan, do, monkeypatch, tmp_path):
+    kept = []
+    monkeypatch.setattr("pathlib.Path.unlink", lambda path, missing_ok=False: kept.append(path))
+    run = plan("trainer.max_epochs=1", "data.validation=5")
+    do(run)
+    for name in ("last.ckpt", "best.ckpt"):
+        checkpoint = torch.load(run.folder / name, weights_only=True)
+        assert "module.stages.0.filter_bank.kernels" in checkpoint["state_dict"]
+
+
+def test_a_diverged_run_is_stopped_and_leaves_no_record(plan, do):
+    run = plan("optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none")
+    with pytest.raises(training.DivergedError, match=r"smaller optimizer\.lr than 1e\+09"):
+        do(run)
+    assert runs.read(run.folder) is None
+
+
+def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
+    order = training.EpochOrder(10, 3, seed=0)
+    first = torch.cat(list(order))
+    assert sorted(first.tolist()) == list(range(10))
+    assert len(list(order)) == len(order) == 4
+    assert torch.equal(first, torch.cat(list(order)))
+    order.set_epoch(1)
+    assert not torch.equal(first, torch.cat(list(order)))
+    order.set_epoch(0)
+    assert torch.equal(first, torch.cat(list(order)))
+    assert not torch.equal(first, torch.cat(list(training.EpochOrder(10, 3, seed=1))))
+
+
+def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
+    epochs = []
+    monkeypatch.setattr(training.EpochOrder, "set_epoch", lambda self, epoch: epochs.append(epoch))
+    do(plan("trainer.max_epochs=3"))
+    assert sorted(set(epochs)) == [0, 1, 2]
+
+
+def test_lightning_does_what_a_bare_loop_does(plan, tmp_path):
+    """The Trainer adds nothing to the arithmetic: same weights as a loop written out, bit for bit."""
+    run = plan("trainer.max_epochs=2")
+    dataset = data.load(run.config)
+    split = data.split(dataset, run.config)
+    x, y = dataset.pixels(split.train), dataset.labels[split.train]
+    with quiet():
+        trained, _ = protocol.train(run.config, dataset, split, tmp_path, [], "none")
+
+    net = network.from_config(run.config, 4)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
+    for epoch in range(2):
+        order = training.EpochOrder(len(y), 32, run.config["seed"])
+        order.set_epoch(epoch)
+        for batch in order:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+            optimizer.step()
+            schedule.step()
+    for (name, expected), actual in zip(net.named_parameters(), trained.parameters(), strict=True):
+        assert torch.equal(expected, actual), name
+
+
+@pytest.mark.gpu
+def test_training_on_the_gpu(plan, do):
+    assert do(plan("trainer.accelerator=gpu", "model=lcn_maxpool"))["metrics"]["test_accuracy"] > 0.9
