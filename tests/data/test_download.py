@@ -2,10 +2,7 @@ import io
 import shutil
 import tarfile
 import zipfile
-import zlib
 from dataclasses import replace
-from http.client import IncompleteRead
-from urllib.error import HTTPError
 
 import pytest
 
@@ -157,18 +154,13 @@ GOOD = archive(original(FILES))
 CHANGED = archive(original(FILES | {"ant/image_0002.jpg": b"another ant"}))
 LACKING = archive(original({n: c for n, c in FILES.items() if not n.startswith("ant")}))
 DEFLATED = archive(original(FILES), compression=zipfile.ZIP_DEFLATED)
-NO_ADVICE = pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: the line has no advice")
-
-
-def escapes(error):
-    return pytest.mark.xfail(raises=error, strict=True, reason=f"BUG: {error.__name__} escapes")
 
 
 @pytest.mark.parametrize(
     ("content", "headers", "word"),
     [
-        pytest.param(CHANGED, None, "ant/image_0002.jpg", id="changed file", marks=NO_ADVICE),
-        pytest.param(LACKING, None, "ant/image_0001.jpg", id="missing files", marks=NO_ADVICE),
+        pytest.param(CHANGED, None, "ant/image_0002.jpg", id="changed file"),
+        pytest.param(LACKING, None, "ant/image_0001.jpg", id="missing files"),
         pytest.param(b"<html>Please log in</html>", None, "zip", id="web page"),
         pytest.param(b"", None, "zip", id="empty"),
         pytest.param(GOOD[:-40], None, "zip", id="end cut off"),
@@ -178,7 +170,6 @@ def escapes(error):
             {"Transfer-Encoding": "chunked"},
             "",
             id="connection lost in a chunk",
-            marks=escapes(IncompleteRead),
         ),
         pytest.param(damaged(GOOD, len(GOOD) // 2), None, "", id="flipped byte"),
         pytest.param(
@@ -186,20 +177,18 @@ def escapes(error):
             None,
             "",
             id="damaged packing",
-            marks=escapes(zlib.error),
         ),
         pytest.param(
             damaged(GOOD, GOOD.rindex(b"PK\1\2") + 10),
             None,
             "",
             id="unknown packing",
-            marks=escapes(NotImplementedError),
         ),
         pytest.param(zipped({"Annotations.tar": b"x"}), None, INNER, id="another zip"),
         pytest.param(zipped({INNER: b"hello" * 999}), None, "", id="no tar inside"),
         pytest.param(zipped({INNER: b""}), None, "", id="empty tar inside"),
         pytest.param(zipped({INNER: tar_gz(original(FILES)[1:])[:200]}), None, "", id="tar cut off"),
-        pytest.param(zipped({INNER: tar_gz([])}), None, "", id="tar of nothing", marks=NO_ADVICE),
+        pytest.param(zipped({INNER: tar_gz([])}), None, "", id="tar of nothing"),
     ],
 )
 def test_a_bad_download_says_what_to_do_and_leaves_nothing(source, root, expected, refused, content, headers, word):
@@ -210,18 +199,15 @@ def test_a_bad_download_says_what_to_do_and_leaves_nothing(source, root, expecte
     assert [p for p in root.rglob("*") if p.name != "caltech101"] == []
 
 
-@pytest.mark.parametrize("where", ["refused", "404", "no such place"])
+@pytest.mark.parametrize("where", ["refused", "404"])
 def test_no_connection_says_what_to_do_and_leaves_nothing(serve, nobody, root, expected, refused, where):
-    url = {"refused": nobody, "404": serve({}), "no such place": "http://192.0.2.1/"}[where] + "caltech-101.zip"
+    url = {"refused": nobody, "404": serve({})}[where] + "caltech-101.zip"
     advice = ("Caltech-101", url, "137 MB", "CC BY 4.0", root / SOURCE.folder, "data.root", "MULTISTAGE_DATA")
-    with refused(*advice) as caught:
+    with refused(*advice):
         obtain(replace(SOURCE, url=url), root, expected)
-    if isinstance(caught.value.__context__, HTTPError):
-        caught.value.__context__.close()  # BUG: it holds an open connection until it is garbage
     assert [p for p in root.rglob("*") if p.name != "caltech101"] == []
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: the empty folder caltech101 is left")
 def test_a_data_root_without_the_set_is_as_empty_after_a_failure_as_before(nobody, root, expected, refused):
     with refused(nobody):
         obtain(replace(SOURCE, url=nobody), root, expected)

@@ -46,7 +46,6 @@ def test_a_truncated_file_is_refused_with_advice(folder, config, refused, name, 
         data.load(config("fashion_mnist", image_size=28))
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: torchvision's message has many lines")
 def test_a_failed_download_says_what_to_do(root, config, refused, nobody, monkeypatch):
     monkeypatch.setattr(FashionMNIST, "mirrors", [nobody])
     with refused(root / "FashionMNIST/raw", "zalandoresearch", "30 MB", "MIT", "data.root"):

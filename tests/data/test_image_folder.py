@@ -66,7 +66,6 @@ def test_hidden_files_and_files_beside_the_class_folders_are_left_out(folder, co
     assert list(data.load(config("image_folder", image_size=30)).names) == sorted(SHAPES)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a hidden folder becomes a class")
 def test_hidden_folders_are_no_classes(folder, config):
     (folder / ".ipynb_checkpoints").mkdir()
     shutil.copy(folder / "dog/d.png", folder / ".ipynb_checkpoints/d.png")

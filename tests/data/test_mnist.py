@@ -90,7 +90,6 @@ def test_other_data_sets_below_the_same_root_do_not_matter(installed, root, conf
     check(data.load(config("mnist", image_size=28)), installed[0])
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: torchvision prefers MNIST/processed, which no manifest covers")
 def test_what_an_old_torchvision_left_cannot_pass_for_the_verified_files(installed, root, config):
     arrays, _ = installed
     (root / "MNIST/processed").mkdir()
@@ -117,7 +116,6 @@ def test_a_download_that_differs_from_the_manifest_is_refused(small, mirror, con
         data.load(config("mnist", image_size=28))
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: torchvision's message has many lines")
 @pytest.mark.parametrize("where", ["refused", "another file"])
 def test_a_failed_download_says_what_to_do(small, serve, nobody, root, config, refused, monkeypatch, where):
     files = {f"{name}.gz": gzip.compress(b"not these") for name in NAMES if where == "another file"}
