@@ -5,40 +5,46 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from multistage.errors import MultistageError
+from multistage.errors import DataError, MultistageError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print predictions; returns the exit code: 0 done, 2 bad arguments or run, 3 an image that cannot be read."""
+    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run, as train.py prints it")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files of any size, gray or colour")
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
     options = parser.parse_args(arguments)
     try:
-        predict(options.run, options.images, options.top)
+        return predict(options.run, options.images, options.top)
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
 
 
-def predict(run: Path, images: Sequence[Path], top: int) -> None:
-    """Print the `top` most probable classes of each image."""
+def predict(run: Path, images: Sequence[Path], top: int) -> int:
+    """Print the `top` most probable classes of each image; one that cannot be read does not hide the others."""
     import torch
 
     from multistage import data, runs
 
     net, record = runs.load(run), runs.read(run)
     assert record is not None
-    prepared = [data.prepare_image(record["config"], image) for image in images]
-    with torch.inference_mode():
-        probabilities = net(torch.stack(prepared)).softmax(1)
-    for image, row in zip(images, probabilities, strict=True):
+    exit_code = 0
+    for image in images:
+        try:
+            prepared = data.prepare_image(record["config"], image)
+        except DataError as error:
+            print(f"error: {error}", file=sys.stderr)
+            exit_code = error.exit_code
+            continue
+        with torch.inference_mode():
+            probabilities = net(prepared[None]).softmax(1)[0]
         print(image)
-        best = row.topk(min(max(top, 1), len(row)))
+        best = probabilities.topk(min(max(top, 1), len(probabilities)))
         for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             print(f"  {probability:7.2%}  {net.class_names[index]}")
+    return exit_code
 
 
 if __name__ == "__main__":

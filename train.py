@@ -3,15 +3,16 @@
 import signal
 import sys
 import textwrap
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from multistage.config import Config, check, nearest
-from multistage.errors import ConfigError, MultistageError
-from multistage.runs import Record, comparison, folder, line, read, summary
+from multistage.config import Config, bears_on_result, check, check_overrides, nearest
+from multistage.errors import ConfigError, MultistageError, one_line
+from multistage.runs import Record, comparison, folder, line, overridden, read, summary
 
 if TYPE_CHECKING:
     from multistage.training import Progress
@@ -55,21 +56,45 @@ def main(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(flags):
         print(help_text(), end="")
         return 0
-    if set(flags) - {"-m", "--multirun"}:  # --cfg, --info, --shell-completion ...
-        return hydra_main(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
+        if other := set(flags) - {"-m", "--multirun"}:
+            return show(arguments, other)
         if not flags:
             run = plan(overrides)
             print(summary(execute(run, "bar" if sys.stderr.isatty() else "lines"), run.folder))
             return 0
         return sweep(overrides, arguments)
-    except (KeyboardInterrupt, SystemExit) as stop:
+    except (KeyboardInterrupt, Terminated) as stop:
         print("interrupted; the same command starts the unfinished run again", file=sys.stderr)
-        return 143 if isinstance(stop, SystemExit) else 130
+        return 143 if isinstance(stop, Terminated) else 130
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
+
+
+def show(arguments: Sequence[str], flags: set[str]) -> int:
+    """What Hydra can show without running anything: the composed configuration, its own state, shell completion."""
+    if unknown := {flag.partition("=")[0] for flag in flags} - SHOWING:
+        raise ConfigError(
+            f"{', '.join(sorted(unknown))} is no option; expected -m or one of {', '.join(sorted(SHOWING))}"
+        )
+    hydra_main(arguments)
+    return 0
 
 
 def execute(run: Run, progress: "Progress") -> Record:
@@ -77,9 +102,7 @@ def execute(run: Run, progress: "Progress") -> Record:
     from multistage import hardware, protocol
     from multistage.quiet import quiet
 
-    if read(run.folder) and not run.config["overwrite"]:
-        print(f"{run.folder} is finished already; overwrite=true trains again", flush=True)
-    hardware.keep_memory()
+    hardware.prepare()
     with quiet():
         return protocol.run(run.config, run.folder, progress)
 
@@ -88,33 +111,51 @@ def sweep(overrides: Sequence[str], arguments: Sequence[str]) -> int:
     """Check every run of a multirun, let Hydra launch them, print the comparison."""
     planned = [plan(job) for job in expand(overrides)]
     print(f"{len(planned)} runs", flush=True)
+    FAILED.clear()
     hydra_main(arguments)
-    records = {path: read(path) for _, path in planned}
-    done = [record for record in records.values() if record is not None]
+    done = [record for run in planned if (record := _outcome(run)) is not None]
     if done:
         print(comparison(done))
-    failed = [path for path, record in records.items() if record is None]
+    failed = [run.folder for run in planned if _outcome(run) is None]
     for path in failed:
         print(f"failed: {path}", file=sys.stderr)
     return 4 if failed else 0
 
 
-def hydra_main(arguments: Sequence[str]) -> int:
+FAILED: set[Path] = set()
+"""Folders of runs that failed in this process."""
+
+
+def _outcome(run: Run) -> Record | None:
+    """The record of a run of this sweep, None if it failed; what an older run left there does not count."""
+    try:
+        record = None if run.folder in FAILED else read(run.folder)
+    except MultistageError:
+        return None
+    same = record is not None and all(
+        record["config"].get(key) == value for key, value in run.config.items() if bears_on_result(key)
+    )
+    return record if same else None
+
+
+def hydra_main(arguments: Sequence[str]) -> None:
     """Hand the command line to Hydra: multiruns by its launchers, and its own flags."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
     def job(_: DictConfig) -> None:
+        run = plan(HydraConfig.get().overrides.task)
         try:
-            run = plan(HydraConfig.get().overrides.task)
             print(line(execute(run, "none")), flush=True)
-        except MultistageError as error:  # one failed run does not end a sweep
-            print(f"error: {error}", file=sys.stderr, flush=True)
+        except Exception as error:  # one failed run does not end a sweep
+            FAILED.add(run.folder)
+            if not isinstance(error, MultistageError):
+                traceback.print_exc()
+            print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
 
     sys.argv[1:] = arguments
     hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(job)()
-    return 0
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -145,6 +186,7 @@ def plan(overrides: Sequence[str]) -> Run:
         if "geometry" in choices:
             natural = _compose(tuple(f"{group}={name}" for group, name in choices.items() if group != "geometry"))
             defaults = {**defaults, "geometry": natural["geometry"]}
+        check_overrides(config, overridden(config, defaults))
     return Run(config, folder(config, defaults))
 
 
@@ -211,7 +253,7 @@ def _check_key(override: Any, defaults: Config) -> None:
     open_section = key.partition(".")[0] in ("optimizer", "schedule")
     if (override.is_add() or override.is_force_add() or override.is_delete()) and not open_section:
         raise ConfigError(f"{override.input_line}: only keys of optimizer and schedule can be added or removed")
-    known = {*defaults, *(known.rpartition(".")[0] for known in defaults)} - {""}
+    known = {*defaults, *(name.rpartition(".")[0] for name in defaults)} - {""}
     if key not in known and not (override.is_add() or override.is_force_add()):
         hint = f"; to give it to torch, write +{override.input_line}" if open_section else ""
         raise ConfigError(f"unknown key {key!r}{nearest(key, known)}{hint}")

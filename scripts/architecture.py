@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import torch
@@ -39,7 +40,7 @@ def draw(image: Tensor, output: Path) -> None:
     """Draw what every layer makes of an image, float32 [1, 143, 143]."""
     matplotlib.use("Agg")
     figure = plt.figure(figsize=(15, 6), dpi=110, facecolor="white")
-    columns = figure.subfigures(1, 10, width_ratios=[1.5, *[1] * 8, 1.1])
+    columns: Any = figure.subfigures(1, 10, width_ratios=[1.5, *[1] * 8, 1.1])
     _maps(columns[0], image, "input\n1 x 143 x 143\nafter local normalisation")
     net = MultiStageNet((1, 143, 143), 102, STAGES).eval()
     x, column = image[None], 1

@@ -147,6 +147,7 @@ def test_comparison_shows_what_differs_best_first(plan):
         {
             "config": plan(f"seed={seed}").config,
             "metrics": {"test_accuracy": value, "test_mean_class_accuracy": value, "train_accuracy": 1.0},
+            "run": f"seed-{seed}",
             "parameters": 10,
             "seconds": {"train": 1.0},
         }

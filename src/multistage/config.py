@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from multistage.errors import ConfigError
+from multistage.errors import ConfigError, one_line
 
 Value = str | int | float | bool | None
 Config = Mapping[str, Any]
@@ -82,7 +82,15 @@ def either(first: Rule, second: Rule) -> Rule:
 
 FLAG = Rule("true or false", lambda v: isinstance(v, bool))
 NOTHING = Rule("null", lambda v: v is None)
-PLAIN = Rule("text, a finite number, true, false or null", lambda v: not isinstance(v, float) or math.isfinite(v))
+
+
+def _is_plain(v: Any) -> bool:
+    if isinstance(v, list):
+        return all(_is_plain(item) for item in v)
+    return v is None or isinstance(v, str | int) or (isinstance(v, float) and math.isfinite(v))
+
+
+PLAIN = Rule("text, a finite number, true, false, null, or a list of these", _is_plain)
 
 _STAGE = {
     "maps": whole(1, 4096),
@@ -93,10 +101,13 @@ _STAGE = {
     "filter_range": number(0, 100, exclusive=True),
 }
 
+RECTIFICATIONS = ("none", "abs", "relu")
+NORMALISATIONS = ("none", "lcn", "batchnorm", "lcn_batchnorm")
+
 RULES: dict[str, Rule] = {
     "model": word(),
-    "model.rectify": one_of("none", "abs", "relu"),
-    "model.normalise": one_of("none", "lcn", "batchnorm", "lcn_batchnorm"),
+    "model.rectify": one_of(*RECTIFICATIONS),
+    "model.normalise": one_of(*NORMALISATIONS),
     "model.pool": one_of("average", "max", "max_overlap"),
     "stages": one_of(1, 2),
     "data": one_of(*DATA_SETS),
@@ -195,6 +206,35 @@ def check(config: Config) -> None:
     if has_schedule(config):
         filled_in = ("max_lr", *SCHEDULE_LENGTHS)
         _check_torch_class(config, "schedule", "torch.optim.lr_scheduler", ours="optimizer", filled_in=filled_in)
+    _try_optimizer(config)
+
+
+UNREAD: dict[str, Callable[[Config], bool]] = {
+    "lbfgs": lambda config: config["readout"] != "lbfgs",
+    "optimizer": lambda config: config["readout"] != "softmax",
+    "schedule": lambda config: config["readout"] != "softmax",
+    "trainer.max_epochs": lambda config: config["readout"] != "softmax",
+    "contrast_norm": lambda config: "lcn" not in config["model.normalise"],
+    "geometry.stage1.window": lambda config: config["model.pool"] == "max",
+    "geometry.stage2.window": lambda config: config["model.pool"] == "max",
+    "geometry.stage2": lambda config: config["stages"] == 1,
+}
+"""Keys, or sections, that some runs do not read."""
+
+
+def check_overrides(config: Config, overridden: Iterable[str]) -> None:
+    """Refuse settings that were typed and that this run does not read.
+
+    Raises:
+        ConfigError: One line with the key.
+    """
+    for key in overridden:
+        for section_, unread in UNREAD.items():
+            if (key == section_ or key.startswith(section_ + ".")) and unread(config):
+                raise ConfigError(
+                    f"{key} has no effect with model={config['model']}, stages={config['stages']}, "
+                    f"readout={config['readout']}; leave it out"
+                )
 
 
 def has_schedule(config: Config) -> bool:
@@ -235,6 +275,40 @@ def _check_torch_class(config: Config, prefix: str, module: str, ours: str, fill
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
             raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
+
+
+def make_optimizer(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, Any]:
+    """The optimiser of a configuration, and its schedule or None.
+
+    Args:
+        config: The run's configuration.
+        parameters: What it optimises.
+        steps: Of the whole training.
+    """
+    arguments = section(config, "optimizer")
+    optimizer = torch_class("optimizer", arguments.pop("_target_"), "torch.optim")(parameters, **arguments)
+    if not has_schedule(config):
+        return optimizer, None
+    arguments = section(config, "schedule")
+    kind = torch_class("schedule", arguments.pop("_target_"), "torch.optim.lr_scheduler")
+    filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": config["optimizer.lr"]}
+    accepted = inspect.signature(kind).parameters
+    return optimizer, kind(optimizer, **{k: v for k, v in filled_in.items() if k in accepted} | arguments)
+
+
+def _try_optimizer(config: Config) -> None:
+    """Take one step with the optimiser and schedule, so that what torch refuses is refused now."""
+    import torch
+
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    try:
+        optimizer, schedule = make_optimizer(config, [parameter], steps=2)
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+    except Exception as error:
+        raise ConfigError(f"torch refuses these settings of optimizer and schedule: {one_line(error)}") from None
 
 
 def torch_class(key: str, target: Any, module: str) -> type:

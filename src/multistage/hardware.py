@@ -9,7 +9,16 @@ from typing import Any
 
 import torch
 
+from multistage.errors import ConfigError
+
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+
+
+def prepare() -> None:
+    """Set this process up for runs: memory is kept, and float32 means float32 on a GPU too (no TF32)."""
+    keep_memory()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def keep_memory() -> None:
@@ -27,7 +36,13 @@ def keep_memory() -> None:
 
 
 def device(accelerator: str) -> torch.device:
-    """The device that ``trainer.accelerator`` means here: auto, cpu or gpu."""
+    """The device that ``trainer.accelerator`` means here: auto, cpu or gpu.
+
+    Raises:
+        ConfigError: A GPU is asked for and there is none.
+    """
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("trainer.accelerator=gpu, but torch finds no CUDA device here; use auto or cpu")
     return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 

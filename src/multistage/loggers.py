@@ -3,6 +3,7 @@
 These are views. The record of a run is its ``result.json``; no logger can change or lose it.
 """
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from multistage.config import Config
-from multistage.errors import ConfigError
+from multistage.errors import ConfigError, MultistageError, one_line
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def open_loggers(config: Config, folder: Path, name: str) -> Iterator[list[Logge
         name: What the run is called on a dashboard.
 
     Raises:
-        ConfigError: The chosen logger is not installed, or wandb is to be online without a key. Never asks for one.
+        MultistageError: wandb could not start.
     """
     csv = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=1)
     if config["logger"] == "csv":
@@ -41,32 +42,52 @@ def open_loggers(config: Config, folder: Path, name: str) -> Iterator[list[Logge
             logger.experiment.finish(exit_code=exit_code)
 
 
-def log_epoch(loggers: list[Logger], epoch: int, metrics: dict[str, float]) -> None:
-    """Log what Lightning does not see, under the same columns."""
+def log_metrics(loggers: list[Logger], step: int, metrics: dict[str, float]) -> None:
+    """Log what Lightning does not see: a readout's progress, and the figures at the end."""
     for logger in loggers:
-        logger.log_metrics({"epoch": epoch, **metrics}, step=epoch)
+        logger.log_metrics(metrics, step=step)
         logger.save()
+
+
+def check_logger(config: Config) -> None:
+    """Refuse a logger that cannot work, before anything is written. Never asks for a key.
+
+    Raises:
+        ConfigError: The chosen logger is not installed, or wandb is to be online without a key.
+    """
+    package = config["logger"]
+    if package == "csv":
+        return
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError:
+        raise ConfigError(f"logger={package} needs the package {package}: pip install {package}") from None
+    if package == "wandb" and config["logger.mode"] == "online":
+        import wandb
+
+        if not wandb.login(prompt=False):
+            raise ConfigError("logger.mode=online needs a key; run 'wandb login' first, or keep logger.mode=offline")
 
 
 def _tensorboard(folder: Path) -> Logger:
     from pytorch_lightning.loggers import TensorBoardLogger
 
-    try:
-        return TensorBoardLogger(folder, name="", version="tensorboard")
-    except ModuleNotFoundError:
-        raise ConfigError("logger=tensorboard needs the package tensorboard: pip install tensorboard") from None
+    return TensorBoardLogger(folder, name="", version="tensorboard")
 
 
 def _wandb(config: Config, folder: Path, name: str) -> Any:
-    try:
-        import wandb
-    except ModuleNotFoundError:
-        raise ConfigError("logger=wandb needs the package wandb: pip install wandb") from None
+    import wandb
     from pytorch_lightning.loggers import WandbLogger
 
-    if config["logger.mode"] == "online" and not wandb.api.api_key:
-        raise ConfigError("logger.mode=online needs a key; run 'wandb login' first, or keep logger.mode=offline")
-    run = wandb.init(
+    try:
+        run = _start_wandb(wandb, config, folder, name)
+    except wandb.Error as error:
+        raise MultistageError(f"wandb could not start ({one_line(error)}); use logger=csv") from None
+    return WandbLogger(experiment=run)
+
+
+def _start_wandb(wandb: Any, config: Config, folder: Path, name: str) -> Any:
+    return wandb.init(
         name=name,
         dir=folder,
         project=config["logger.project"],
@@ -78,4 +99,3 @@ def _wandb(config: Config, folder: Path, name: str) -> Any:
         settings=wandb.Settings(silent=True, console="off"),
         reinit="finish_previous",
     )
-    return WandbLogger(experiment=run)

@@ -9,17 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from multistage.config import Config, section
+from multistage.config import NORMALISATIONS, RECTIFICATIONS, Config, section
 from multistage.errors import ConfigError
 from multistage.geometry import StageGeometry, stage_geometries, trace
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
 from multistage.randomness import generator
 
-OPERATIONS = {
-    "rectify": ("none", "abs", "relu"),
-    "normalise": ("none", "lcn", "batchnorm", "lcn_batchnorm"),
-    "pool": ("average", "max"),
-}
+OPERATIONS = {"rectify": RECTIFICATIONS, "normalise": NORMALISATIONS, "pool": ("average", "max")}
 
 
 @dataclass(frozen=True)

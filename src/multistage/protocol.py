@@ -6,6 +6,7 @@
 Test images are looked at once, at the end.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,11 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from multistage import data, hardware, network, readout, runs
 from multistage.config import Config
 from multistage.data import Dataset, Split
-from multistage.loggers import log_epoch, open_loggers
+from multistage.loggers import check_logger, log_metrics, open_loggers
 from multistage.network import MultiStageNet
 from multistage.training import Progress, Samples, fit
+
+log = logging.getLogger(__name__)
 
 
 class Stopwatch:
@@ -52,24 +55,28 @@ def run(config: Config, folder: Path, progress: Progress = "lines") -> runs.Reco
         MultistageError: Training diverged or did not converge.
     """
     watch = Stopwatch()
+    device = hardware.device(config["trainer.accelerator"])
+    check_logger(config)
     with watch.phase("data"):
         dataset = data.load(config)
         split = data.split(dataset, config)
     identity = runs.identity(split.digest, dataset.content_hash)
     if finished := runs.finished(folder, config, identity):
+        log.warning("%s is finished already; overwrite=true trains again", folder)
         return finished
     runs.start(folder, config)
-    with open_loggers(config, folder, runs.cell(config)) as loggers:
-        net, metrics = train(config, dataset, split, folder, loggers, progress, watch)
+    name = runs.name(config, folder)
+    with open_loggers(config, folder, name) as loggers:
+        net, metrics, steps = train(config, dataset, split, folder, loggers, progress, watch)
         with watch.phase("test"):
             test = dataset.pixels(split.test), dataset.labels[split.test]
-            predicted = predict(net, test[0], config["data.batch_size"], hardware.device(config["trainer.accelerator"]))
+            predicted = predict(net, test[0], config["data.batch_size"], device)
         classes = len(dataset.class_names)
         metrics |= {
             "test_accuracy": accuracy(predicted, test[1], classes),
             "test_mean_class_accuracy": accuracy(predicted, test[1], classes, average="macro"),
         }
-        log_epoch(loggers, config["trainer.max_epochs"], metrics)
+        log_metrics(loggers, steps, metrics)
     save_file(net.state_dict(), folder / runs.WEIGHTS)
     per_class = [
         {"name": name, "correct": int((predicted[test[1] == c] == c).sum()), "total": int((test[1] == c).sum())}
@@ -78,12 +85,13 @@ def run(config: Config, folder: Path, progress: Progress = "lines") -> runs.Reco
     return runs.finish(
         folder,
         {
+            "run": name,
             "config": dict(config),
             "metrics": metrics,
             "per_class": per_class,
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
-            "device": str(hardware.device(config["trainer.accelerator"])),
+            "device": str(device),
             "precision": "float32",
             **identity,
             **hardware.describe(),
@@ -99,11 +107,12 @@ def train(
     loggers: list[Logger],
     progress: Progress = "lines",
     watch: Stopwatch | None = None,
-) -> tuple[MultiStageNet, dict[str, float]]:
+) -> tuple[MultiStageNet, dict[str, float], int]:
     """Make the network of a configuration and train it on the training images of a draw.
 
     Returns:
-        The network, on the CPU in eval mode, and its accuracies on training and (if any) validation images.
+        The network, on the CPU in eval mode, its accuracies on training and (if any) validation images, and the number
+        of steps (epochs, iterations) that were logged.
     """
     watch = Stopwatch() if watch is None else watch
     classes, batch_size = len(dataset.class_names), config["data.batch_size"]
@@ -111,6 +120,13 @@ def train(
     net = network.from_config(config, classes)
     training: Samples = dataset.pixels(split.train), dataset.labels[split.train]
     validation: Samples = dataset.pixels(split.validation), dataset.labels[split.validation]
+
+    steps = 0
+
+    def report(step: int, loss: float) -> None:
+        nonlocal steps
+        steps = step + 1
+        log_metrics(loggers, step, {"train_loss": loss})
 
     learner: nn.Module = net
     if not config["refine"]:
@@ -122,16 +138,14 @@ def train(
         learner = net.classifier
     with watch.phase("train"):
         if config["readout"] == "softmax":
-            fit(learner, training, validation, classes, config, folder, loggers, progress)
+            steps = fit(learner, training, validation, classes, config, folder, loggers, progress)
         else:
-            learner = net.classifier = readout.fit(
-                config, *training, classes, lambda epoch, loss: log_epoch(loggers, epoch, {"train_loss": loss})
-            )
+            learner = net.classifier = readout.fit(config, *training, classes, report)
     metrics = {}
     for name, (x, y) in {"train": training, "validation": validation}.items():
         if len(y):
             metrics[f"{name}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
-    return net.eval(), metrics
+    return net.eval(), metrics, steps
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
@@ -167,11 +181,12 @@ def calibrate_batch_norm(net: MultiStageNet, x: Tensor, batch_size: int, device:
     result does not depend on how images fall into batches.
     """
     for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
-        moments = torch.zeros(3, norm.num_features, dtype=torch.float64)  # sums of v^0, v^1, v^2 for each map
+        moments = torch.zeros(3, norm.num_features, dtype=torch.float64)  # for each map: count, sum, sum of squares
 
         def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
             values = inputs[0].double()
-            moments += torch.stack([(values**power).sum((0, 2, 3)) for power in range(3)]).cpu()
+            sums, squares = values.sum((0, 2, 3)), values.square().sum((0, 2, 3))
+            moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
 
         hook = norm.register_forward_pre_hook(add)
         extract(net, x, batch_size, device)

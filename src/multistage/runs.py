@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -43,6 +44,21 @@ def cell(config: Config) -> str:
     return f"{config['data']}/{config['model']}/{config['stages']}/{filters}/{config['readout']}/{draw}"
 
 
+def name(config: Config, folder: Path) -> str:
+    """Which run it is, overrides included: its folder below ``<output>/<name>``."""
+    return folder.relative_to(Path(config["output"]) / config["name"]).as_posix()
+
+
+def overridden(config: Config, defaults: Config) -> list[str]:
+    """Keys that bear on the result, differ from the defaults and are not already part of `cell`."""
+    removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
+    return [
+        key
+        for key in (*config, *removed)
+        if bears_on_result(key) and key not in IN_PATH and config.get(key, "absent") != defaults.get(key, "absent")
+    ]
+
+
 def folder(config: Config, defaults: Config) -> Path:
     """The run's folder.
 
@@ -51,12 +67,7 @@ def folder(config: Config, defaults: Config) -> Path:
         defaults: The configuration without overrides: what differs from it and bears on the result is appended to the
             folder's name, so that two different runs never share one.
     """
-    removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
-    changed = [
-        key
-        for key in (*config, *removed)
-        if bears_on_result(key) and key not in IN_PATH and config.get(key, "absent") != defaults.get(key, "absent")
-    ]
+    changed = overridden(config, defaults)
     if config["data"] == "image_folder":
         changed.append("data.root")
     suffix = "".join(f"-{_short(key, {**defaults, **config})}-{listing([config.get(key)])}" for key in changed)
@@ -114,6 +125,8 @@ def start(folder: Path, config: Config) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (RESULT, WEIGHTS, METRICS, "last.ckpt", "best.ckpt"):
             (folder / name).unlink(missing_ok=True)
+        for name in ("wandb", "tensorboard"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         _write(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
     except OSError as error:
         raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
@@ -178,7 +191,7 @@ def summary(record: Record, folder: Path) -> str:
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     validation = metrics.get("validation_accuracy")
     lines = {
-        "run": cell(record["config"]),
+        "run": record["run"],
         "test accuracy": f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})",
         "validation": None if validation is None else f"{validation:.2%}",
         "training": f"{metrics['train_accuracy']:.2%}",
@@ -193,13 +206,14 @@ def summary(record: Record, folder: Path) -> str:
 def line(record: Record) -> str:
     """One line about a finished run, for sweeps."""
     metrics, seconds = record["metrics"], sum(record["seconds"].values())
-    return f"{cell(record['config'])}  test {metrics['test_mean_class_accuracy']:.2%} a class  {seconds:.1f} s"
+    return f"{record['run']}  test {metrics['test_mean_class_accuracy']:.2%} a class  {seconds:.1f} s"
 
 
 def comparison(records: Sequence[Record]) -> str:
     """A table of several runs, best first: the settings in which they differ, and what came out."""
     keys = [key for key in records[0]["config"] if len({str(r["config"].get(key)) for r in records}) > 1]
-    keys = [key for key in keys if bears_on_result(key) and not key.startswith("model.")] or ["model"]
+    contents = tuple(f"{key}." for key in ("model", "geometry", "data") if key in keys)  # follow from their preset
+    keys = [key for key in keys if bears_on_result(key) and not key.startswith(contents)] or ["model"]
     columns = [*keys, "test", "per class", "training", "parameters", "seconds"]
     best_first = sorted(records, key=lambda r: -r["metrics"]["test_mean_class_accuracy"])
     rows = [

@@ -3,7 +3,6 @@
 What is trained, on what, is decided in `protocol`.
 """
 
-import inspect
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from multistage.config import SCHEDULE_LENGTHS, Config, has_schedule, section, torch_class
+from multistage.config import Config, make_optimizer
 from multistage.errors import MultistageError
+from multistage.hardware import device
 from multistage.randomness import generator
 
 Samples = tuple[Tensor, Tensor]
@@ -81,17 +81,9 @@ class Classifier(pl.LightningModule):
             self.log(name, metric)
 
     def configure_optimizers(self) -> Any:
-        arguments = section(self.config, "optimizer")
-        optimizer = torch_class("optimizer", arguments.pop("_target_"), "torch.optim")(self.parameters(), **arguments)
-        if not has_schedule(self.config):
-            return optimizer
-        arguments = section(self.config, "schedule")
-        kind = torch_class("schedule", arguments.pop("_target_"), "torch.optim.lr_scheduler")
         steps = int(self.trainer.estimated_stepping_batches)
-        filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": self.config["optimizer.lr"]}
-        accepted = inspect.signature(kind).parameters
-        arguments = {name: value for name, value in filled_in.items() if name in accepted} | arguments
-        return [optimizer], [{"scheduler": kind(optimizer, **arguments), "interval": "step"}]
+        optimizer, schedule = make_optimizer(self.config, self.parameters(), steps)
+        return optimizer if schedule is None else ([optimizer], [{"scheduler": schedule, "interval": "step"}])
 
 
 class EpochOrder(Sampler[Tensor]):
@@ -132,7 +124,7 @@ def fit(
     folder: Path,
     loggers: list[Logger],
     progress: Progress = "lines",
-) -> None:
+) -> int:
     """Train `module` in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
 
     Args:
@@ -144,6 +136,9 @@ def fit(
         folder: For checkpoints: ``last.ckpt`` while training runs, tensors and plain values only.
         loggers: For metrics.
         progress: What is shown meanwhile.
+
+    Returns:
+        The number of steps taken.
 
     Raises:
         DivergedError: The loss became infinite or not a number.
@@ -160,7 +155,7 @@ def fit(
         callbacks.append(RichProgressBar() if progress == "bar" else EpochLines())
     module.train()
     trainer = pl.Trainer(
-        accelerator=config["trainer.accelerator"],
+        accelerator="gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
         devices=1,
         max_epochs=config["trainer.max_epochs"],
         logger=loggers,
@@ -184,3 +179,4 @@ def fit(
     module.cpu().eval()
     for checkpoint in ("last.ckpt", "best.ckpt"):
         (folder / checkpoint).unlink(missing_ok=True)
+    return trainer.global_step

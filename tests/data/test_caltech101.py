@@ -9,6 +9,7 @@ from multistage import data
 from multistage.data import caltech101, manifest
 from multistage.data.caltech101 import decode, pad_to_square, prepare, preprocess
 from multistage.data.images import read_rgb
+from multistage.layers.contrast_norm import local_contrast_norm
 
 FILES = {
     "BACKGROUND_Google/image_0001.jpg": (40, 60, 3),
@@ -114,8 +115,6 @@ def test_two_pass_is_the_network_s_own_normalisation_inside():
     gray = picture(40, 33)
     x = torch.from_numpy(gray.astype(np.float64))
     x = (x - x.mean()) / x.std()
-    from multistage.layers.contrast_norm import local_contrast_norm
-
     whole = local_contrast_norm(x[None, None], floor=1.0, border="reflect")[0, 0]
     ours = preprocess(gray, "two_pass")[0][:, 3:-4]
     assert (ours[4:-4, 4:-4] - whole[8:-8, 8:-8]).abs().max() < 1e-5

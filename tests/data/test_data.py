@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 import pickle
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_split_takes_its_numbers_from_the_configuration(config):
 
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_every_data_set_of_the_configuration_has_a_loader(name):
-    assert callable(getattr(__import__(f"multistage.data.{name}", fromlist=["load"]), "load", None))
+    assert callable(importlib.import_module(f"multistage.data.{name}").load)
 
 
 @pytest.mark.parametrize(("name", "maps"), [("digits", 3), ("image_folder", 3)])

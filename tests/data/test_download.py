@@ -78,7 +78,7 @@ def files_below(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if not p.is_dir()}
 
 
-def test_what_is_missing_is_downloaded_complete_and_verified(source, root, expected, tree):
+def test_what_is_missing_is_downloaded_complete_and_verified(source, root, expected):
     folder = obtain(source(archive(original(FILES))), root, expected)
     assert folder == root / "caltech101/101_ObjectCategories"
     assert files_below(folder) == FILES

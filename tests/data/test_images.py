@@ -1,6 +1,9 @@
 import math
 import struct
+import threading
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -193,6 +196,30 @@ def test_odd_exif_gives_an_image_or_a_data_error(tmp_path, write_image):
     path.write_bytes(content.replace(b"\x01\x0e\x00\x02", b"\x01\x15\x00\x02"))  # a number of samples that is a text
     read = image_or_refusal(path)
     assert isinstance(read, str) or read.shape == (7, 9, 3)
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: catch_warnings is not for threads")
+def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write_image, monkeypatch):
+    paths = [write_image(tmp_path / name, (4, 4)) for name in ("first.png", "second.png")]
+    first_opens, second_opens, first_is_done = (threading.Event() for _ in range(3))
+    pillow_open = Image.open
+
+    def open_in_turn(path):  # the second begins while the first reads, and ends after it
+        mine, awaited = (first_opens, second_opens) if path == paths[0] else (second_opens, first_is_done)
+        mine.set()
+        awaited.wait(10)
+        return pillow_open(path)
+
+    monkeypatch.setattr(images.Image, "open", open_in_turn)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(read_rgb, paths[0])
+        first_opens.wait(10)
+        second = pool.submit(read_rgb, paths[1])
+        first.result()
+        first_is_done.set()
+        second.result()
+    assert warnings.filters == before
 
 
 def png_that_claims(width, height):

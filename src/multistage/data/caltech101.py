@@ -44,8 +44,9 @@ def load(config: Config) -> Dataset:
         DataError: Files missing, changed or stray, by name; or absent and not to be downloaded.
     """
     expected = manifest.read("caltech101")
-    folder = obtain(SOURCE, Path(config["data.root"]), expected)
-    manifest.verify(folder, expected, ignored=STRAY)
+    root = Path(config["data.root"])
+    folder = obtain(SOURCE, root, expected)
+    manifest.verify(folder, expected, ignored=STRAY, advice=SOURCE.advice(root))
     content_hash = manifest.digest(expected)
     names = sorted(expected)
     side, variance = config["data.image_size"], config["data.variance"]
@@ -86,7 +87,8 @@ def preprocess(gray: np.ndarray, variance: Variance = "one_pass") -> Tensor:
     """The paper's preprocessing of a gray image (section 4), after resizing.
 
     Subtract the image's mean, divide by its standard deviation; normalise locally with the 9x9 Gaussian window and a
-    floor of 1, where the window fits; pad with zeros to a square, centred (an odd row or column goes last).
+    floor of 1, where the window fits (a side too short for it is continued); pad with zeros to a square, centred (an
+    odd row or column goes last).
 
     Args:
         gray: uint8 [h, w], its longer side 151.
@@ -97,7 +99,7 @@ def preprocess(gray: np.ndarray, variance: Variance = "one_pass") -> Tensor:
         float32 [1, 143, 143] (longer side - 8).
 
     Raises:
-        ValueError: A side shorter than the window, or an unknown `variance`.
+        ValueError: An unknown `variance`.
 
     Source: paper, section 4; the authors' demo, whose output `golden/` holds.
     """

@@ -57,7 +57,7 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
         DataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand.
     """
     folder = root / archive.folder
-    if folder.is_dir():
+    if folder.is_dir() and any(folder.iterdir()):
         return folder
     log.warning("%s is not in %s; downloading %s MB (%s)", archive.name, folder, archive.size_mb, archive.licence)
     try:

@@ -23,7 +23,9 @@ def digest(expected: dict[str, str]) -> str:
     return hashlib.sha256("".join(f"{d}  {p}\n" for p, d in sorted(expected.items())).encode()).hexdigest()
 
 
-def verify(folder: Path, expected: dict[str, str], ignored: Sequence[str] = (), below: str = "") -> None:
+def verify(
+    folder: Path, expected: dict[str, str], ignored: Sequence[str] = (), below: str = "", advice: str = ""
+) -> None:
     """Compare a folder with a manifest, byte for byte.
 
     Args:
@@ -31,6 +33,7 @@ def verify(folder: Path, expected: dict[str, str], ignored: Sequence[str] = (), 
         expected: Relative path -> SHA-256.
         ignored: Patterns of relative paths that may lie there unlisted.
         below: Look for stray files in this part of the folder only.
+        advice: What else a person can do.
 
     Raises:
         DataError: One line that names changed, missing and stray files.
@@ -43,7 +46,9 @@ def verify(folder: Path, expected: dict[str, str], ignored: Sequence[str] = (), 
     }
     if any(problems.values()):
         found = "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in problems.items() if names)
-        raise DataError(f"{folder} differs from its manifest ({found}); restore or remove these files")
+        raise DataError(
+            f"{folder} differs from its manifest ({found}); restore or remove these files{advice and f', or {advice}'}"
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -1,18 +1,13 @@
 """Linear classifiers on frozen features. `fit` picks one by name; ``softmax`` lives in `training`."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from multistage.config import Config
 from multistage.readout.lbfgs import fit_lbfgs
-from multistage.readout.sgd import fit_sgd
+from multistage.readout.sgd import Report, fit_sgd
 
 __all__ = ["fit", "fit_lbfgs", "fit_sgd"]
-
-Report = Callable[[int, float], None]
-"""Called with (epoch or iteration, mean cross-entropy on the training images)."""
 
 
 def fit(config: Config, features: Tensor, labels: Tensor, classes: int, report: Report) -> nn.Linear:

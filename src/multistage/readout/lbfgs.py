@@ -1,7 +1,5 @@
 """Multinomial logistic regression to convergence, by L-BFGS."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,8 +7,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from multistage.errors import MultistageError
-
-Report = Callable[[int, float], None]
+from multistage.readout.sgd import Report
 
 
 def fit_lbfgs(
@@ -45,6 +42,8 @@ def fit_lbfgs(
     Raises:
         MultistageError: Not converged within `max_iter`.
     """
+    if not features.isfinite().all():
+        raise MultistageError("features are not finite numbers; no classifier can learn from them")
     x = features.double()
     mean = x.mean(0)
     x = x - mean
@@ -68,8 +67,10 @@ def fit_lbfgs(
     start = np.zeros((len(penalties) + 1) * classes)
     options = {"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": 20, "gtol": 1e-6, "ftol": 0}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    if np.abs(found.jac).max() > 1e-5:
-        raise MultistageError(f"lbfgs did not converge in lbfgs.max_iter={max_iter} iterations; raise it")
+    if not np.abs(found.jac).max() <= 1e-5:
+        raise MultistageError(
+            f"lbfgs did not converge in {found.nit} of at most lbfgs.max_iter={max_iter} iterations ({found.message})"
+        )
     parameters = torch.from_numpy(found.x).view(len(penalties) + 1, classes)
     report(int(found.nit), F.cross_entropy(inputs @ parameters[:-1] + parameters[-1], labels).item())
     weights = (stretched @ parameters[:-1]).T / torch.where(scale > 0, scale, 1)

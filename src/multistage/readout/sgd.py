@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from multistage.errors import MultistageError
 from multistage.randomness import generator
 
 Report = Callable[[int, float], None]
+"""Called with (epoch or iteration, mean cross-entropy on the training images)."""
 
 
 def fit_sgd(
@@ -40,6 +42,9 @@ def fit_sgd(
     Returns:
         Weights [classes, f] and biases [classes].
 
+    Raises:
+        MultistageError: The weights grew without bounds.
+
     Source: the authors' demo for random filters ("randomc101"); see `DEVIATIONS.md`.
     """
     x = features.double().numpy()
@@ -58,13 +63,17 @@ def fit_sgd(
             scores = (start[i] + mixture @ gram[i] if in_span else weights @ x[i]) + bias
             error = np.exp(scores - scores.max())
             error /= error.sum()
-            loss -= np.log(max(error @ targets[i], 1e-300))
+            loss -= np.log(np.maximum(error @ targets[i], 1e-300))
             error -= targets[i]
             bias -= step * error
             if in_span:
                 mixture[:, i] -= step * error
             else:
                 weights -= np.outer(step * error, x[i])
+        if not np.isfinite(loss):
+            raise MultistageError(
+                f"sgd diverged in epoch {epoch + 1}; these features are too large for its rate of {rate}"
+            )
         report(epoch, loss / len(x))
     if in_span:
         weights = weights + mixture @ x

@@ -5,10 +5,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from multistage import runs
+from multistage.config import listing
 from multistage.runs import Record
 
-SETTINGS = {"data": "digits", "model": "abs_lcn_avgpool", "stages": 2, "refine": True, "readout": "softmax"}
-"""The settings that a command line needs to repeat a run, with their defaults."""
+SETTINGS = {
+    "data": "digits",
+    "model": "abs_lcn_avgpool",
+    "stages": 2,
+    "filters": "random",
+    "refine": True,
+    "readout": "softmax",
+    "draw": 0,
+    "seed": 0,
+}
+"""What names a run, with its defaults in `conf/train.yaml` (a test compares them)."""
 
 
 def collect(folder: Path) -> list[Record]:
@@ -28,7 +38,7 @@ def from_file(path: Path) -> list[Record]:
 
 
 def command(record: Record) -> str:
-    """The command line that repeats a run of these settings."""
+    """The command line that repeats a run without further overrides."""
     config = record["config"]
-    settings = [f"{key}={runs.listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
+    settings = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
     return " ".join(["python train.py", *settings])
