@@ -1,37 +1,59 @@
-"""The real commands, in processes of their own."""
+"""The commands: most in this process, by their `main`; what only a process can show, in one of its own."""
 
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import predict
+import train
+
 ROOT = Path(__file__).parent.parent
 
 
-def command(script, *arguments, **kwargs):
-    environment = {**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"}
-    environment |= {"HOME": "/nonexistent", "WANDB_API_KEY": ""}
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments], capture_output=True, text=True, env=environment, **kwargs
-    )
+class Result(NamedTuple):
+    code: int
+    output: str
+    errors: str
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run a command in this process, as its last line does."""
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+
+    def run(script, *arguments):
+        code = script.main(list(arguments))
+        return Result(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """One run through the command line, shared by the tests that look at what it left."""
+    """One run by the real command in a process of its own, shared by the tests that look at what it left."""
     output = tmp_path_factory.mktemp("trained")
-    result = command("train.py", "data=fake", "trainer.max_epochs=2", f"output={output}")
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=2", f"output={output}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"},
+    )
     return result, output / "adhoc/fake/abs_lcn_avgpool/2/random-refined/softmax/draw-0-seed-0-max_epochs-2"
 
 
 def test_help_shows_models_and_commands_and_does_not_wait_for_torch():
     result = subprocess.run(
-        [sys.executable, "-X", "importtime", str(ROOT / "train.py"), "--help"], capture_output=True, text=True
+        [sys.executable, "-X", "importtime", ROOT / "train.py", "--help"], capture_output=True, text=True
     )
     assert result.returncode == 0
     for text in ("lcn_maxpool", "caltech101", "python train.py -m", "Exit codes"):
@@ -51,43 +73,46 @@ def test_a_run_prints_plain_lines_where_nobody_watches_and_what_to_do_next(train
     assert (folder / "result.json").exists()
 
 
-def test_a_finished_run_is_shown_not_repeated(trained):
+def test_a_finished_run_is_shown_not_repeated(trained, command, caplog):
     _, folder = trained
     before = (folder / "result.json").stat().st_mtime_ns
-    output = folder.parents[6]
-    result = command("train.py", "data=fake", "trainer.max_epochs=2", f"output={output}")
-    assert result.returncode == 0
-    assert "finished already" in result.stderr
+    result = command(train, "data=fake", "trainer.max_epochs=2", f"output={folder.parents[6]}")
+    assert result.code == 0
+    assert "finished already" in caplog.text
+    assert "test accuracy" in result.output
     assert (folder / "result.json").stat().st_mtime_ns == before
 
 
-def test_predict_prints_the_most_probable_classes(trained, tmp_path):
+def test_predict_prints_the_most_probable_classes(trained, command, tmp_path):
     _, folder = trained
     image = tmp_path / "some.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)).save(image)
-    result = command("predict.py", str(folder), str(image), "--top", "3")
-    assert result.returncode == 0, result.stderr
-    header, *rows = result.stdout.splitlines()
+    result = command(predict, str(folder), str(image), "--top", "3")
+    assert result.code == 0, result.errors
+    header, *rows = result.output.splitlines()
     assert header == str(image)
     assert len(rows) == 3
     shares = [float(row.split("%")[0]) for row in rows]
     assert shares == sorted(shares, reverse=True)
 
 
-def test_predict_refuses_what_is_no_run_and_what_is_no_image(trained, tmp_path):
+def test_predict_refuses_what_is_no_run(command, tmp_path):
+    result = command(predict, str(tmp_path), "image.png")
+    assert result.code == 1
+    assert result.errors.startswith("error: ")
+    assert "not a finished run" in result.errors
+
+
+def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, command, tmp_path):
     _, folder = trained
-    text = tmp_path / "text.png"
-    text.write_text("not an image")
-    for arguments, code, named in (
-        ((str(tmp_path), str(text)), 1, "not a finished run"),
-        ((str(folder), str(text)), 3, "text.png"),
-        ((str(folder), str(tmp_path / "missing.png")), 3, "missing.png"),
-    ):
-        result = command("predict.py", *arguments)
-        assert result.returncode == code
-        assert result.stderr.startswith("error: ")
-        assert named in result.stderr
-        assert result.stderr.count("\n") == 1
+    (tmp_path / "text.png").write_text("not an image")
+    Image.new("L", (9, 9)).save(tmp_path / "good.png")
+    result = command(predict, str(folder), *(str(tmp_path / n) for n in ("text.png", "missing.png", "good.png")))
+    assert result.code == 3
+    assert "text.png" in result.errors
+    assert "missing.png" in result.errors
+    assert result.errors.count("\n") == 2
+    assert result.output.startswith(str(tmp_path / "good.png"))
 
 
 @pytest.mark.parametrize(
@@ -103,50 +128,69 @@ def test_predict_refuses_what_is_no_run_and_what_is_no_image(trained, tmp_path):
         (["data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),
     ],
 )
-def test_refusals_are_one_line_and_leave_nothing(tmp_path, arguments, code, named):
-    result = command("train.py", *arguments, f"output={tmp_path / 'runs'}")
-    assert result.returncode == code, result.stderr
-    assert named in result.stderr
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
-    assert result.stdout.count("\n") <= 1
+def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, code, named):
+    result = command(train, *arguments, f"output={tmp_path / 'runs'}")
+    assert result.code == code, result.errors
+    assert named in result.errors
+    assert result.errors.startswith("error: ")
+    assert result.errors.count("\n") == 1
+    assert result.output == ""
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_diverged_run_ends_with_one_line_and_code_one(tmp_path):
-    arguments = ["optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none"]
-    result = command("train.py", "data=fake", *arguments, f"output={tmp_path}")
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("error: training diverged in epoch 1")
-    assert "Traceback" not in result.stderr
+def test_a_gpu_that_is_not_there_is_refused(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = command(train, "data=fake", "trainer.accelerator=gpu", f"output={tmp_path / 'runs'}")
+    assert result.code == 2
+    assert "trainer.accelerator=gpu" in result.errors
+    assert not (tmp_path / "runs").exists()
 
 
-def test_a_multirun_gives_separate_results_and_their_comparison(tmp_path):
+DIVERGING = ["schedule=null", "model=avgpool", "filter_bank.squash=none", "data=fake", "trainer.max_epochs=1"]
+
+
+def test_a_diverged_run_ends_with_one_line_and_code_one(command, tmp_path):
+    result = command(train, *DIVERGING, "optimizer.lr=1e9", f"output={tmp_path}")
+    assert result.code == 1
+    assert result.errors.startswith("error: training diverged in epoch 1")
+    assert result.errors.count("\n") == 1
+
+
+def test_a_multirun_gives_separate_results_and_their_comparison(command, tmp_path):
     arguments = ["-m", "model=lcn_maxpool,abs_lcn_avgpool", "seed=0,1", "data=fake", "trainer.max_epochs=1"]
-    result = command("train.py", *arguments, "logger=wandb", f"output={tmp_path}")
-    assert result.returncode == 0, result.stderr
+    result = command(train, *arguments, "logger=wandb", f"output={tmp_path}")
+    assert result.code == 0, result.errors
     assert len(list(tmp_path.rglob("result.json"))) == 4
     assert len(list(tmp_path.rglob("*.wandb"))) == 4
-    table = result.stdout.splitlines()[-5:]
+    table = result.output.splitlines()[-5:]
     assert table[0].split()[:2] == ["seed", "model"]
     assert {tuple(row.split()[:2]) for row in table[1:]} == {
         (seed, model) for seed in "01" for model in ("lcn_maxpool", "abs_lcn_avgpool")
     }
 
 
-def test_a_failing_run_does_not_end_a_multirun(tmp_path):
-    arguments = ["-m", "optimizer.lr=1e9,0.01", "schedule=null", "model=avgpool", "filter_bank.squash=none"]
-    result = command("train.py", *arguments, "data=fake", "trainer.max_epochs=1", f"output={tmp_path}")
-    assert result.returncode == 4
+def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
+    arguments = ["-m", *DIVERGING, "optimizer.lr=1e9,0.01", f"output={tmp_path}"]
+    result = command(train, *arguments)
+    assert result.code == 4
     assert len(list(tmp_path.rglob("result.json"))) == 1
-    assert "failed: " in result.stderr
-    assert "Traceback" not in result.stderr
+    assert "failed: " in result.errors
+    assert "Traceback" not in result.errors
+
+
+def test_what_an_older_run_left_is_no_success_of_a_sweep(command, tmp_path, monkeypatch):
+    arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
+    assert command(train, *arguments).code == 0
+    monkeypatch.setattr("multistage.runs.RESULTS_VERSION", 999)
+    result = command(train, *arguments)
+    assert result.code == 4
+    assert "results_version" in result.errors
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path, sent, code):
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"],
+        [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
