@@ -187,20 +187,18 @@ def test_what_an_older_run_left_is_no_success_of_a_sweep(command, tmp_path, monk
     assert "results_version" in result.errors
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path, sent, code):
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    while "epoch 1/" not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(sent)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "interrupted" in errors
-    assert "Traceback" not in errors
+def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):
+    arguments = [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"]
+    running = {
+        code: (sent, subprocess.Popen([*arguments, f"seed={code}"], stdout=-1, stderr=-1, text=True))
+        for sent, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143))
+    }
+    for code, (sent, process) in running.items():
+        while "epoch 1/" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == code
+        assert "interrupted" in errors
+        assert "Traceback" not in errors
     assert not list(tmp_path.rglob("result.json"))

@@ -141,10 +141,10 @@ def train(
             steps = fit(learner, training, validation, classes, config, folder, loggers, progress)
         else:
             learner = net.classifier = readout.fit(config, *training, classes, report)
-    metrics = {}
-    for name, (x, y) in {"train": training, "validation": validation}.items():
-        if len(y):
-            metrics[f"{name}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
+        metrics = {}
+        for name, (x, y) in {"train": training, "validation": validation}.items():
+            if len(y):
+                metrics[f"{name}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
     return net.eval(), metrics, steps
 
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from multistage.config import Config, make_optimizer
+from multistage import optimizer
+from multistage.config import Config
 from multistage.errors import MultistageError
 from multistage.hardware import device
 from multistage.randomness import generator
@@ -82,8 +83,8 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = make_optimizer(self.config, self.parameters(), steps)
-        return optimizer if schedule is None else ([optimizer], [{"scheduler": schedule, "interval": "step"}])
+        made, schedule = optimizer.make(self.config, self.parameters(), steps)
+        return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
 
 
 class EpochOrder(Sampler[Tensor]):

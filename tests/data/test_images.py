@@ -369,13 +369,14 @@ def test_the_longer_side_is_exact_and_the_other_rounded_up(shape, new_shape):
     assert resize_longer_side(np.zeros(shape, np.uint8), 151).shape == new_shape
 
 
-def test_every_size_is_the_next_whole_number(monkeypatch):
+@pytest.mark.parametrize(("size", "longer_sides"), [(151, (75, 151, 300, 453, 600)), (100, (22, 78)), (150, (18, 66))])
+def test_every_size_is_the_next_whole_number(monkeypatch, size, longer_sides):
     monkeypatch.setattr(images, "resize", lambda image, height, width, scale: np.empty((height, width)))
-    for longer in (75, 151, 300, 453, 600, 1510):
+    for longer in longer_sides:
         for side in range(1, longer + 1):
-            height, width = resize_longer_side(np.empty((side, longer)), 151).shape
-            assert width == 151
-            assert height == -(-side * 151 // longer)
+            height, width = resize_longer_side(np.empty((side, longer)), size).shape
+            assert width == size
+            assert height == -(-side * size // longer)
 
 
 def test_resizing_real_images_agrees_with_the_authors(golden, real_data):
