@@ -19,7 +19,7 @@ def test_every_training_command_of_the_readme_is_accepted():
     checked = 0
     for line in COMMANDS:
         if match := re.search(r"python train\.py(.*?)(?:\s{2,}|$)", line):
-            overrides = [word for word in match[1].split() if word != "-m"]
+            overrides = [word for word in match[1].partition("#")[0].split() if not word.startswith("-")]
             for job in train.expand(overrides):
                 train.plan(job)
             checked += 1

@@ -25,7 +25,7 @@ def test_a_folder_says_what_the_run_is(plan):
     ("override", "suffix"),
     [
         ("optimizer.lr=0.1", "-lr-0.1"),
-        ("geometry=norb data.image_size=40", "-image_size-40-geometry-norb"),
+        ("geometry=norb data.image_size=40", "-geometry-norb-image_size-40"),
         ("geometry.stage1.kernel=7", "-stage1.kernel-7"),
         ("hidden=20", "-hidden-20"),
         ("schedule=null", "-schedule-null"),

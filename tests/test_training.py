@@ -179,7 +179,7 @@ def test_lightning_does_what_a_bare_loop_does(plan, tmp_path):
     split = data.split(dataset, run.config)
     x, y = dataset.pixels(split.train), dataset.labels[split.train]
     with quiet():
-        trained, _ = protocol.train(run.config, dataset, split, tmp_path, [], "none")
+        trained, *_ = protocol.train(run.config, dataset, split, tmp_path, [], "none")
 
     net = network.from_config(run.config, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)

@@ -194,7 +194,7 @@ def idx_files():
 def real_data():
     if not (REAL_DATA / "caltech101").is_dir() or not (REAL_DATA / "MNIST").is_dir():
         pytest.skip("the real data are not on this machine")
-    return REAL_DATA
+    return REAL_DATA.resolve()
 
 
 @pytest.fixture

@@ -198,7 +198,6 @@ def test_odd_exif_gives_an_image_or_a_data_error(tmp_path, write_image):
     assert isinstance(read, str) or read.shape == (7, 9, 3)
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="BUG: catch_warnings is not for threads")
 def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write_image, monkeypatch):
     paths = [write_image(tmp_path / name, (4, 4)) for name in ("first.png", "second.png")]
     first_opens, second_opens, first_is_done = (threading.Event() for _ in range(3))
@@ -207,7 +206,7 @@ def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write
     def open_in_turn(path):  # the second begins while the first reads, and ends after it
         mine, awaited = (first_opens, second_opens) if path == paths[0] else (second_opens, first_is_done)
         mine.set()
-        awaited.wait(10)
+        awaited.wait(0.5)
         return pillow_open(path)
 
     monkeypatch.setattr(images.Image, "open", open_in_turn)

@@ -1,6 +1,7 @@
 """Image files to arrays."""
 
 import math
+import threading
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,9 @@ from multistage.errors import DataError, one_line
 
 MAX_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of some kilobytes can claim gigapixels."""
+
+WARNING_FILTERS = threading.Lock()
+"""Held while warnings are filtered, which Python does for all threads at once."""
 
 GRAY_WEIGHTS = np.array([0.298936, 0.587043, 0.114021])
 """Red, green and blue in MATLAB's rgb2gray, which the authors used."""
@@ -27,7 +31,7 @@ def read_rgb(path: Path) -> np.ndarray:
         DataError: Not there, not an image, damaged, or above `MAX_PIXELS`; names the file.
     """
     try:
-        with warnings.catch_warnings():
+        with WARNING_FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about oddities that do not change pixels
             with Image.open(path) as image:
                 if math.prod(image.size) > MAX_PIXELS:
