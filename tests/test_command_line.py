@@ -15,6 +15,7 @@ import predict
 import train
 
 ROOT = Path(__file__).parent.parent
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
 
 
 class Result(NamedTuple):
@@ -46,7 +47,7 @@ def trained(tmp_path_factory):
         [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=2", f"output={output}"],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"},
+        env={**ONE_THREAD, "PYTHONWARNINGS": "default"},
     )
     return result, output / "adhoc/fake/abs_lcn_avgpool/2/random-refined/softmax/draw-0-seed-0-max_epochs-2"
 
@@ -190,14 +191,14 @@ def test_what_an_older_run_left_is_no_success_of_a_sweep(command, tmp_path, monk
 def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):
     arguments = [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"]
     running = {
-        code: (sent, subprocess.Popen([*arguments, f"seed={code}"], stdout=-1, stderr=-1, text=True))
+        code: (sent, subprocess.Popen([*arguments, f"seed={code}"], stdout=-1, stderr=-1, text=True, env=ONE_THREAD))
         for sent, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143))
     }
     for code, (sent, process) in running.items():
         while "epoch 1/" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(sent)
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == code
         assert "interrupted" in errors
         assert "Traceback" not in errors
