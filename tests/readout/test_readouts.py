@@ -56,7 +56,7 @@ def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(samples, features, clas
     x, y = clusters(samples, features, classes, scale=0.01)
     x[:, 0] *= 50  # axes of very different length
     x[:, 1] = 3  # and one of no length
-    weight, bias = fit_lbfgs(x, y, classes, penalty, tolerance=1e-7)
+    weight, bias = fit_lbfgs(x, y, classes, penalty, tolerance=1e-5)
     centred = (x - x.mean(0)).double()
     scaled = (centred / centred.square().mean().sqrt()).numpy()
     oracle = LogisticRegression(C=1 / (penalty * samples), tol=1e-10, max_iter=100_000).fit(scaled, y.numpy())
@@ -68,9 +68,9 @@ def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(samples, features, clas
 
 def test_lbfgs_does_not_depend_on_the_scale_of_features():
     x, y = clusters(50, 20, 4)
-    weight, bias = fit_lbfgs(x, y, 4, tolerance=1e-7)
+    weight, bias = fit_lbfgs(x, y, 4, tolerance=1e-5)
     for factor, shift in ((1e-4, 0), (1e3, 7)):
-        other_weight, other_bias = fit_lbfgs(factor * x + shift, y, 4, tolerance=1e-7)
+        other_weight, other_bias = fit_lbfgs(factor * x + shift, y, 4, tolerance=1e-5)
         before, after = x @ weight.T + bias, (factor * x + shift) @ other_weight.T + other_bias
         torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-2)
 
@@ -82,6 +82,6 @@ def test_lbfgs_says_when_it_did_not_converge():
 
 
 def test_lbfgs_survives_features_that_are_all_the_same():
-    weight, bias = fit_lbfgs(torch.ones(9, 4), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1]), 2, tolerance=1e-7)
+    weight, bias = fit_lbfgs(torch.ones(9, 4), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1]), 2, tolerance=1e-5)
     assert weight.abs().max() < 1e-6
     torch.testing.assert_close(torch.softmax(bias, 0), torch.tensor([2 / 3, 1 / 3]), rtol=1e-3, atol=1e-3)
