@@ -6,7 +6,7 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,10 +148,11 @@ RULES: dict[str, Rule] = {
     "logger": one_of("csv", "wandb", "tensorboard"),
     "logger.project": word(),
     "logger.mode": one_of("offline", "online"),
-    "experiment": NOTHING,
+    "experiment": either(word(), NOTHING),
     "name": word(),
     "output": text(),
-    "overwrite": FLAG,
+    "overwrite": one_of(False, True, "changed"),
+    "retry_failed": FLAG,
 }
 
 OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
@@ -163,6 +164,7 @@ WITHOUT_BEARING = (
     "experiment",
     "output",
     "overwrite",
+    "retry_failed",
     "data.root",
     "logger",
     "logger.*",
@@ -197,12 +199,10 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key}={listing([value])} is not allowed; expected {rule.allowed}")
     _check_combinations(config)
 
-    from multistage import optimizer  # which read configurations themselves
-    from multistage.geometry import stage_geometries, trace
+    from multistage.geometry import stage_geometries, trace  # which reads configurations itself
 
     side = config["data.image_size"]
     trace((config["data.maps"], side, side), stage_geometries(config))
-    optimizer.check(config)
 
 
 UNREAD: dict[str, Callable[[Config], bool]] = {
@@ -218,8 +218,8 @@ UNREAD: dict[str, Callable[[Config], bool]] = {
 """Keys, or sections, that some runs do not read."""
 
 
-def check_overrides(config: Config, overridden: Iterable[str]) -> None:
-    """Refuse settings that were typed and that this run does not read.
+def check_overrides(config: Config, overridden: Sequence[str]) -> None:
+    """Refuse settings that were typed and that this run does not read, or that torch does not accept.
 
     Raises:
         ConfigError: One line with the key.
@@ -231,6 +231,10 @@ def check_overrides(config: Config, overridden: Iterable[str]) -> None:
                     f"{key} has no effect with model={config['model']}, stages={config['stages']}, "
                     f"readout={config['readout']}; leave it out"
                 )
+    if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):
+        from multistage import optimizer  # torch takes seconds to import; the files' own settings are tested
+
+        optimizer.check(config)
 
 
 def _check_combinations(config: Config) -> None:

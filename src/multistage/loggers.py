@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import Logger
 
 from multistage.config import Config
 from multistage.errors import ConfigError, MultistageError, one_line
@@ -27,16 +27,15 @@ def open_loggers(config: Config, folder: Path, name: str) -> Iterator[list[Logge
     Raises:
         MultistageError: wandb could not start.
     """
-    csv = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=1)
     if config["logger"] == "csv":
-        yield [csv]
+        yield []
     elif config["logger"] == "tensorboard":
-        yield [csv, _tensorboard(folder)]
+        yield [_tensorboard(folder)]
     else:
         logger = _wandb(config, folder, name)
         exit_code = 1
         try:
-            yield [csv, logger]
+            yield [logger]
             exit_code = 0
         finally:
             logger.experiment.finish(exit_code=exit_code)

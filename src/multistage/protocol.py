@@ -6,24 +6,27 @@
 Test images are looked at once, at the end.
 """
 
+import csv
+import io
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 
 import torch
-from pytorch_lightning.loggers import Logger
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_accuracy
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from multistage import data, hardware, network, readout, runs
+from multistage import data, durable, hardware, network, readout, runs
 from multistage.config import Config
 from multistage.data import Dataset, Split
-from multistage.loggers import check_logger, log_metrics, open_loggers
+from multistage.history import History
+from multistage.loggers import open_loggers
+from multistage.naming import Run, name
 from multistage.network import MultiStageNet
-from multistage.training import Progress, Samples, fit
+from multistage.training import Progress, Resumable, Samples, fit
 
 log = logging.getLogger(__name__)
 
@@ -41,78 +44,125 @@ class Stopwatch:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def run(config: Config, folder: Path, progress: Progress = "lines") -> runs.Record:
-    """Do one run and write its record; if the same run is already finished, return its record.
+def run(run: Run, progress: Progress = "lines") -> runs.Record:
+    """Do one run and write its record; a finished one is not repeated, an interrupted one is gone on with.
 
     Args:
-        config: Checked.
-        folder: The run's folder; nothing is written into it before data and network are known to be good.
+        run: Checked. Nothing is written into its folder before data and network are known to be good.
         progress: What is shown while Lightning trains.
 
     Raises:
-        ConfigError: A size that does not fit, or a finished run in `folder` that is not this one.
+        ConfigError: A size that does not fit, or another run in its folder.
         DataError: Missing, changed or unreadable data.
+        BusyError: Another process does this run.
         MultistageError: Training diverged or did not converge.
     """
     watch = Stopwatch()
-    device = hardware.device(config["trainer.accelerator"])
-    check_logger(config)
+    hardware.device(run.config["trainer.accelerator"])
     with watch.phase("data"):
-        dataset = data.load(config)
-        split = data.split(dataset, config)
+        dataset = load_data(run.config)
+        split = data.split(dataset, run.config)
     identity = runs.identity(split.digest, dataset.content_hash)
-    if finished := runs.finished(folder, config, identity):
-        log.warning("%s is finished already; overwrite=true trains again", folder)
-        return finished
-    runs.start(folder, config)
-    name = runs.name(config, folder)
-    with open_loggers(config, folder, name) as loggers:
-        net, metrics, steps = train(config, dataset, split, folder, loggers, progress, watch)
+    with runs.claimed(run.folder):
+        if finished := runs.finished(run.folder, run.config, identity):
+            log.warning("%s is finished already; overwrite=true trains again", run.folder)
+            runs.forget_checkpoints(run.folder)
+            return finished
+        checkpoint = runs.begin(run.folder, run.config, identity)
+        resumable = Resumable(run.folder, {"config": dict(run.config), **identity}, checkpoint)
+        try:
+            return _perform(run, dataset, split, identity, resumable, progress, watch)
+        except Exception as error:
+            with suppress(OSError):
+                runs.fail(run.folder, run.config, identity, error)
+            raise
+
+
+def load_data(config: Config) -> Dataset:
+    """The data set of a configuration, verified; the runs of a sweep share it.
+
+    Raises:
+        DataError: One line that names what is missing, changed or unreadable.
+    """
+    return _load_data(tuple((k, v) for k, v in config.items() if k.partition(".")[0] == "data"))
+
+
+@lru_cache(maxsize=1)
+def _load_data(settings: tuple[tuple[str, object], ...]) -> Dataset:
+    return data.load(dict(settings))
+
+
+def _perform(
+    run: Run,
+    dataset: Dataset,
+    split: Split,
+    identity: runs.Record,
+    resumable: Resumable,
+    progress: Progress,
+    watch: Stopwatch,
+) -> runs.Record:
+    """Train, test, and leave the results in the run's folder."""
+    config, folder = run.config, run.folder
+    names = dataset.class_names
+    with open_loggers(config, folder, name(config, folder)) as dashboards:
+        history = History(folder, dashboards)
+        net, metrics = train(config, dataset, split, history, progress, watch, resumable)
         with watch.phase("test"):
-            test = dataset.pixels(split.test), dataset.labels[split.test]
-            predicted = predict(net, test[0], config["data.batch_size"], device)
-        classes = len(dataset.class_names)
+            labels = dataset.labels[split.test]
+            device = hardware.device(config["trainer.accelerator"])
+            predicted = predict(net, dataset.pixels(split.test), config["data.batch_size"], device)
         metrics |= {
-            "test_accuracy": accuracy(predicted, test[1], classes),
-            "test_mean_class_accuracy": accuracy(predicted, test[1], classes, average="macro"),
+            "test_accuracy": accuracy(predicted, labels, len(names)),
+            "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
         }
-        log_metrics(loggers, steps, metrics)
-    save_file(net.state_dict(), folder / runs.WEIGHTS)
-    per_class = [
-        {"name": name, "correct": int((predicted[test[1] == c] == c).sum()), "total": int((test[1] == c).sum())}
-        for c, name in enumerate(dataset.class_names)
-    ]
+    confusion = multiclass_confusion_matrix(predicted, labels, len(names))
+    weights = save(net.state_dict())
+    durable.write(folder / runs.WEIGHTS, weights)
+    durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
     return runs.finish(
         folder,
         {
-            "run": name,
+            "run": name(config, folder),
             "config": dict(config),
+            "overrides": list(run.overrides),
             "metrics": metrics,
-            "per_class": per_class,
+            "per_class": [
+                {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
+            ],
+            "history": history.columns(),
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
             "device": str(device),
             "precision": "float32",
+            "weights_sha256": durable.digest(weights),
             **identity,
             **hardware.describe(),
         },
     )
 
 
+def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
+    """Counts [true class, predicted class] as CSV with the names of both."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["true class", *names])
+    table.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
+    return text.getvalue()
+
+
 def train(
     config: Config,
     dataset: Dataset,
     split: Split,
-    folder: Path,
-    loggers: list[Logger],
+    history: History,
     progress: Progress = "lines",
     watch: Stopwatch | None = None,
-) -> tuple[MultiStageNet, dict[str, float], int]:
+    resumable: Resumable | None = None,
+) -> tuple[MultiStageNet, dict[str, float]]:
     """Make the network of a configuration and train it on the training images of a draw.
 
     Returns:
-        The network, on the CPU in eval mode, its accuracies on training and (if any) validation images, and the number
-        of steps (epochs, iterations) that were logged.
+        The network, on the CPU in eval mode, and its accuracies on training and (if any) validation images.
     """
     watch = Stopwatch() if watch is None else watch
     classes, batch_size = len(dataset.class_names), config["data.batch_size"]
@@ -120,13 +170,6 @@ def train(
     net = network.from_config(config, classes)
     training: Samples = dataset.pixels(split.train), dataset.labels[split.train]
     validation: Samples = dataset.pixels(split.validation), dataset.labels[split.validation]
-
-    steps = 0
-
-    def report(step: int, loss: float) -> None:
-        nonlocal steps
-        steps = step + 1
-        log_metrics(loggers, step, {"train_loss": loss})
 
     learner: nn.Module = net
     if not config["refine"]:
@@ -137,15 +180,18 @@ def train(
                 validation = extract(net, validation[0], batch_size, device), validation[1]
         learner = net.classifier
     with watch.phase("train"):
+        seconds = None
         if config["readout"] == "softmax":
-            steps = fit(learner, training, validation, classes, config, folder, loggers, progress)
+            seconds = fit(learner, training, validation, classes, config, history, progress, resumable)
         else:
-            learner = net.classifier = readout.fit(config, *training, classes, report)
+            learner = net.classifier = readout.fit(config, *training, classes, history)
         metrics = {}
-        for name, (x, y) in {"train": training, "validation": validation}.items():
+        for part, (x, y) in {"train": training, "validation": validation}.items():
             if len(y):
-                metrics[f"{name}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
-    return net.eval(), metrics, steps
+                metrics[f"{part}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
+    if seconds is not None:
+        watch.seconds["train"] = round(seconds, 3)
+    return net.eval(), metrics
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:

@@ -1,91 +1,45 @@
-"""A run's folder, its identity and its record.
+"""A run's identity, its state and its record, all of which are read from its folder (`naming` says which that is).
 
-    <output>/<name>/<data>/<model>/<stages>/<filters>[-refined]/<readout>/draw-<n>-seed-<m>[-<override>...]/
-        config.yaml   metrics.csv   weights.safetensors   result.json
+    config.yaml  metrics.csv  last.ckpt         while it runs
+    weights.safetensors  confusion.csv          at its end, and last of all:
+    result.json                                 it is finished
+    failure.json                                it failed: it cannot be done, or diverged
 
-A folder says what the run is, never when it ran. The record, ``result.json``, is written last and atomically: a run is
-finished if and only if it has one. A run's identity is what bears on its result: configuration, images and split, and
-the version of the code that computes results.
+A run's identity is what bears on its result: configuration, images and split, and the version of the code that computes
+results.
 """
 
-import hashlib
 import json
-import os
-import re
-import shutil
+import logging
 import subprocess
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from multistage.config import Config, bears_on_result, listing
-from multistage.errors import ConfigError, MultistageError
+from multistage import durable
+from multistage.config import Config, bears_on_result
+from multistage.errors import ConfigError, MultistageError, one_line
 
 if TYPE_CHECKING:
     from multistage.network import MultiStageNet
 
+log = logging.getLogger(__name__)
+
 Record = dict[str, Any]
+State = Literal["finished", "unfinished", "failed"]
 
 RESULTS_VERSION = 1
 """Raised by hand whenever a change of the code changes results."""
 
-CONFIG, METRICS, WEIGHTS, RESULT = "config.yaml", "metrics.csv", "weights.safetensors", "result.json"
+CONFIG, METRICS, CONFUSION, WEIGHTS = "config.yaml", "metrics.csv", "confusion.csv", "weights.safetensors"
+RESULT, FAILURE, LOCK = "result.json", "failure.json", ".lock"
+CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 
-IN_PATH = ("model", "stages", "data", "filters", "refine", "readout", "draw", "seed")
-
-
-def cell(config: Config) -> str:
-    """Which run it is, apart from overrides: the folder below ``<output>/<name>``."""
-    filters = f"{config['filters']}-refined" if config["refine"] else config["filters"]
-    draw = f"draw-{config['draw']}-seed-{config['seed']}"
-    return f"{config['data']}/{config['model']}/{config['stages']}/{filters}/{config['readout']}/{draw}"
-
-
-def name(config: Config, folder: Path) -> str:
-    """Which run it is, overrides included: its folder below ``<output>/<name>``."""
-    return folder.relative_to(Path(config["output"]) / config["name"]).as_posix()
-
-
-def overridden(config: Config, defaults: Config) -> list[str]:
-    """Keys that bear on the result, differ from the defaults and are not already part of `cell`."""
-    removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
-    return [
-        key
-        for key in (*config, *removed)
-        if bears_on_result(key) and key not in IN_PATH and config.get(key, "absent") != defaults.get(key, "absent")
-    ]
-
-
-def folder(config: Config, defaults: Config) -> Path:
-    """The run's folder.
-
-    Args:
-        config: The run's configuration.
-        defaults: The configuration without overrides: what differs from it and bears on the result is appended to the
-            folder's name, so that two different runs never share one.
-    """
-    changed = overridden(config, defaults)
-    if config["data"] == "image_folder":
-        changed.append("data.root")
-    suffix = "".join(f"-{_short(key, {**defaults, **config})}-{listing([config.get(key)])}" for key in changed)
-    suffix = re.sub(r"[^A-Za-z0-9_.+-]", "_", suffix)
-    if len(suffix) > 180:  # names of files end at 255 bytes
-        suffix = f"{suffix[:160]}-{hashlib.sha256(suffix.encode()).hexdigest()[:12]}"
-    path = Path(config["output"]) / config["name"] / cell(config)
-    return path.with_name(path.name + suffix)
-
-
-def _short(key: str, keys: Config) -> str:
-    """The last parts of a key, as many as it takes to be the only one: ``lr`` for ``optimizer.lr``."""
-    parts = key.split(".")
-    for count in range(1, len(parts)):
-        tail = ".".join(parts[-count:])
-        if sum(other == tail or other.endswith(f".{tail}") for other in keys) == 1:
-            return tail
-    return key
+class BusyError(MultistageError):
+    """Another process does this run."""
 
 
 def identity(split_hash: str, data_hash: str) -> Record:
@@ -93,50 +47,156 @@ def identity(split_hash: str, data_hash: str) -> Record:
     return {"results_version": RESULTS_VERSION, "split_hash": split_hash, "data_hash": data_hash}
 
 
+def differences(before: Record, config: Config, identity: Record) -> list[str]:
+    """What bears on the result and differs between a stored run and this one, each in words.
+
+    Args:
+        before: A record, a failure or what a checkpoint holds: ``config`` and the keys of `identity`.
+        config: Of this run.
+        identity: Of this run, as far as it is known.
+    """
+    old = {k: v for k, v in before["config"].items() if bears_on_result(k)} | {k: before.get(k) for k in identity}
+    new = {k: v for k, v in config.items() if bears_on_result(k)} | identity
+    return [f"{k} was {old.get(k)}, is {new.get(k)}" for k in {**old, **new} if old.get(k) != new.get(k)]
+
+
 def finished(folder: Path, config: Config, identity: Record) -> Record | None:
     """The record of this very run, if it is finished and is not to be overwritten.
+
+    Args:
+        folder: The run's folder.
+        config: The run's configuration; ``overwrite`` may be false, true, or ``changed``: only what is another run.
+        identity: As far as it is known.
 
     Raises:
         ConfigError: A finished run of another identity lies there; says what differs.
     """
-    record = read(folder)
-    if record is None or config["overwrite"]:
+    if config["overwrite"] is True:
         return None
-    before = {key: value for key, value in record["config"].items() if bears_on_result(key)}
-    now = {key: value for key, value in config.items() if bears_on_result(key)}
-    before |= {key: record.get(key) for key in identity}
-    now |= identity
-    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    if differing:
-        details = ", ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in differing)
-        raise ConfigError(
-            f"{folder} holds another run ({details}); choose another name=..., or replace it with overwrite=true"
-        )
-    return record
+    try:
+        record = read(folder)
+    except MultistageError as error:
+        log.warning("%s; it counts as unfinished", error)
+        return None
+    if record is None:
+        return None
+    differing = differences(record, config, identity)
+    if differing and config["overwrite"] is False:
+        raise _another(folder, differing)
+    return None if differing else record
 
 
-def start(folder: Path, config: Config) -> None:
-    """Make the run's folder, empty of results, and say in it what will run.
+def _another(folder: Path, differing: list[str]) -> ConfigError:
+    return ConfigError(
+        f"{folder} holds another run ({', '.join(differing)}); choose another name=..., or replace it with "
+        "overwrite=changed"
+    )
+
+
+def state(folder: Path) -> State:
+    """Finished, failed, or unfinished (which includes never begun)."""
+    if (folder / RESULT).exists():
+        return "finished"
+    return "failed" if failure(folder) is not None else "unfinished"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Nobody else does this run meanwhile; the system lets go of it when the process ends, however it ends.
 
     Raises:
-        MultistageError: The folder cannot be written.
+        BusyError: Another process does it already.
+        MultistageError: The folder cannot be made.
     """
+    from filelock import FileLock, Timeout
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (RESULT, WEIGHTS, METRICS, "last.ckpt", "best.ckpt"):
+        with FileLock(folder / LOCK, blocking=False):
+            yield
+    except Timeout:
+        raise BusyError(f"{folder} is being done by another process") from None
+
+
+def is_busy(folder: Path) -> bool:
+    """Whether some process does this run now."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with claimed(folder):
+            return False
+    except BusyError:
+        return True
+
+
+def begin(folder: Path, config: Config, identity: Record) -> Path | None:
+    """Prepare the run's folder; what an interrupted run of the same identity left is gone on with.
+
+    Args:
+        folder: The run's folder, claimed.
+        config: The run's configuration.
+        identity: Complete.
+
+    Returns:
+        The last good checkpoint, or None: the run begins anew.
+
+    Raises:
+        ConfigError: A checkpoint of another run lies there; says what differs.
+        MultistageError: The folder cannot be written.
+    """
+    from multistage import checkpoint
+
+    good = None
+    if config["overwrite"] is not True:
+        for path in (folder / CHECKPOINT, folder / PREVIOUS):
+            before = checkpoint.origin(path)
+            if before is None:
+                continue
+            if not (differing := differences(before, config, identity)):
+                good = path
+                break
+            if config["overwrite"] is False:
+                raise _another(folder, differing)
+    try:
+        for name in (RESULT, FAILURE, WEIGHTS, CONFUSION):
             (folder / name).unlink(missing_ok=True)
-        for name in ("wandb", "tensorboard"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        _write(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+        if good is None:
+            forget_checkpoints(folder)
+            (folder / METRICS).unlink(missing_ok=True)
+        durable.write(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
     except OSError as error:
         raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
+    return good
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Remove what only an unfinished run needs."""
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def finish(folder: Path, record: Record) -> Record:
-    """Write the record of a run, completed by where its code came from; the run is finished."""
-    complete = {**record, **_commit()}
-    _write(folder / RESULT, json.dumps(complete, indent=1, allow_nan=False) + "\n")
+    """Write the record of a run, completed by where its code came from and its checksum; the run is finished."""
+    complete = durable.stamp({**record, **_commit()})
+    _write_json(folder / RESULT, complete)
+    forget_checkpoints(folder)
     return complete
+
+
+def fail(folder: Path, config: Config, identity: Record, error: Exception) -> None:
+    """Mark a run as failed, with the reason."""
+    content = {"reason": one_line(error), "kind": type(error).__name__, "config": dict(config), **identity}
+    _write_json(folder / FAILURE, durable.stamp(content))
+
+
+def failure(folder: Path) -> Record | None:
+    """Why a run failed: ``reason``, ``config``, identity; None if it did not (a damaged note counts as none)."""
+    try:
+        note: Record = json.loads((folder / FAILURE).read_bytes())
+        durable.check_stamp(note)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return note
 
 
 def read(folder: Path) -> Record | None:
@@ -147,13 +207,14 @@ def read(folder: Path) -> Record | None:
     """
     path = folder / RESULT
     try:
-        record: Record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or not {"config", "metrics", "per_class"} <= record.keys():
-            raise ValueError("fields are missing")
+        record: Record = json.loads(path.read_bytes())
+        if not isinstance(record, dict):
+            raise ValueError("it is no record")
+        durable.check_stamp(record)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, OSError) as error:
-        raise MultistageError(f"{path} is damaged ({error}); remove {folder} and run again") from None
+        raise MultistageError(f"{path} is damaged ({error}); remove it and run again") from None
     return record
 
 
@@ -166,8 +227,7 @@ def load(folder: Path | str) -> "MultiStageNet":
     Raises:
         MultistageError: Not a finished run, or one whose files do not belong together.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     from multistage import network
 
@@ -178,70 +238,18 @@ def load(folder: Path | str) -> "MultiStageNet":
     net = network.from_config(record["config"], len(names))
     path = Path(folder) / WEIGHTS
     try:
-        net.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise MultistageError(f"{path} is missing or damaged ({str(error).splitlines()[0]})") from None
+        content = path.read_bytes()
+    except OSError as error:
+        raise MultistageError(f"{path} is missing ({error.strerror})") from None
+    if durable.digest(content) != record["weights_sha256"]:
+        raise MultistageError(f"{path} is damaged (its checksum is not the record's); run again with overwrite=true")
+    net.load_state_dict(load(content))
     net.class_names = names
     return net.eval()
 
 
-def summary(record: Record, folder: Path) -> str:
-    """What a person wants to know at the end of a run, and what to type next."""
-    metrics, seconds = record["metrics"], record["seconds"]
-    phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
-    validation = metrics.get("validation_accuracy")
-    lines = {
-        "run": record["run"],
-        "test accuracy": f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})",
-        "validation": None if validation is None else f"{validation:.2%}",
-        "training": f"{metrics['train_accuracy']:.2%}",
-        "parameters": f"{record['parameters']:,}",
-        "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",
-        "files": str(folder),
-        "next": f"python predict.py {folder} IMAGE",
-    }
-    return "\n".join(f"{name:14} {text}" for name, text in lines.items() if text is not None)
-
-
-def line(record: Record) -> str:
-    """One line about a finished run, for sweeps."""
-    metrics, seconds = record["metrics"], sum(record["seconds"].values())
-    return f"{record['run']}  test {metrics['test_mean_class_accuracy']:.2%} a class  {seconds:.1f} s"
-
-
-def comparison(records: Sequence[Record]) -> str:
-    """A table of several runs, best first: the settings in which they differ, and what came out."""
-    keys = [key for key in records[0]["config"] if len({str(r["config"].get(key)) for r in records}) > 1]
-    contents = tuple(f"{key}." for key in ("model", "geometry", "data") if key in keys)  # follow from their preset
-    keys = [key for key in keys if bears_on_result(key) and not key.startswith(contents)] or ["model"]
-    columns = [*keys, "test", "per class", "training", "parameters", "seconds"]
-    best_first = sorted(records, key=lambda r: -r["metrics"]["test_mean_class_accuracy"])
-    rows = [
-        [
-            *(listing([r["config"].get(key)]) for key in keys),
-            f"{r['metrics']['test_accuracy']:.2%}",
-            f"{r['metrics']['test_mean_class_accuracy']:.2%}",
-            f"{r['metrics']['train_accuracy']:.2%}",
-            f"{r['parameters']:,}",
-            f"{sum(r['seconds'].values()):.1f}",
-        ]
-        for r in best_first
-    ]
-    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-    return "\n".join(
-        "  ".join(f"{text:<{w}}" for text, w in zip(row, widths, strict=True)).rstrip() for row in [columns, *rows]
-    )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
-        new = Path(scratch) / path.name
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+def _write_json(path: Path, content: Record) -> None:
+    durable.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def _commit() -> Record:

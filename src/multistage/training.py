@@ -6,22 +6,24 @@ What is trained, on what, is decided in `protocol`.
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.callbacks import Callback, RichProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from multistage import optimizer
+from multistage.checkpoint import EveryEpoch, SealedFiles
 from multistage.config import Config
 from multistage.errors import MultistageError
 from multistage.hardware import device
+from multistage.history import History
 from multistage.randomness import generator
+from multistage.runs import Record
 
 Samples = tuple[Tensor, Tensor]
 """Inputs [n, ...] and labels [n]."""
@@ -42,7 +44,7 @@ class Classifier(pl.LightningModule):
         classes: Number of classes.
         config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
 
-    Logged, once an epoch: ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy`` (fraction, while weights
+    Measured, once an epoch: ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy`` (fraction, while weights
     change); with validation images ``validation_loss``, ``validation_accuracy`` and ``validation_mean_class_accuracy``.
     """
 
@@ -116,16 +118,70 @@ class EpochLines(Callback):
         print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {metrics}  {seconds:.1f} s", flush=True)
 
 
+class Memory(Callback):
+    """What a run needs to know of its past when it goes on: rows of metrics, seconds, and the best epoch's weights.
+
+    Args:
+        history: Takes each epoch's metrics.
+        choose: Keep the weights of the epoch with the highest ``validation_accuracy`` (the earliest of equals).
+    """
+
+    def __init__(self, history: History, choose: bool) -> None:
+        self.history, self.choose = history, choose
+        self.best: dict[str, Tensor] = {}
+        self.best_accuracy = -1.0
+        self.earlier_seconds, self.started = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Of training, those of earlier processes included."""
+        return self.earlier_seconds + time.perf_counter() - self.started
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        self.history.add(metrics, trainer.current_epoch + 1)
+        if self.choose and metrics["validation_accuracy"] > self.best_accuracy:
+            self.best_accuracy = metrics["validation_accuracy"]
+            self.best = {name: value.detach().cpu().clone() for name, value in module.module.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rows": self.history.rows,
+            "best": self.best,
+            "best_accuracy": self.best_accuracy,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history.restore(state_dict["rows"])
+        self.best, self.best_accuracy = state_dict["best"], state_dict["best_accuracy"]
+        self.earlier_seconds = state_dict["seconds"]
+
+
+class Resumable(NamedTuple):
+    """Where training leaves its checkpoints.
+
+    Attributes:
+        folder: Of the run.
+        origin: The run's configuration (``config``) and identity, stored in each checkpoint.
+        checkpoint: Go on from here; None: from the beginning.
+    """
+
+    folder: Path
+    origin: Record
+    checkpoint: Path | None = None
+
+
 def fit(
     module: nn.Module,
     training: Samples,
     validation: Samples,
     classes: int,
     config: Config,
-    folder: Path,
-    loggers: list[Logger],
+    history: History,
     progress: Progress = "lines",
-) -> int:
+    resumable: Resumable | None = None,
+) -> float:
     """Train `module` in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
 
     Args:
@@ -134,12 +190,12 @@ def fit(
         validation: Inputs and labels that choose the epoch; may be empty.
         classes: Number of classes.
         config: The run's configuration.
-        folder: For checkpoints: ``last.ckpt`` while training runs, tensors and plain values only.
-        loggers: For metrics.
+        history: Takes the metrics of each epoch.
         progress: What is shown meanwhile.
+        resumable: For a checkpoint after each epoch; None: none is written.
 
     Returns:
-        The number of steps taken.
+        Seconds of training, those before an interruption included.
 
     Raises:
         DivergedError: The loss became infinite or not a number.
@@ -149,9 +205,10 @@ def fit(
     order = EpochOrder(len(training[1]), batch_size, config["seed"])
     loader = DataLoader(TensorDataset(*training), sampler=order, batch_size=None)
     held_out = DataLoader(TensorDataset(*validation), batch_size=batch_size) if len(validation[1]) else None
-    best = ModelCheckpoint(folder, "best", monitor="validation_accuracy", mode="max", enable_version_counter=False)
-    callbacks: list[Callback] = [ModelCheckpoint(folder, "last", enable_version_counter=False)]
-    callbacks += [best] if held_out else []
+    memory = Memory(history, choose=held_out is not None)
+    callbacks: list[Callback] = [memory]
+    if resumable is not None:
+        callbacks.append(EveryEpoch(resumable.folder, resumable.origin))
     if progress != "none":
         callbacks.append(RichProgressBar() if progress == "bar" else EpochLines())
     module.train()
@@ -159,25 +216,22 @@ def fit(
         accelerator="gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
         devices=1,
         max_epochs=config["trainer.max_epochs"],
-        logger=loggers,
+        logger=False,
         callbacks=callbacks,
+        plugins=[SealedFiles()],
+        enable_checkpointing=resumable is not None,
         enable_progress_bar=progress == "bar",
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10**9,
-        default_root_dir=folder,
     )
+    checkpoint = None if resumable is None else resumable.checkpoint
     try:
-        trainer.fit(Classifier(module, classes, config), loader, held_out)
+        trainer.fit(Classifier(module, classes, config), loader, held_out, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as exit:
         if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
-    if held_out:
-        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
-        prefix = "module."
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    if memory.best:
+        module.load_state_dict(memory.best)
     module.cpu().eval()
-    for checkpoint in ("last.ckpt", "best.ckpt"):
-        (folder / checkpoint).unlink(missing_ok=True)
-    return trainer.global_step
+    return memory.seconds

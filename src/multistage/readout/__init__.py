@@ -5,17 +5,22 @@ from torch import Tensor, nn
 
 from multistage.config import Config
 from multistage.readout.lbfgs import fit_lbfgs
-from multistage.readout.sgd import Report, fit_sgd
+from multistage.history import History
+from multistage.readout.sgd import fit_sgd
 
 __all__ = ["fit", "fit_lbfgs", "fit_sgd"]
 
 
-def fit(config: Config, features: Tensor, labels: Tensor, classes: int, report: Report) -> nn.Linear:
-    """Train the classifier that a configuration names on features [n, f] and labels [n].
+def fit(config: Config, features: Tensor, labels: Tensor, classes: int, history: History) -> nn.Linear:
+    """Train the classifier that a configuration names on features [n, f] and labels [n]; its loss goes into `history`.
 
     Returns:
         The linear layer from features to scores.
     """
+
+    def report(step: int, loss: float) -> None:
+        history.add({"train_loss": loss}, step, unit="epoch" if config["readout"] == "sgd" else "iteration")
+
     if config["readout"] == "sgd":
         weight, bias = fit_sgd(features, labels, classes, config["seed"], report=report)
     else:

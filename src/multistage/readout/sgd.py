@@ -10,7 +10,7 @@ from multistage.errors import MultistageError
 from multistage.randomness import generator
 
 Report = Callable[[int, float], None]
-"""Called with (epoch or iteration, mean cross-entropy on the training images)."""
+"""Called with (how many epochs or iterations were done, mean cross-entropy on the training images)."""
 
 
 def fit_sgd(
@@ -74,7 +74,7 @@ def fit_sgd(
             raise MultistageError(
                 f"sgd diverged in epoch {epoch + 1}; these features are too large for its rate of {rate}"
             )
-        report(epoch, loss / len(x))
+        report(epoch + 1, loss / len(x))
     if in_span:
         weights = weights + mixture @ x
     return torch.from_numpy(weights).float(), torch.from_numpy(bias).float()

@@ -1,0 +1,219 @@
+"""Many runs as one thing: which are done, do the rest, show how it goes, and the table at the end.
+
+All states are read from the runs' folders (`multistage.runs`); whatever engine does the work, and however many processes
+share it, the same command again goes on where the folders say.
+"""
+
+import shlex
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from multistage import runs
+from multistage.errors import DataError, MultistageError, one_line
+from multistage.naming import Run
+from multistage.report.terminal import cell, comparison, duration, line
+from multistage.runs import Record
+
+Outcome = str | None
+"""What became of a run that was launched: None if it is finished, `BUSY`, or one line that says why it failed."""
+
+BUSY = "busy"
+
+Launch = Callable[[list[Run]], Sequence[Outcome]]
+"""Does runs, on any engine, and returns when all are over."""
+
+
+def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bool = False) -> int:
+    """Do what is left of a list of runs, and show all of them.
+
+    Args:
+        planned: All runs, in order.
+        launch: Does those that are left.
+        command: What was typed, for advice.
+        retry_failed: Whether failed runs are done again.
+
+    Returns:
+        Exit code: 0, or 4 if some runs failed.
+
+    Raises:
+        ConfigError: A finished run of the list is another run now; nothing was done.
+        KeyboardInterrupt: As typed; what is finished stays.
+    """
+    planned = list({run.folder: run for run in planned}.values())
+    progress = Progress(planned)
+    failed = {run.folder: _failure(run) for run in planned if run.folder not in progress.records}
+    reasons = {folder: reason for folder, reason in failed.items() if reason is not None and not retry_failed}
+    todo = [run for run in planned if run.folder not in progress.records and run.folder not in reasons]
+    if todo:
+        _check_data([run for run in planned if run.folder in progress.records])
+    print(progress.header(len(todo), len(reasons)), flush=True)
+    with progress:
+        while todo:
+            outcomes = dict(zip((run.folder for run in todo), launch(todo), strict=True))
+            reasons |= {folder: outcome for folder, outcome in outcomes.items() if outcome and outcome != BUSY}
+            todo = _wait([run for run in todo if outcomes[run.folder] == BUSY])
+    if progress.records:
+        print(comparison(list(progress.records.values())))
+    if reasons:
+        print(_failures([run for run in planned if run.folder in reasons], reasons, command), file=sys.stderr)
+    return 4 if reasons else 0
+
+
+def do(run: Run, execute: Callable[[Run], Any]) -> Outcome:
+    """Do one run of a sweep, whatever happens; for launchers."""
+    try:
+        if runs.is_busy(run.folder):
+            return BUSY
+        execute(run)
+    except runs.BusyError:
+        return BUSY
+    except MultistageError as error:
+        return str(error)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return f"{type(error).__name__}: {one_line(error)}"
+    return None
+
+
+class Progress:
+    """Which runs of a list are finished, seen on disk; a line for each that becomes so meanwhile.
+
+    Args:
+        planned: All runs.
+
+    Attributes:
+        records: Of finished runs, by folder.
+
+    Raises:
+        ConfigError: A finished run is another run now.
+    """
+
+    def __init__(self, planned: Sequence[Run]) -> None:
+        self.planned = planned
+        self.written = {run.folder: _written(run) for run in planned}
+        version = {"results_version": runs.RESULTS_VERSION}
+        found = {run.folder: runs.finished(run.folder, run.config, version) for run in planned}
+        self.records = {folder: record for folder, record in found.items() if record is not None}
+        self.shown = set(self.records)
+        self.before = len(self.records)
+        self.started = time.perf_counter()
+        self.stopped = threading.Event()
+
+    def header(self, left: int, failed: int) -> str:
+        """How many runs, how many of them done, how long the others will take."""
+        parts = [f"{len(self.planned)} runs", f"{len(self.records)} done", f"{left} to do"]
+        if failed:
+            parts.append(f"{failed} failed before (retry_failed=true does them again)")
+        seconds = [self._expected(run) for run in self.planned if run.folder not in self.records]
+        known = [s for s in seconds if s is not None]
+        if left and known:
+            parts.append(f"about {duration(statistics.mean(known) * left)} one after the other")
+        return ", ".join(parts)
+
+    def __enter__(self) -> "Progress":
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.thread.join()
+        self._show_new()
+
+    def _watch(self) -> None:
+        while not self.stopped.wait(0.5):
+            self._show_new()
+
+    def _show_new(self) -> None:
+        for run in self.planned:
+            if run.folder in self.shown or _written(run) in (None, self.written[run.folder]):
+                continue
+            with suppress(MultistageError):
+                if record := runs.read(run.folder):
+                    self.shown.add(run.folder)
+                    self.records[run.folder] = record
+                    print(self._line(record), flush=True)
+
+    def _line(self, record: Record) -> str:
+        siblings = [r for r in self.records.values() if cell(r) == cell(record)]
+        done, left = len(self.records) - self.before, len(self.planned) - len(self.records)
+        seconds = (time.perf_counter() - self.started) / done * left
+        return line(record, siblings, f"{len(self.records)}/{len(self.planned)}", seconds)
+
+    def _expected(self, run: Run) -> float | None:
+        """Seconds that a run takes: the mean of the finished runs that are most like it; None if none is."""
+        for keys in (("data", "model", "stages", "refine", "readout"), ("data", "refine", "readout"), ("data",)):
+            alike = [
+                sum(record["seconds"].values())
+                for record in self.records.values()
+                if all(record["config"][key] == run.config[key] for key in keys)
+            ]
+            if alike:
+                return statistics.mean(alike)
+        return None
+
+
+def _written(run: Run) -> int | None:
+    """When the record in a run's folder was written, whatever it holds; None if there is none."""
+    try:
+        return (run.folder / runs.RESULT).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _failure(run: Run) -> str | None:
+    """Why this very run failed before, if it did."""
+    note = runs.failure(run.folder)
+    if note is None or runs.differences(note, run.config, {"results_version": runs.RESULTS_VERSION}):
+        return None
+    return str(note["reason"])
+
+
+def _check_data(finished: Sequence[Run]) -> None:
+    """Refuse to add runs to finished ones that saw other images.
+
+    Raises:
+        ConfigError: Says what differs.
+    """
+    from multistage import data, protocol
+
+    for run in finished:
+        try:
+            dataset = protocol.load_data(run.config)
+            identity = runs.identity(data.split(dataset, run.config).digest, dataset.content_hash)
+        except DataError as error:
+            print(f"finished runs on data={run.config['data']} cannot be checked: {error}", file=sys.stderr)
+            continue
+        runs.finished(run.folder, run.config, identity)
+
+
+def _wait(busy: Sequence[Run]) -> list[Run]:
+    """Wait for runs that other processes do; returns those that they left unfinished."""
+    if busy:
+        print(f"waiting for {len(busy)} runs that other processes do", flush=True)
+    while any(runs.is_busy(run.folder) for run in busy):
+        time.sleep(1)
+    return [run for run in busy if runs.state(run.folder) == "unfinished"]
+
+
+def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) -> str:
+    """What failed, why, and what to type to do it again: each alone, or all."""
+    lines = [f"{len(failed)} runs failed:"]
+    for run in failed:
+        lines += [f"  {run.folder}: {reasons[run.folder]}", f"    {rerun(run)}"]
+    return "\n".join([*lines, f"all of them again: {command} retry_failed=true"])
+
+
+def rerun(run: Run) -> str:
+    """The command that does one run of a sweep again, into the same folder."""
+    kept = [f"{key}={run.config[key]}" for key, default in (("name", "adhoc"), ("output", "runs"))
+            if run.config[key] != default]
+    return shlex.join(["python", "train.py", *run.overrides, *kept])
