@@ -1,6 +1,7 @@
 """Committed records: one ``result.json`` a line."""
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,8 +38,15 @@ def from_file(path: Path) -> list[Record]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def path(record: Record) -> str:
+    """The run's folder below ``runs/<name>``; records from before it was recorded have no further overrides."""
+    return record.get("run") or runs.cell(record["config"])
+
+
 def command(record: Record) -> str:
-    """The command line that repeats a run without further overrides."""
+    """The command line that repeats a run: as recorded, or (older records) from the settings that name it."""
     config = record["config"]
-    settings = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
-    return " ".join(["python train.py", *settings])
+    typed = record.get("overrides")
+    if typed is None:
+        typed = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
+    return shlex.join(["python", "train.py", *typed])
