@@ -28,6 +28,20 @@ def collect(folder: Path) -> list[Record]:
     return [record for record in found if record is not None]
 
 
+def merge(published: Iterable[Record], collected: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """Published records and those just collected, which win where both hold a run.
+
+    Returns:
+        All records in the order of their folders' names, and the folders whose published record was replaced by
+        another one.
+    """
+    before = {path(record): record for record in published}
+    now = {path(record): record for record in collected}
+    merged = sorted((before | now).items(), key=lambda item: item[0].split("/"))
+    replaced = sorted(name for name in before.keys() & now.keys() if before[name] != now[name])
+    return [record for _, record in merged], replaced
+
+
 def to_lines(records: Iterable[Record]) -> str:
     """Records as JSON, one a line, keys sorted."""
     return "".join(json.dumps(record, sort_keys=True, allow_nan=False) + "\n" for record in records)
