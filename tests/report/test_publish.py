@@ -1,13 +1,13 @@
 """The command line that publishes, and that everything committed is what it makes."""
 
 import importlib.util
-import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from multistage import runs
 from multistage.errors import MultistageError
 from multistage.report import layout, plot, publish, readme, records
 from multistage.report.cells import cells
@@ -50,13 +50,13 @@ def repository(tmp_path):
 
 @pytest.fixture
 def finish(tmp_path):
-    """Lay a record where train.py would."""
+    """Write a record where train.py would; returns it as it is on disk."""
 
     def finish(record, name="ablation"):
         folder = tmp_path / "runs" / name / record["run"]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "result.json").write_text(json.dumps(record), encoding="utf-8")
-        return folder
+        runs.finish(folder, record)
+        return runs.read(folder)
 
     return finish
 
@@ -100,24 +100,25 @@ def test_nothing_is_written_where_nothing_changed(repository, capsys):
 
 def test_runs_are_merged_and_none_vanishes_silently(repository, finish, record, capsys, published):
     target = repository / "results" / "ablation" / "records.jsonl"
-    runs = repository / "runs" / "ablation"
+    folder = repository / "runs" / "ablation"
     first, second, third = (record(0.9 + draw / 100, draw, data="digits") for draw in range(3))
-    folders = [finish(run) for run in (first, second)]
-    assert script.main([str(runs)], repository) == 0
+    first, second = finish(first), finish(second)
+    assert script.main([str(folder)], repository) == 0
     assert f"{target}: 2 runs, 2 of them new" in capsys.readouterr().out
     assert records.from_file(target) == [first, second]
     assert stale(repository, published) == []
 
-    shutil.rmtree(folders[0])
-    newer = second | {"metrics": second["metrics"] | {"test_mean_class_accuracy": 0.5}}
-    finish(newer)
-    finish(third)
-    assert script.main([str(runs)], repository) == 0
+    shutil.rmtree(folder / first["run"])
+    newer = finish(record(0.5, 1, data="digits"))
+    third = finish(third)
+    assert script.main([str(folder)], repository) == 0
     said = capsys.readouterr().out
-    assert f"{target}: 3 runs, 1 of them new\nreplaced: {second['run']}\nkept, not in {runs}: {first['run']}\n" in said
+    assert (
+        f"{target}: 3 runs, 1 of them new\nreplaced: {second['run']}\nkept, not in {folder}: {first['run']}\n" in said
+    )
     assert records.from_file(target) == [first, newer, third]
 
-    assert script.main([str(runs), "--replace"], repository) == 0
+    assert script.main([str(folder), "--replace"], repository) == 0
     assert f"{target}: 2 runs, 0 of them new\ndropped: {first['run']}\n" in capsys.readouterr().out
     assert records.from_file(target) == [newer, third]
     assert stale(repository, published) == []
@@ -125,14 +126,15 @@ def test_runs_are_merged_and_none_vanishes_silently(repository, finish, record, 
 
 @pytest.mark.parametrize("kind", ["none", "damaged", "mixed"])
 def test_runs_that_cannot_be_published_change_nothing(repository, finish, record, capsys, kind):
-    runs = repository / "runs" / "first_light"
-    runs.mkdir(parents=True)
+    folder = repository / "runs" / "first_light"
+    folder.mkdir(parents=True)
     if kind == "damaged":
-        (finish(record(data="digits"), "first_light") / "result.json").write_text("{", encoding="utf-8")
+        written = finish(record(data="digits"), "first_light")
+        (folder / written["run"] / runs.RESULT).write_text("{", encoding="utf-8")
     if kind == "mixed":
         finish(record(draw=1, data="caltech101", refine="false", readout="lbfgs"), "first_light")  # images made up
     before = {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
-    assert script.main([str(runs)], repository) == 1
+    assert script.main([str(folder)], repository) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
