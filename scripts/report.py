@@ -1,30 +1,81 @@
-"""Publish finished runs: collect their records into results/<name>/records.jsonl, then rebuild the table of README."""
+"""Publish finished runs, and make again every table and picture that is made from published records.
+
+python scripts/report.py                    results/*/table.* and the table of README, from results/*/records.jsonl
+python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
+"""
 
 import argparse
+import sys
 from pathlib import Path
 
+from multistage.errors import MultistageError
 from multistage.report import readme
-from multistage.report.records import collect, from_file, to_lines
+from multistage.report.paper import published
+from multistage.report.publish import RECORDS, publish, texts
+from multistage.report.records import collect, from_file, merge, path, to_lines
+from multistage.runs import Record
 
 ROOT = Path(__file__).parent.parent
-PUBLISHED = ROOT / "results" / "first_light" / "records.jsonl"
 
 
-def main() -> None:
-    """Read the command line, collect, rebuild."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="?", help="folder of runs to publish, e.g. runs/first_light")
-    options = parser.parse_args()
-    if options.runs is not None:
-        target = ROOT / "results" / options.runs.name / "records.jsonl"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(to_lines(collect(options.runs)), encoding="utf-8")
-        print(target)
-    path = ROOT / "README.md"
-    table = readme.table(from_file(PUBLISHED), readme.paper_values(ROOT / "results" / "paper.yaml"))
-    path.write_text(readme.insert(path.read_text(encoding="utf-8"), table), encoding="utf-8")
-    print(path)
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Read the command line, collect, rebuild; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="?", help="folder of runs to publish, e.g. runs/ablation")
+    parser.add_argument("--replace", action="store_true", help="drop published records that are not among these runs")
+    parser.add_argument("--redraw", action="store_true", help="draw pictures again whose records have not changed")
+    options = parser.parse_args(arguments)
+    if options.replace and options.runs is None:
+        parser.error("--replace needs a folder of runs, e.g. runs/ablation")
+    try:
+        entries = published(root / "results" / "paper.yaml")
+        if options.runs is not None:
+            take(options.runs, root / "results" / options.runs.resolve().name / RECORDS, entries, options.replace)
+        for records in sorted((root / "results").glob(f"*/{RECORDS}")):
+            for file in publish(records.parent, entries, options.redraw):
+                print(file)
+        write_readme(root, entries)
+    except (MultistageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is missing; pip install 'multistage[report]'", file=sys.stderr)
+        return 1
+    return 0
+
+
+def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None:
+    """Collect finished runs into a file of records and say what became of those that were there.
+
+    Raises:
+        MultistageError: No finished run, a damaged one, or records that must not stand in one table.
+    """
+    collected = collect(runs)
+    if not collected:
+        raise MultistageError(f"{runs} holds no finished run; expected a folder as train.py makes, e.g. runs/ablation")
+    before = from_file(target) if target.exists() else []
+    records, replaced = merge(before, collected)
+    records = collected if replace else records
+    texts(target.parent.name, records, entries)  # refuses before anything is written
+    found, names = {path(record) for record in collected}, {path(record) for record in before}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(to_lines(records), encoding="utf-8")
+    print(f"{target}: {len(records)} runs, {len(found - names)} of them new")
+    for name in replaced:
+        print(f"replaced: {name}")
+    for name in sorted(names - found):
+        print(f"dropped: {name}" if replace else f"kept, not in {runs}: {name}")
+
+
+def write_readme(root: Path, entries: list[Record]) -> None:
+    """Make the table of README again."""
+    file = root / "README.md"
+    text = file.read_text(encoding="utf-8")
+    new = readme.insert(text, readme.table(from_file(root / "results" / "first_light" / RECORDS), entries))
+    if new != text:
+        file.write_text(new, encoding="utf-8")
+        print(file)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """Committed records: one ``result.json`` a line."""
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def collect(folder: Path) -> list[Record]:
     return [record for record in found if record is not None]
 
 
+def merge(published: Iterable[Record], collected: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """Published records and those just collected, which win where both hold a run.
+
+    Returns:
+        All records in the order of their folders' names, and the folders whose published record was replaced by
+        another one.
+    """
+    before = {path(record): record for record in published}
+    now = {path(record): record for record in collected}
+    merged = sorted((before | now).items(), key=lambda item: item[0].split("/"))
+    replaced = sorted(name for name in before.keys() & now.keys() if before[name] != now[name])
+    return [record for _, record in merged], replaced
+
+
 def to_lines(records: Iterable[Record]) -> str:
     """Records as JSON, one a line, keys sorted."""
     return "".join(json.dumps(record, sort_keys=True, allow_nan=False) + "\n" for record in records)
@@ -37,8 +52,15 @@ def from_file(path: Path) -> list[Record]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def path(record: Record) -> str:
+    """The run's folder below ``runs/<name>``; records from before it was recorded have no further overrides."""
+    return record.get("run") or runs.cell(record["config"])
+
+
 def command(record: Record) -> str:
-    """The command line that repeats a run without further overrides."""
+    """The command line that repeats a run: as recorded, or (older records) from the settings that name it."""
     config = record["config"]
-    settings = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
-    return " ".join(["python train.py", *settings])
+    typed = record.get("overrides")
+    if typed is None:
+        typed = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
+    return shlex.join(["python", "train.py", *typed])

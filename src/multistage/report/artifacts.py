@@ -1,0 +1,130 @@
+"""What the page shows beyond numbers: confusions and first-stage filters of the best runs, kept beside their records.
+
+    results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors
+
+Published are, for each data set, the best run and the best refined one. Best means the highest test accuracy, chosen
+afterwards: these runs illustrate, tables and statistics are made of all runs.
+"""
+
+import csv
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from multistage import network, runs
+from multistage.errors import MultistageError
+from multistage.report.records import path
+from multistage.runs import Record
+
+log = logging.getLogger(__name__)
+
+ARTIFACTS, CONFUSION, FILTERS = "artifacts", "confusion.csv", "filters.safetensors"
+
+KERNELS = "stages.0.filter_bank.kernels"
+"""What the first stage's kernels are called in a run's weights."""
+
+LIMIT = 300_000
+"""Bytes; a larger file is not published."""
+
+
+def folder(target: Path, record: Record) -> Path:
+    """Where the artifacts of a run lie, whether they exist or not.
+
+    Args:
+        target: ``results/<name>``.
+        record: The run's record.
+    """
+    return target / ARTIFACTS / path(record).replace("/", "__")
+
+
+def best(records: Iterable[Record]) -> Record | None:
+    """The run with the highest mean accuracy of a class on test images; of equals the first by name."""
+    return min(records, key=lambda r: (-r["metrics"]["test_mean_class_accuracy"], path(r)), default=None)
+
+
+def illustrated(records: Sequence[Record]) -> list[Record]:
+    """The runs whose artifacts are published: of each data set the best, and the best refined one."""
+    chosen: dict[str, Record] = {}
+    for data in sorted({record["config"]["data"] for record in records}):
+        of_data = [record for record in records if record["config"]["data"] == data]
+        for record in (best(of_data), best(r for r in of_data if r["config"]["refine"])):
+            if record is not None:
+                chosen[path(record)] = record
+    return list(chosen.values())
+
+
+def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> list[Path]:
+    """Keep the artifacts of an experiment's best runs, and no others.
+
+    Args:
+        run_folders: ``runs/<name>``; of best runs that are not there, what was published before is kept.
+        target: ``results/<name>``.
+        records: All that are published.
+
+    Returns:
+        The artifact folders that were written.
+
+    Raises:
+        MultistageError: Weights of a run that are missing or damaged.
+    """
+    chosen = illustrated(records)
+    for old in set((target / ARTIFACTS).glob("*")) - {folder(target, record) for record in chosen}:
+        shutil.rmtree(old)
+    here = [run_folders / path(record) for record in chosen]
+    return [publish(run_folder, target) for run_folder in here if (run_folder / runs.RESULT).exists()]
+
+
+def publish(run_folder: Path, target: Path) -> Path:
+    """Copy a finished run's confusions, and its first-stage kernels before and after training.
+
+    Args:
+        run_folder: The run's folder.
+        target: ``results/<name>``.
+
+    Raises:
+        MultistageError: Not a finished run, or weights that are missing or not its own.
+    """
+    record = runs.read(run_folder)
+    if record is None:
+        raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
+    kept = folder(target, record)
+    kept.mkdir(parents=True, exist_ok=True)
+    if (run_folder / CONFUSION).exists():
+        shutil.copyfile(run_folder / CONFUSION, kept / CONFUSION)
+    before = network.from_config(record["config"], len(record["per_class"])).filter_banks[0].kernels.detach()
+    try:
+        with safe_open(run_folder / runs.WEIGHTS, framework="pt") as weights:
+            after: torch.Tensor = weights.get_tensor(KERNELS)
+    except Exception as error:  # safetensors has no common base for what can be wrong with a file
+        raise MultistageError(f"{run_folder / runs.WEIGHTS} is missing or damaged ({error})") from None
+    save_file({"before": before.numpy(), "after": after.numpy()}, kept / FILTERS)
+    for file in sorted(kept.iterdir()):
+        if file.stat().st_size > LIMIT:
+            log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)
+            file.unlink()
+    return kept
+
+
+def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | None:
+    """First-stage kernels [maps, fan_in, k, k] before and after training, if published."""
+    file = folder(target, record) / FILTERS
+    if not file.exists():
+        return None
+    kernels = load_file(file)
+    return kernels["before"], kernels["after"]
+
+
+def confusion(target: Path, record: Record) -> tuple[list[str], np.ndarray] | None:
+    """Names of the classes, and counts [true class, predicted class], if published."""
+    file = folder(target, record) / CONFUSION
+    if not file.exists():
+        return None
+    with file.open(encoding="utf-8", newline="") as lines:
+        header, *rows = csv.reader(lines)
+    return header[1:], np.array([[int(count) for count in row[1:]] for row in rows])

@@ -1,0 +1,103 @@
+"""Pictures of the page made of artifacts: filters as a mosaic, confusions as a table or, of many classes, a map."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+TABLE = 20
+"""Confusions of more classes than these are drawn as a map."""
+
+
+def bitmap(gray: np.ndarray) -> str:
+    """A uint8 image [height, width] as an address that holds it. BMP: the same bytes from every version of zlib."""
+    buffer = io.BytesIO()
+    Image.fromarray(gray).save(buffer, "BMP")
+    return "data:image/bmp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:
+    """Kernels side by side, 2 x 2 pixels a weight; uint8, 128 is zero, 1 and 255 are -`limit` and +`limit`.
+
+    Args:
+        kernels: float [n, k, k].
+        limit: The largest weight that can be told apart.
+    """
+    n, k, _ = kernels.shape
+    square = math.ceil(math.sqrt(n))
+    columns = next((c for c in range(square, 2 * square + 1) if n % c == 0), square)  # full rows where there are such
+    rows = math.ceil(n / columns)
+    side = 2 * k + 1
+    image = np.zeros((rows * side + 1, columns * side + 1), np.uint8)
+    shown = np.clip(128 + np.round(127 * kernels / limit), 1, 255).astype(np.uint8).repeat(2, 1).repeat(2, 2)
+    for number, tile in enumerate(shown):
+        top, left = number // columns * side + 1, number % columns * side + 1
+        image[top : top + 2 * k, left : left + 2 * k] = tile
+    return image
+
+
+def filters(before: np.ndarray, after: np.ndarray) -> str:
+    """First-stage kernels [maps, fan_in, k, k] before and after training, on one scale."""
+    limit = float(max(np.abs(before).max(), np.abs(after).max())) or 1.0
+    pictures = []
+    for name, kernels in (("before training", before), ("after training", after)):
+        image = mosaic(kernels.reshape(-1, *kernels.shape[-2:]), limit)
+        height, width = image.shape
+        pictures.append(
+            f'<div><img class="pixels" width="{width}" height="{height}" alt="{len(kernels)} filters {name}" '
+            f'src="{bitmap(image)}"><span>{name}</span></div>'
+        )
+    return f'<div class="pair">{"".join(pictures)}</div>'
+
+
+def errors(names: Sequence[str], counts: np.ndarray, most: int = 8) -> list[tuple[str, str, int, int]]:
+    """The most frequent confusions: true class, predicted class, how many, of how many; most frequent first."""
+    wrong = [
+        (-int(counts[t, p]), t, p) for t in range(len(names)) for p in range(len(names)) if t != p and counts[t, p] > 0
+    ]
+    return [(names[t], names[p], -count, int(counts[t].sum())) for count, t, p in sorted(wrong)[:most]]
+
+
+def confusion(names: Sequence[str], counts: np.ndarray) -> str:
+    """Counts [true class, predicted class], and the most frequent confusions in words.
+
+    Shades are square roots of shares of the true class, so that one error in a hundred can be seen.
+    """
+    shares = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))
+    picture = _table(names, counts, shares) if len(names) <= TABLE else _map(shares)
+    listed = "".join(
+        f"<li><b>{escape(true)}</b> taken for <b>{escape(predicted)}</b>: {count} of {total}</li>"
+        for true, predicted, count, total in errors(names, counts)
+    )
+    return f'<div class="confusion">{picture}<ol class="errors">{listed or "<li>no error at all</li>"}</ol></div>'
+
+
+def _table(names: Sequence[str], counts: np.ndarray, shares: np.ndarray) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(
+            f'<td class="{"right" if t == p else "wrong"}" style="--share:{shares[t, p]:.2f}">{counts[t, p] or ""}</td>'
+            for p in range(len(names))
+        )
+        + "</tr>"
+        for t, name in enumerate(names)
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="confusions"><table class="matrix"><thead><tr>'
+        f'<th scope="col"><span class="corner">true</span></th>{head}</tr></thead><tbody>{rows}</tbody>'
+        "</table></div>"
+    )
+
+
+def _map(shares: np.ndarray) -> str:
+    image = (255 - np.round(255 * shares)).astype(np.uint8)
+    side = len(shares)
+    return (
+        f'<img class="pixels map" width="{side}" height="{side}" src="{bitmap(image)}" '
+        f'alt="map of confusions: {side} true classes downwards, predicted classes to the right">'
+    )

@@ -1,0 +1,105 @@
+"""``table.png``: every cell as a dot with its interval, beside the paper's figure. Needs matplotlib."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multistage.report.layout import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)  # Okabe & Ito: told apart by all
+INCHES_A_LINE, INCHES_A_PANEL, WIDTH = 0.3, 0.95, 8.5
+
+
+def digests(records: str, table: str) -> dict[str, str]:
+    """What a picture carries in its metadata: SHA-256 of the records and of the figures (``table.csv``) behind it."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in (("Records", records), ("Table", table))}
+
+
+def carried(path: Path) -> dict[str, str]:
+    """The digests in a picture's metadata; nothing if there is no such picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return {name: str(image.info[name]) for name in ("Records", "Table") if name in image.info}
+    except (FileNotFoundError, UnidentifiedImageError):
+        return {}
+
+
+def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: Path) -> None:
+    """Draw one panel a block: a line an architecture, a colour a protocol, hollow diamonds for the paper.
+
+    Args:
+        name: Of the folder of results.
+        tables: As from `layout.tables`.
+        metadata: As from `digests`.
+        path: PNG to write.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    heights = [INCHES_A_PANEL + INCHES_A_LINE * len(_shown(table)) for table in tables]
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        figure = Figure(figsize=(WIDTH, sum(heights) + 0.5), dpi=130, facecolor="white", layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for table, axes in zip(tables, panels, strict=True):
+            _panel(axes, table)
+        panels[-1].set_xlabel(
+            "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
+        )
+        figure.suptitle(name, fontsize=12, weight="bold")
+        figure.savefig(path, metadata={"Software": None, **metadata})
+
+
+def _shown(table: Table) -> list[str]:
+    """Architectures of which there is anything to show."""
+    return [a for a in table.architectures if any((p, a) in table.cells for p in table.protocols)]
+
+
+def _panel(axes: "Axes", table: Table) -> None:
+    shown = _shown(table)
+    step = 0.7 / len(table.protocols)
+    extent: tuple[float, ...] = ()
+    for i, protocol in enumerate(table.protocols):
+        colour = COLOURS[i % len(COLOURS)]
+        offset = (i - (len(table.protocols) - 1) / 2) * step
+        for line, architecture in enumerate(shown):
+            cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
+            if cell is None:
+                continue
+            y = line + offset
+            axes.errorbar(cell.mean, y, xerr=cell.half_width, fmt="o", ms=5, color=colour, capsize=2.5, zorder=3)
+            extent += cell.interval or (cell.mean,)
+            if paper is not None:
+                bar = paper["error"] or None
+                axes.errorbar(paper["value"], y, xerr=bar, fmt="D", ms=7, mfc="none", color=colour, alpha=0.6)
+                extent += (paper["value"] - (bar or 0), paper["value"] + (bar or 0))
+        axes.plot([], [], "o", ms=5, color=colour, label=protocol)
+    if any(place in table.paper for place in table.cells):
+        axes.plot([], [], "D", ms=7, mfc="none", mec="#444444", label="the paper")
+    axes.set_yticks(range(len(shown)), shown, fontsize=9)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_title(table.title, loc="left", fontsize=10)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    margin = max(0.05 * (max(extent) - min(extent)), 0.5)
+    axes.set_xlim(max(min(extent) - margin, 0), max(min(max(extent) + margin, 100), max(extent)))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)

@@ -1,0 +1,162 @@
+"""``table.csv`` and ``table.md`` of a folder of results, as pure functions of its cells."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from multistage.report.cells import CONFIDENCE, METRIC, Cell, Interval
+from multistage.report.differences import Change, differences
+from multistage.report.layout import Table, protocol, symbol, tables
+from multistage.report.records import command, path
+from multistage.runs import Record
+
+MINUS = "\N{MINUS SIGN}"
+
+COLUMNS = (
+    *("data", "stages", "protocol", "architecture", "model", "filters", "refine", "readout"),
+    *("n", "mean", "sd", "low", "high"),
+    *("paper", "paper_error", "difference", "mark", "paper_table", "paper_row", "paper_column", "paper_source"),
+    *("seconds", "draws", "seeds", "values", "runs", "commands"),
+)
+"""Of ``table.csv``: the cell, our figures, the paper's, and what they were made of; "; " separates several values."""
+
+LEGEND = """\
+Accuracy on test images in %, mean over classes, then over runs ± half the width of Student's 95 % interval (number of
+runs). Below it, where the paper has a figure: that figure with the paper's error bar, ours minus that figure, a mark.
+**Inside**: the paper's figure lies in our interval, which is not widened by its error bar; a single run has no interval
+and is never inside. **Within three points**: of our mean. **Off**: neither. Every number's runs and commands:
+[table.csv](table.csv)."""
+
+DIFFERENCES = """\
+Variants that differ in one respect, run by run over the draws and seeds that both have: mean difference in points ±
+half the width of its 95 % interval (number of pairs), in bold where the interval leaves out zero. Each interval stands
+by itself: among {count} of them, about {chance} would leave out zero by chance if nothing differed."""
+
+
+def to_csv(cells: Sequence[Cell], published: Sequence[Record]) -> str:
+    """One line a cell: statistics to four decimals, the paper's figure and where it stands, runs and their commands."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for cell in cells:
+        config, paper = cell.config, cell.paper or {}
+        low, high = cell.interval or (None, None)
+        writer.writerow(
+            {
+                **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
+                "refine": str(config["refine"]).lower(),
+                "protocol": protocol(cell),
+                "architecture": symbol(config["model"], published),
+                "n": cell.n,
+                **{
+                    name: "" if value is None else f"{value:.4f}"
+                    for name, value in {
+                        **{"mean": cell.mean, "sd": cell.sd, "low": low, "high": high},
+                        "difference": cell.difference,
+                    }.items()
+                },
+                "paper": paper.get("value"),
+                "paper_error": paper.get("error"),
+                "mark": cell.mark,
+                **{f"paper_{name}": paper.get(name) for name in ("table", "row", "column", "source")},
+                "seconds": f"{cell.seconds:.1f}",
+                "draws": "; ".join(str(record["config"]["draw"]) for record in cell.records),
+                "seeds": "; ".join(str(record["config"]["seed"]) for record in cell.records),
+                "values": "; ".join(f"{100 * record['metrics'][METRIC]:.4f}" for record in cell.records),
+                "runs": "; ".join(path(record) for record in cell.records),
+                "commands": "; ".join(command(record) for record in cell.records),
+            }
+        )
+    return text.getvalue()
+
+
+def to_markdown(name: str, cells: Sequence[Cell], published: Sequence[Record]) -> str:
+    """The tables, the differences between variants, and the command behind each cell.
+
+    Args:
+        name: Of the folder of results.
+        cells: As from `cells.cells`.
+        published: The paper's figures.
+    """
+    parts = [
+        f"# {name}",
+        "Made from [records.jsonl](records.jsonl) by `python scripts/report.py`; do not edit.",
+        LEGEND,
+        "![Mean and interval of each cell beside the paper's figure](table.png)",
+    ]
+    for table in tables(cells, published):
+        parts += [f"## {table.title}", grid(table)]
+    if changes := differences(cells):
+        chance = round((1 - CONFIDENCE) * len(changes))
+        parts += ["## Differences between variants", DIFFERENCES.format(count=len(changes), chance=chance)]
+        for respect in dict.fromkeys(change.respect for change in changes):
+            parts += [f"### {respect}", _changes([change for change in changes if change.respect == respect])]
+    rows = [
+        [cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"`{command(cell.records[0])}`", _draws(cell)]
+        for cell in cells
+    ]
+    parts += ["## Runs", _rows(["cell", "runs", "minutes each", "command of the first run", "draw/seed"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def grid(table: Table) -> str:
+    """One block in Markdown, laid out as in the paper or with presets as rows."""
+    if table.as_in_paper:
+        rows = [[p, *(entry(table, p, a) for a in table.architectures)] for p in table.protocols]
+        return _rows(["", *table.architectures], rows)
+    rows = [[f"`{a}`", *(entry(table, p, a) for p in table.protocols)] for a in table.architectures]
+    return _rows(["", *table.protocols], rows)
+
+
+def entry(table: Table, protocol: str, architecture: str) -> str:
+    """What stands in one place: ours, the paper's, difference, mark."""
+    cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
+    lines = [] if cell is None else [f"{plus_minus(cell.mean, cell.interval)} ({cell.n})"]
+    if paper is not None:
+        bar = "" if paper["error"] is None else f" ± {paper['error']:.1f}"
+        lines.append(f"paper {paper['value']}{bar}")
+        lines.append(
+            "not run" if cell is None or cell.difference is None else f"{signed(cell.difference)}, {cell.mark}"
+        )
+    return "<br>".join(lines)
+
+
+def plus_minus(value: float, interval: Interval | None) -> str:
+    """A figure and half the width of its interval, two decimals."""
+    return f"{value:.2f}" if interval is None else f"{value:.2f} ± {(interval[1] - interval[0]) / 2:.2f}"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, two decimals."""
+    text = f"{value:+.2f}"
+    return "0.00" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    rows = []
+    for change in changes:
+        before, after = (cell.title.split(", ") for cell in (change.before, change.after))
+        common = [word for word in before if word in after]
+        difference, interval = change.difference, change.difference.interval
+        text = signed(difference.mean)
+        if interval is not None:
+            text += f" ± {(interval[1] - interval[0]) / 2:.2f}"
+            text = f"**{text}**" if interval[0] > 0 or interval[1] < 0 else text
+        rows.append(
+            [
+                ", ".join(common),
+                ", ".join(word for word in before if word not in common),
+                ", ".join(word for word in after if word not in common),
+                f"{text} ({difference.n})",
+            ]
+        )
+    return _rows(["both", "from", "to", "difference"], rows)
+
+
+def _draws(cell: Cell) -> str:
+    return " ".join(f"{record['config']['draw']}/{record['config']['seed']}" for record in cell.records)
+
+
+def _rows(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(text).replace('|', '&#124;') for text in line)} |" for line in lines)

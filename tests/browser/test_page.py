@@ -1,0 +1,245 @@
+"""The page in a real browser: Debian's Chromium, headless. Run with -m browser."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from report import invented
+
+from multistage.report import page
+from multistage.report.records import command, from_file
+
+pytestmark = pytest.mark.browser
+
+RESULTS = Path(__file__).parents[2] / "results"
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-default-browser-check"),
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'multistage[dev]'")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    """Invented results of a whole ablation."""
+    folder = tmp_path_factory.mktemp("page") / "results"
+    folder.mkdir()
+    shutil.copy(RESULTS / "paper.yaml", folder)
+    invented.publish(folder, invented.records())
+    return page.write(folder)
+
+
+@pytest.fixture(params=["committed", "invented"])
+def file(request):
+    return RESULTS / "index.html" if request.param == "committed" else request.getfixturevalue("rich")
+
+
+@pytest.fixture
+def look(browser):
+    """Open a page; what it asked for and complained of is checked at the end."""
+    contexts, requests, complaints = [], [], []
+
+    def open_(file, fragment="", width=1280, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto(file.as_uri() + fragment)
+        return tab
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:") and ".html" not in url] == []
+    assert len([url for url in requests if ".html" in url]) == len(contexts)
+
+
+def models(table):
+    return table.locator(":scope > tbody > tr:first-child > th[scope=row]").all_inner_texts()
+
+
+def numbers(table, column):
+    texts = table.locator(f":scope > tbody > tr:first-child > :nth-child({column + 1})").all_inner_texts()
+    return [float(found[0]) if (found := re.match(r"\d+\.\d+", text)) else None for text in texts]
+
+
+def test_the_page_opens(look, file):
+    tab = look(file)
+    assert tab.title() == "multistage: results"
+    assert tab.locator("h1").inner_text().replace("\u2011", "-") == "What is the best multi-stage architecture?"
+    assert tab.locator("figure").count() >= 3
+    for image in tab.locator("img").all():
+        assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+
+
+def test_numbers_are_those_of_the_records(look, file):
+    shown = {}
+    tab = look(file)
+    for opener in tab.locator("button.cell").all():
+        runs = tab.locator(f"#{opener.get_attribute('aria-controls')}")
+        for code in runs.locator("code").all_text_contents():
+            shown[code] = opener.locator(".mean").inner_text()
+        cells = runs.locator("tbody tr:not(.command) td:nth-child(2)").all_text_contents()
+        mean = sum(float(cell.rstrip("%")) for cell in cells) / len(cells)
+        assert float(opener.locator(".mean").inner_text()) == pytest.approx(mean, abs=0.011)
+    values = {}
+    for source in file.parent.glob("*/records.jsonl"):
+        for record in from_file(source):
+            config = {k: v for k, v in record["config"].items() if k not in ("draw", "seed", "data.root")}
+            cell = values.setdefault((source, str(sorted(config.items()))), [])
+            cell.append((command(record), 100 * record["metrics"]["test_mean_class_accuracy"]))
+    assert set(shown) == {text for cell in values.values() for text, _ in cell}
+    for cell in values.values():
+        mean = sum(value for _, value in cell) / len(cell)
+        assert {shown[text] for text, _ in cell} == {f"{mean:.2f}"}
+
+
+@pytest.mark.parametrize("by", ["click", "keyboard"])
+def test_tables_sort(look, rich, by):
+    table = look(rich).locator("table.results").nth(1)
+    before = models(table)
+
+    def sort(column):
+        button = table.locator("thead button").nth(column)
+        if by == "click":
+            button.click()
+        else:
+            button.focus()
+            button.press("Enter")
+        return table.locator("thead th").nth(column).get_attribute("aria-sort")
+
+    assert numbers(table, 1) == sorted(numbers(table, 1), reverse=True)  # as it comes
+    assert sort(2) == "descending"
+    assert numbers(table, 2) == sorted(numbers(table, 2), reverse=True)
+    assert table.locator("thead th[aria-sort]").count() == 1
+    assert sort(2) == "ascending"
+    assert numbers(table, 2) == sorted(numbers(table, 2))
+    assert sort(0) == "ascending"
+    assert models(table) == sorted(before)
+    assert sort(0) == "descending"
+    assert models(table) == sorted(before, reverse=True)
+
+
+def test_places_without_a_run_stand_last_whichever_way_a_table_is_sorted(look):
+    table = look(RESULTS / "index.html").locator("table.results").filter(has_text="not run").first
+    values = numbers(table, 1)
+    assert None in values
+    for _ in range(2):
+        table.locator("thead button").nth(2).click()  # ascending at last, which puts the only value of column 1 below
+    assert numbers(table, 1)[-1] is not None
+    for _ in range(2):
+        table.locator("thead button").nth(1).click()
+        found = numbers(table, 1)
+        assert found[-values.count(None) :] == [None] * values.count(None)
+
+
+def test_a_cell_opens_its_runs_and_their_commands(look, rich):
+    tab = look(rich)
+    record = from_file(rich.parent / "ablation" / "records.jsonl")[0]
+    code = tab.get_by_text(command(record), exact=True)
+    opener = tab.locator("button.cell").first
+    assert not code.is_visible()
+    opener.click()
+    assert code.is_visible()
+    assert opener.get_attribute("aria-expanded") == "true"
+    runs = tab.locator(f"#{opener.get_attribute('aria-controls')}")
+    assert runs.locator("code").count() == 5
+    assert "standard deviation" in runs.inner_text()
+    opener.focus()
+    opener.press("Space")
+    assert not code.is_visible()
+    assert opener.get_attribute("aria-expanded") == "false"
+
+
+def test_runs_stay_with_their_cell_when_a_table_is_sorted(look, rich):
+    table = look(rich).locator("table.results").nth(1)
+    table.locator("button.cell").first.click()
+    table.locator("thead button").first.click()
+    runs = table.locator("tr.runs:visible")
+    model = runs.locator("xpath=../tr[1]/th").inner_text()
+    assert all(f"model={model} " in code for code in runs.locator("code").all_text_contents())
+
+
+def test_marks_of_the_cost_figure_lead_to_runs(look, rich):
+    tab = look(rich)
+    mark = tab.locator("svg.scatter a").first
+    identifier = mark.get_attribute("href")
+    mark.focus()
+    tab.keyboard.press("Enter")
+    tab.locator(f"{identifier}-runs").wait_for(state="visible")
+    assert tab.locator(identifier).evaluate("cell => cell === document.activeElement")
+    elsewhere = look(rich, identifier)
+    assert elsewhere.locator(f"{identifier}-runs").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_without_scrolling_sideways(look, file, scheme):
+    tab = look(file, width=360, scheme=scheme)
+    for opened in (False, True):
+        if opened:
+            tab.evaluate("document.querySelectorAll('button.cell').forEach(button => button.click())")
+        assert tab.evaluate("document.documentElement.scrollWidth") == 360
+        wide = tab.evaluate(
+            "[...document.querySelectorAll('.panel-of-runs')].filter(box => box.scrollWidth > box.clientWidth).length"
+        )
+        assert wide == 0
+    small = tab.evaluate("[...document.querySelectorAll('button')].filter(b => b.offsetHeight < 24).length")
+    assert small == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_can_be_told_from_their_background(look, rich, scheme):
+    """Contrast of text is at least 4.5, of marks at least 3 (WCAG 2.2, AA)."""
+    tab = look(rich, scheme=scheme)
+    colours = tab.evaluate(
+        """() => {
+          const probe = document.body.appendChild(document.createElement("i"));
+          const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+          const names = ["paper", "raised", "ink", "quiet", "link", "good", "near", "bad", "s0", "s1", "s2", "s3"];
+          return Object.fromEntries(names.map((name) => {
+            probe.style.color = `var(--${name})`;
+            canvas.fillStyle = getComputedStyle(probe).color;
+            canvas.fillRect(0, 0, 1, 1);
+            return [name, [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)]];
+          }));
+        }"""
+    )
+
+    def luminance(colour):
+        linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    def contrast(one, other):
+        low, high = sorted((luminance(colours[one]), luminance(colours[other])))
+        return (high + 0.05) / (low + 0.05)
+
+    assert (luminance(colours["paper"]) < 0.05) == (scheme == "dark")
+    for background in ("paper", "raised"):
+        for name in ("ink", "quiet", "link", "good", "near", "bad"):
+            assert contrast(name, background) >= 4.5, (name, background)
+        for name in ("s0", "s1", "s2", "s3"):
+            assert contrast(name, background) >= 3, (name, background)
+
+
+def test_everything_can_be_reached_by_keyboard(look, rich):
+    tab = look(rich, width=360)
+    first = tab.locator("table.results").first
+    reached = set()
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        reached.add(tab.evaluate("document.activeElement.id || document.activeElement.getAttribute('class')"))
+    assert "scroll wide" in reached
+    assert {cell.get_attribute("id") for cell in first.locator("button.cell").all()} <= reached

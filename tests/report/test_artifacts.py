@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from report import invented
+from safetensors.torch import load_file
+
+from multistage import network, protocol, runs
+from multistage.errors import MultistageError
+from multistage.quiet import quiet
+from multistage.report import artifacts
+from multistage.report.records import path
+
+
+@pytest.fixture
+def finished(plan):
+    """A refined run of one epoch on generated images, and its record."""
+    run = plan("geometry=mnist", "data.image_size=16", "stages=1", "trainer.max_epochs=1")
+    with quiet():
+        return run.folder, protocol.run(run.config, run.folder, "none")
+
+
+def test_published_filters_are_those_of_the_seed_and_of_the_weights(finished, tmp_path):
+    folder, record = finished
+    (folder / "confusion.csv").write_text('true class,"a, b",c\n"a, b",3,1\nc,0,4\n', encoding="utf-8")
+    kept = artifacts.publish(folder, tmp_path / "results")
+    assert kept == tmp_path / "results" / "artifacts" / record["run"].replace("/", "__")
+    before, after = artifacts.filters(tmp_path / "results", record)
+    net = network.from_config(record["config"], len(record["per_class"]))
+    assert np.array_equal(before, net.filter_banks[0].kernels.detach().numpy())
+    assert np.array_equal(after, load_file(folder / runs.WEIGHTS)[artifacts.KERNELS].numpy())
+    assert not np.array_equal(before, after)
+    names, counts = artifacts.confusion(tmp_path / "results", record)
+    assert names == ["a, b", "c"]
+    assert counts.tolist() == [[3, 1], [0, 4]]
+
+
+def test_what_is_too_large_is_left_out_and_named(finished, tmp_path, monkeypatch, caplog):
+    folder, record = finished
+    monkeypatch.setattr(artifacts, "LIMIT", 100)
+    artifacts.publish(folder, tmp_path)
+    assert artifacts.filters(tmp_path, record) is None
+    assert artifacts.confusion(tmp_path, record) is None
+    assert "filters.safetensors is left out" in caplog.text
+
+
+def test_only_the_artifacts_of_best_runs_are_kept(finished, tmp_path):
+    folder, record = finished
+    root = folder.parents[len(path(record).split("/")) - 1]
+    (tmp_path / "artifacts" / "worse").mkdir(parents=True)
+    assert artifacts.publish_best(root, tmp_path, [record]) == [artifacts.folder(tmp_path, record)]
+    assert [entry.name for entry in (tmp_path / "artifacts").iterdir()] == [path(record).replace("/", "__")]
+    assert artifacts.publish_best(tmp_path / "elsewhere", tmp_path, [record]) == []
+    assert artifacts.filters(tmp_path, record) is not None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 99], ids=["missing", "empty", "altered"])
+def test_damaged_weights_are_refused_in_one_line(finished, tmp_path, content):
+    folder, _ = finished
+    (folder / runs.WEIGHTS).unlink()
+    if content is not None:
+        (folder / runs.WEIGHTS).write_bytes(content)
+    with pytest.raises(MultistageError, match=r"weights.safetensors is missing or damaged") as caught:
+        artifacts.publish(folder, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(MultistageError, match="not a finished run"):
+        artifacts.publish(tmp_path, tmp_path / "results")
+
+
+def test_illustrated_are_the_best_run_and_the_best_refined_run_of_each_data_set():
+    records = invented.records(draws=2)
+    chosen = artifacts.illustrated(records)
+    assert len({path(record) for record in chosen}) == len(chosen)
+    for data in ("digits", "caltech101"):
+        of_data = [r for r in records if r["config"]["data"] == data]
+        for group in (of_data, [r for r in of_data if r["config"]["refine"]]):
+            if group:
+                top = max(r["metrics"]["test_mean_class_accuracy"] for r in group)
+                equals = sorted(path(r) for r in group if r["metrics"]["test_mean_class_accuracy"] == top)
+                assert equals[0] in [path(record) for record in chosen]
+    assert artifacts.illustrated(records[::-1]) == chosen
+    assert artifacts.illustrated([]) == []
