@@ -118,6 +118,7 @@ RULES: dict[str, Rule] = {
     "data.test_per_class": either(whole(1), NOTHING),
     "data.validation": whole(0),
     "data.variance": one_of("one_pass", "two_pass"),
+    "data.skip_damaged": FLAG,
     "data.classes": whole(2, 1000),
     "geometry": word(),
     **{f"geometry.stage{n}.{key}": rule for n in (1, 2) for key, rule in _STAGE.items()},
@@ -156,7 +157,7 @@ RULES: dict[str, Rule] = {
 
 OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
 
-OPTIONAL = ("data.variance", "data.classes", "logger.project", "logger.mode", "schedule")
+OPTIONAL = ("data.variance", "data.skip_damaged", "data.classes", "logger.project", "logger.mode", "schedule")
 
 WITHOUT_BEARING = (
     "name",
