@@ -6,6 +6,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ Value = str | int | float | bool | None
 Config = Mapping[str, Any]
 
 DATA_SETS = ("digits", "mnist", "fashion_mnist", "cifar10", "caltech101", "norb", "image_folder", "fake")
+KEYWORDS = ("null", "true", "false", "nan", "inf")
 READOUTS = ("softmax", "sgd", "lbfgs")
 
 
@@ -25,11 +27,22 @@ def listing(values: Iterable[object]) -> str:
     return ", ".join(names[v] if v is None or isinstance(v, bool) else str(v) for v in values)
 
 
+def shown(value: Any) -> str:
+    """A value in a message: a text that could be taken for something else, or for nothing, stands in quotes."""
+    plain = isinstance(value, str) and re.fullmatch(r"(?![-+]?\.?\d)[^\s'\"]+", value) and value.lower() not in KEYWORDS
+    return listing([value]) if plain or not isinstance(value, str) else repr(value)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; nearest: ...' with the most similar known names, or nothing if none is similar."""
     names = {variant.lower(): key for key in sorted(known) for variant in (key.rpartition(".")[2], key)}
     similar = [names[match] for match in difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.65)]
     return f"; nearest: {', '.join(dict.fromkeys(similar))}" if similar else ""
+
+
+def unknown(key: str, known: Iterable[str]) -> str:
+    """The refusal of a key that does not exist."""
+    return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
 
 @dataclass(frozen=True)
@@ -61,17 +74,18 @@ def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
 
 
 def text() -> Rule:
-    """Any text."""
-    return Rule("a non-empty text", lambda v: isinstance(v, str) and v != "" and "\0" not in v)
+    """Any text that can be shown."""
+    return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and v.isprintable())
 
 
 def word() -> Rule:
     """A text that can be part of a path."""
 
     def accepts(v: Any) -> bool:
-        return isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v) and len(v) <= 100
+        known = isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v)
+        return known and len(v.encode()) <= 100
 
-    return Rule("letters, digits, '_', '.' and '-', at most 100", accepts)
+    return Rule("a text of letters, digits, '_', '.' and '-', at most 100 of them", accepts)
 
 
 def either(first: Rule, second: Rule) -> Rule:
@@ -187,15 +201,20 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: One line with the key, its value and what is allowed.
     """
-    for key in RULES:
-        if key not in config and key not in OPTIONAL:
-            raise ConfigError(f"{key} is missing")
     for key, value in config.items():
         rule = RULES.get(key, PLAIN if key.partition(".")[0] in OPEN_SECTIONS else None)
+        parent, _, name = key.rpartition(".")
+        if rule is None and parent in RULES and parent not in config:
+            raise ConfigError(f"{parent}={{{name}: {shown(value)}}} is not allowed; expected {RULES[parent].allowed}")
         if rule is None:
-            raise ConfigError(f"unknown key {key!r}{nearest(key, RULES)}")
+            raise ConfigError(unknown(key, RULES))
         if not rule.accepts(value):
-            raise ConfigError(f"{key}={listing([value])} is not allowed; expected {rule.allowed}")
+            as_text = not isinstance(value, str) and rule.accepts(listing([value]))
+            hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
+            raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}")
+    for key, rule in RULES.items():
+        if key not in config and key not in OPTIONAL:
+            raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     _check_combinations(config)
 
     from multistage import optimizer  # which read configurations themselves
@@ -229,8 +248,8 @@ def check_overrides(config: Config, overridden: Iterable[str]) -> None:
         for section_, unread in UNREAD.items():
             if (key == section_ or key.startswith(section_ + ".")) and unread(config):
                 raise ConfigError(
-                    f"{key} has no effect with model={config['model']}, stages={config['stages']}, "
-                    f"readout={config['readout']}; leave it out"
+                    f"{key}={shown(config.get(key))} has no effect with model={config['model']}, "
+                    f"stages={config['stages']}, readout={config['readout']}; leave it out"
                 )
 
 
