@@ -6,7 +6,6 @@
 
 import difflib
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +28,10 @@ def listing(values: Iterable[object]) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: a text that could be taken for something else, or for nothing, stands in quotes."""
-    plain = isinstance(value, str) and re.fullmatch(r"(?![-+]?\.?\d)[^\s'\"]+", value) and value.lower() not in KEYWORDS
-    return listing([value]) if plain or not isinstance(value, str) else repr(value)
+    if not isinstance(value, str):
+        return listing([value])
+    like_a_number = value.lstrip("+-.")[:1].isdigit() or value.lower() in KEYWORDS
+    return repr(value) if value == "" or like_a_number or any(c.isspace() or c in "'\"" for c in value) else value
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
