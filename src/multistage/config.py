@@ -172,7 +172,15 @@ RULES: dict[str, Rule] = {
 
 OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
 
-OPTIONAL = ("data.variance", "data.skip_damaged", "data.classes", "logger.project", "logger.mode", "schedule")
+ONLY_WITH = {
+    "data.variance": ("caltech101", "image_folder"),
+    "data.skip_damaged": ("caltech101", "image_folder"),
+    "data.classes": ("fake",),
+    "logger.project": ("wandb",),
+    "logger.mode": ("wandb",),
+    "schedule": (),
+}
+"""Keys that not every configuration has, and with which files they are needed."""
 
 WITHOUT_BEARING = (
     "name",
@@ -207,14 +215,17 @@ def check(config: Config) -> None:
         parent, _, name = key.rpartition(".")
         if rule is None and parent in RULES and parent not in config:
             raise ConfigError(f"{parent}={{{name}: {shown(value)}}} is not allowed; expected {RULES[parent].allowed}")
+        if key not in RULES and (below := [name for name in RULES if name.startswith(f"{key}.")]):
+            raise ConfigError(f"{key}={shown(value)} is not allowed; expected keys below it: {', '.join(below)}")
         if rule is None:
             raise ConfigError(unknown(key, RULES))
         if not rule.accepts(value):
-            as_text = not isinstance(value, str) and rule.accepts(listing([value]))
+            as_text = rule is not PLAIN and not isinstance(value, str) and rule.accepts(listing([value]))
             hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}")
     for key, rule in RULES.items():
-        if key not in config and key not in OPTIONAL:
+        needed = key not in ONLY_WITH or config.get(key.partition(".")[0]) in ONLY_WITH[key]
+        if needed and key not in config:
             raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     _check_combinations(config)
 

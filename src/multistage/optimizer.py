@@ -82,8 +82,8 @@ def _blame(config: Config, reason: str) -> ConfigError:
             prefix, _, name = key.partition(".")
             default = inspect.signature(torch_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
             return ConfigError(
-                f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); its default is "
-                f"{shown(default)}"
+                f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
+                f"as torch's default, {shown(default)}"
             )
     given = ", ".join(f"{key}={shown(config[key])}" for key in settings)
     return ConfigError(
