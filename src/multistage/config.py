@@ -34,6 +34,17 @@ def shown(value: Any) -> str:
     return repr(value) if value == "" or like_a_number or any(c.isspace() or c in "'\"" for c in value) else value
 
 
+def as_typed(value: Any) -> str:
+    """A value as the command line takes it: a text that Hydra would read as something else stands in quotes."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    if not isinstance(value, str):
+        return listing([value])
+    plain = shown(value) == value and all(c.isalnum() or c in "_/.-" for c in value) and value.isascii()
+    parts = [part + "\\" * (len(part) - len(part.rstrip("\\"))) for part in value.split("'")]
+    return value if plain else "'" + "\\'".join(parts) + "'"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; nearest: ...' with the most similar known names, or nothing if none is similar."""
     names = {variant.lower(): key for key in sorted(known) for variant in (key.rpartition(".")[2], key)}
