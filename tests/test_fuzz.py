@@ -30,7 +30,7 @@ VALUES = {
     "syntax": ["${a", "a=b", "{", "]", "'", "(1)", "a\nb", "'a\nb'", "\x1b[31m", "\0", "é", "\ud800", "[" * 3000],
     "path": ["../x", "/dev/null", "a/../b", "..", "x" * 300, "~", "C:\\x"],
 }
-KINDS = (*VALUES, "typo", "added", "file", "section", "sizes", "changed")
+KINDS = (*VALUES, "typo", "added", "file", "section", "changed", *["sizes"] * 4)
 SAYS_WHAT_TO_TYPE = (
     "expected",
     "nearest: ",
@@ -110,13 +110,13 @@ def sizes(config, chance):
     side, maps, fits = config["data.image_size"] + 2 * chosen["filter_bank.padding"], config["data.maps"], True
     for stage in range(1, stages + 1):
         of_stage = {
-            "kernel": chance.choice([3, 5, 9, 20]),
-            "step": chance.choice([1, 2, 5, 9]),
-            "maps": chance.choice([2, 8, 20]),
-            "fan_in": chance.choice([1, 2, 8, None]),
+            "kernel": chance.choice([1, 3, 5, 9, 14, 28]),
+            "step": chance.randint(1, 9),
+            "maps": chance.randint(1, 9),
+            "fan_in": chance.choice([1, 1, 2, 8, None, None]),
         }
         if pool == "average":
-            of_stage["window"] = chance.choice([2, 4, 10])
+            of_stage["window"] = chance.randint(1, 12)
         window = of_stage.get("window", of_stage["step"])
         side = side - of_stage["kernel"] + 1
         fits &= (of_stage["fan_in"] or 1) <= maps and side >= 1 and window <= side
