@@ -16,6 +16,7 @@ Value = str | int | float | bool | None
 Config = Mapping[str, Any]
 
 DATA_SETS = ("digits", "mnist", "fashion_mnist", "cifar10", "caltech101", "norb", "image_folder", "fake")
+KEYWORDS = ("null", "true", "false", "nan", "inf")
 READOUTS = ("softmax", "sgd", "lbfgs")
 
 
@@ -25,11 +26,35 @@ def listing(values: Iterable[object]) -> str:
     return ", ".join(names[v] if v is None or isinstance(v, bool) else str(v) for v in values)
 
 
+def shown(value: Any) -> str:
+    """A value in a message: a text that could be taken for something else, or for nothing, stands in quotes."""
+    if not isinstance(value, str):
+        return listing([value])
+    like_a_number = value.lstrip("+-.")[:1].isdigit() or value.lower() in KEYWORDS
+    return repr(value) if value == "" or like_a_number or any(c.isspace() or c in "'\"" for c in value) else value
+
+
+def as_typed(value: Any) -> str:
+    """A value as the command line takes it: a text that Hydra would read as something else stands in quotes."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    if not isinstance(value, str):
+        return listing([value])
+    plain = shown(value) == value and all(c.isalnum() or c in "_/.-" for c in value) and value.isascii()
+    parts = [part + "\\" * (len(part) - len(part.rstrip("\\"))) for part in value.split("'")]
+    return value if plain else "'" + "\\'".join(parts) + "'"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; nearest: ...' with the most similar known names, or nothing if none is similar."""
     names = {variant.lower(): key for key in sorted(known) for variant in (key.rpartition(".")[2], key)}
     similar = [names[match] for match in difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.65)]
     return f"; nearest: {', '.join(dict.fromkeys(similar))}" if similar else ""
+
+
+def unknown(key: str, known: Iterable[str]) -> str:
+    """The refusal of a key that does not exist."""
+    return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
 
 @dataclass(frozen=True)
@@ -61,17 +86,18 @@ def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
 
 
 def text() -> Rule:
-    """Any text."""
-    return Rule("a non-empty text", lambda v: isinstance(v, str) and v != "" and "\0" not in v)
+    """Any text that can be shown."""
+    return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and v.isprintable())
 
 
 def word() -> Rule:
     """A text that can be part of a path."""
 
     def accepts(v: Any) -> bool:
-        return isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v) and len(v) <= 100
+        known = isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v)
+        return known and len(v.encode()) <= 100
 
-    return Rule("letters, digits, '_', '.' and '-', at most 100", accepts)
+    return Rule("a text of letters, digits, '_', '.' and '-', at most 100 of them", accepts)
 
 
 def either(first: Rule, second: Rule) -> Rule:
@@ -118,6 +144,7 @@ RULES: dict[str, Rule] = {
     "data.test_per_class": either(whole(1), NOTHING),
     "data.validation": whole(0),
     "data.variance": one_of("one_pass", "two_pass"),
+    "data.skip_damaged": FLAG,
     "data.classes": whole(2, 1000),
     "geometry": word(),
     **{f"geometry.stage{n}.{key}": rule for n in (1, 2) for key, rule in _STAGE.items()},
@@ -157,7 +184,15 @@ RULES: dict[str, Rule] = {
 
 OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
 
-OPTIONAL = ("data.variance", "data.classes", "logger.project", "logger.mode", "schedule")
+ONLY_WITH = {
+    "data.variance": ("caltech101", "image_folder"),
+    "data.skip_damaged": ("caltech101", "image_folder"),
+    "data.classes": ("fake",),
+    "logger.project": ("wandb",),
+    "logger.mode": ("wandb",),
+    "schedule": (),
+}
+"""Keys that not every configuration has, and with which files they are needed."""
 
 WITHOUT_BEARING = (
     "name",
@@ -188,15 +223,23 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: One line with the key, its value and what is allowed.
     """
-    for key in RULES:
-        if key not in config and key not in OPTIONAL:
-            raise ConfigError(f"{key} is missing")
     for key, value in config.items():
         rule = RULES.get(key, PLAIN if key.partition(".")[0] in OPEN_SECTIONS else None)
+        parent, _, name = key.rpartition(".")
+        if rule is None and parent in RULES and parent not in config:
+            raise ConfigError(f"{parent}={{{name}: {shown(value)}}} is not allowed; expected {RULES[parent].allowed}")
+        if key not in RULES and (below := [name for name in RULES if name.startswith(f"{key}.")]):
+            raise ConfigError(f"{key}={shown(value)} is not allowed; expected keys below it: {', '.join(below)}")
         if rule is None:
-            raise ConfigError(f"unknown key {key!r}{nearest(key, RULES)}")
+            raise ConfigError(unknown(key, RULES))
         if not rule.accepts(value):
-            raise ConfigError(f"{key}={listing([value])} is not allowed; expected {rule.allowed}")
+            as_text = rule is not PLAIN and not isinstance(value, str) and rule.accepts(listing([value]))
+            hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
+            raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}")
+    for key, rule in RULES.items():
+        needed = key not in ONLY_WITH or config.get(key.partition(".")[0]) in ONLY_WITH[key]
+        if needed and key not in config:
+            raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     _check_combinations(config)
 
     from multistage.geometry import stage_geometries, trace  # which reads configurations itself
@@ -228,8 +271,8 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
         for section_, unread in UNREAD.items():
             if (key == section_ or key.startswith(section_ + ".")) and unread(config):
                 raise ConfigError(
-                    f"{key} has no effect with model={config['model']}, stages={config['stages']}, "
-                    f"readout={config['readout']}; leave it out"
+                    f"{key}={shown(config.get(key))} has no effect with model={config['model']}, "
+                    f"stages={config['stages']}, readout={config['readout']}; leave it out"
                 )
     if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):
         from multistage import optimizer  # torch takes seconds to import; the files' own settings are tested

@@ -10,9 +10,15 @@ def one_line(error: Exception) -> str:
 
 
 class MultistageError(Exception):
-    """A run that cannot be done or finished; shown as one line, without a traceback."""
+    """A run that cannot be done or finished; shown as one line, without a traceback.
+
+    Names of files and values may hold line breaks and what no terminal shows; these appear escaped.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
 
 
 class ConfigError(MultistageError):

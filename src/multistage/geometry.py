@@ -66,18 +66,36 @@ def trace(image: tuple[int, int, int], stages: Sequence[StageGeometry]) -> list[
     for number, stage in enumerate(stages, 1):
         key = f"geometry.stage{number}"
         if stage.fan_in is not None and stage.fan_in > maps:
+            source = f"geometry.stage{number - 1}.maps={maps}" if shapes else f"data.maps={maps}"
             raise ConfigError(
-                f"{key}.fan_in={stage.fan_in} asks for more connections than the {maps} maps it can choose from"
+                f"{key}.fan_in={stage.fan_in} asks for more connections than the {maps} maps it can choose from; "
+                f"expected at most {maps}, or null, or another {source}"
             )
         rows, columns = (side + 2 * stage.padding - stage.kernel + 1 for side in (height, width))
+        before = _sizes_before(image, stages[: number - 1], stage.padding)
         if min(rows, columns) < 1:
-            raise ConfigError(f"{key}.kernel={stage.kernel} exceeds its {height}x{width} map")
+            raise ConfigError(
+                f"{key}.kernel={stage.kernel} exceeds its {height}x{width} map; expected at most "
+                f"{min(height, width) + 2 * stage.padding}, or other sizes before it: {before}"
+            )
         if stage.window > min(rows, columns):
-            raise ConfigError(f"{key}.window={stage.window} exceeds its {rows}x{columns} map")
+            raise ConfigError(
+                f"{key}.window={stage.window} exceeds its {rows}x{columns} map; expected at most {min(rows, columns)}, "
+                f"or other sizes before it: {before}, {key}.kernel={stage.kernel}"
+                f"{f'; with max pooling the window is {key}.step={stage.step}' if stage.window == stage.step else ''}"
+            )
         pooled = (stage.maps, (rows - stage.window) // stage.step + 1, (columns - stage.window) // stage.step + 1)
         shapes.append(StageShapes((maps, height, width), (stage.maps, rows, columns), pooled))
         maps, height, width = pooled
     return shapes
+
+
+def _sizes_before(image: tuple[int, int, int], stages: Sequence[StageGeometry], padding: int) -> str:
+    """The settings that the size of a map comes from, as they are typed."""
+    sizes = [f"data.image_size={image[1]}", f"filter_bank.padding={padding}"]
+    for number, stage in enumerate(stages, 1):
+        sizes += [f"geometry.stage{number}.{name}={getattr(stage, name)}" for name in ("kernel", "window", "step")]
+    return ", ".join(sizes)
 
 
 def stage_geometries(config: Config) -> list[StageGeometry]:

@@ -8,8 +8,13 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multistage.config import Config, listing, nearest, section
+from multistage.config import FLAG, Config, nearest, number, section, shown
 from multistage.errors import ConfigError, one_line
+
+HOMES = {"optimizer": ("torch.optim", "Optimizer"), "schedule": ("torch.optim.lr_scheduler", "LRScheduler")}
+"""Where the classes that a section can name come from, and what they have in common."""
+
+ANY_NUMBER = number(-1e9)
 
 SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
 """Arguments of torch's schedules that mean the number of steps of the whole training; filled in by `training`."""
@@ -21,11 +26,12 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: One line with the key.
     """
-    _check_torch_class(config, "optimizer", "torch.optim", ours="params")
+    _check_torch_class(config, "optimizer", ours="params")
     if has_schedule(config):
         filled_in = ("max_lr", *SCHEDULE_LENGTHS)
-        _check_torch_class(config, "schedule", "torch.optim.lr_scheduler", ours="optimizer", filled_in=filled_in)
-    _try(config)
+        _check_torch_class(config, "schedule", ours="optimizer", filled_in=filled_in)
+    if reason := _refusal(config):
+        raise _blame(config, reason)
 
 
 def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, Any]:
@@ -37,11 +43,11 @@ def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, An
         steps: Of the whole training.
     """
     arguments = section(config, "optimizer")
-    optimizer = torch_class("optimizer", arguments.pop("_target_"), "torch.optim")(parameters, **arguments)
+    optimizer = torch_class("optimizer", arguments.pop("_target_"))(parameters, **arguments)
     if not has_schedule(config):
         return optimizer, None
     arguments = section(config, "schedule")
-    kind = torch_class("schedule", arguments.pop("_target_"), "torch.optim.lr_scheduler")
+    kind = torch_class("schedule", arguments.pop("_target_"))
     filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": config["optimizer.lr"]}
     accepted = inspect.signature(kind).parameters
     return optimizer, kind(optimizer, **{k: v for k, v in filled_in.items() if k in accepted} | arguments)
@@ -52,8 +58,8 @@ def has_schedule(config: Config) -> bool:
     return bool(section(config, "schedule"))
 
 
-def _try(config: Config) -> None:
-    """Take one step with the optimiser and schedule, so that what torch refuses is refused now."""
+def _refusal(config: Config) -> str | None:
+    """Take one step with the optimiser and schedule: what torch has against them, if anything."""
     import torch
 
     parameter = torch.nn.Parameter(torch.zeros(1))
@@ -64,30 +70,63 @@ def _try(config: Config) -> None:
         if schedule is not None:
             schedule.step()
     except Exception as error:
-        raise ConfigError(f"torch refuses these settings of optimizer and schedule: {one_line(error)}") from None
+        return one_line(error)
+    return None
 
 
-def _check_torch_class(config: Config, prefix: str, module: str, ours: str, filled_in: Sequence[str] = ()) -> None:
+def _blame(config: Config, reason: str) -> ConfigError:
+    """The refusal that names the setting without which torch would accept the others, or else all of them."""
+    settings = [key for key in config if key.partition(".")[0] in HOMES and key != "optimizer.lr"]
+    for key in settings:
+        if not key.endswith("._target_") and _refusal({k: v for k, v in config.items() if k != key}) is None:
+            prefix, _, name = key.partition(".")
+            default = inspect.signature(torch_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
+            return ConfigError(
+                f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
+                f"as torch's default, {shown(default)}"
+            )
+    given = ", ".join(f"{key}={shown(config[key])}" for key in settings)
+    return ConfigError(
+        f"torch refuses these settings together: {given} ({reason}); expected another _target_ or values"
+    )
+
+
+def _check_torch_class(config: Config, prefix: str, ours: str, filled_in: Sequence[str] = ()) -> None:
     arguments = section(config, prefix)
     target = arguments.pop("_target_", None)
-    accepted = inspect.signature(torch_class(prefix, target, module)).parameters
-    for name in arguments:
+    accepted = inspect.signature(torch_class(prefix, target)).parameters
+    for name, value in arguments.items():
         if name not in accepted or name == ours:
             raise ConfigError(
-                f"{prefix}.{name} is no argument of {target}; remove it with '~{prefix}.{name}'"
+                f"{prefix}.{name}={shown(value)} is no argument of {target}; remove it with '~{prefix}.{name}'"
                 f"{nearest(name, accepted)}"
+            )
+        default = accepted[name].default
+        rule = FLAG if isinstance(default, bool) else ANY_NUMBER if isinstance(default, int | float) else None
+        if rule is not None and not rule.accepts(value):
+            raise ConfigError(
+                f"{prefix}.{name}={shown(value)} is not allowed; expected {rule.allowed} (torch's default is "
+                f"{shown(default)})"
             )
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
             raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
 
 
-def torch_class(key: str, target: Any, module: str) -> type:
-    """The class that ``<key>._target_`` names; only those of `module`, so that no configuration can run other code."""
+def torch_class(key: str, target: Any) -> type:
+    """The optimiser or schedule that ``<key>._target_`` names; only torch's, so that no configuration runs other code.
+
+    Raises:
+        ConfigError: Anything else.
+    """
+    module, base_name = HOMES[key]
     home = importlib.import_module(module)
-    classes = {name: c for name, c in vars(home).items() if inspect.isclass(c) and not name.startswith("_")}
+    base = getattr(home, base_name)
+    classes = {
+        name: c for name, c in vars(home).items() if inspect.isclass(c) and issubclass(c, base) and name != base_name
+    }
     name = str(target).removeprefix(module + ".")
     if target != f"{module}.{name}" or name not in classes:
         hint = nearest(name.rpartition(".")[2], classes)
-        raise ConfigError(f"{key}._target_={listing([target])} is not allowed; expected a class of {module}{hint}")
+        raise ConfigError(f"{key}._target_={shown(target)} is not allowed; expected a class of {module}{hint}")
     return classes[name]

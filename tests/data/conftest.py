@@ -53,6 +53,7 @@ def config(root):
             "image_size": 143,
             "maps": 1,
             "variance": "one_pass",
+            "skip_damaged": False,
             "train_per_class": 30,
             "test_per_class": 30,
             "validation": 0,

@@ -184,7 +184,7 @@ def test_damage_anywhere_gives_an_image_or_a_data_error(tmp_path, write_image, n
             damaged[position] = random.integers(256)
         path.write_bytes(damaged[: random.integers(len(content) // 2, 2 * len(content))])
         refusals += isinstance(image_or_refusal(path), str)
-    assert 10 < refusals < 150
+    assert refusals == 150 if name == "a.png" else 10 < refusals < 150  # PNG has checksums
 
 
 def test_odd_exif_gives_an_image_or_a_data_error(tmp_path, write_image):
@@ -203,11 +203,11 @@ def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write
     first_opens, second_opens, first_is_done = (threading.Event() for _ in range(3))
     pillow_open = Image.open
 
-    def open_in_turn(path):  # the second begins while the first reads, and ends after it
+    def open_in_turn(path, **options):  # the second begins while the first reads, and ends after it
         mine, awaited = (first_opens, second_opens) if path == paths[0] else (second_opens, first_is_done)
         mine.set()
         awaited.wait(0.5)
-        return pillow_open(path)
+        return pillow_open(path, **options)
 
     monkeypatch.setattr(images.Image, "open", open_in_turn)
     before = list(warnings.filters)

@@ -3,6 +3,7 @@
 torchvision's Caltech101 is not this data set: it drops the background class and trusts any folder.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from multistage.data.cache import cached
 from multistage.data.dataset import Dataset
 from multistage.data.download import Archive, obtain
 from multistage.data.images import read_rgb, resize_longer_side, to_gray
+from multistage.errors import DataError
 from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
 
 Variance = Literal["one_pass", "two_pass"]
@@ -26,6 +28,8 @@ MARGIN = 4
 
 STRAY = ("BACKGROUND_Google/tmp",)
 """A stray file in the original archive."""
+
+SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
 SOURCE = Archive(
     name="Caltech-101",
@@ -40,42 +44,83 @@ SOURCE = Archive(
 def load(config: Config) -> Dataset:
     """All 9,144 images, preprocessed; verified against the manifest, downloaded if absent, decoded once.
 
+    With ``data.skip_damaged=true`` files that are missing, changed or stray are left out, and named in the result.
+
     Raises:
         DataError: Files missing, changed or stray, by name; or absent and not to be downloaded.
     """
     expected = manifest.read("caltech101")
     root = Path(config["data.root"])
     folder = obtain(SOURCE, root, expected)
-    manifest.verify(folder, expected, ignored=STRAY, advice=SOURCE.advice(root))
-    content_hash = manifest.digest(expected)
-    names = sorted(expected)
+    advice = f"{SKIP_ADVICE}, or {SOURCE.advice(root)}"
+    skipped = manifest.verify(folder, expected, ignored=STRAY, advice=advice, skip=config["data.skip_damaged"])
+    kept = {name: digest for name, digest in expected.items() if name not in skipped}
+    content_hash = manifest.digest(kept)
+    names = sorted(kept)
     side, variance = config["data.image_size"], config["data.variance"]
     tensors = cached(
         "caltech101",
         f"{content_hash} {side} {variance} v1",
         lambda: decode([folder / n for n in names], side, variance),
     )
-    return folders_dataset(names, tensors["images"], content_hash)
+    return folders_dataset(names, tensors["images"], content_hash, sorted(expected), skipped)
 
 
-def folders_dataset(names: list[str], images: Tensor, content_hash: str) -> Dataset:
-    """The data set of images whose names are ``class/file``."""
-    classes = [name.split("/")[0] for name in names]
-    class_names = tuple(sorted(set(classes)))
+def folders_dataset(
+    names: Sequence[str],
+    images: Tensor,
+    content_hash: str,
+    all_names: Sequence[str] | None = None,
+    skipped: tuple[str, ...] = (),
+) -> Dataset:
+    """The data set of images whose names are ``class/file``.
+
+    Args:
+        names: One an image.
+        images: Preprocessed, float32 [n, 1, side, side].
+        content_hash: SHA-256 of what was read.
+        all_names: Those of the whole data set, so that a class keeps its place even if none of its images is left.
+        skipped: Names of files that were left out.
+    """
+    class_names = tuple(sorted({name.split("/")[0] for name in all_names or names}))
     label = {name: number for number, name in enumerate(class_names)}
-    return Dataset(images, torch.tensor([label[c] for c in classes]), class_names, names, None, content_hash)
+    labels = torch.tensor([label[name.split("/")[0]] for name in names], dtype=torch.int64)
+    return Dataset(images, labels, class_names, names, None, content_hash, skipped)
 
 
-def decode(paths: list[Path], side: int, variance: Variance) -> dict[str, Tensor]:
-    """Read and preprocess image files: {"images": float32 [n, 1, side, side]}."""
+def decode(paths: Sequence[Path], side: int, variance: Variance, skip: bool = False) -> dict[str, Tensor]:
+    """Read and preprocess image files.
+
+    Args:
+        paths: Of the n files.
+        side: Of the results, pixels.
+        variance: See `preprocess`.
+        skip: Leave out files that cannot be read.
+
+    Returns:
+        ``images`` float32 [m, 1, side, side], and ``kept`` int64 [m]: which of the paths they come from.
+
+    Raises:
+        DataError: Files that cannot be read, by name.
+    """
     images = torch.empty(len(paths), 1, side, side)
+    refusals: dict[int, DataError] = {}
 
     def decode_one(index: int) -> None:
-        images[index] = prepare(read_rgb(paths[index]), side, variance)
+        try:
+            images[index] = prepare(read_rgb(paths[index]), side, variance)
+        except DataError as refusal:
+            refusals[index] = refusal
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(decode_one, range(len(paths))))
-    return {"images": images}
+    if refusals and not skip:
+        first, *others = sorted(refusals)
+        names = manifest.some([str(paths[index]) for index in others])
+        more = f" (and {len(others)} more: {names})" if others else ""
+        raise DataError(f"{refusals[first]}{more}; restore or remove such files, or {SKIP_ADVICE}")
+    kept = torch.tensor([index for index in range(len(paths)) if index not in refusals], dtype=torch.int64)
+    return {"images": images[kept] if refusals else images, "kept": kept}
 
 
 def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass") -> Tensor:

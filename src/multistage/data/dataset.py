@@ -19,6 +19,7 @@ class Dataset:
         names: One name an image, the same on every machine: draws are a function of these.
         is_test: bool [n], the official split; None where the draw decides.
         content_hash: SHA-256 of what was read.
+        skipped: Names of damaged, missing and stray files that were left out, on request only.
     """
 
     images: Tensor
@@ -27,6 +28,7 @@ class Dataset:
     names: Sequence[str]
     is_test: Tensor | None
     content_hash: str
+    skipped: tuple[str, ...] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Images as the network takes them: float32 [len(indices), maps, height, width]."""

@@ -3,6 +3,7 @@
 Images go through the paper's preprocessing, as Caltech-101 does; draws choose training and test images.
 """
 
+import logging
 from pathlib import Path
 
 from multistage.config import Config
@@ -12,9 +13,11 @@ from multistage.data.caltech101 import decode, folders_dataset
 from multistage.data.dataset import Dataset
 from multistage.errors import DataError
 
+log = logging.getLogger(__name__)
+
 
 def load(config: Config) -> Dataset:
-    """All images, float32 [n, 1, size, size].
+    """All images, float32 [n, 1, size, size]; with ``data.skip_damaged=true`` without those that cannot be read.
 
     Raises:
         DataError: No such folder, fewer than two class folders, or a file that is not an image that can be read.
@@ -28,7 +31,22 @@ def load(config: Config) -> Dataset:
     names = [p.relative_to(root).as_posix() for p in files]
     if len({name.split("/")[0] for name in names}) < 2:
         raise DataError(f"data.root={root} holds fewer than two class folders with images")
-    content_hash = manifest.digest({name: manifest.file_digest(p) for name, p in zip(names, files, strict=True)})
-    side, variance = config["data.image_size"], config["data.variance"]
-    tensors = cached("image_folder", f"{content_hash} {side} {variance} v1", lambda: decode(files, side, variance))
-    return folders_dataset(names, tensors["images"], content_hash)
+    for name in names:
+        if not name.isprintable():  # which is no Unicode, or breaks lines
+            raise DataError(f"{root / name} has characters in its name that cannot be shown; rename it")
+    digests = {name: manifest.file_digest(path) for name, path in zip(names, files, strict=True)}
+    side, variance, skip = config["data.image_size"], config["data.variance"], config["data.skip_damaged"]
+    tensors = cached(
+        "image_folder",
+        f"{manifest.digest(digests)} {side} {variance} {'without damaged files' if skip else 'whole'} v2",
+        lambda: decode(files, side, variance, skip),
+    )
+    kept = [names[index] for index in tensors["kept"].tolist()]
+    skipped = tuple(sorted({*names} - {*kept}))
+    if skipped:
+        log.warning(
+            "%s: the run leaves out %d files that cannot be read (%s), and its result names all of them",
+            *(root, len(skipped), manifest.some(skipped)),
+        )
+    content_hash = manifest.digest({name: digests[name] for name in kept})
+    return folders_dataset(kept, tensors["images"], content_hash, names, skipped)

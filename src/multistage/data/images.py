@@ -11,6 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from multistage.errors import DataError, one_line
 
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""Of Pillow's; it reads many more, and for some of them starts other programs."""
+
 MAX_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of some kilobytes can claim gigapixels."""
 
@@ -33,9 +36,12 @@ def read_rgb(path: Path) -> np.ndarray:
     try:
         with WARNING_FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about oddities that do not change pixels
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 if math.prod(image.size) > MAX_PIXELS:
                     raise DataError(f"{path} has {image.size[0]}x{image.size[1]} pixels, more than {MAX_PIXELS:,}")
+                if image.format == "PNG":  # whose checksums Pillow does not look at while it decodes
+                    with Image.open(path, formats=("PNG",)) as unread:
+                        unread.verify()
                 upright = ImageOps.exif_transpose(image)
                 if upright.mode in ("I", "F"):
                     raise DataError(f"{path} has 32-bit pixels; expected 1, 8 or 16 bits")
@@ -45,7 +51,7 @@ def read_rgb(path: Path) -> np.ndarray:
                     return np.asarray(upright.convert("L"))
                 return np.asarray(upright.convert("RGB"))
     except UnidentifiedImageError:
-        raise DataError(f"{path} is not an image that can be read") from None
+        raise DataError(f"{path} is not an image that can be read; expected {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"{path} has more than {MAX_PIXELS:,} pixels") from None
     except DataError:

@@ -1,12 +1,15 @@
 """Manifests: the SHA-256 of every file of a data set, in the format of ``sha256sum``."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 from multistage.errors import DataError
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "manifests"
 
@@ -24,8 +27,13 @@ def digest(expected: dict[str, str]) -> str:
 
 
 def verify(
-    folder: Path, expected: dict[str, str], ignored: Sequence[str] = (), below: str = "", advice: str = ""
-) -> None:
+    folder: Path,
+    expected: dict[str, str],
+    ignored: Sequence[str] = (),
+    below: str = "",
+    advice: str = "",
+    skip: bool = False,
+) -> tuple[str, ...]:
     """Compare a folder with a manifest, byte for byte.
 
     Args:
@@ -34,9 +42,13 @@ def verify(
         ignored: Patterns of relative paths that may lie there unlisted.
         below: Look for stray files in this part of the folder only.
         advice: What else a person can do.
+        skip: Warn of changed, missing and stray files rather than refuse them.
+
+    Returns:
+        The names of these files, to be left out.
 
     Raises:
-        DataError: One line that names changed, missing and stray files.
+        DataError: One line that names them.
     """
     present = {p.relative_to(folder).as_posix(): p for p in (folder / below).rglob("*") if p.is_file()}
     problems = {
@@ -45,10 +57,12 @@ def verify(
         "stray": [n for n in present if n not in expected and not any(fnmatch(n, pattern) for pattern in ignored)],
     }
     if any(problems.values()):
-        found = "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in problems.items() if names)
-        raise DataError(
-            f"{folder} differs from its manifest ({found}); restore or remove these files{advice and f', or {advice}'}"
-        )
+        found = "; ".join(f"{len(names)} {kind}: {some(names)}" for kind, names in problems.items() if names)
+        message = f"{folder} differs from its manifest ({found})"
+        if not skip:
+            raise DataError(f"{message}; restore or remove these files{advice and f', or {advice}'}")
+        log.warning("%s; the run leaves these files out, and its result names all of them", message)
+    return tuple(sorted(name for names in problems.values() for name in names))
 
 
 def file_digest(path: Path) -> str:
@@ -60,6 +74,7 @@ def file_digest(path: Path) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first names, and '...' if there are more."""
     shown = ", ".join(sorted(names)[:3])
     return shown if len(names) <= 3 else f"{shown}, ..."

@@ -16,6 +16,7 @@ from multistage.data.dataset import Dataset, hash_tensors
 from multistage.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
+MAX_RANK = 8
 CLASS_NAMES = ("animal", "human", "plane", "truck", "car")
 STEMS = {
     "training": "smallnorb-5x46789x9x18x6x2x96x96-training",
@@ -41,13 +42,13 @@ def load(config: Config) -> Dataset:
                 f"{folder / stem}-dat.mat holds {pictures.shape[1:]} pictures; expected "
                 f"data.maps={config['data.maps']} and data.image_size={config['data.image_size']}"
             )
+        if categories.min() < 0 or categories.max() >= len(CLASS_NAMES):
+            raise DataError(
+                f"{folder / stem}-cat.mat: categories must be 0 to 4, found {categories.min()} to {categories.max()}"
+            )
         images.append(torch.from_numpy(pictures[:, : config["data.maps"]].copy()))
         labels.append(torch.from_numpy(categories.astype(np.int64)))
     all_images, all_labels = torch.cat(images), torch.cat(labels)
-    if all_labels.min() < 0 or all_labels.max() >= len(CLASS_NAMES):
-        raise DataError(
-            f"{folder}: categories must be 0 to 4, found {int(all_labels.min())} to {int(all_labels.max())}"
-        )
     is_test = torch.arange(len(all_labels)) >= len(labels[0])
     names = [str(index) for index in range(len(all_labels))]
     return Dataset(all_images, all_labels, CLASS_NAMES, names, is_test, hash_tensors(all_images, all_labels))
@@ -57,25 +58,31 @@ def read_matrix(path: Path) -> np.ndarray:
     """Read one file in NORB's binary-matrix format (bytes or 32-bit integers).
 
     Raises:
-        DataError: Unknown type, impossible sizes, or more or fewer values than the header says.
+        DataError: Unreadable, unknown type, impossible sizes, or more or fewer values than the header says; nothing
+            of that size is read then.
     """
-    content = path.read_bytes()
-    if len(content) < 8:
-        raise DataError(f"{path} is truncated: {len(content)} bytes are no header")
-    magic, rank = struct.unpack_from("<Ii", content)
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8 + 4 * MAX_RANK)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if length < 8:
+        raise DataError(f"{path} is truncated: {length} bytes are no header")
+    magic, rank = struct.unpack_from("<Ii", start)
     if magic not in TYPES:
         raise DataError(f"{path} is not a NORB matrix of bytes or integers (magic number {magic:#x})")
     header = 8 + 4 * max(rank, 3)
-    if not 1 <= rank <= 8 or len(content) < header:
-        raise DataError(f"{path} has an impossible header: {rank} dimensions in {len(content)} bytes")
-    sizes = struct.unpack_from(f"<{rank}i", content, 8)
+    if not 1 <= rank <= MAX_RANK or length < header:
+        raise DataError(f"{path} has an impossible header: {rank} dimensions in {length} bytes")
+    sizes = struct.unpack_from(f"<{rank}i", start, 8)
     values = int(np.prod(sizes, dtype=object))
-    if min(sizes) < 1 or len(content) != header + values * TYPES[magic].itemsize:
+    if min(sizes) < 1 or length != header + values * TYPES[magic].itemsize:
         raise DataError(
             f"{path} is damaged or truncated: sizes {sizes} need {header + values * TYPES[magic].itemsize} bytes, "
-            f"it has {len(content)}"
+            f"it has {length}"
         )
-    return np.frombuffer(content, TYPES[magic], offset=header).reshape(sizes)
+    return np.fromfile(path, TYPES[magic], offset=header).reshape(sizes)
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -31,12 +31,17 @@ def load_official(kind: Any, root: Path, advice: str) -> Dataset:
     """
     download_if_missing(kind, root, advice)
     parts = [_read(kind, root, train, advice) for train in (True, False)]
+    class_names = tuple(parts[0].classes)
     arrays = [torch.as_tensor(np.asarray(part.data)) for part in parts]
+    targets = [torch.as_tensor(part.targets) for part in parts]
+    counts = [len(part) for part in (*arrays, *targets)]
+    labels = torch.cat(targets)
+    known = set(labels.tolist()) <= set(range(len(class_names)))
+    if counts[:2] != counts[2:] or arrays[0].shape[1:] != arrays[1].shape[1:] or not known:
+        raise DataError(f"{kind.__name__} in {root} is damaged: images and labels do not belong together; {advice}")
     images = torch.cat([a[:, None] if a.ndim == 3 else a.permute(0, 3, 1, 2) for a in arrays])
-    labels = torch.cat([torch.as_tensor(part.targets) for part in parts])
     is_test = torch.arange(len(labels)) >= len(arrays[0])
     names = [f"{'test' if test else 'train'}/{index}" for index, test in enumerate(is_test.tolist())]
-    class_names = tuple(parts[0].classes)
     return Dataset(images, labels, class_names, names, is_test, hash_tensors(images, labels))
 
 
