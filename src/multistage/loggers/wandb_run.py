@@ -59,7 +59,7 @@ class WandbRun:
                 project=config["logger.project"],
                 group=group,
                 job_type=config["model"],
-                name=name,
+                name=name[:128],  # for reading only; the id stands for all of it
                 id=identifier(config["logger.project"], group, name),
                 tags=tags(config),
                 config=nested(config),
