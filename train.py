@@ -113,6 +113,7 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
 
     engine = [word for word in typed if word.startswith(("hydra.", "hydra/"))]
     words = [word for word in typed if word not in engine]
+    composition.check_engine(engine)
     name = _value(words, "experiment")
     with composition.hydra():
         if name in (None, "null"):

@@ -124,7 +124,6 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["geometry.stage1.kernel=99"], 2, "geometry.stage1.kernel=99"),
         (["-m", "seed=0,x"], 2, "seed=x"),
         (["--config-name=other"], 2, "--config-name"),
-        (["logger=wandb", "logger.mode=online"], 2, "wandb login"),
         (["data=norb"], 3, "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"),
         (["data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),
     ],

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from multistage.config import Config, check, check_overrides, listing, nearest
-from multistage.errors import ConfigError
+from multistage.config import Config, check, check_overrides, listing, nearest, unknown
+from multistage.errors import ConfigError, one_line
 from multistage.naming import Run, folder, overridden, shortest_overrides
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -73,9 +73,7 @@ def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
     """
     known = names("experiment")
     if name not in known:
-        raise ConfigError(
-            f"experiment={name} does not exist; expected one of {', '.join(known)}{nearest(name, known)}"
-        )
+        raise ConfigError(f"experiment={name} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")
     content = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))
     typed = {o.partition("=")[0]: o for o in overrides}
     jobs = []
@@ -104,7 +102,19 @@ def hydra() -> Iterator[Any]:
             yield GlobalHydra.instance().config_loader()
     except (HydraException, OmegaConfBaseException) as error:
         line = next(line for line in str(error).splitlines() if line.strip())
-        raise ConfigError(line.rstrip(":. ")) from None
+        raise ConfigError(f"{line.rstrip(':. ')}; conf/train.yaml shows what can be set") from None
+
+
+def check_engine(words: Sequence[str]) -> None:
+    """Refuse settings of Hydra's beside the choice of a launcher and its options, so that none can name code to run.
+
+    Raises:
+        ConfigError: One line with the setting.
+    """
+    for word in words:
+        key = word.partition("=")[0]
+        if "_target_" in word or not (key == "hydra/launcher" or key.startswith("hydra.launcher.")):
+            raise ConfigError(f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE")
 
 
 def launcher(loader: Any, engine: Sequence[str], job: Any) -> Any:
@@ -133,7 +143,7 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
     for override in overrides:
         try:
             parsed += parser.parse_overrides([override])
-        except OverrideParseException:
+        except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
             raise ConfigError(
                 f"{override!r} cannot be read; expected KEY=VALUE (quote values with special characters)"
             ) from None
@@ -149,15 +159,21 @@ def _choice(override: Any) -> str:
     if override.is_add() or override.is_force_add() or override.package is not None:
         raise ConfigError(f"{override.input_line} cannot be read; expected {group}={name}")
     if name not in known or override.is_delete():
-        raise ConfigError(f"{group}={name} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")
+        raise ConfigError(
+            f"{override.input_line} does not exist; expected one of {', '.join(known)}{nearest(name, known)}"
+        )
     return name
 
 
 def _check_key(override: Any, defaults: Config) -> None:
     """Refuse keys that nothing reads; only torch's optimisers and schedules take what is not there yet."""
     key = override.key_or_group
-    if key in GROUPS or key.startswith("hydra"):
+    if key in GROUPS:
         return
+    if override.is_hydra_override():
+        raise ConfigError(
+            f"{override.input_line} concerns how a sweep is launched; expected -m beside it, or leave it out"
+        )
     if override.is_sweep_override():
         raise ConfigError(f"{override.input_line} names several values; add -m to run each")
     open_section = key.partition(".")[0] in ("optimizer", "schedule")
@@ -166,7 +182,7 @@ def _check_key(override: Any, defaults: Config) -> None:
     known = {*defaults, *(name.rpartition(".")[0] for name in defaults)} - {""}
     if key not in known and not (override.is_add() or override.is_force_add()):
         hint = f"; to give it to torch, write +{override.input_line}" if open_section else ""
-        raise ConfigError(f"unknown key {key!r}{nearest(key, known)}{hint}")
+        raise ConfigError(f"{unknown(key, known)}{hint}")
 
 
 @cache
@@ -192,13 +208,31 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
     Values are set by the function that ends Hydra's own composition: the files are read once for all runs of a sweep.
     """
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.errors import HydraException
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     tree, names = composed
     tree = tree.copy()
-    ConfigLoaderImpl._apply_overrides_to_config(list(values), tree)
+    for value in values:
+        try:
+            ConfigLoaderImpl._apply_overrides_to_config([value], tree)
+        except HydraException as error:
+            reason = str(error).splitlines()[0].rstrip(". ")
+            raise ConfigError(
+                f"{value.input_line} cannot be set ({reason}); conf/train.yaml shows what can be"
+            ) from None
+    try:
+        resolved = OmegaConf.to_container(tree, resolve=True)
+    except OmegaConfBaseException as error:
+        where = str(error.full_key)
+        typed = next((o.input_line for o in values if where.startswith(o.key_or_group)), where)
+        reason = one_line(error).partition(" full_key")[0]
+        raise ConfigError(
+            f"{typed} cannot be resolved ({reason}); expected a value, or ${{KEY}} with the key of another setting"
+        ) from None
     config: dict[str, Any] = {}
-    for key, value in OmegaConf.to_container(tree, resolve=True).items():  # type: ignore[union-attr]
+    for key, value in resolved.items():  # type: ignore[union-attr]
         if key in GROUPS:
             config[str(key)] = names[key]
         config |= _flatten(str(key), value)

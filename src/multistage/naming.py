@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from multistage.config import Config, bears_on_result, listing
+from multistage.config import Config, as_typed, bears_on_result, listing
 
 IN_PATH = ("data", "model", "stages", "filters", "refine", "readout", "draw", "seed")
 
@@ -59,14 +59,14 @@ def shortest_overrides(config: Config, defaults: Config, bare: Config) -> list[s
         defaults: The configuration with the same choice of files and nothing else set.
         bare: The configuration with nothing typed at all.
     """
-    typed = [f"{key}={listing([config[key]])}" for key in IN_PATH if config[key] != bare[key]]
+    typed = [f"{key}={as_typed(config[key])}" for key in IN_PATH if config[key] != bare[key]]
     for key in overridden(config, defaults):
         if key not in config:
             typed.append(f"~{key}")
         else:
             new = key not in defaults and not any(name.startswith(f"{key}.") for name in defaults)
-            typed.append(f"{'+' if new else ''}{key}={listing([config[key]])}")
-    return typed + ([f"data.root={config['data.root']}"] if config["data"] == "image_folder" else [])
+            typed.append(f"{'+' if new else ''}{key}={as_typed(config[key])}")
+    return typed + ([f"data.root={as_typed(config['data.root'])}"] if config["data"] == "image_folder" else [])
 
 
 def folder(config: Config, defaults: Config) -> Path:
