@@ -4,7 +4,6 @@ import signal
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multistage import composition
@@ -36,7 +35,7 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
   experiment {experiment}
   trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: conf/train.yaml has them all, with comments.
 
-Sweeps run one after the other, or by Hydra's launchers: hydra/launcher=joblib (this machine), submitit_slurm (a cluster).
+Runs of a sweep follow each other, or go to a launcher of Hydra's: hydra/launcher=joblib (this machine), submitit_slurm.
 Finished runs are not repeated, interrupted ones go on from their last epoch, failed ones wait for retry_failed=true.
 Results lie in runs/<name>/<data>/<model>/...; python predict.py RUN IMAGE uses them.
 Exit codes: 0 done, 1 failed, 2 bad configuration, 3 bad data, 4 some runs of a sweep failed, 130 and 143 interrupted.
@@ -132,7 +131,6 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
 
 def launch_by_hydra(jobs: Sequence[Sequence[str]], engine: Sequence[str]) -> "list[Outcome]":
     """Let a launcher of Hydra's do runs: in this process unless ``hydra/launcher`` names another."""
-    from hydra.core.hydra_config import HydraConfig
 
     with composition.hydra() as loader:
         launcher = composition.launcher(loader, engine, job)

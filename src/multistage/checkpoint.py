@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.trainer import Trainer
-from pytorch_lightning import LightningModule
 
 from multistage import durable
 from multistage.runs import CHECKPOINT, PREVIOUS, Record

@@ -4,10 +4,9 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from multistage import durable
-from multistage.loggers import log_metrics
+from multistage.loggers import Guarded, log_metrics
 from multistage.runs import METRICS
 
 Row = dict[str, float]
@@ -24,7 +23,7 @@ class History:
         rows: In the order in which they came; the first column counts epochs (or iterations).
     """
 
-    def __init__(self, folder: Path | None = None, dashboards: Sequence[Any] = ()) -> None:
+    def __init__(self, folder: Path | None = None, dashboards: Sequence[Guarded] = ()) -> None:
         self.folder, self.dashboards = folder, dashboards
         self.rows: list[Row] = []
 
@@ -49,7 +48,7 @@ class History:
     def _append(self, row: Row) -> None:
         self.rows.append(row)
         (_, step), *metrics = row.items()
-        log_metrics(list(self.dashboards), int(step), dict(metrics))
+        log_metrics(self.dashboards, int(step), dict(metrics))
 
     def columns(self) -> dict[str, list[float | None]]:
         """The same by column."""

@@ -23,9 +23,10 @@ from multistage import data, durable, hardware, network, readout, runs
 from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.history import History
-from multistage.loggers import open_loggers
+from multistage.loggers import Summary, log_summary, open_loggers
 from multistage.naming import Run, name
 from multistage.network import MultiStageNet
+from multistage.report.paper import matching, published
 from multistage.training import Progress, Resumable, Samples, fit
 
 log = logging.getLogger(__name__)
@@ -115,29 +116,47 @@ def _perform(
             "test_accuracy": accuracy(predicted, labels, len(names)),
             "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
         }
-    confusion = multiclass_confusion_matrix(predicted, labels, len(names))
-    weights = save(net.state_dict())
-    durable.write(folder / runs.WEIGHTS, weights)
-    durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
-    return runs.finish(
-        folder,
-        {
+        confusion = multiclass_confusion_matrix(predicted, labels, len(names))
+        weights = save(net.state_dict())
+        durable.write(folder / runs.WEIGHTS, weights)
+        durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
+        per_class = [
+            {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
+        ]
+        record = {
             "run": name(config, folder),
             "config": dict(config),
             "overrides": list(run.overrides),
             "metrics": metrics,
-            "per_class": [
-                {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
-            ],
+            "per_class": per_class,
             "history": history.columns(),
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
             "device": str(device),
             "precision": "float32",
             "weights_sha256": durable.digest(weights),
+            **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
             **identity,
             **hardware.describe(),
-        },
+        }
+        if dashboards:
+            log_summary(dashboards, _summary(record, net, confusion))
+    return runs.finish(folder, record)
+
+
+def _summary(record: runs.Record, net: MultiStageNet, confusion: Tensor) -> Summary:
+    """What dashboards show of a run at its end."""
+    entry = matching(published(), record["config"])
+    before = network.from_config(record["config"], len(record["per_class"])).filter_banks[0].kernels
+    return Summary(
+        metrics=record["metrics"],
+        per_class=record["per_class"],
+        confusion=confusion.numpy(),
+        kernels_before=before.detach().numpy(),
+        kernels_after=net.filter_banks[0].kernels.detach().numpy(),
+        paper=None if entry is None else float(entry["value"]),
+        parameters=record["parameters"],
+        seconds=sum(record["seconds"].values()),
     )
 
 

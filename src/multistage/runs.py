@@ -38,6 +38,7 @@ CONFIG, METRICS, CONFUSION, WEIGHTS = "config.yaml", "metrics.csv", "confusion.c
 RESULT, FAILURE, LOCK = "result.json", "failure.json", ".lock"
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 
+
 class BusyError(MultistageError):
     """Another process does this run."""
 

@@ -214,6 +214,9 @@ def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) 
 
 def rerun(run: Run) -> str:
     """The command that does one run of a sweep again, into the same folder."""
-    kept = [f"{key}={run.config[key]}" for key, default in (("name", "adhoc"), ("output", "runs"))
-            if run.config[key] != default]
+    kept = [
+        f"{key}={run.config[key]}"
+        for key, default in (("name", "adhoc"), ("output", "runs"))
+        if run.config[key] != default
+    ]
     return shlex.join(["python", "train.py", *run.overrides, *kept])

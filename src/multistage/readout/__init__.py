@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from multistage.config import Config
-from multistage.readout.lbfgs import fit_lbfgs
 from multistage.history import History
+from multistage.readout.lbfgs import fit_lbfgs
 from multistage.readout.sgd import fit_sgd
 
 __all__ = ["fit", "fit_lbfgs", "fit_sgd"]

@@ -24,7 +24,7 @@ from multistage.runs import Record
 
 log = logging.getLogger(__name__)
 
-ARTIFACTS, CONFUSION, FILTERS = "artifacts", "confusion.csv", "filters.safetensors"
+ARTIFACTS, FILTERS = "artifacts", "filters.safetensors"
 
 KERNELS = "stages.0.filter_bank.kernels"
 """What the first stage's kernels are called in a run's weights."""
@@ -95,8 +95,8 @@ def publish(run_folder: Path, target: Path) -> Path:
         raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
     kept = folder(target, record)
     kept.mkdir(parents=True, exist_ok=True)
-    if (run_folder / CONFUSION).exists():
-        shutil.copyfile(run_folder / CONFUSION, kept / CONFUSION)
+    if (run_folder / runs.CONFUSION).exists():
+        shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
     before = network.from_config(record["config"], len(record["per_class"])).filter_banks[0].kernels.detach()
     try:
         with safe_open(run_folder / runs.WEIGHTS, framework="pt") as weights:
@@ -122,7 +122,7 @@ def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | Non
 
 def confusion(target: Path, record: Record) -> tuple[list[str], np.ndarray] | None:
     """Names of the classes, and counts [true class, predicted class], if published."""
-    file = folder(target, record) / CONFUSION
+    file = folder(target, record) / runs.CONFUSION
     if not file.exists():
         return None
     with file.open(encoding="utf-8", newline="") as lines:

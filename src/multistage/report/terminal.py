@@ -41,10 +41,7 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
     if len(values) > 1:
         spread = f" (mean {statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}, n={len(values)})"
     left = f"  about {duration(seconds_left)} left" if seconds_left else ""
-    return (
-        f"{position}  {record['run']}  {own:.2f} %{spread}"
-        f"  {duration(sum(record['seconds'].values()))}{left}"
-    )
+    return f"{position}  {record['run']}  {own:.2f} %{spread}  {duration(sum(record['seconds'].values()))}{left}"
 
 
 def duration(seconds: float) -> str:
