@@ -43,7 +43,7 @@ def record():
             config |= {f"model.{key}": value for key, value in preset.items()}
         overrides = [f"{key}={value}" for key, value in typed.items()]
         return {
-            "run": runs.cell(config) + suffix,
+            "run": naming.cell(config) + suffix,
             "config": config,
             "overrides": overrides,
             "metrics": {"test_accuracy": 0.5, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0},

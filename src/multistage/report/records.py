@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from multistage import runs
+from multistage import naming, runs
 from multistage.config import listing
 from multistage.runs import Record
 
