@@ -4,6 +4,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from multistage import composition
@@ -35,7 +36,7 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
   experiment {experiment}
   trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: conf/train.yaml has them all, with comments.
 
-Runs of a sweep follow each other, or go to a launcher of Hydra's: hydra/launcher=joblib (this machine), submitit_slurm.
+Runs follow each other, or go to Hydra's launchers: hydra/launcher=joblib (this machine), submitit_slurm (a cluster).
 Finished runs are not repeated, interrupted ones go on from their last epoch, failed ones wait for retry_failed=true.
 Results lie in runs/<name>/<data>/<model>/...; python predict.py RUN IMAGE uses them.
 Exit codes: 0 done, 1 failed, 2 bad configuration, 3 bad data, 4 some runs of a sweep failed, 130 and 143 interrupted.
@@ -124,26 +125,29 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
     command = " ".join(["python train.py", *arguments])
 
     def launch(todo: "Sequence[Run]") -> "list[Outcome]":
-        return launch_by_hydra([typed_jobs[run.folder] for run in todo], engine)
+        return launch_by_hydra([typed_jobs[run.folder] for run in todo], engine, planned[0].config["experiment"])
 
     return sweep(planned, launch, command, retry_failed=planned[0].config["retry_failed"])
 
 
-def launch_by_hydra(jobs: Sequence[Sequence[str]], engine: Sequence[str]) -> "list[Outcome]":
+def launch_by_hydra(jobs: Sequence[list[str]], engine: Sequence[str], experiment: str | None) -> "list[Outcome]":
     """Let a launcher of Hydra's do runs: in this process unless ``hydra/launcher`` names another."""
 
     with composition.hydra() as loader:
-        launcher = composition.launcher(loader, engine, job)
+        launcher = composition.launcher(loader, engine, partial(job, experiment))
+        # conf/experiment is a folder, so that Hydra itself takes the key for a group of files to choose from
+        jobs = [[word for word in typed if not word.startswith("experiment=")] for typed in jobs]
         return [done.return_value for done in launcher.launch(jobs, initial_job_idx=0)]
 
 
-def job(_: object) -> "Outcome":
+def job(experiment: str | None, _: object) -> "Outcome":
     """What a launcher calls, here or in a process elsewhere."""
     from hydra.core.hydra_config import HydraConfig
 
     from multistage.sweep import do
 
-    return do(composition.plan(HydraConfig.get().overrides.task), lambda run: execute(run, "none"))
+    typed = [*HydraConfig.get().overrides.task, *([f"experiment={experiment}"] if experiment else [])]
+    return do(composition.plan(typed), lambda run: execute(run, "none"))
 
 
 def _value(typed: Sequence[str], key: str) -> str | None:

@@ -1,7 +1,7 @@
 """Many runs as one thing: which are done, do the rest, show how it goes, and the table at the end.
 
-All states are read from the runs' folders (`multistage.runs`); whatever engine does the work, and however many processes
-share it, the same command again goes on where the folders say.
+All states are read from the runs' folders (`multistage.runs`): whatever engine does the work, and however many
+processes share it, the same command again goes on where the folders say.
 """
 
 import shlex

@@ -123,11 +123,12 @@ class Memory(Callback):
 
     Args:
         history: Takes each epoch's metrics.
+        learner: What is trained.
         choose: Keep the weights of the epoch with the highest ``validation_accuracy`` (the earliest of equals).
     """
 
-    def __init__(self, history: History, choose: bool) -> None:
-        self.history, self.choose = history, choose
+    def __init__(self, history: History, learner: nn.Module, choose: bool) -> None:
+        self.history, self.learner, self.choose = history, learner, choose
         self.best: dict[str, Tensor] = {}
         self.best_accuracy = -1.0
         self.earlier_seconds, self.started = 0.0, time.perf_counter()
@@ -142,7 +143,7 @@ class Memory(Callback):
         self.history.add(metrics, trainer.current_epoch + 1)
         if self.choose and metrics["validation_accuracy"] > self.best_accuracy:
             self.best_accuracy = metrics["validation_accuracy"]
-            self.best = {name: value.detach().cpu().clone() for name, value in module.module.state_dict().items()}
+            self.best = {name: value.detach().cpu().clone() for name, value in self.learner.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -205,7 +206,7 @@ def fit(
     order = EpochOrder(len(training[1]), batch_size, config["seed"])
     loader = DataLoader(TensorDataset(*training), sampler=order, batch_size=None)
     held_out = DataLoader(TensorDataset(*validation), batch_size=batch_size) if len(validation[1]) else None
-    memory = Memory(history, choose=held_out is not None)
+    memory = Memory(history, module, choose=held_out is not None)
     callbacks: list[Callback] = [memory]
     if resumable is not None:
         callbacks.append(EveryEpoch(resumable.folder, resumable.origin))

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import train
-from multistage import runs
+from multistage import naming
 from multistage.report import paper
 
 ROOT = Path(train.__file__).parent
@@ -35,7 +35,7 @@ def record():
     def make(accuracy=0.25, draw=0, seed=None, **settings):
         typed = {key.replace("__", "."): value for key, value in settings.items()} | {"draw": draw}
         typed["seed"] = draw if seed is None else seed
-        direct = {key: _typed(key, value) for key, value in typed.items() if key in runs.IN_PATH and key != "data"}
+        direct = {key: _typed(key, value) for key, value in typed.items() if key in naming.IN_PATH and key != "data"}
         planned, suffix = _planned(*(f"{key}={value}" for key, value in typed.items() if key not in direct))
         config = {**planned, **direct}
         if "model" in direct:

@@ -54,7 +54,7 @@ def from_file(path: Path) -> list[Record]:
 
 def path(record: Record) -> str:
     """The run's folder below ``runs/<name>``; records from before it was recorded have no further overrides."""
-    return record.get("run") or runs.cell(record["config"])
+    return record.get("run") or naming.cell(record["config"])
 
 
 def command(record: Record) -> str:
