@@ -1,5 +1,6 @@
 """Train one run, or a sweep of them, from a Hydra configuration."""
 
+import shlex
 import signal
 import sys
 import textwrap
@@ -122,7 +123,7 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
             jobs = composition.experiment(name, [word for word in words if not word.startswith("experiment=")])
         planned = [composition.plan(job) for job in jobs]
     typed_jobs = {run.folder: job for run, job in zip(planned, jobs, strict=True)}
-    command = " ".join(["python train.py", *arguments])
+    command = shlex.join(["python", "train.py", *arguments])
 
     def launch(todo: "Sequence[Run]") -> "list[Outcome]":
         return launch_by_hydra([typed_jobs[run.folder] for run in todo], engine, planned[0].config["experiment"])

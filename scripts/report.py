@@ -1,6 +1,6 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
-python scripts/report.py                    results/*/table.* and the table of README, from results/*/records.jsonl
+python scripts/report.py                    results/*/table.*, results/index.html and the table of README, from records
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
 
@@ -8,8 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from multistage import durable
 from multistage.errors import MultistageError
-from multistage.report import readme
+from multistage.report import artifacts, page, readme
 from multistage.report.paper import published
 from multistage.report.publish import RECORDS, publish, texts
 from multistage.report.records import collect, from_file, merge, path, to_lines
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
         write_readme(root, entries)
+        print(page.write(root / "results"))
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,7 +61,8 @@ def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None
     texts(target.parent.name, records, entries)  # refuses before anything is written
     found, names = {path(record) for record in collected}, {path(record) for record in before}
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(to_lines(records), encoding="utf-8")
+    durable.write(target, to_lines(records).encode())
+    artifacts.publish_best(runs, target.parent, records)
     print(f"{target}: {len(records)} runs, {len(found - names)} of them new")
     for name in replaced:
         print(f"replaced: {name}")
@@ -73,7 +76,7 @@ def write_readme(root: Path, entries: list[Record]) -> None:
     text = file.read_text(encoding="utf-8")
     new = readme.insert(text, readme.table(from_file(root / "results" / "first_light" / RECORDS), entries))
     if new != text:
-        file.write_text(new, encoding="utf-8")
+        durable.write(file, new.encode())
         print(file)
 
 

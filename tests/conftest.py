@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-import train
+from multistage import composition, protocol
 
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
@@ -15,10 +15,12 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path / "data"))
     yield
-    train._compose.cache_clear()
+    composition._composed.cache_clear()
+    composition._defaults.cache_clear()
+    protocol._load_data.cache_clear()
 
 
 @pytest.fixture
 def plan(tmp_path):
     """Compose and check a run on generated images, as the command line does."""
-    return lambda *overrides: train.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))
+    return lambda *overrides: composition.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))

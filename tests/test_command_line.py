@@ -1,6 +1,7 @@
 """The commands: most in this process, by their `main`; what only a process can show, in one of its own."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -174,17 +175,27 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
     result = command(train, *arguments)
     assert result.code == 4
     assert len(list(tmp_path.rglob("result.json"))) == 1
-    assert "failed: " in result.errors
+    assert "1 runs failed:" in result.errors
+    assert "training diverged in epoch 1" in result.errors
     assert "Traceback" not in result.errors
+    again = command(train, *arguments)  # neither the finished nor the failed one is repeated
+    assert again.code == 4
+    assert again.output.startswith("2 runs, 1 done, 0 to do, 1 failed before (retry_failed=true does them again)")
+    rerun = next(line for line in again.errors.splitlines() if line.startswith("    python train.py"))
+    alone = command(train, *shlex.split(rerun)[2:])
+    assert alone.code == 1
+    assert "training diverged" in alone.errors
 
 
-def test_what_an_older_run_left_is_no_success_of_a_sweep(command, tmp_path, monkeypatch):
+def test_what_an_older_version_left_is_refused_by_a_sweep(command, tmp_path, monkeypatch):
     arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
     assert command(train, *arguments).code == 0
     monkeypatch.setattr("multistage.runs.RESULTS_VERSION", 999)
     result = command(train, *arguments)
-    assert result.code == 4
-    assert "results_version" in result.errors
+    assert result.code == 2
+    assert "results_version was 1, is 999" in result.errors
+    assert command(train, *arguments, "overwrite=changed").code == 0
+    assert "1 done" in command(train, *arguments).output
 
 
 def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):

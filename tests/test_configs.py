@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import train
-from multistage import config, network
+from multistage import composition, config, network
 from multistage.errors import ConfigError
 
-MODELS = sorted(p.stem for p in (train.CONF / "model").glob("*.yaml"))
-DATA_SETS = sorted(p.stem for p in (train.CONF / "data").glob("*.yaml"))
-GEOMETRIES = sorted(p.stem for p in (train.CONF / "geometry").glob("*.yaml"))
-LOGGERS = sorted(p.stem for p in (train.CONF / "logger").glob("*.yaml"))
+MODELS = sorted(p.stem for p in (composition.CONF / "model").glob("*.yaml"))
+DATA_SETS = sorted(p.stem for p in (composition.CONF / "data").glob("*.yaml"))
+GEOMETRIES = sorted(p.stem for p in (composition.CONF / "geometry").glob("*.yaml"))
+LOGGERS = sorted(p.stem for p in (composition.CONF / "logger").glob("*.yaml"))
 
 
 def forward_and_backward(run_config):
@@ -34,12 +34,12 @@ def test_every_model_learns_in_every_parameter(plan, model, stages):
 
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_every_data_set_has_a_geometry_that_fits(name):
-    forward_and_backward(train.plan([f"data={name}"]).config)
+    forward_and_backward(composition.plan([f"data={name}"]).config)
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_every_geometry_is_some_data_sets(name):
-    assert name in {train.plan([f"data={data}"]).config["geometry"] for data in DATA_SETS}
+    assert name in {composition.plan([f"data={data}"]).config["geometry"] for data in DATA_SETS}
 
 
 @pytest.mark.parametrize("name", LOGGERS)
@@ -58,18 +58,17 @@ def test_data_sets_on_disk_are_those_the_checker_knows():
 
 def test_a_sixteenth_preset_is_one_yaml(tmp_path, monkeypatch):
     conf = tmp_path / "conf"
-    shutil.copytree(train.CONF, conf)
+    shutil.copytree(composition.CONF, conf)
     (conf / "model" / "relu_lcn_maxpool.yaml").write_text("rectify: relu\nnormalise: lcn\npool: max\n")
-    monkeypatch.setattr(train, "CONF", conf)
-    train._compose.cache_clear()
-    run = train.plan(["data=fake", "model=relu_lcn_maxpool"])
+    monkeypatch.setattr(composition, "CONF", conf)
+    run = composition.plan(["data=fake", "model=relu_lcn_maxpool"])
     forward_and_backward(run.config)
     assert "relu_lcn_maxpool" in str(run.folder)
     assert "relu_lcn_maxpool" in train.help_text()
 
 
 def test_defaults_are_those_of_the_design(plan):
-    defaults = train.plan([]).config
+    defaults = composition.plan([]).config
     wanted = {
         "model": "abs_lcn_avgpool",
         "stages": 2,
@@ -89,11 +88,13 @@ def test_defaults_are_those_of_the_design(plan):
 
 
 def test_the_paper_networks_have_the_papers_sizes():
-    sizes = {name: network.from_config(train.plan([f"data={name}"]).config, 10).num_features for name in DATA_SETS}
+    sizes = {
+        name: network.from_config(composition.plan([f"data={name}"]).config, 10).num_features for name in DATA_SETS
+    }
     assert sizes["caltech101"] == 4096
     assert sizes["mnist"] == 1024
     assert sizes["norb"] == 864
-    assert network.from_config(train.plan(["data=caltech101", "stages=1"]).config, 10).num_features == 43264
+    assert network.from_config(composition.plan(["data=caltech101", "stages=1"]).config, 10).num_features == 43264
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,6 @@ def test_good_settings_are_accepted(plan, overrides):
 
 
 def test_a_sweep_is_expanded_as_hydra_does():
-    jobs = train.expand(["model=avgpool,maxpool", "seed=range(3)", "data=fake"])
+    jobs = composition.expand(["model=avgpool,maxpool", "seed=range(3)", "data=fake"])
     assert len(jobs) == 6
     assert ["model=maxpool", "seed=2", "data=fake"] in jobs

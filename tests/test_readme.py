@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import train
+from multistage import composition
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,8 +20,10 @@ def test_every_training_command_of_the_readme_is_accepted():
     for line in COMMANDS:
         if match := re.search(r"python train\.py(.*?)(?:\s{2,}|$)", line):
             overrides = [word for word in match[1].partition("#")[0].split() if not word.startswith("-")]
-            for job in train.expand(overrides):
-                train.plan(job)
+            name = next((word.partition("=")[2] for word in overrides if word.startswith("experiment=")), None)
+            rest = [word for word in overrides if not word.startswith("experiment=")]
+            for job in composition.experiment(name, rest) if name else composition.expand(overrides):
+                composition.plan(job)
             checked += 1
     assert checked >= 5
 

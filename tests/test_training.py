@@ -1,9 +1,12 @@
+import csv
+
 import pytest
 import torch
 from torch import nn
 
 import multistage
-from multistage import data, network, protocol, runs, training
+from multistage import composition, data, network, protocol, runs, training
+from multistage.history import History
 from multistage.quiet import quiet
 
 
@@ -11,7 +14,7 @@ from multistage.quiet import quiet
 def do():
     def do(run):
         with quiet():
-            return protocol.run(run.config, run.folder, "none")
+            return protocol.run(run, "none")
 
     return do
 
@@ -20,7 +23,9 @@ def test_a_run_leaves_what_the_design_says(plan, do):
     run = plan("trainer.max_epochs=3")
     record = do(run)
     assert {p.name for p in run.folder.iterdir()} == {
+        ".lock",
         "config.yaml",
+        "confusion.csv",
         "metrics.csv",
         "weights.safetensors",
         "result.json",
@@ -35,7 +40,16 @@ def test_a_run_leaves_what_the_design_says(plan, do):
     assert record["parameters"] == sum(p.numel() for p in multistage.load(run.folder).parameters())
     for key in ("versions", "hardware", "device", "precision", "threads", "split_hash", "data_hash", "results_version"):
         assert record[key]
-    assert "train_loss" in (run.folder / "metrics.csv").read_text()
+    table = list(csv.DictReader((run.folder / "metrics.csv").read_text().splitlines()))
+    assert [float(row["train_loss"]) for row in table] == record["history"]["train_loss"]
+    assert record["history"]["epoch"] == [1, 2, 3]
+    confusion = list(csv.DictReader((run.folder / "confusion.csv").read_text().splitlines()))
+    for entry, row in zip(record["per_class"], confusion, strict=True):
+        assert row.pop("true class") == entry["name"]
+        assert int(row[entry["name"]]) == entry["correct"]
+        assert sum(map(int, row.values())) == entry["total"]
+    repeated = composition.plan(record["overrides"]).config
+    assert [k for k, v in run.config.items() if repeated[k] != v] == ["output"]
 
 
 def test_training_learns_and_loading_gives_the_same_network(plan, do):
@@ -132,17 +146,15 @@ def test_test_images_are_not_needed_for_training(plan, tmp_path):
     dataset.images[split.test] = 255
     dataset.labels[split.test] = -1
     with quiet():
-        protocol.train(run.config, dataset, split, tmp_path, [], "none")
+        protocol.train(run.config, dataset, split, History(), "none")
 
 
-def test_checkpoints_hold_tensors_and_plain_values_only(plan, do, monkeypatch, tmp_path):
-    kept = []
-    monkeypatch.setattr("pathlib.Path.unlink", lambda path, missing_ok=False: kept.append(path))
-    run = plan("trainer.max_epochs=1", "data.validation=5")
-    do(run)
-    for name in ("last.ckpt", "best.ckpt"):
-        checkpoint = torch.load(run.folder / name, weights_only=True)
-        assert "module.stages.0.filter_bank.kernels" in checkpoint["state_dict"]
+def test_a_diverged_run_is_marked_failed(plan, do):
+    run = plan("optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none")
+    with pytest.raises(training.DivergedError):
+        do(run)
+    assert runs.state(run.folder) == "failed"
+    assert runs.failure(run.folder)["kind"] == "DivergedError"
 
 
 def test_a_diverged_run_is_stopped_and_leaves_no_record(plan, do):
@@ -179,7 +191,7 @@ def test_lightning_does_what_a_bare_loop_does(plan, tmp_path):
     split = data.split(dataset, run.config)
     x, y = dataset.pixels(split.train), dataset.labels[split.train]
     with quiet():
-        trained, *_ = protocol.train(run.config, dataset, split, tmp_path, [], "none")
+        trained, _ = protocol.train(run.config, dataset, split, History(), "none")
 
     net = network.from_config(run.config, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)

@@ -124,11 +124,12 @@ class Memory(Callback):
     Args:
         history: Takes each epoch's metrics.
         learner: What is trained.
+        order: Learns in which epoch it goes on; Lightning takes the first batch of a resumed run before it says so.
         choose: Keep the weights of the epoch with the highest ``validation_accuracy`` (the earliest of equals).
     """
 
-    def __init__(self, history: History, learner: nn.Module, choose: bool) -> None:
-        self.history, self.learner, self.choose = history, learner, choose
+    def __init__(self, history: History, learner: nn.Module, order: EpochOrder, choose: bool) -> None:
+        self.history, self.learner, self.order, self.choose = history, learner, order, choose
         self.best: dict[str, Tensor] = {}
         self.best_accuracy = -1.0
         self.earlier_seconds, self.started = 0.0, time.perf_counter()
@@ -155,6 +156,7 @@ class Memory(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history.restore(state_dict["rows"])
+        self.order.set_epoch(len(state_dict["rows"]))
         self.best, self.best_accuracy = state_dict["best"], state_dict["best_accuracy"]
         self.earlier_seconds = state_dict["seconds"]
 
@@ -206,7 +208,7 @@ def fit(
     order = EpochOrder(len(training[1]), batch_size, config["seed"])
     loader = DataLoader(TensorDataset(*training), sampler=order, batch_size=None)
     held_out = DataLoader(TensorDataset(*validation), batch_size=batch_size) if len(validation[1]) else None
-    memory = Memory(history, module, choose=held_out is not None)
+    memory = Memory(history, module, order, choose=held_out is not None)
     callbacks: list[Callback] = [memory]
     if resumable is not None:
         callbacks.append(EveryEpoch(resumable.folder, resumable.origin))

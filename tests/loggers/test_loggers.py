@@ -125,7 +125,7 @@ def test_results_are_the_same_with_a_dashboard_that_fails(plan, monkeypatch):
         run = plan("trainer.max_epochs=1", *settings)
         hardware.prepare()
         with quiet():
-            record = protocol.run(run.config, run.folder, "none")
+            record = protocol.run(run, "none")
         return (run.folder / "weights.safetensors").read_bytes(), record["metrics"]
 
     expected = result("name=a")

@@ -2,13 +2,14 @@ import pytest
 from loggers.example import SUMMARY, random_states, whole_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from multistage import composition
+
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory):
-    import train
 
     folder = tmp_path_factory.mktemp("tensorboard")
-    config = train.plan(("data=fake", "logger=tensorboard")).config
+    config = composition.plan(("data=fake", "logger=tensorboard")).config
     (folder / "tensorboard").mkdir()
     (folder / "tensorboard" / "events.out.tfevents.old").touch()
     before = random_states()

@@ -12,8 +12,7 @@ import wandb
 import yaml
 from loggers.example import SUMMARY, random_states, whole_run
 
-import train
-from multistage import loggers
+from multistage import composition, loggers
 from multistage.loggers import wandb_run
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +36,7 @@ def history(records):
 def offline(tmp_path_factory):
     """A real offline run: its folder, its summary and its records as wandb reads them."""
     folder = tmp_path_factory.mktemp("run")
-    config = train.plan(("data=fake", "logger=wandb", "name=first", "optimizer.lr=0.1")).config
+    config = composition.plan(("data=fake", "logger=wandb", "name=first", "optimizer.lr=0.1")).config
     (folder / "wandb" / "offline-run-interrupted").mkdir(parents=True)
     (folder / "wandb" / "offline-run-interrupted" / "run-interrupted.wandb").touch()
     before = random_states()
@@ -178,8 +177,8 @@ def test_online_without_a_server_is_offline(plan, tmp_path, monkeypatch, warned,
 def test_online_with_a_key_but_no_network_is_offline(tmp_path):
     """In a process of its own, since wandb reads its settings once; nothing listens at the address."""
     code = (
-        "import train; from loggers.example import whole_run; from pathlib import Path\n"
-        "config = train.plan(('data=fake', 'logger=wandb', 'logger.mode=online')).config\n"
+        "from multistage import composition; from loggers.example import whole_run; from pathlib import Path\n"
+        "config = composition.plan(('data=fake', 'logger=wandb', 'logger.mode=online')).config\n"
         f"whole_run(config, Path({str(tmp_path)!r}))\n"
     )
     paths = [str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]
@@ -259,7 +258,7 @@ def test_each_parameter_of_the_sweep_can_be_typed():
     }
     for turn in range(max(map(len, choices.values()))):
         values = {"args": {key: {"value": found[turn % len(found)]} for key, found in choices.items()}}
-        config = train.plan(create_sweep_command_args(values)["args_no_hyphens"]).config
+        config = composition.plan(create_sweep_command_args(values)["args_no_hyphens"]).config
         assert {key: config[key] for key in choices} == {key: value["value"] for key, value in values["args"].items()}
         assert config["logger.mode"] == "online"
         assert config["data.validation"] > 0

@@ -2,22 +2,20 @@
 
 import random
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
 
-import train
-from multistage import naming
+from multistage import composition, naming
 from multistage.report import paper
 
-ROOT = Path(train.__file__).parent
+ROOT = composition.CONF.parent
 
 
 @cache
 def _planned(*overrides):
     """What the command line makes of overrides, composed once: the configuration, what its folder ends in."""
-    run = train.plan(overrides)
+    run = composition.plan(overrides)
     return run.config, run.folder.name.removeprefix("draw-0-seed-0")
 
 

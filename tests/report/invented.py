@@ -4,17 +4,16 @@ import json
 import math
 import random
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-import train
+from multistage import composition, runs
 from multistage.report import artifacts
 
 COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool")
-PRESETS = Path(train.__file__).parent / "conf" / "model"
+PRESETS = composition.CONF.parent / "conf" / "model"
 PROTOCOLS = {
     "digits": (("true", "softmax"), ("false", "lbfgs")),
     "caltech101": (("false", "lbfgs"), ("false", "sgd")),
@@ -23,7 +22,7 @@ PROTOCOLS = {
 
 @cache
 def _plan(data):
-    return dict(train.plan([f"data={data}", "name=ablation"]).config)
+    return dict(composition.plan([f"data={data}", "name=ablation"]).config)
 
 
 def records(draws=5):
@@ -55,7 +54,7 @@ def publish(results, made):
         names = [entry["name"] for entry in classes]
         lines = [["", *names], *([name, *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True))]
         text = "".join(",".join(line) + "\n" for line in lines)
-        (target / artifacts.CONFUSION).write_text(text, encoding="utf-8")
+        (target / runs.CONFUSION).write_text(text, encoding="utf-8")
         k, maps = record["config"]["geometry.stage1.kernel"], record["config"]["geometry.stage1.maps"]
         before = generator.uniform(-1 / k, 1 / k, (maps, 1, k, k)).astype(np.float32)
         wave = np.sin(np.arange(k)[None, :, None] * generator.uniform(-1, 1, (maps, 1, 1)) * 2 + np.arange(k) * 0.8)

@@ -15,7 +15,7 @@ def finished(plan):
     """A refined run of one epoch on generated images, and its record."""
     run = plan("geometry=mnist", "data.image_size=16", "stages=1", "trainer.max_epochs=1")
     with quiet():
-        return run.folder, protocol.run(run.config, run.folder, "none")
+        return run.folder, protocol.run(run, "none")
 
 
 def test_published_filters_are_those_of_the_seed_and_of_the_weights(finished, tmp_path):

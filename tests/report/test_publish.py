@@ -138,7 +138,7 @@ def test_runs_that_cannot_be_published_change_nothing(repository, finish, record
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
-    assert {"none": "no finished run", "damaged": "damaged", "mixed": "data_hash"}[kind] in error
+    assert {"none": "no finished run", "damaged": "damaged", "mixed": "cannot stand in one table"}[kind] in error
     assert {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()} == before
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-import train
+from multistage import composition
 from multistage.report import readme, records
 
 ROOT = Path(__file__).parents[2]
@@ -14,7 +14,7 @@ def test_the_command_of_an_old_record_repeats_its_settings(record):
     del wanted["overrides"]
     command = records.command(wanted)
     assert command == "python train.py data=caltech101 model=lcn_maxpool refine=false readout=sgd"
-    repeated = train.plan(command.split()[2:]).config
+    repeated = composition.plan(command.split()[2:]).config
     assert {**repeated, "data.root": None} == {**wanted["config"], "data.root": None}
 
 

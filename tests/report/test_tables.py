@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-import train
+from multistage import composition
 from multistage.errors import MultistageError
 from multistage.report import layout, tables
 from multistage.report.cells import cells
@@ -108,7 +108,7 @@ def test_each_line_of_the_csv_leads_to_its_runs(ablation, published):
 def test_a_command_of_the_csv_repeats_the_run(record, published):
     run = record(data="digits", optimizer__lr=0.1)
     (line,) = rows(tables.to_csv(cells([run]), published))
-    repeated = train.plan(shlex.split(line["commands"])[2:]).config
+    repeated = composition.plan(shlex.split(line["commands"])[2:]).config
     assert {**repeated, "data.root": None} == {**run["config"], "data.root": None}
 
 

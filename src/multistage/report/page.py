@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from multistage import durable
 from multistage.report import captions, figures, layout, pictures
 from multistage.report.artifacts import best, confusion, filters
 from multistage.report.cells import Cell, cells
@@ -59,7 +60,7 @@ class Place:
 def write(results: Path) -> Path:
     """Write ``index.html`` into the folder of published results; see `document`."""
     target = results / "index.html"
-    target.write_text(document(results), encoding="utf-8", newline="\n")
+    durable.write(target, document(results).encode())
     return target
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from multistage import durable
 from multistage.report import plot, tables
 from multistage.report.cells import cells
 from multistage.report.layout import tables as layout
@@ -52,7 +53,7 @@ def publish(folder: Path, published: Sequence[Record], redraw: bool = False) -> 
     for name, text in contents.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+            durable.write(path, text.encode())
             changed.append(path)
     digests, path = metadata(records, contents), folder / PICTURE
     if redraw or plot.carried(path) != digests:

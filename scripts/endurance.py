@@ -1,0 +1,330 @@
+"""Kill a sweep again and again, and see whether anything is lost, repeated or changed.
+
+    python scripts/endurance.py                        100 kills at random, 20 aimed at writing, 30 resumed runs
+    python scripts/endurance.py --random 5 --aimed 3 --resumed 2
+
+Processes are real and the signal is SIGKILL. Each is forked from this one, which has imported everything and computed
+nothing, so that kills fall into the work and not into the import of torch. One thread each. Exit code 1 if a promise
+was broken; what was seen is printed.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import train  # noqa: E402
+from multistage import checkpoint, durable, protocol, readout, runs, sweep, training  # noqa: E402, F401
+from multistage.report import publish  # noqa: E402
+from multistage.report.paper import published  # noqa: E402
+from multistage.report.records import collect, from_file, to_lines  # noqa: E402
+
+NAME = "endurance"
+SWEEP = [
+    "-m",
+    "data=fake",
+    "model=lcn_maxpool,abs_lcn_avgpool",
+    "draw=0,1,2",
+    "seed=${draw}",
+    "trainer.max_epochs=4",
+    "data.validation=5",
+    f"name={NAME}",
+]
+RUN = ["data=fake", "model=lcn_maxpool", "trainer.max_epochs=3", "data.validation=5", f"name={NAME}"]
+
+PROVENANCE = ("seconds", "commit", "dirty", "checksum")
+"""What may differ between two records of the same run; so may the folder of all runs."""
+
+Sabotage = Callable[[], None]
+"""What a process does to itself before it starts, so that it dies at a certain place."""
+
+
+def die(*_: object, **__: object) -> Any:
+    """Be killed here and now."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forked(work: Callable[[], int], after: float | None = None) -> int:
+    """Do something in a process of its own; killed `after` seconds if it still runs then.
+
+    Returns:
+        Its exit code; -9 if it was killed.
+    """
+    child = os.fork()
+    if child == 0:
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+        ):
+            code = work()
+        os._exit(code)
+    deadline = None if after is None else time.monotonic() + after
+    while True:
+        done, status = os.waitpid(child, 0 if deadline is None else os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if deadline is not None and time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            deadline = None
+        time.sleep(0.002)
+
+
+def do(arguments: list[str], output: Path, sabotage: Sabotage | None = None, after: float | None = None) -> int:
+    """`train.py` with these arguments, in a process that may be killed or kill itself."""
+
+    def work() -> int:
+        if sabotage is not None:
+            sabotage()
+        return train.main([*arguments, f"output={output}"])
+
+    return forked(work, after)
+
+
+def results(output: Path) -> dict[str, Any]:
+    """Everything that runs leave and that may not depend on how often they were killed, by file."""
+    found: dict[str, Any] = {}
+    for path in sorted((output / NAME).rglob(runs.RESULT)):
+        record = runs.read(path.parent)
+        assert record is not None
+        same = {key: value for key, value in record.items() if key not in PROVENANCE}
+        same["config"] = {key: value for key, value in record["config"].items() if key != "output"}
+        found[str(path.relative_to(output))] = json.dumps(same, sort_keys=True)
+        for name in (runs.METRICS, runs.CONFUSION, runs.WEIGHTS):
+            found[str((path.parent / name).relative_to(output))] = (path.parent / name).read_bytes()
+    return found
+
+
+def stamps(output: Path) -> dict[Path, tuple[int, int]]:
+    """Which record files there are: path to (inode, time of writing)."""
+    paths = (output / NAME).rglob(runs.RESULT)
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+
+def table(output: Path) -> str:
+    """The table of all runs, as it is published."""
+    return publish.texts(NAME, collect(output / NAME), published())["table.md"]
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """An empty folder, for runs."""
+    with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
+        yield Path(folder) / "runs"
+
+
+class BrokenError(Exception):
+    """A promise was not kept."""
+
+
+def expect(kept: bool, promise: str) -> None:
+    """Stop if a promise is broken."""
+    if not kept:
+        raise BrokenError(promise)
+
+
+def until_done(output: Path, attempt: Callable[[], int], reference: dict[str, Any]) -> int:
+    """Start a sweep again and again until it ends by itself; nothing finished may be touched meanwhile.
+
+    Returns:
+        How often it was killed.
+    """
+    kills = 0
+    while True:
+        before = stamps(output)
+        code = attempt()
+        expect(before.items() <= stamps(output).items(), "a finished run is kept and not repeated")
+        if code == 0:
+            expect(results(output) == reference, "every result is that of a sweep that was never killed")
+            return kills
+        expect(code == -signal.SIGKILL, f"a sweep that is started again goes on (it ended with {code})")
+        kills += 1
+
+
+def kill_at_random(count: int, reference: dict[str, Any], seconds: float, chance: random.Random) -> None:
+    """Kill sweeps at moments spread evenly over the time that one takes."""
+    kills = sweeps = 0
+    while kills < count:
+        with scratch() as output:
+            kills += until_done(
+                output,
+                lambda: do(SWEEP, output, after=chance.uniform(0, seconds / 3)),
+                reference,
+            )
+        sweeps += 1
+    print(f"{kills} kills at random over {sweeps} sweeps: nothing lost, repeated or changed", flush=True)
+
+
+def aimed(name: str, stage: str, number: int) -> Sabotage:
+    """Die while the file `name` is written for the `number`-th time: half written, written but not renamed, renamed."""
+
+    def sabotage() -> None:
+        whole, left = durable.write, [number]
+
+        def write(path: Path, content: bytes) -> None:
+            if path.name == name:
+                left[0] -= 1
+                if left[0] == 0 and stage == "half":
+                    path.with_name(f".{path.name}.new").write_bytes(content[: len(content) // 2])
+                    die()
+                if left[0] == 0:
+                    target = durable.os if stage == "written" else durable
+                    setattr(target, "fsync" if stage == "written" else "_flush_folder", die)
+            whole(path, content)
+
+        durable.write = write
+
+    return sabotage
+
+
+STAGES = ("half", "written", "renamed")
+
+
+def kill_at_writing(count: int, reference: dict[str, Any]) -> None:
+    """Kill sweeps, and the making of tables, while they write."""
+    targets = [
+        (name, stage, number)
+        for number in (1, 2, 5)
+        for name in (runs.CHECKPOINT, runs.RESULT, "table.md")
+        for stage in STAGES
+    ]
+    for name, stage, number in (targets * count)[:count]:
+        with scratch() as output:
+            if name == "table.md":
+                expect(do(SWEEP, output) == 0, "a sweep ends by itself")
+                target = output.parent / "results" / NAME
+                expect(make_tables(output, target, aimed(name, stage, 1)) == -signal.SIGKILL, "it was killed")
+                expect(make_tables(output, target) == 0, "tables can be made again")
+                expect((target / name).read_text(encoding="utf-8") == table(output), "the table is whole")
+            else:
+                expect(do(SWEEP, output, aimed(name, stage, number)) == -signal.SIGKILL, f"{name} is written")
+                until_done(output, lambda: do(SWEEP, output), reference)
+    print(f"{count} kills aimed at the writing of checkpoints, records and tables: nothing lost or torn", flush=True)
+
+
+def make_tables(output: Path, target: Path, sabotage: Sabotage | None = None) -> int:
+    """Publish the runs of a sweep, in a process that may kill itself."""
+
+    def work() -> int:
+        if sabotage is not None:
+            sabotage()
+        target.mkdir(parents=True, exist_ok=True)
+        durable.write(target / publish.RECORDS, to_lines(collect(output / NAME)).encode())
+        for name, text in publish.texts(NAME, from_file(target / publish.RECORDS), published()).items():
+            durable.write(target / name, text.encode())
+        return 0
+
+    return forked(work)
+
+
+def at_call(owner: Any, method: str, number: int, after: bool) -> Sabotage:
+    """Die at the `number`-th call of a method, before or after it has done its work."""
+
+    def sabotage() -> None:
+        original, left = getattr(owner, method), [number]
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0 and not after:
+                die()
+            result = original(*arguments, **named)
+            if left[0] == 0:
+                die()
+            return result
+
+        setattr(owner, method, called)
+
+    return sabotage
+
+
+def kill_points() -> list[tuple[str, Sabotage]]:
+    """Thirty places of a run with three epochs of four batches: start, middle and end of epochs, and the end of all."""
+    steps = [
+        (
+            f"batch {number}, {'after' if after else 'before'} its loss",
+            training.Classifier,
+            "training_step",
+            number,
+            after,
+        )
+        for number in range(1, 13)
+        for after in (False, True)
+    ]
+    ends = [
+        (
+            f"end of epoch {number}, {'after' if after else 'before'} its checkpoint",
+            checkpoint.EveryEpoch,
+            "on_train_epoch_end",
+            number,
+            after,
+        )
+        for number in (1, 2)
+        for after in (False, True)
+    ]
+    last = [
+        ("after the last checkpoint", checkpoint.EveryEpoch, "on_train_epoch_end", 3, True),
+        ("before the record", runs, "finish", 1, False),
+    ]
+    return [(name, at_call(owner, method, number, after)) for name, owner, method, number, after in steps + ends + last]
+
+
+def resume(count: int) -> None:
+    """Kill a run at `count` of thirty places and go on: every byte as if it had never been killed."""
+    points = kill_points()
+    with scratch() as output:
+        expect(do(RUN, output) == 0, "a run ends by itself")
+        reference = results(output)
+    for name, sabotage in points[:: max(1, len(points) // count)][:count]:
+        with scratch() as output:
+            expect(do(RUN, output, sabotage) == -signal.SIGKILL, f"the run was killed at: {name}")
+            expect(do(RUN, output) == 0, "a run that was killed goes on")
+            expect(results(output) == reference, f"resumed equals uninterrupted, killed at: {name}")
+    print(
+        f"{count} runs resumed after a kill at as many places: equal to the uninterrupted one, to the bit", flush=True
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, kill, report; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--random", type=int, default=100, metavar="N", help="kills at random moments (default: 100)")
+    parser.add_argument(
+        "--aimed", type=int, default=20, metavar="N", help="kills while a file is written (default: 20)"
+    )
+    parser.add_argument("--resumed", type=int, default=30, metavar="N", help="places to resume from, at most 30")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    try:
+        resume(options.resumed)
+        with scratch() as output:
+            started = time.monotonic()
+            expect(do(SWEEP, output) == 0, "a sweep ends by itself")
+            seconds, reference, whole = time.monotonic() - started, results(output), table(output)
+            shutil.rmtree(output)
+            until_done(output, lambda: do(SWEEP, output, after=seconds / 2), reference)
+            expect(table(output) == whole, "the final table is that of a sweep that was never killed")
+        kill_at_random(options.random, reference, seconds, random.Random(options.seed))
+        kill_at_writing(options.aimed, reference)
+    except BrokenError as promise:
+        print(f"broken: {promise}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
