@@ -1,7 +1,7 @@
-"""Kill a sweep again and again, and see whether anything is lost, repeated or changed.
+"""Kill sweeps again and again, let several processes share one, and see whether anything is lost, repeated or changed.
 
     python scripts/endurance.py                        100 kills at random, 20 aimed at writing, 30 resumed runs
-    python scripts/endurance.py --random 5 --aimed 3 --resumed 2
+    python scripts/endurance.py --random 5 --aimed 3 --resumed 2 --processes 2
 
 Processes are real and the signal is SIGKILL. Each is forked from this one, which has imported everything and computed
 nothing, so that kills fall into the work and not into the import of torch. One thread each. Exit code 1 if a promise
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import train  # noqa: E402
-from multistage import checkpoint, durable, protocol, readout, runs, sweep, training  # noqa: E402, F401
+from multistage import checkpoint, composition, durable, protocol, readout, runs, sweep, training  # noqa: E402, F401
 from multistage.report import publish  # noqa: E402
 from multistage.report.paper import published  # noqa: E402
 from multistage.report.records import collect, from_file, to_lines  # noqa: E402
@@ -38,9 +38,9 @@ SWEEP = [
     "-m",
     "data=fake",
     "model=lcn_maxpool,abs_lcn_avgpool",
-    "draw=0,1,2",
+    "draw=0,1",
     "seed=${draw}",
-    "trainer.max_epochs=4",
+    "trainer.max_epochs=3",
     "data.validation=5",
     f"name={NAME}",
 ]
@@ -137,34 +137,30 @@ def expect(kept: bool, promise: str) -> None:
         raise BrokenError(promise)
 
 
-def until_done(output: Path, attempt: Callable[[], int], reference: dict[str, Any]) -> int:
-    """Start a sweep again and again until it ends by itself; nothing finished may be touched meanwhile.
-
-    Returns:
-        How often it was killed.
-    """
-    kills = 0
-    while True:
+def until_done(output: Path, attempt: Callable[[], int], reference: dict[str, Any]) -> None:
+    """Start a sweep again and again until it ends by itself; nothing finished may be touched meanwhile."""
+    code = -signal.SIGKILL
+    while code != 0:
         before = stamps(output)
         code = attempt()
         expect(before.items() <= stamps(output).items(), "a finished run is kept and not repeated")
-        if code == 0:
-            expect(results(output) == reference, "every result is that of a sweep that was never killed")
-            return kills
-        expect(code == -signal.SIGKILL, f"a sweep that is started again goes on (it ended with {code})")
-        kills += 1
+        expect(code in (0, -signal.SIGKILL), f"a sweep that is started again goes on (it ended with {code})")
+    expect(results(output) == reference, "every result is that of a sweep that was never killed")
 
 
 def kill_at_random(count: int, reference: dict[str, Any], seconds: float, chance: random.Random) -> None:
-    """Kill sweeps at moments spread evenly over the time that one takes."""
+    """Kill sweeps at moments spread evenly over the third of the time that one takes."""
     kills = sweeps = 0
+
+    def attempt() -> int:
+        nonlocal kills
+        code = do(SWEEP, output, after=chance.uniform(0, seconds / 3) if kills < count else None)
+        kills += code != 0
+        return code
+
     while kills < count:
         with scratch() as output:
-            kills += until_done(
-                output,
-                lambda: do(SWEEP, output, after=chance.uniform(0, seconds / 3)),
-                reference,
-            )
+            until_done(output, attempt, reference)
         sweeps += 1
     print(f"{kills} kills at random over {sweeps} sweeps: nothing lost, repeated or changed", flush=True)
 
@@ -298,6 +294,36 @@ def resume(count: int) -> None:
     )
 
 
+def share(processes: int, reference: dict[str, Any]) -> None:
+    """Several processes do one sweep, each in an order of its own: no run twice, and the same results."""
+    with scratch() as output:
+        done = output.parent / "done"
+
+        def count() -> None:
+            finish = runs.finish
+
+            def counted(folder: Path, record: runs.Record) -> runs.Record:
+                with done.open("a", encoding="utf-8") as file:
+                    file.write(f"{folder}\n")
+                return finish(folder, record)
+
+            runs.finish = counted
+
+        orders = [SWEEP, [word.replace("0,1", "1,0") for word in SWEEP], sorted(SWEEP, reverse=True)]
+        children = []
+        for number in range(processes):
+            child = os.fork()
+            if child == 0:
+                os._exit(do(orders[number % len(orders)], output, count))
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        expect(codes == [0] * processes, f"all processes end well (they ended with {codes})")
+        folders = done.read_text(encoding="utf-8").split()
+        expect(len(folders) == len(set(folders)) == len(stamps(output)), "no run is done twice")
+        expect(results(output) == reference, "results depend on neither order nor the number of processes")
+    print(f"{processes} processes shared a sweep: no run twice, results as of one process", flush=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, kill, report; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -306,18 +332,22 @@ def main(arguments: list[str] | None = None) -> int:
         "--aimed", type=int, default=20, metavar="N", help="kills while a file is written (default: 20)"
     )
     parser.add_argument("--resumed", type=int, default=30, metavar="N", help="places to resume from, at most 30")
+    parser.add_argument("--processes", type=int, default=3, help="that share a sweep (default: 3)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    composition.plan(RUN)  # which imports Hydra
     try:
         resume(options.resumed)
         with scratch() as output:
             started = time.monotonic()
             expect(do(SWEEP, output) == 0, "a sweep ends by itself")
             seconds, reference, whole = time.monotonic() - started, results(output), table(output)
-            shutil.rmtree(output)
-            until_done(output, lambda: do(SWEEP, output, after=seconds / 2), reference)
-            expect(table(output) == whole, "the final table is that of a sweep that was never killed")
+            for file in list(stamps(output))[::2]:
+                shutil.rmtree(file.parent)
+            until_done(output, lambda: do(SWEEP, output), reference)
+            expect(table(output) == whole, "the final table is that of a sweep that was never interrupted")
+        share(options.processes, reference)
         kill_at_random(options.random, reference, seconds, random.Random(options.seed))
         kill_at_writing(options.aimed, reference)
     except BrokenError as promise:
