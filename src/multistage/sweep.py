@@ -17,7 +17,8 @@ from typing import Any
 from multistage import runs
 from multistage.errors import DataError, MultistageError, one_line
 from multistage.naming import Run
-from multistage.report.terminal import cell, comparison, duration, line
+from multistage.report.cells import key
+from multistage.report.terminal import comparison, duration, line
 from multistage.runs import Record
 
 Outcome = str | None
@@ -143,7 +144,7 @@ class Progress:
                     print(self._line(record), flush=True)
 
     def _line(self, record: Record) -> str:
-        siblings = [r for r in self.records.values() if cell(r) == cell(record)]
+        siblings = [other for other in self.records.values() if key(other) == key(record)]
         done, left = len(self.records) - self.before, len(self.planned) - len(self.records)
         seconds = (time.perf_counter() - self.started) / done * left
         return line(record, siblings, f"{len(self.records)}/{len(self.planned)}", seconds)

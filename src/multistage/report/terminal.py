@@ -4,7 +4,9 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from multistage.config import bears_on_result, listing
+from multistage.report.cells import DRAW, Cell, cells
+from multistage.report.paper import published
+from multistage.report.records import path
 from multistage.runs import Record
 
 
@@ -52,31 +54,38 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def cell(record: Record) -> frozenset[tuple[str, str]]:
-    """What a run shares with those that differ from it in draw and seed only."""
-    settings = record["config"].items()
-    return frozenset((k, str(v)) for k, v in settings if bears_on_result(k) and k not in ("draw", "seed"))
-
-
 def comparison(records: Sequence[Record]) -> str:
-    """A table of several runs, best first: the settings in which they differ, and what came out."""
-    keys = [key for key in records[0]["config"] if len({str(r["config"].get(key)) for r in records}) > 1]
-    contents = tuple(f"{key}." for key in ("model", "geometry", "data") if key in keys)  # follow from their preset
-    keys = [key for key in keys if bears_on_result(key) and not key.startswith(contents)] or ["model"]
-    columns = [*keys, "test", "per class", "training", "parameters", "seconds"]
-    best_first = sorted(records, key=lambda r: -r["metrics"]["test_mean_class_accuracy"])
-    rows = [
-        [
-            *(listing([r["config"].get(key)]) for key in keys),
-            f"{r['metrics']['test_accuracy']:.2%}",
-            f"{r['metrics']['test_mean_class_accuracy']:.2%}",
-            f"{r['metrics']['train_accuracy']:.2%}",
-            f"{r['parameters']:,}",
-            f"{sum(r['seconds'].values()):.1f}",
-        ]
-        for r in best_first
-    ]
-    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-    return "\n".join(
-        "  ".join(f"{text:<{w}}" for text, w in zip(row, widths, strict=True)).rstrip() for row in [columns, *rows]
-    )
+    """A table of several runs: a row for those that differ in draw and seed only, the best of each data set first.
+
+    Accuracies are means in %, ``±`` half the width of Student's 95 % interval, ``training`` that on training images.
+    """
+    found = cells(records, published())
+    found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
+    rows = [["run", "n", "per class", "±", "training", "paper", "difference", "seconds"]]
+    for cell in found:
+        training = statistics.mean(100 * record["metrics"]["train_accuracy"] for record in cell.records)
+        rows.append(
+            [
+                name(cell),
+                str(cell.n),
+                f"{cell.mean:.2f}",
+                _number(cell.half_width),
+                f"{training:.2f}",
+                "" if cell.paper is None else f"{cell.paper['value']:.1f}",
+                _number(cell.difference, "+"),
+                f"{cell.seconds:.1f}",
+            ]
+        )
+    shown = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    widths = [max(len(row[i]) for row in rows) for i in shown]
+    aligned = [[f"{row[i]:<{w}}" if i == 0 else f"{row[i]:>{w}}" for i, w in zip(shown, widths)] for row in rows]
+    return "\n".join("  ".join(row).rstrip() for row in aligned)
+
+
+def name(cell: Cell) -> str:
+    """What the folders of a cell's runs have in common."""
+    return DRAW.sub("", path(cell.records[0])).rstrip("/")
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "" if value is None else f"{value:{sign}.2f}"
