@@ -103,6 +103,7 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["sead=1"], ["'sead'", "seed"]),
         (["trainer.max_epoch=1"], ["trainer.max_epoch", "trainer.max_epochs"]),
         (["lr=1"], ["'lr'", "optimizer.lr"]),
+        (["trainer.devices=2"], ["trainer.devices", "one run uses one device", "hydra/launcher"]),
         (["+sead=1"], ["+sead=1"]),
         (["~seed"], ["~seed"]),
         (["model=lcn_maxpol"], ["lcn_maxpol", "nearest: lcn_maxpool"]),

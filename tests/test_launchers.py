@@ -1,4 +1,4 @@
-"""Sweeps on engines that Hydra launches: worker processes on this machine, jobs of a cluster (run by submitit locally)."""
+"""Sweeps on engines that Hydra launches: workers on this machine, jobs of a cluster (which submitit runs locally)."""
 
 import os
 import subprocess

@@ -19,7 +19,9 @@ def test_every_training_command_of_the_readme_is_accepted():
     checked = 0
     for line in COMMANDS:
         if match := re.search(r"python train\.py(.*?)(?:\s{2,}|$)", line):
-            overrides = [word for word in match[1].partition("#")[0].split() if not word.startswith("-")]
+            words = match[1].partition("#")[0].split()
+            composition.check_engine([word for word in words if word.startswith("hydra")])
+            overrides = [word for word in words if not word.startswith(("-", "hydra"))]
             name = next((word.partition("=")[2] for word in overrides if word.startswith("experiment=")), None)
             rest = [word for word in overrides if not word.startswith("experiment=")]
             for job in composition.experiment(name, rest) if name else composition.expand(overrides):

@@ -78,7 +78,9 @@ def comparison(records: Sequence[Record]) -> str:
         )
     shown = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
     widths = [max(len(row[i]) for row in rows) for i in shown]
-    aligned = [[f"{row[i]:<{w}}" if i == 0 else f"{row[i]:>{w}}" for i, w in zip(shown, widths)] for row in rows]
+    aligned = [
+        [f"{row[i]:<{w}}" if i == 0 else f"{row[i]:>{w}}" for i, w in zip(shown, widths, strict=True)] for row in rows
+    ]
     return "\n".join("  ".join(row).rstrip() for row in aligned)
 
 
