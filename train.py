@@ -133,7 +133,6 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
 
 def launch_by_hydra(jobs: Sequence[list[str]], engine: Sequence[str], experiment: str | None) -> "list[Outcome]":
     """Let a launcher of Hydra's do runs: in this process unless ``hydra/launcher`` names another."""
-
     with composition.hydra() as loader:
         launcher = composition.launcher(loader, engine, partial(job, experiment))
         # conf/experiment is a folder, so that Hydra itself takes the key for a group of files to choose from

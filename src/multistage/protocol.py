@@ -66,7 +66,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     identity = runs.identity(split.digest, dataset.content_hash)
     with runs.claimed(run.folder):
         if finished := runs.finished(run.folder, run.config, identity):
-            log.warning("%s is finished already; overwrite=true trains again", run.folder)
+            if progress != "none":
+                log.warning("%s is finished already; overwrite=true trains again", run.folder)
             runs.forget_checkpoints(run.folder)
             return finished
         checkpoint = runs.begin(run.folder, run.config, identity)

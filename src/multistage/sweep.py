@@ -58,7 +58,10 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
         while todo:
             outcomes = dict(zip((run.folder for run in todo), launch(todo), strict=True))
             reasons |= {folder: outcome for folder, outcome in outcomes.items() if outcome and outcome != BUSY}
-            todo = _wait([run for run in todo if outcomes[run.folder] == BUSY])
+            elsewhere = [run for run in todo if outcomes[run.folder] == BUSY]
+            _wait(elsewhere)
+            reasons |= {run.folder: reason for run in elsewhere if (reason := _failure(run)) is not None}
+            todo = [run for run in elsewhere if runs.state(run.folder) == "unfinished"]
     if progress.records:
         print(comparison(list(progress.records.values())))
     if reasons:
@@ -151,11 +154,11 @@ class Progress:
 
     def _expected(self, run: Run) -> float | None:
         """Seconds that a run takes: the mean of the finished runs that are most like it; None if none is."""
-        for keys in (("data", "model", "stages", "refine", "readout"), ("data", "refine", "readout"), ("data",)):
+        for shared in (("data", "model", "stages", "refine", "readout"), ("data", "refine", "readout"), ("data",)):
             alike = [
                 sum(record["seconds"].values())
                 for record in self.records.values()
-                if all(record["config"][key] == run.config[key] for key in keys)
+                if all(record["config"][name] == run.config[name] for name in shared)
             ]
             if alike:
                 return statistics.mean(alike)
@@ -196,13 +199,12 @@ def _check_data(finished: Sequence[Run]) -> None:
         runs.finished(run.folder, run.config, identity)
 
 
-def _wait(busy: Sequence[Run]) -> list[Run]:
-    """Wait for runs that other processes do; returns those that they left unfinished."""
+def _wait(busy: Sequence[Run]) -> None:
+    """Wait for runs that other processes do."""
     if busy:
         print(f"waiting for {len(busy)} runs that other processes do", flush=True)
     while any(runs.is_busy(run.folder) for run in busy):
         time.sleep(1)
-    return [run for run in busy if runs.state(run.folder) == "unfinished"]
 
 
 def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) -> str:
