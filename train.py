@@ -4,11 +4,13 @@ import shlex
 import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from multistage import composition
+from multistage.config import as_typed
 from multistage.errors import ConfigError, MultistageError
 
 if TYPE_CHECKING:
@@ -122,32 +124,39 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
         else:
             jobs = composition.experiment(name, [word for word in words if not word.startswith("experiment=")])
         planned = [composition.plan(job) for job in jobs]
+    if not planned:
+        raise ConfigError(f"{' '.join(words)} names no run; expected at least one value for each key")
+    if planned[0].config["overwrite"] is True:
+        raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
     typed_jobs = {run.folder: job for run, job in zip(planned, jobs, strict=True)}
     command = shlex.join(["python", "train.py", *arguments])
 
+    task = partial(job, planned[0].config["experiment"], time.time())
+    engine.append(f"output={as_typed(planned[0].config['output'])}")
+
     def launch(todo: "Sequence[Run]") -> "list[Outcome]":
-        return launch_by_hydra([typed_jobs[run.folder] for run in todo], engine, planned[0].config["experiment"])
+        return launch_by_hydra([typed_jobs[run.folder] for run in todo], engine, task)
 
     return sweep(planned, launch, command, retry_failed=planned[0].config["retry_failed"])
 
 
-def launch_by_hydra(jobs: Sequence[list[str]], engine: Sequence[str], experiment: str | None) -> "list[Outcome]":
+def launch_by_hydra(jobs: Sequence[list[str]], engine: Sequence[str], task: Callable) -> "list[Outcome]":
     """Let a launcher of Hydra's do runs: in this process unless ``hydra/launcher`` names another."""
     with composition.hydra() as loader:
-        launcher = composition.launcher(loader, engine, partial(job, experiment))
+        launcher = composition.launcher(loader, engine, task)
         # conf/experiment is a folder, so that Hydra itself takes the key for a group of files to choose from
         jobs = [[word for word in typed if not word.startswith("experiment=")] for typed in jobs]
         return [done.return_value for done in launcher.launch(jobs, initial_job_idx=0)]
 
 
-def job(experiment: str | None, _: object) -> "Outcome":
-    """What a launcher calls, here or in a process elsewhere."""
+def job(experiment: str | None, since: float, _: object) -> "Outcome":
+    """What a launcher calls for each run of a sweep that began at `since`, here or in a process elsewhere."""
     from hydra.core.hydra_config import HydraConfig
 
     from multistage.sweep import do
 
     typed = [*HydraConfig.get().overrides.task, *([f"experiment={experiment}"] if experiment else [])]
-    return do(composition.plan(typed), lambda run: execute(run, "none"))
+    return do(composition.plan(typed), lambda run: execute(run, "none"), since)
 
 
 def _value(typed: Sequence[str], key: str) -> str | None:

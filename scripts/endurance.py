@@ -66,13 +66,13 @@ def forked(work: Callable[[], int], after: float | None = None) -> int:
     """
     child = os.fork()
     if child == 0:
-        with (
-            Path(os.devnull).open("w") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-            contextlib.redirect_stderr(nowhere),
-        ):
-            code = work()
-        os._exit(code)
+        code = 1
+        try:
+            with Path(os.devnull).open("w") as nowhere:
+                sys.stdout = sys.stderr = nowhere
+                code = work()
+        finally:
+            os._exit(code)
     deadline = None if after is None else time.monotonic() + after
     while True:
         done, status = os.waitpid(child, 0 if deadline is None else os.WNOHANG)
@@ -96,7 +96,7 @@ def do(arguments: list[str], output: Path, sabotage: Sabotage | None = None, aft
 
 
 def results(output: Path) -> dict[str, Any]:
-    """Everything that runs leave and that may not depend on how often they were killed, by file."""
+    """Everything that may not depend on how often runs were killed: their files, by name, and their table."""
     found: dict[str, Any] = {}
     for path in sorted((output / NAME).rglob(runs.RESULT)):
         record = runs.read(path.parent)
@@ -106,7 +106,7 @@ def results(output: Path) -> dict[str, Any]:
         found[str(path.relative_to(output))] = json.dumps(same, sort_keys=True)
         for name in (runs.METRICS, runs.CONFUSION, runs.WEIGHTS):
             found[str((path.parent / name).relative_to(output))] = (path.parent / name).read_bytes()
-    return found
+    return found | {"table": table(output)}
 
 
 def stamps(output: Path) -> dict[Path, tuple[int, int]]:
@@ -178,8 +178,7 @@ def aimed(name: str, stage: str, number: int) -> Sabotage:
                     path.with_name(f".{path.name}.new").write_bytes(content[: len(content) // 2])
                     die()
                 if left[0] == 0:
-                    target = durable.os if stage == "written" else durable
-                    setattr(target, "fsync" if stage == "written" else "_flush_folder", die)
+                    setattr(*((os, "fsync") if stage == "written" else (durable, "_flush_folder")), die)
             whole(path, content)
 
         durable.write = write
@@ -194,9 +193,9 @@ def kill_at_writing(count: int, reference: dict[str, Any]) -> None:
     """Kill sweeps, and the making of tables, while they write."""
     targets = [
         (name, stage, number)
-        for number in (1, 2, 5)
-        for name in (runs.CHECKPOINT, runs.RESULT, "table.md")
+        for number in (1, 2, 3)
         for stage in STAGES
+        for name in (runs.CHECKPOINT, runs.RESULT, "table.md")
     ]
     for name, stage, number in (targets * count)[:count]:
         with scratch() as output:
@@ -342,11 +341,10 @@ def main(arguments: list[str] | None = None) -> int:
         with scratch() as output:
             started = time.monotonic()
             expect(do(SWEEP, output) == 0, "a sweep ends by itself")
-            seconds, reference, whole = time.monotonic() - started, results(output), table(output)
+            seconds, reference = time.monotonic() - started, results(output)
             for file in list(stamps(output))[::2]:
                 shutil.rmtree(file.parent)
             until_done(output, lambda: do(SWEEP, output), reference)
-            expect(table(output) == whole, "the final table is that of a sweep that was never interrupted")
         share(options.processes, reference)
         kill_at_random(options.random, reference, seconds, random.Random(options.seed))
         kill_at_writing(options.aimed, reference)

@@ -61,8 +61,8 @@ def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None
     texts(target.parent.name, records, entries)  # refuses before anything is written
     found, names = {path(record) for record in collected}, {path(record) for record in before}
     target.parent.mkdir(parents=True, exist_ok=True)
-    durable.write(target, to_lines(records).encode())
     artifacts.publish_best(runs, target.parent, records)
+    durable.write(target, to_lines(records).encode())
     print(f"{target}: {len(records)} runs, {len(found - names)} of them new")
     for name in replaced:
         print(f"replaced: {name}")

@@ -126,6 +126,10 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["geometry.stage1.kernel=99"], 2, "geometry.stage1.kernel=99"),
         (["-m", "seed=0,x"], 2, "seed=x"),
         (["--config-name=other"], 2, "--config-name"),
+        (["-m", "model=glob(zzz*)"], 2, "names no run"),
+        (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
+        (["-m", "seed=0,1", "hydra/launcher=nothing"], 2, "hydra/launcher"),
+        (["experiment=nothing"], 2, "experiment=nothing does not exist"),
         (["data=norb"], 3, "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"),
         (["data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),
     ],
@@ -177,7 +181,7 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
     result = command(train, *arguments)
     assert result.code == 4
     assert len(list(tmp_path.rglob("result.json"))) == 1
-    assert "1 runs failed:" in result.errors
+    assert "1 of the runs failed:" in result.errors
     assert "training diverged in epoch 1" in result.errors
     assert "Traceback" not in result.errors
     again = command(train, *arguments)  # neither the finished nor the failed one is repeated

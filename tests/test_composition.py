@@ -42,6 +42,15 @@ def test_an_experiment_that_does_not_exist_is_refused():
         composition.experiment("ablatoin", [])
 
 
+@pytest.mark.parametrize("content", ["", "grids: 5", "- a", "grids: [a]", "grids: {", "name: x"])
+def test_a_file_that_is_no_list_of_grids_is_refused(tmp_path, monkeypatch, content):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(content)
+    monkeypatch.setattr(composition, "CONF", tmp_path)
+    with pytest.raises(ConfigError, match=r"mine\.yaml (has no list of grids|is no yaml)"):
+        composition.experiment("mine", [])
+
+
 @pytest.mark.parametrize(
     "typed",
     [

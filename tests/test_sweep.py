@@ -38,7 +38,7 @@ def launcher(done, failing=()):
 
 @pytest.fixture(autouse=True)
 def _trusted_data(monkeypatch):
-    monkeypatch.setattr(sweep, "_check_data", lambda finished: None)
+    monkeypatch.setattr(sweep, "_other_images", lambda finished: [])
 
 
 def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
@@ -61,7 +61,10 @@ def test_failures_are_listed_with_commands_beside_the_table_of_the_others(planne
     assert sweep.sweep(planned, launcher(done, failing=planned[:1]), "python train.py -m x=1,2") == 4
     shown = capsys.readouterr()
     assert "maxpool" in shown.out.splitlines()[-1]
-    assert f"1 runs failed:\n  {planned[0].folder}: it broke\n    python train.py data=fake model=avgpool" in shown.err
+    assert (
+        f"1 of the runs failed:\n  {planned[0].folder}: it broke\n    python train.py data=fake model=avgpool"
+        in shown.err
+    )
     assert shown.err.endswith("all of them again: python train.py -m x=1,2 retry_failed=true\n")
 
 
@@ -122,7 +125,7 @@ def test_runs_of_another_process_are_waited_for_and_taken_over_if_it_dies(planne
 
     assert sweep.sweep(planned, launch, "again") == 0
     assert done == ["avgpool0", "avgpool1", "maxpool0", "maxpool1"]
-    assert "waiting for 1 runs" in capsys.readouterr().out
+    assert "waiting for other processes to do 1 of the runs" in capsys.readouterr().out
 
 
 def test_whatever_happens_in_a_run_is_one_line(planned, capsys):
@@ -144,4 +147,26 @@ def test_finished_runs_that_saw_other_images_are_refused(planned, monkeypatch):
     monkeypatch.undo()
     finish(planned[0])  # with hashes made up
     with pytest.raises(ConfigError, match="data_hash was data, is "):
-        sweep._check_data(planned[:1])
+        sweep._other_images(planned[:1])
+    redone = planned[0]._replace(config={**planned[0].config, "overwrite": "changed"})
+    assert sweep._other_images([redone]) == [redone]
+
+
+def test_an_engine_that_breaks_fails_what_it_did_not_finish(planned, capsys):
+    def launch(todo):
+        finish(todo[0])
+        raise RuntimeError("worker lost")
+
+    assert sweep.sweep(planned, launch, "again") == 4
+    shown = capsys.readouterr()
+    assert shown.err.count("RuntimeError: worker lost") == 3
+    assert "1/4" in shown.out
+
+
+def test_what_failed_in_another_process_meanwhile_is_not_repeated(planned):
+    run = planned[0]
+    with runs.claimed(run.folder):
+        runs.fail(run.folder, run.config, runs.identity("split0", "data"), MultistageError("too hot"))
+    now = runs.failure(run.folder)["time"]
+    assert sweep.do(run, lambda run: None, since=now - 1) == "too hot"
+    assert sweep.do(run, lambda run: None, since=now + 1) is None

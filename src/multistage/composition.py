@@ -74,10 +74,17 @@ def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
     known = names("experiment")
     if name not in known:
         raise ConfigError(f"experiment={name} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")
-    content = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))
+    file = CONF / "experiment" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is no yaml: {one_line(error)}") from None
+    grids = content.get("grids") if isinstance(content, dict) else None
+    if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
+        raise ConfigError(f"{file} has no list of grids; expected 'grids:' and below it '- key: values' for each")
     typed = {o.partition("=")[0]: o for o in overrides}
     jobs = []
-    for grid in content["grids"]:
+    for grid in grids:
         settings = {"experiment": name, "name": content.get("name", name), **grid}
         line = [f"{key}={_as_typed(value)}" for key, value in settings.items() if key not in typed]
         jobs += expand([*line, *typed.values()])
@@ -127,9 +134,14 @@ def launcher(loader: Any, engine: Sequence[str], job: Any) -> Any:
     """
     from hydra._internal.callbacks import Callbacks
     from hydra.core.plugins import Plugins
+    from hydra.errors import HydraException
     from hydra.types import HydraContext, RunMode
 
-    config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
+    try:
+        config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
+    except HydraException as error:
+        reason = str(error).splitlines()[0].rstrip(":. ")
+        raise ConfigError(f"{reason}; launchers come with pip install -e '.[launchers]'") from None
     context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
     return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
 

@@ -54,10 +54,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def unknown(key: str, known: Iterable[str]) -> str:
     """The refusal of a key that does not exist."""
-    if key in ("trainer.devices", "trainer.num_nodes", "trainer.strategy"):
+    if key.lstrip("+") in ("trainer.devices", "trainer.num_nodes", "trainer.strategy"):
         return (
             f"{key} cannot be set: one run uses one device, so that its result does not depend on how many there are; "
-            "give several runs to several devices, with hydra/launcher=joblib or submitit_slurm"
+            "give several runs to several devices, by hydra/launcher=submitit_slurm or a process for each "
+            "CUDA_VISIBLE_DEVICES"
         )
     return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 

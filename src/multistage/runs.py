@@ -12,6 +12,7 @@ results.
 import json
 import logging
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,8 +103,12 @@ def state(folder: Path) -> State:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path, patience: float = 0.5) -> Iterator[None]:
     """Nobody else does this run meanwhile; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: The run's folder; made if it does not exist.
+        patience: Seconds; `is_busy` of another process holds a claim for a moment.
 
     Raises:
         BusyError: Another process does it already.
@@ -113,10 +118,16 @@ def claimed(folder: Path) -> Iterator[None]:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, blocking=False):
-            yield
+        lock = FileLock(folder / LOCK)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise BusyError(f"{folder} is being done by another process") from None
+    except OSError as error:
+        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_busy(folder: Path) -> bool:
@@ -124,7 +135,7 @@ def is_busy(folder: Path) -> bool:
     if not (folder / LOCK).exists():
         return False
     try:
-        with claimed(folder):
+        with claimed(folder, patience=0):
             return False
     except BusyError:
         return True
@@ -154,7 +165,7 @@ def begin(folder: Path, config: Config, identity: Record) -> Path | None:
             if before is None:
                 continue
             if not (differing := differences(before, config, identity)):
-                good = path
+                good = path.replace(folder / CHECKPOINT)
                 break
             if config["overwrite"] is False:
                 raise _another(folder, differing)
@@ -186,7 +197,7 @@ def finish(folder: Path, record: Record) -> Record:
 
 def fail(folder: Path, config: Config, identity: Record, error: Exception) -> None:
     """Mark a run as failed, with the reason."""
-    content = {"reason": one_line(error), "kind": type(error).__name__, "config": dict(config), **identity}
+    content = {"reason": one_line(error), "time": time.time(), "config": dict(config), **identity}
     _write_json(folder / FAILURE, durable.stamp(content))
 
 

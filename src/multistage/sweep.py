@@ -4,17 +4,19 @@ All states are read from the runs' folders (`multistage.runs`): whatever engine 
 processes share it, the same command again goes on where the folders say.
 """
 
+import os
 import shlex
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from multistage import runs
+from multistage.config import as_typed
 from multistage.errors import DataError, MultistageError, one_line
 from multistage.naming import Run
 from multistage.report.cells import key
@@ -50,35 +52,48 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
     progress = Progress(planned)
     failed = {run.folder: _failure(run) for run in planned if run.folder not in progress.records}
     reasons = {folder: reason for folder, reason in failed.items() if reason is not None and not retry_failed}
-    todo = [run for run in planned if run.folder not in progress.records and run.folder not in reasons]
+    todo = progress.left(reasons)
     if todo:
-        _check_data([run for run in planned if run.folder in progress.records])
+        progress.forget(_other_images([run for run in planned if run.folder in progress.records]))
+        todo = progress.left(reasons)
     print(progress.header(len(todo), len(reasons)), flush=True)
     with progress:
         while todo:
-            outcomes = dict(zip((run.folder for run in todo), launch(todo), strict=True))
+            outcomes = _launched(launch, todo)
             reasons |= {folder: outcome for folder, outcome in outcomes.items() if outcome and outcome != BUSY}
             elsewhere = [run for run in todo if outcomes[run.folder] == BUSY]
             _wait(elsewhere)
             reasons |= {run.folder: reason for run in elsewhere if (reason := _failure(run)) is not None}
-            todo = [run for run in elsewhere if runs.state(run.folder) == "unfinished"]
+            progress.show_new()
+            todo = progress.left(reasons)
     if progress.records:
-        print(comparison(list(progress.records.values())))
+        try:
+            print(comparison(list(progress.records.values())))
+        except MultistageError as error:
+            print(f"no table: {error}", file=sys.stderr)
     if reasons:
         print(_failures([run for run in planned if run.folder in reasons], reasons, command), file=sys.stderr)
     return 4 if reasons else 0
 
 
-def do(run: Run, execute: Callable[[Run], Any]) -> Outcome:
-    """Do one run of a sweep, whatever happens; for launchers."""
+def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
+    """Do one run of a sweep, whatever happens; for launchers.
+
+    Args:
+        run: What to do.
+        execute: Does it.
+        since: When the sweep began, seconds since the epoch: what failed later, in another process, is not repeated.
+    """
     try:
         if runs.is_busy(run.folder):
             return BUSY
+        if (reason := _failure(run, since)) is not None:
+            return reason
         execute(run)
     except runs.BusyError:
         return BUSY
-    except MultistageError as error:
-        return str(error)
+    except (MultistageError, OSError) as error:
+        return one_line(error)
     except Exception as error:
         import traceback
 
@@ -122,6 +137,17 @@ class Progress:
             parts.append(f"about {duration(statistics.mean(known) * left)} one after the other")
         return ", ".join(parts)
 
+    def left(self, failed: Container[Path]) -> list[Run]:
+        """The runs that are neither finished nor failed, in order."""
+        return [run for run in self.planned if run.folder not in self.records and run.folder not in failed]
+
+    def forget(self, changed: Iterable[Run]) -> None:
+        """Count finished runs as unfinished."""
+        for run in changed:
+            del self.records[run.folder]
+            self.shown.discard(run.folder)
+        self.before = len(self.records)
+
     def __enter__(self) -> "Progress":
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
@@ -130,13 +156,14 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.stopped.set()
         self.thread.join()
-        self._show_new()
+        self.show_new()
 
     def _watch(self) -> None:
         while not self.stopped.wait(0.5):
-            self._show_new()
+            self.show_new()
 
-    def _show_new(self) -> None:
+    def show_new(self) -> None:
+        """Print a line for each run that was finished since the last look."""
         for run in self.planned:
             if run.folder in self.shown or _written(run) in (None, self.written[run.folder]):
                 continue
@@ -173,22 +200,32 @@ def _written(run: Run) -> int | None:
         return None
 
 
-def _failure(run: Run) -> str | None:
-    """Why this very run failed before, if it did."""
+def _failure(run: Run, since: float = 0) -> str | None:
+    """Why this very run failed, if it did, after a moment in seconds since the epoch."""
     note = runs.failure(run.folder)
     if note is None or runs.differences(note, run.config, {"results_version": runs.RESULTS_VERSION}):
         return None
-    return str(note["reason"])
+    return str(note["reason"]) if note["time"] > since else None
 
 
-def _check_data(finished: Sequence[Run]) -> None:
-    """Refuse to add runs to finished ones that saw other images.
+def _launched(launch: Launch, todo: list[Run]) -> dict[Path, Outcome]:
+    """What became of runs; an engine that breaks (a lost worker, a job out of memory) fails those it did not finish."""
+    try:
+        return dict(zip((run.folder for run in todo), launch(todo), strict=True))
+    except Exception as error:
+        reason = f"the engine that launches runs failed: {type(error).__name__}: {one_line(error)}"
+        return {run.folder: None if runs.state(run.folder) == "finished" else reason for run in todo}
+
+
+def _other_images(finished: Sequence[Run]) -> list[Run]:
+    """Finished runs that saw other images than there are now and that ``overwrite=changed`` does again.
 
     Raises:
-        ConfigError: Says what differs.
+        ConfigError: There are such runs and ``overwrite`` is false; says what differs.
     """
     from multistage import data, protocol
 
+    changed = []
     for run in finished:
         try:
             dataset = protocol.load_data(run.config)
@@ -196,20 +233,22 @@ def _check_data(finished: Sequence[Run]) -> None:
         except DataError as error:
             print(f"finished runs on data={run.config['data']} cannot be checked: {error}", file=sys.stderr)
             continue
-        runs.finished(run.folder, run.config, identity)
+        if runs.finished(run.folder, run.config, identity) is None:
+            changed.append(run)
+    return changed
 
 
 def _wait(busy: Sequence[Run]) -> None:
     """Wait for runs that other processes do."""
     if busy:
-        print(f"waiting for {len(busy)} runs that other processes do", flush=True)
+        print(f"waiting for other processes to do {len(busy)} of the runs", flush=True)
     while any(runs.is_busy(run.folder) for run in busy):
         time.sleep(1)
 
 
 def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) -> str:
     """What failed, why, and what to type to do it again: each alone, or all."""
-    lines = [f"{len(failed)} runs failed:"]
+    lines = [f"{len(failed)} of the runs failed:"]
     for run in failed:
         lines += [f"  {run.folder}: {reasons[run.folder]}", f"    {rerun(run)}"]
     return "\n".join([*lines, f"all of them again: {command} retry_failed=true"])
@@ -217,9 +256,12 @@ def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) 
 
 def rerun(run: Run) -> str:
     """The command that does one run of a sweep again, into the same folder."""
-    kept = [
-        f"{key}={run.config[key]}"
-        for key, default in (("name", "adhoc"), ("output", "runs"))
-        if run.config[key] != default
-    ]
+    defaults = {
+        "name": "adhoc",
+        "output": "runs",
+        "data.root": os.environ.get("MULTISTAGE_DATA", "data"),
+        "trainer.accelerator": "auto",
+        "logger": "csv",
+    }
+    kept = [f"{key}={as_typed(run.config[key])}" for key, default in defaults.items() if run.config[key] != default]
     return shlex.join(["python", "train.py", *run.overrides, *kept])

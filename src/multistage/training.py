@@ -3,6 +3,7 @@
 What is trained, on what, is decided in `protocol`.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
+from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
@@ -141,6 +143,8 @@ class Memory(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        if not all(map(math.isfinite, metrics.values())):
+            raise DivergedError(f"training diverged in epoch {trainer.current_epoch + 1}; try a smaller optimizer.lr")
         self.history.add(metrics, trainer.current_epoch + 1)
         if self.choose and metrics["validation_accuracy"] > self.best_accuracy:
             self.best_accuracy = metrics["validation_accuracy"]
@@ -221,7 +225,7 @@ def fit(
         max_epochs=config["trainer.max_epochs"],
         logger=False,
         callbacks=callbacks,
-        plugins=[SealedFiles()],
+        plugins=[SealedFiles(), LightningEnvironment()],  # one process, whatever a cluster says
         enable_checkpointing=resumable is not None,
         enable_progress_bar=progress == "bar",
         enable_model_summary=False,
@@ -234,6 +238,8 @@ def fit(
         if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+    if not all(parameter.isfinite().all() for parameter in module.parameters()):
+        raise DivergedError("training diverged in its last step; try a smaller optimizer.lr")
     if memory.best:
         module.load_state_dict(memory.best)
     module.cpu().eval()

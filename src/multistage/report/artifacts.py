@@ -74,10 +74,11 @@ def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> 
         MultistageError: Weights of a run that are missing or damaged.
     """
     chosen = illustrated(records)
+    here = [run_folders / path(record) for record in chosen]
+    written = [publish(run_folder, target) for run_folder in here if (run_folder / runs.RESULT).exists()]
     for old in set((target / ARTIFACTS).glob("*")) - {folder(target, record) for record in chosen}:
         shutil.rmtree(old)
-    here = [run_folders / path(record) for record in chosen]
-    return [publish(run_folder, target) for run_folder in here if (run_folder / runs.RESULT).exists()]
+    return written
 
 
 def publish(run_folder: Path, target: Path) -> Path:

@@ -5,8 +5,9 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from multistage import naming, runs
+from multistage import durable, naming, runs
 from multistage.config import listing
+from multistage.errors import MultistageError
 from multistage.runs import Record
 
 SETTINGS = {
@@ -48,8 +49,21 @@ def to_lines(records: Iterable[Record]) -> str:
 
 
 def from_file(path: Path) -> list[Record]:
-    """The records of a ``records.jsonl``."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The records of a ``records.jsonl``.
+
+    Raises:
+        MultistageError: A line that was cut or altered (the oldest records carry no checksum).
+    """
+    records = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            record = json.loads(line)
+            if durable.CHECKSUM in record:
+                durable.check_stamp(record)
+        except ValueError as error:
+            raise MultistageError(f"{path}, line {number} is damaged ({error}); publish its run again") from None
+        records.append(record)
+    return records
 
 
 def path(record: Record) -> str:
