@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
         write_readme(root, entries)
-        print(page.write(root / "results"))
+        if (index := page.write(root / "results")) is not None:
+            print(index)
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset

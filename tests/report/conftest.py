@@ -50,6 +50,10 @@ def record():
             "split_hash": f"draw {draw} of {config['data']}",
             "results_version": 1,
             "per_class": [],
+            "parameters": 1000,
+            "hardware": {"processor": "invented", "cores": 2, "gpu": None},
+            "threads": 1,
+            "device": "cpu",
         }
 
     return make

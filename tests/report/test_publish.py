@@ -46,6 +46,7 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "paper.yaml", tmp_path / "results")
     shutil.copytree(ROOT / "results" / "first_light", tmp_path / "results" / "first_light")
+    script.page.write(tmp_path / "results")
     return tmp_path
 
 

@@ -57,10 +57,12 @@ class Place:
         return f"{self.model}, {self.protocol}: {shown}%{paper}, {captions.duration(self.cell.seconds)}"
 
 
-def write(results: Path) -> Path:
-    """Write ``index.html`` into the folder of published results; see `document`."""
-    target = results / "index.html"
-    durable.write(target, document(results).encode())
+def write(results: Path) -> Path | None:
+    """Write ``index.html`` into the folder of published results; see `document`. None if it was so already."""
+    target, content = results / "index.html", document(results).encode()
+    if target.exists() and target.read_bytes() == content:
+        return None
+    durable.write(target, content)
     return target
 
 
