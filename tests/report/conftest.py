@@ -54,6 +54,9 @@ def record():
             "hardware": {"processor": "invented", "cores": 2, "gpu": None},
             "threads": 1,
             "device": "cpu",
+            "precision": "float32",
+            "commit": "0" * 40,
+            "dirty": False,
         }
 
     return make
