@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_killed_sweeps_lose_repeat_and_change_nothing(tmp_path):
     counts = ["--random", "3", "--aimed", "2", "--resumed", "3", "--processes", "2"]
     command = [sys.executable, str(ROOT / "scripts" / "endurance.py"), *counts]
