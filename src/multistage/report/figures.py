@@ -118,7 +118,7 @@ def legend(series: Sequence[str], paper: bool = False) -> str:
 def dots(given: Sequence[Dot], series: Sequence[str]) -> str:
     """Means with intervals and single runs, one line for each row, in the order given; the paper's values beside."""
     papers = [value + sign * error for value, error in (d.paper for d in given if d.paper) for sign in (-1, 1)]
-    scale = Scale([*(v for d in given for v in (*d.values, *(d.interval or ()))), *papers])
+    scale = Scale([*(v for d in given for v in (*d.values, *_possible(d.interval))), *papers])
     ticks = scale.ticks()
     grid = "".join(f'<line class="grid" x1="{scale(t):.2f}%" x2="{scale(t):.2f}%" y1="0" y2="100%"/>' for t in ticks)
     rows = []
@@ -143,10 +143,16 @@ def _dot(d: Dot, scale: Scale, y: int) -> str:
         parts.append(_span("error", scale(value - error), scale(value + error), y))
         parts.append(mark(PAPER, "paper", scale(value), str(y), f"paper {value}%"))
     if d.interval is not None:
-        parts.append(_span(f"interval s{d.series % 4}", scale(d.interval[0]), scale(d.interval[1]), y))
+        low, high = _possible(d.interval)
+        parts.append(_span(f"interval s{d.series % 4}", scale(low), scale(high), y))
     parts += [f'<circle class="run s{d.series % 4}" cx="{scale(v):.2f}%" cy="{y}" r="2"/>' for v in d.values]
     parts.append(mark(MARKS[d.series % 4], f"mark s{d.series % 4}", scale(d.mean), str(y), d.text))
     return "".join(parts)
+
+
+def _possible(interval: tuple[float, float] | None) -> tuple[float, ...]:
+    """The part of an interval that lies between 0 and 100 %."""
+    return () if interval is None else (max(0.0, interval[0]), min(100.0, interval[1]))
 
 
 def _span(kind: str, left: float, right: float, y: int) -> str:
@@ -206,6 +212,9 @@ def scatter(points: Sequence[Point], series: Sequence[str]) -> str:
     across = Scale((p.seconds for p in points), logarithmic=True, margin=6)
     up = Scale((p.accuracy for p in points), margin=8)
     times = {t: name for t, name in TIMES.items() if across.low <= t <= across.high}
+    if len(times) < 2:
+        unit, name = (60, "min") if across.high > 90 else (1, "s")
+        times = {unit * t: f"{t:g} {name}" for t in Scale((across.low / unit, across.high / unit)).ticks(4)}
     keep = -(-len(times) // 5) or 1
     grid = "".join(
         f'<line class="grid" x1="{across(t):.2f}%" x2="{across(t):.2f}%" y1="0" y2="100%"/>'
