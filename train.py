@@ -5,7 +5,7 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -133,20 +133,15 @@ def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
 
     task = partial(job, planned[0].config["experiment"], time.time())
     engine.append(f"output={as_typed(planned[0].config['output'])}")
+    launcher = composition.launcher(engine, task)
 
     def launch(todo: "Sequence[Run]") -> "list[Outcome]":
-        return launch_by_hydra([typed_jobs[run.folder] for run in todo], engine, task)
+        # conf/experiment is a folder, so that Hydra itself takes the key for a group of files to choose from
+        jobs = [[word for word in typed_jobs[run.folder] if not word.startswith("experiment=")] for run in todo]
+        with composition.hydra():
+            return [done.return_value for done in launcher.launch(jobs, initial_job_idx=0)]
 
     return sweep(planned, launch, command, retry_failed=planned[0].config["retry_failed"])
-
-
-def launch_by_hydra(jobs: Sequence[list[str]], engine: Sequence[str], task: Callable) -> "list[Outcome]":
-    """Let a launcher of Hydra's do runs: in this process unless ``hydra/launcher`` names another."""
-    with composition.hydra() as loader:
-        launcher = composition.launcher(loader, engine, task)
-        # conf/experiment is a folder, so that Hydra itself takes the key for a group of files to choose from
-        jobs = [[word for word in typed if not word.startswith("experiment=")] for typed in jobs]
-        return [done.return_value for done in launcher.launch(jobs, initial_job_idx=0)]
 
 
 def job(experiment: str | None, since: float, _: object) -> "Outcome":

@@ -137,6 +137,14 @@ def expect(kept: bool, promise: str) -> None:
         raise BrokenError(promise)
 
 
+def expect_same(output: Path, reference: dict[str, Any], promise: str) -> None:
+    """Stop, and show what differs, if runs left other results than they should."""
+    found = results(output)
+    differing = {name: (reference.get(name), found.get(name)) for name in {**reference, **found}}
+    lines = [f"{name}:\n  {a!s:.3000}\n  {b!s:.3000}" for name, (a, b) in differing.items() if a != b]
+    expect(not lines, "\n".join([promise, *lines]))
+
+
 def until_done(output: Path, attempt: Callable[[], int], reference: dict[str, Any]) -> None:
     """Start a sweep again and again until it ends by itself; nothing finished may be touched meanwhile."""
     code = -signal.SIGKILL
@@ -145,7 +153,7 @@ def until_done(output: Path, attempt: Callable[[], int], reference: dict[str, An
         code = attempt()
         expect(before.items() <= stamps(output).items(), "a finished run is kept and not repeated")
         expect(code in (0, -signal.SIGKILL), f"a sweep that is started again goes on (it ended with {code})")
-    expect(results(output) == reference, "every result is that of a sweep that was never killed")
+    expect_same(output, reference, "every result is that of a sweep that was never killed")
 
 
 def kill_at_random(count: int, reference: dict[str, Any], seconds: float, chance: random.Random) -> None:
@@ -287,7 +295,7 @@ def resume(count: int) -> None:
         with scratch() as output:
             expect(do(RUN, output, sabotage) == -signal.SIGKILL, f"the run was killed at: {name}")
             expect(do(RUN, output) == 0, "a run that was killed goes on")
-            expect(results(output) == reference, f"resumed equals uninterrupted, killed at: {name}")
+            expect_same(output, reference, f"resumed equals uninterrupted, killed at: {name}")
     print(
         f"{count} runs resumed after a kill at as many places: equal to the uninterrupted one, to the bit", flush=True
     )
@@ -319,7 +327,7 @@ def share(processes: int, reference: dict[str, Any]) -> None:
         expect(codes == [0] * processes, f"all processes end well (they ended with {codes})")
         folders = done.read_text(encoding="utf-8").split()
         expect(len(folders) == len(set(folders)) == len(stamps(output)), "no run is done twice")
-        expect(results(output) == reference, "results depend on neither order nor the number of processes")
+        expect_same(output, reference, "results depend on neither order nor the number of processes")
     print(f"{processes} processes shared a sweep: no run twice, results as of one process", flush=True)
 
 

@@ -124,26 +124,29 @@ def check_engine(words: Sequence[str]) -> None:
             raise ConfigError(f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE")
 
 
-def launcher(loader: Any, engine: Sequence[str], job: Any) -> Any:
+def launcher(engine: Sequence[str], job: Any) -> Any:
     """One of Hydra's launchers, ready to launch lists of overrides.
 
     Args:
-        loader: Of `hydra`.
         engine: Settings of Hydra's: ``hydra/launcher=joblib``, ``hydra.launcher.n_jobs=2``.
         job: What it calls with each configuration.
+
+    Raises:
+        ConfigError: There is no such launcher, or it has no such setting.
     """
     from hydra._internal.callbacks import Callbacks
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from hydra.types import HydraContext, RunMode
 
-    try:
-        config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
-    except HydraException as error:
-        reason = str(error).splitlines()[0].rstrip(":. ")
-        raise ConfigError(f"{reason}; launchers come with pip install -e '.[launchers]'") from None
-    context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
+    with hydra() as loader:
+        try:
+            config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
+        except HydraException as error:
+            reason = str(error).splitlines()[0].rstrip(":. ")
+            raise ConfigError(f"{reason}; launchers come with pip install -e '.[launchers]'") from None
+        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+        return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
 
 
 def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
