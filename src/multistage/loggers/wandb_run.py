@@ -15,25 +15,12 @@ import wandb
 from multistage.config import Config
 from multistage.errors import one_line
 from multistage.loggers import Summary, nested, pictures
+from multistage.report.layout import letters
 
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 20
 """How long the end of a run waits for uploads; what is left lies in the run's folder for ``wandb sync``."""
-
-PAPER_ROWS = {
-    ("random", False, 1): "R",
-    ("random", True, 1): "R+",
-    ("psd", False, 1): "U",
-    ("psd", True, 1): "U+",
-    ("gabor", False, 1): "G",
-    ("random", False, 2): "RR",
-    ("random", True, 2): "R+R+",
-    ("psd", False, 2): "UU",
-    ("psd", True, 2): "U+U+",
-    ("gabor", False, 2): "GT",
-}
-"""Rows of the paper's Table 1: filters, whether they are refined, stages."""
 
 CONFUSION = ("Actual", "Predicted", "nPredictions")
 """Columns as wandb's chart of a confusion matrix calls them."""
@@ -114,8 +101,8 @@ def identifier(project: str, group: str, name: str) -> str:
 def tags(config: Config) -> list[str]:
     """What runs are filtered by: data, filters, whether they are refined, readout, and the row of the paper's table."""
     found = [config["data"], config["filters"], "refined" if config["refine"] else "frozen", config["readout"]]
-    row = PAPER_ROWS.get((config["filters"], config["refine"], config["stages"]))
-    return [*found, f"row {row}"] if row is not None and config["data"] == "caltech101" else found
+    in_table = config["data"] == "caltech101" and not (config["filters"] == "gabor" and config["refine"])
+    return [*found, f"row {letters(config)}"] if in_table else found
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from multistage.config import DATA_SETS
+from multistage.config import DATA_SETS, Config
 from multistage.errors import MultistageError
 from multistage.report.cells import DRAW, Cell
 from multistage.report.paper import LINEAR
@@ -58,7 +58,7 @@ def symbol(model: str, published: Sequence[Record]) -> str:
     return next((entry["column"] for entry in published if entry["model"] == model), model)
 
 
-def letters(config: Record) -> str:
+def letters(config: Config) -> str:
     """The paper's name for what learns: R, R+, UU, U+U+, GT, ..."""
     if config["filters"] == "gabor" and config["stages"] == 2 and not config["refine"]:
         return "GT"  # Gabor filters, then templates
