@@ -254,17 +254,19 @@ def check(config: Config) -> None:
     trace((config["data.maps"], side, side), stage_geometries(config))
 
 
-UNREAD: dict[str, Callable[[Config], bool]] = {
-    "lbfgs": lambda config: config["readout"] != "lbfgs",
-    "optimizer": lambda config: config["readout"] != "softmax",
-    "schedule": lambda config: config["readout"] != "softmax",
-    "trainer.max_epochs": lambda config: config["readout"] != "softmax",
-    "contrast_norm": lambda config: "lcn" not in config["model.normalise"],
-    "geometry.stage1.window": lambda config: config["model.pool"] == "max",
-    "geometry.stage2.window": lambda config: config["model.pool"] == "max",
-    "geometry.stage2": lambda config: config["stages"] == 1,
-}
-"""Keys, or sections, that some runs do not read."""
+def is_unread(key: str, config: Config) -> bool:
+    """Whether a run does not read this key."""
+    unread = {
+        "lbfgs": config["readout"] != "lbfgs",
+        "optimizer": config["readout"] != "softmax",
+        "schedule": config["readout"] != "softmax",
+        "trainer.max_epochs": config["readout"] != "softmax",
+        "contrast_norm": "lcn" not in config["model.normalise"],
+        "geometry.stage1.window": config["model.pool"] == "max",
+        "geometry.stage2.window": config["model.pool"] == "max",
+        "geometry.stage2": config["stages"] == 1,
+    }
+    return any(holds and (key == part or key.startswith(f"{part}.")) for part, holds in unread.items())
 
 
 def check_overrides(config: Config, overridden: Sequence[str]) -> None:
@@ -274,12 +276,11 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
         ConfigError: One line with the key.
     """
     for key in overridden:
-        for section_, unread in UNREAD.items():
-            if (key == section_ or key.startswith(section_ + ".")) and unread(config):
-                raise ConfigError(
-                    f"{key}={shown(config.get(key))} has no effect with model={config['model']}, "
-                    f"stages={config['stages']}, readout={config['readout']}; leave it out"
-                )
+        if is_unread(key, config):
+            raise ConfigError(
+                f"{key}={shown(config.get(key))} has no effect with model={config['model']}, "
+                f"stages={config['stages']}, readout={config['readout']}; leave it out"
+            )
     if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):
         from multistage import optimizer  # torch takes seconds to import; the files' own settings are tested
 
@@ -287,15 +288,11 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
 
 
 def _check_combinations(config: Config) -> None:
-    if config["refine"] and config["readout"] != "softmax":
-        raise ConfigError(
-            f"readout={config['readout']} reads frozen features only; add refine=false, or keep readout=softmax"
-        )
-    if config["hidden"] and config["readout"] != "softmax":
-        raise ConfigError(
-            f"hidden={config['hidden']} belongs to readout=softmax; readout={config['readout']} is linear"
-        )
-    train, validation = config["data.train_per_class"], config["data.validation"]
+    readout, train, validation = config["readout"], config["data.train_per_class"], config["data.validation"]
+    if config["refine"] and readout != "softmax":
+        raise ConfigError(f"readout={readout} reads frozen features only; add refine=false, or keep readout=softmax")
+    if config["hidden"] and readout != "softmax":
+        raise ConfigError(f"hidden={config['hidden']} belongs to readout=softmax; readout={readout} is linear")
     if train is not None and validation >= train:
         raise ConfigError(
             f"data.validation={validation} leaves nothing to train on; it must be below data.train_per_class={train}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from multistage.config import NORMALISATIONS, READOUTS, RECTIFICATIONS, UNREAD
+from multistage.config import NORMALISATIONS, READOUTS, RECTIFICATIONS, is_unread
 from multistage.report.cells import Cell, Difference, paired
 
 ORDERS: dict[str, tuple[Any, ...]] = {
@@ -55,16 +55,12 @@ def differing(one: Cell, other: Cell) -> list[str]:
         names.discard("readout")
     for group in names & {"data", "geometry"}:
         names = {name for name in names if not name.startswith(f"{group}.")}
-    return sorted(name for name in names if not any(_unread(name, config) for config in (a, b)))
+    return sorted(name for name in names if not any(is_unread(name, config) for config in (a, b)))
 
 
 def _protocol_first(cell: Cell) -> list[str]:
     config = cell.config
     return [str(config[name]) for name in ("data", "stages", "filters", "refine", "readout", "model")] + [cell.title]
-
-
-def _unread(name: str, config: dict[str, Any]) -> bool:
-    return any((name == part or name.startswith(f"{part}.")) and unread(config) for part, unread in UNREAD.items())
 
 
 def _draws(cell: Cell) -> set[tuple[int, int]]:
