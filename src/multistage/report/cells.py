@@ -186,6 +186,12 @@ def key(record: Record) -> Key:
     return tuple((k, _plain(config[k])) for k in sorted(config) if bears_on_result(k) and k not in VARYING)
 
 
+def common_path(record: Record) -> tuple[str, str]:
+    """A run's folder without draw and seed: what stands before them, and further overrides, which follow."""
+    before, overrides = DRAW.split(path(record), maxsplit=1)
+    return before, overrides
+
+
 def _plain(value: Any) -> Any:
     return tuple(_plain(item) for item in value) if isinstance(value, list) else value
 
@@ -210,7 +216,7 @@ def _title(record: Record) -> str:
     stages = "1 stage" if config["stages"] == 1 else f"{config['stages']} stages"
     learned = "refined" if config["refine"] else "frozen"
     words = [config["data"], config["model"], stages, f"{config['filters']} filters {learned}", config["readout"]]
-    return ", ".join([*words, *filter(None, [DRAW.split(path(record))[1]])])
+    return ", ".join(filter(None, [*words, common_path(record)[1]]))
 
 
 def _refuse_mixes(found: Sequence[Cell]) -> None:
@@ -224,8 +230,7 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
             _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("split_hash",))
             if runs.setdefault(_draw(record), record) is not record:
                 raise MultistageError(f"{path(record)} is recorded twice; keep one of its records")
-            folder = "".join(DRAW.split(path(record)))
-            first = folders.setdefault(folder, record)
+            first = folders.setdefault("".join(common_path(record)), record)
             if differing := dict(key(first)).items() ^ dict(key(record)).items():
                 names = ", ".join(sorted({name for name, _ in differing}))
                 raise MultistageError(

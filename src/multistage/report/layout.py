@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from multistage.config import DATA_SETS, Config
 from multistage.errors import MultistageError
-from multistage.report.cells import DRAW, Cell
+from multistage.report.cells import Cell, common_path
 from multistage.report.paper import LINEAR
-from multistage.report.records import path
 from multistage.runs import Record
 
 LETTERS = {"random": "R", "gabor": "G", "psd": "U"}
@@ -75,7 +74,7 @@ def protocol(cell: Cell) -> str:
         words += [] if config["stages"] == 2 else [STAGES[config["stages"]]]
         words += [] if config["filters"] == "random" else [config["filters"]]
     words += [] if config["refine"] else [config["readout"]]
-    return ", ".join([*words, *filter(None, [DRAW.split(path(cell.records[0]))[1]])])
+    return ", ".join(filter(None, [*words, common_path(cell.records[0])[1]]))
 
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:

@@ -4,9 +4,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from multistage.report.cells import DRAW, Cell, cells
+from multistage.report.cells import Cell, cells, common_path
 from multistage.report.paper import published
-from multistage.report.records import path
 from multistage.runs import Record
 
 
@@ -86,7 +85,7 @@ def comparison(records: Sequence[Record]) -> str:
 
 def name(cell: Cell) -> str:
     """What the folders of a cell's runs have in common."""
-    return DRAW.sub("", path(cell.records[0])).rstrip("/")
+    return "".join(common_path(cell.records[0])).rstrip("/")
 
 
 def _number(value: float | None, sign: str = "") -> str:
