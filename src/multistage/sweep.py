@@ -121,7 +121,6 @@ class Progress:
         version = {"results_version": runs.RESULTS_VERSION}
         found = {run.folder: runs.finished(run.folder, run.config, version) for run in planned}
         self.records = {folder: record for folder, record in found.items() if record is not None}
-        self.shown = set(self.records)
         self.before = len(self.records)
         self.started = time.perf_counter()
         self.stopped = threading.Event()
@@ -145,7 +144,6 @@ class Progress:
         """Count finished runs as unfinished."""
         for run in changed:
             del self.records[run.folder]
-            self.shown.discard(run.folder)
         self.before = len(self.records)
 
     def __enter__(self) -> "Progress":
@@ -165,11 +163,10 @@ class Progress:
     def show_new(self) -> None:
         """Print a line for each run that was finished since the last look."""
         for run in self.planned:
-            if run.folder in self.shown or _written(run) in (None, self.written[run.folder]):
+            if run.folder in self.records or _written(run) in (None, self.written[run.folder]):
                 continue
             with suppress(MultistageError):
                 if record := runs.read(run.folder):
-                    self.shown.add(run.folder)
                     self.records[run.folder] = record
                     print(self._line(record), flush=True)
 
