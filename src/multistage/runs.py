@@ -25,6 +25,8 @@ from multistage.config import Config, bears_on_result
 from multistage.errors import ConfigError, MultistageError, one_line
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from multistage.network import MultiStageNet
 
 log = logging.getLogger(__name__)
@@ -239,8 +241,6 @@ def load(folder: Path | str) -> "MultiStageNet":
     Raises:
         MultistageError: Not a finished run, or one whose files do not belong together.
     """
-    from safetensors.torch import load
-
     from multistage import network
 
     record = read(Path(folder))
@@ -250,14 +250,28 @@ def load(folder: Path | str) -> "MultiStageNet":
     net = network.from_config(record["config"], len(names))
     path = Path(folder) / WEIGHTS
     try:
-        content = path.read_bytes()
+        net.load_state_dict(weights(path, record))
     except OSError as error:
         raise MultistageError(f"{path} is missing ({error.strerror})") from None
-    if durable.digest(content) != record["weights_sha256"]:
-        raise MultistageError(f"{path} is damaged (its checksum is not the record's); run again with overwrite=true")
-    net.load_state_dict(load(content))
+    except ValueError as error:
+        raise MultistageError(f"{path} is damaged ({error}); run again with overwrite=true") from None
     net.class_names = names
     return net.eval()
+
+
+def weights(path: Path, record: Record) -> "dict[str, Tensor]":
+    """The weights of a finished run, by name.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not the one that the record speaks of.
+    """
+    from safetensors.torch import load
+
+    content = path.read_bytes()
+    if durable.digest(content) != record["weights_sha256"]:
+        raise ValueError("its checksum is not the record's")
+    return load(content)
 
 
 def _write_json(path: Path, content: Record) -> None:

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from multistage import network, runs
@@ -100,9 +98,8 @@ def publish(run_folder: Path, target: Path) -> Path:
         shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
     before = network.from_config(record["config"], len(record["per_class"])).filter_banks[0].kernels.detach()
     try:
-        with safe_open(run_folder / runs.WEIGHTS, framework="pt") as weights:
-            after: torch.Tensor = weights.get_tensor(KERNELS)
-    except Exception as error:  # safetensors has no common base for what can be wrong with a file
+        after = runs.weights(run_folder / runs.WEIGHTS, record)[KERNELS]
+    except (OSError, ValueError) as error:
         raise MultistageError(f"{run_folder / runs.WEIGHTS} is missing or damaged ({error})") from None
     save_file({"before": before.numpy(), "after": after.numpy()}, kept / FILTERS)
     for file in sorted(kept.iterdir()):
