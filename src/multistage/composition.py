@@ -108,8 +108,12 @@ def hydra() -> Iterator[Any]:
         with nullcontext() if inside else initialize_config_dir(str(CONF), version_base="1.3"):
             yield GlobalHydra.instance().config_loader()
     except (HydraException, OmegaConfBaseException) as error:
-        line = next(line for line in str(error).splitlines() if line.strip())
-        raise ConfigError(f"{line.rstrip(':. ')}; conf/train.yaml shows what can be set") from None
+        raise ConfigError(f"{_first_line(error)}; conf/train.yaml shows what can be set") from None
+
+
+def _first_line(error: Exception) -> str:
+    """What was wrong; further lines are Hydra's advice."""
+    return next(line for line in str(error).splitlines() if line.strip()).rstrip(":. ")
 
 
 def check_engine(words: Sequence[str]) -> None:
@@ -143,8 +147,7 @@ def launcher(engine: Sequence[str], job: Any) -> Any:
         try:
             config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
         except HydraException as error:
-            reason = str(error).splitlines()[0].rstrip(":. ")
-            raise ConfigError(f"{reason}; launchers come with pip install -e '.[launchers]'") from None
+            raise ConfigError(f"{_first_line(error)}; launchers come with pip install -e '.[launchers]'") from None
         context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
         return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
 
@@ -233,9 +236,8 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
         try:
             ConfigLoaderImpl._apply_overrides_to_config([value], tree)
         except HydraException as error:
-            reason = str(error).splitlines()[0].rstrip(". ")
             raise ConfigError(
-                f"{value.input_line} cannot be set ({reason}); conf/train.yaml shows what can be"
+                f"{value.input_line} cannot be set ({_first_line(error)}); conf/train.yaml shows what can be"
             ) from None
     try:
         resolved = OmegaConf.to_container(tree, resolve=True)
