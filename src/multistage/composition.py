@@ -86,13 +86,14 @@ def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
     jobs = []
     for grid in grids:
         settings = {"experiment": name, "name": content.get("name", name), **grid}
-        line = [f"{key}={_as_typed(value)}" for key, value in settings.items() if key not in typed]
+        line = [f"{key}={_alternatives(values)}" for key, values in settings.items() if key not in typed]
         jobs += expand([*line, *typed.values()])
     return jobs
 
 
-def _as_typed(value: Any) -> str:
-    return ",".join(map(_as_typed, value)) if isinstance(value, list) else listing([value])
+def _alternatives(values: Any) -> str:
+    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values."""
+    return ",".join(map(_alternatives, values)) if isinstance(values, list) else listing([values])
 
 
 @contextmanager
