@@ -17,7 +17,7 @@ import yaml
 
 from multistage.config import Config, check, check_overrides, listing, nearest, unknown
 from multistage.errors import ConfigError, one_line
-from multistage.naming import Run, folder, overridden, shortest_overrides
+from multistage.naming import Run, folder, overridden, shortest_overrides, whereabouts
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("model", "data", "geometry", "logger")
@@ -48,8 +48,9 @@ def plan(typed: Sequence[str]) -> Run:
             defaults = {**defaults, "geometry": natural["geometry"]}
         changed = overridden(config, defaults)
         check_overrides(config, changed)
-        overrides = shortest_overrides(config, defaults, _defaults(CONF, ()))
-    return Run(config, folder(config, defaults), overrides)
+        bare = _defaults(CONF, ())
+        overrides = shortest_overrides(config, defaults, bare)
+    return Run(config, folder(config, defaults), overrides, whereabouts(config, bare))
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:

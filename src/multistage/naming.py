@@ -22,11 +22,13 @@ class Run(NamedTuple):
         config: What it does.
         folder: Where it leaves its results.
         overrides: The command line that repeats it: only what differs from the defaults.
+        whereabouts: What is typed beside it to read, run and write in the same places.
     """
 
     config: Config
     folder: Path
     overrides: list[str]
+    whereabouts: list[str]
 
 
 def cell(config: Config) -> str:
@@ -67,6 +69,17 @@ def shortest_overrides(config: Config, defaults: Config, bare: Config) -> list[s
             new = key not in defaults and not any(name.startswith(f"{key}.") for name in defaults)
             typed.append(f"{'+' if new else ''}{key}={as_typed(config[key])}")
     return typed + ([f"data.root={as_typed(config['data.root'])}"] if config["data"] == "image_folder" else [])
+
+
+def whereabouts(config: Config, bare: Config) -> list[str]:
+    """Settings without bearing on the result that are not the defaults, as they are typed.
+
+    Args:
+        config: The run's configuration.
+        bare: The configuration with nothing typed at all.
+    """
+    keys = ("name", "output", "data.root", "trainer.accelerator", "logger")
+    return [f"{key}={as_typed(config[key])}" for key in keys if config[key] != bare[key]]
 
 
 def folder(config: Config, defaults: Config) -> Path:

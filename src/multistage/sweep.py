@@ -4,7 +4,6 @@ All states are read from the runs' folders (`multistage.runs`): whatever engine 
 processes share it, the same command again goes on where the folders say.
 """
 
-import os
 import shlex
 import statistics
 import sys
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from multistage import runs
-from multistage.config import as_typed
 from multistage.errors import DataError, MultistageError, one_line
 from multistage.naming import Run
 from multistage.report.cells import key
@@ -253,12 +251,4 @@ def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) 
 
 def rerun(run: Run) -> str:
     """The command that does one run of a sweep again, into the same folder."""
-    defaults = {
-        "name": "adhoc",
-        "output": "runs",
-        "data.root": os.environ.get("MULTISTAGE_DATA", "data"),
-        "trainer.accelerator": "auto",
-        "logger": "csv",
-    }
-    kept = [f"{key}={as_typed(run.config[key])}" for key, default in defaults.items() if run.config[key] != default]
-    return shlex.join(["python", "train.py", *run.overrides, *kept])
+    return shlex.join(["python", "train.py", *run.overrides, *run.whereabouts])
