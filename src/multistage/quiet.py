@@ -8,11 +8,9 @@ from contextlib import contextmanager
 
 KNOWN = (
     ".*does not have many workers.*",  # data lie in memory; workers would only copy them
-    ".*[Dd]irectory .* exists and is not empty.*",  # the run's folder, on purpose
     ".*isinstance\\(treespec, LeafSpec\\).*",  # torch's own deprecation: Lightning issue 20780
     ".*GPU available but not used.*",  # trainer.accelerator=cpu, on purpose
     ".*You defined a `validation_step` but have no `val_dataloader`.*",  # data.validation=0
-    ".*is smaller than the logging interval.*",  # metrics are logged once an epoch
 )
 
 
