@@ -1,4 +1,4 @@
-"""Invented results in the shape of experiment=ablation, to look at and to test with. Never published."""
+"""Invented records: the configuration that the command line would make, figures out of the air. Never published."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-from multistage import composition, runs
+from multistage import composition, naming, runs
 from multistage.report import artifacts
 
 COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool")
@@ -21,12 +21,48 @@ PROTOCOLS = {
 
 
 @cache
-def _plan(data):
-    return dict(composition.plan([f"data={data}", "name=ablation"]).config)
+def _planned(*overrides):
+    """What the command line makes of overrides, composed once: the configuration, what its folder ends in."""
+    run = composition.plan(overrides)
+    return run.config, run.folder.name.removeprefix("draw-0-seed-0")
+
+
+def _typed(key, value):
+    return yaml.safe_load(str(value)) if key in ("refine", "stages") else value
+
+
+def record(accuracy=0.25, draw=0, seed=None, **settings):
+    """One record; settings as they are typed, with __ for the dots of their keys."""
+    typed = {key.replace("__", "."): value for key, value in settings.items()} | {"draw": draw}
+    typed["seed"] = draw if seed is None else seed
+    direct = {key: _typed(key, value) for key, value in typed.items() if key in naming.IN_PATH and key != "data"}
+    planned, suffix = _planned(*(f"{key}={value}" for key, value in typed.items() if key not in direct))
+    config = {**planned, **direct}
+    if "model" in direct:
+        preset = yaml.safe_load((PRESETS / f"{direct['model']}.yaml").read_text(encoding="utf-8"))
+        config |= {f"model.{key}": value for key, value in preset.items()}
+    return {
+        "run": naming.cell(config) + suffix,
+        "config": config,
+        "overrides": [f"{key}={value}" for key, value in typed.items()],
+        "metrics": {"test_accuracy": 0.5, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0},
+        "seconds": {"train": 90.0, "test": 30.0},
+        "data_hash": f"images of {config['data']}",
+        "split_hash": f"draw {draw} of {config['data']}",
+        "results_version": 1,
+        "per_class": [],
+        "parameters": 1000,
+        "hardware": {"processor": "invented", "cores": 2, "gpu": None},
+        "threads": 1,
+        "device": "cpu",
+        "precision": "float32",
+        "commit": "0" * 40,
+        "dirty": False,
+    }
 
 
 def records(draws=5):
-    """Records of all presets on digits and of the paper's columns on Caltech-101; the same at every call."""
+    """Records in the shape of experiment=ablation, with classes and learning curves; the same at every call."""
     return [
         record
         for data, models in (("caltech101", COLUMNS), ("digits", sorted(path.stem for path in PRESETS.glob("*.yaml"))))
@@ -65,11 +101,8 @@ def publish(results, made):
 
 def _cell(data, model, rank, protocol, draws):
     refine, readout = protocol
-    base = [f"data={data}", f"model={model}", f"refine={refine}", f"readout={readout}"]
-    preset = yaml.safe_load((PRESETS / f"{model}.yaml").read_text(encoding="utf-8"))
-    config = {**_plan(data), "model": model, **{f"model.{key}": value for key, value in preset.items()}}
-    config |= {"refine": refine == "true", "readout": readout}
-    random_ = random.Random(f"{base}")
+    settings = {"data": data, "model": model, "refine": refine, "readout": readout}
+    random_ = random.Random(f"{[f'{key}={value}' for key, value in settings.items()]}")
     refined = refine == "true"
     level = 0.99 - 0.002 * rank - (0 if refined else 0.01) if data == "digits" else 0.63 - 0.13 * rank
     for draw in range(draws):
@@ -80,25 +113,12 @@ def _cell(data, model, rank, protocol, draws):
         mean = sum(c["correct"] / c["total"] for c in per_class) / len(per_class)
         epochs = {"softmax": 10, "sgd": 30, "lbfgs": 1}[readout]
         losses = [2.3 * math.exp(-0.45 * e * (1 - 0.03 * rank)) + random_.uniform(0.001, 0.01) for e in range(epochs)]
-        yield {
-            "run": f"{data}/{model}/2/random{'-refined' if refined else ''}/{readout}/draw-{draw}-seed-{draw}",
-            "config": {**config, "draw": draw, "seed": draw},
-            "overrides": [*base, f"draw={draw}", f"seed={draw}"],
+        yield record(mean, draw, **settings) | {
             "metrics": {"test_accuracy": mean, "test_mean_class_accuracy": mean, "train_accuracy": 1.0},
             "history": {"epoch": list(range(1, epochs + 1)), "train_loss": losses, "train_accuracy": [0.9] * epochs},
             "per_class": per_class,
             "parameters": 10_000 + 100 * rank,
             "seconds": {"data": 1.0, "train": (10 + 3 * rank) * (4 if refined else 1) * (1 if data == "digits" else 9)},
-            "device": "cpu",
-            "precision": "float32",
-            "split_hash": f"{data}-{draw}",
-            "data_hash": data,
-            "results_version": 1,
-            "versions": {"python": "3.11.7", "torch": "2.15.0"},
-            "hardware": {"cores": 2, "gpu": None, "platform": "Linux", "processor": "AMD EPYC"},
-            "threads": 1,
-            "commit": "0123456789abcdef",
-            "dirty": False,
         }
 
 
