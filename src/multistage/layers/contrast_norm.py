@@ -120,20 +120,58 @@ def local_contrast_norm(
         each_map = x.reshape(-1, 1, *x.shape[2:])
         return local_contrast_norm(each_map, kernel_size, sigma, floor, border, True, floor_gradient).view_as(x)
 
-    window = gaussian_window(kernel_size, sigma).to(x)
+    if torch.compiler.is_compiling() or type(x) not in (Tensor, nn.Parameter) or _functions_are_transformed():
+        return definition(x, kernel_size, sigma, floor, border, floor_gradient)
+    from multistage.layers import contrast_norm_fast
+
+    return contrast_norm_fast.contrast_norm(x, kernel_size, sigma, floor, border, floor_gradient)
+
+
+def _functions_are_transformed() -> bool:
+    return torch._C._are_functorch_transforms_active()  # torch.func has no public word for it
+
+
+def definition(
+    x: Tensor,
+    kernel_size: int = 9,
+    sigma: float | None = None,
+    floor: Floor = "mean",
+    border: Border = "zero",
+    floor_gradient: bool = True,
+) -> Tensor:
+    """N as written at the top, one operation a line; its gradient is left to torch.
+
+    `local_contrast_norm` gives the same, faster. This form is what compilers see (``torch.compile``, ``torch.export``)
+    and ``torch.func``, and it can be differentiated any number of times.
+
+    Args and result: those of `local_contrast_norm`, unchecked, over all maps.
+    """
+    wide = x.to(accumulator(x.dtype))
+    window = gaussian_window(kernel_size, sigma).to(wide)
     rows = blur_matrix(x.shape[-2], window, border)
     columns = blur_matrix(x.shape[-1], window, border).T
+    with torch.autocast(x.device.type, enabled=False):  # sums in 16 bits would not be this layer any more
+        mean = rows @ wide.mean(1, keepdim=True) @ columns
+        v = wide - mean
+        deviation = _sqrt(rows @ v.square().mean(1, keepdim=True) @ columns)
+    divisor = floored(deviation, mean, floor, floor_gradient)
+    return (v / divisor).to(x.dtype)
 
-    mean = rows @ x.mean(1, keepdim=True) @ columns
-    v = x - mean
-    deviation = _sqrt(rows @ v.square().mean(1, keepdim=True) @ columns)
+
+def accumulator(dtype: torch.dtype) -> torch.dtype:
+    """The type in which sums over values of a type are kept: at least float32."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def floored(deviation: Tensor, mean: Tensor, floor: Floor, floor_gradient: bool = True) -> Tensor:
+    """max(c, sigma), and 1 where that is no more than what rounding leaves of a flat image."""
     if floor == "mean":
         c = deviation.mean((2, 3), keepdim=True)
         divisor = torch.maximum(deviation, c if floor_gradient else c.detach())
     else:
         divisor = deviation.clamp_min(floor)
-    rounding = 4 * torch.finfo(x.dtype).eps * mean.abs().amax((2, 3), keepdim=True)
-    return v / torch.where(divisor > rounding, divisor, 1)  # what rounding leaves of a flat image is no contrast
+    rounding = 4 * torch.finfo(mean.dtype).eps * mean.abs().amax((2, 3), keepdim=True)
+    return torch.where(divisor > rounding, divisor, 1)
 
 
 def _check_floor(floor: Floor) -> None:

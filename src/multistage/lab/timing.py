@@ -1,0 +1,80 @@
+"""Timing forms of the same computation against each other, in one process, in turns."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one form took.
+
+    Attributes:
+        seconds: One a turn.
+    """
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the quartiles, as a fraction of the median."""
+        if len(self.seconds) < 2:
+            return 0.0
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return (high - low) / 2 / self.median
+
+
+def side_by_side(
+    forms: Mapping[str, Callable[[], object]], turns: int = 15, seconds: float = 20.0, least: int = 3
+) -> dict[str, Timing]:
+    """Time functions in turns: each once, then each again, so that whatever disturbs the machine disturbs all alike.
+
+    Args:
+        forms: By name; each is called twice before, to warm up.
+        turns: At most.
+        seconds: No further turn is begun after so long.
+        least: Turns that are taken in any case.
+
+    Returns:
+        Timings by name; on a GPU the time until it is done.
+    """
+    for run in [*forms.values()] * 2:
+        run()
+    taken: dict[str, list[float]] = {name: [] for name in forms}
+    started = time.perf_counter()
+    while len(taken[next(iter(forms))]) < turns:
+        if time.perf_counter() - started > seconds and len(taken[next(iter(forms))]) >= least:
+            break
+        for name, run in forms.items():
+            taken[name].append(once(run))
+    return {name: Timing(tuple(values)) for name, values in taken.items()}
+
+
+def once(run: Callable[[], object]) -> float:
+    """Seconds of one call, without Python's garbage collection."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        wait()
+        started = time.perf_counter()
+        run()
+        wait()
+        return time.perf_counter() - started
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def wait() -> None:
+    """Until a GPU, if there is one, has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
