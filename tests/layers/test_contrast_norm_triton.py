@@ -1,12 +1,13 @@
 """The Triton kernels, in Triton's interpreter on the CPU and, with -m gpu, on a CUDA device.
 
-Triton is told to interpret before it is imported, so `test_in_the_interpreter` starts a pytest of its own for the checks;
-there they are not marked gpu.
+Triton is told to interpret before it is imported, so `test_in_the_interpreter` starts a pytest of its own for the
+checks; there they are not marked gpu.
 """
 
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 import torch
@@ -22,28 +23,27 @@ on_device = (lambda check: check) if INTERPRETED else pytest.mark.gpu
 only_outside = pytest.mark.skipif(INTERPRETED, reason="not of the interpreter")
 each_path = pytest.mark.parametrize("one_kernel", [True, False], ids=["one kernel", "passes"])
 
-# Largest error allowed, interpreted or on a device, against the layer in float64 on the CPU; relative to the largest value
+# Largest error allowed, interpreted or on a device, against the layer in float64 on the CPU; of the largest value
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2, torch.float16: 1e-3}
 TOLERANCE_OFFSET = 1e-5  # float32, x = 100 + noise
 
-# More and fewer maps than are read at once, sides of 1, padding to 16 and 32; passes: more than one block of everything
+# More and fewer maps than are read at once, sides of 1, sides padded to 16 and 32 and not at all
 SHAPES = [(2, 5, 17, 13), (1, 20, 9, 32), (3, 1, 5, 1), (2, 8, 16, 16)]
-CASES = [*((True, shape) for shape in SHAPES), *((False, shape) for shape in [*SHAPES[:3], (1, 17, 65, 67)])]
+CASES = [*((True, shape) for shape in SHAPES), *((False, shape) for shape in SHAPES[:3])]
 FLOORS = [("mean", True), ("mean", False), (0.5, False)]
 
 
 @only_outside
 def test_in_the_interpreter():
-    command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", __file__]
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    lines = """
+        import sys, pytest, multistage.layers
+        assert "triton" not in sys.modules, "the package imports triton, which some platforms do not have"
+        sys.exit(pytest.main(["-n0", "-q", "--noconftest", "-p", "no:cacheprovider", *sys.argv[1:]]))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(lines), __file__]
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-
-
-@only_outside
-def test_the_package_does_not_import_triton():
-    lines = "import sys, multistage.layers; sys.exit('triton' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", lines]).returncode == 0
 
 
 def drawn(*shape, seed=0, dtype=torch.float32):
@@ -93,11 +93,17 @@ def test_equals_the_layer(one_kernel, shape, floor):
 
 
 @on_device
+def test_equals_the_layer_where_everything_takes_more_than_one_block(monkeypatch):
+    monkeypatch.setitem(kernels._SAMPLE, "POSITIONS", 64)
+    x = drawn(1, 17, 5, 70)
+    assert_near(by_kernels(x, None), in_float64(x), TOLERANCE[x.dtype])
+
+
+@on_device
 @each_path
-@pytest.mark.parametrize("kernel_size", [3, 15])
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize(("border", "kernel_size"), [("zero", 1), *((border, 15) for border in BORDERS)])
 def test_equals_the_layer_for_other_borders_and_windows(border, kernel_size, one_kernel):
-    x, options = drawn(2, 3, 6, 11), {"border": border, "kernel_size": kernel_size}
+    x, options = drawn(1, 3, 6, 11), {"border": border, "kernel_size": kernel_size}
     assert_near(by_kernels(x, one_kernel, **options), in_float64(x, **options), TOLERANCE[x.dtype])
 
 
@@ -109,14 +115,14 @@ def test_stores_in_sixteen_bits_and_computes_in_float32(dtype, one_kernel):
     y, dx = by_kernels(x, one_kernel)
     expected = in_float64(x)
     assert_near((y, dx), expected, TOLERANCE[dtype])
-    # forward rounds once: all but the values that lie halfway between two are those of float64, rounded
-    assert (y == expected[0].to(dtype)).double().mean() > 0.99
+    if dtype == torch.float16 or not INTERPRETED:  # Triton's interpreter cuts bfloat16 off instead of rounding it
+        assert (y == expected[0].to(dtype)).double().mean() > 0.99  # rounded once
 
 
 @on_device
 @each_path
 @pytest.mark.parametrize("maps", [1, 20])
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("border", ["zero", "replicate"])
 def test_an_offset_costs_no_accuracy(border, maps, one_kernel):
     x = 100 + drawn(1, maps, 12, 13)
     assert_near(by_kernels(x, one_kernel, border=border), in_float64(x, border=border), TOLERANCE_OFFSET)
@@ -138,6 +144,7 @@ def test_flat_samples(border, one_kernel):
 
 @on_device
 @each_path
+@pytest.mark.filterwarnings("ignore:All-NaN slice")  # of NumPy, below the interpreter
 def test_what_is_not_a_number_stays_seen(one_kernel):
     x = drawn(2, 3, 8, 8)
     x[0, 1, 2, 3] = torch.nan
@@ -190,7 +197,7 @@ def test_refuses_what_it_cannot_do():
     x = drawn(1, 1, 33, 4)
     with pytest.raises(TypeError, match=r"float64; use contrast_norm\.definition"):
         kernels.forward(x.double(), *blurs(x), "mean")
-    with pytest.raises(ValueError, match="sides up to 32, not .33, 4.; leave it out"):
+    with pytest.raises(ValueError, match=r"sides up to 32, not \[33, 4\]; leave it out"):
         kernels.forward(x, *blurs(x), "mean", True)
 
 
@@ -248,7 +255,11 @@ def launched():
 @only_outside
 @pytest.mark.parametrize(
     ("target", "dtype", "ones"),
-    [(80, "bf16", False), (90, "fp32", False), (90, "fp32", True)],  # Triton compiles apart for integers that are 1
+    [
+        (80, "bf16", False),
+        (90, "fp32", False),
+        pytest.param(90, "fp32", True, marks=pytest.mark.slow),  # Triton compiles apart for integers that are 1
+    ],
 )
 def test_compiles(target, dtype, ones, tmp_path, monkeypatch):
     import triton

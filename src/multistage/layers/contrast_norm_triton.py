@@ -1,8 +1,8 @@
-# mypy: disable-error-code="import-untyped"
+# mypy: disable-error-code="no-untyped-call, import-untyped, import-not-found"
 """Local contrast normalisation on CUDA: values and gradients by Triton kernels.
 
-`forward` and `backward` are those of `contrast_norm_fast`, for maps in any type up to float32 and blurs in float32. To be
-imported only where it is used, as triton does not exist on every platform. The equations stand in
+`forward` and `backward` are those of `contrast_norm_fast`, for maps in any type up to float32 and blurs in float32.
+Import this only where it is used, as triton does not exist on every platform. The equations stand in
 `contrast_norm_triton_large`.
 
 Large maps are read or written three times forward (read, read, write) and five times backward (two reads, two reads,
@@ -72,16 +72,16 @@ def forward(
     c = 0.0 if floor == "mean" else float(floor)
     with torch.cuda.device_of(x):
         if one_kernel:
-            arguments = (x, rows, columns, y, offset, deviation, divisor, c, height, width, maps)
-            small.small_forward[(n,)](*arguments, MEAN_FLOOR=mean_floor, **_padding(x))
+            tensors = (x, rows, columns, y, offset, deviation, divisor)
+            small.small_forward[(n,)](*tensors, c, height, width, maps, MEAN_FLOOR=mean_floor, **_padding(x))
             return y, offset, deviation, divisor
         mean, spread = torch.empty_like(offset), torch.empty_like(offset)
         large.map_statistics[_columns(x)](x, mean, spread, size, maps, **_COLUMN, **_FUSED)
         m = _blur(mean, rows, columns)
         torch.sub(mean, m, out=offset)
         variance = _blur(torch.addcmul(spread, offset, offset), rows, columns)
-        arguments = (variance, m, deviation, divisor, c, size)
-        large.finish_divisor[(n,)](*arguments, MEAN_FLOOR=mean_floor, **_SAMPLE, **_FUSED)
+        finish = large.finish_divisor[(n,)]
+        finish(variance, m, deviation, divisor, c, size, MEAN_FLOOR=mean_floor, **_SAMPLE, **_FUSED)
         large.normalise[_tiles(x)](x, m, divisor, y, size, maps, **_TILE, **_FUSED)
     return y, offset, deviation, divisor
 
@@ -126,13 +126,13 @@ def backward(
         return dx
     with torch.cuda.device_of(y):
         if one_kernel:
-            arguments = (dy, y, offset, deviation, divisor, rows, columns, dx, height, width, maps)
-            small.small_backward[(n,)](*arguments, THROUGH_FLOOR=through_floor, **_padding(y))
+            tensors = (dy, y, offset, deviation, divisor, rows, columns, dx)
+            small.small_backward[(n,)](*tensors, height, width, maps, THROUGH_FLOOR=through_floor, **_padding(y))
             return dx
         mean, gradient, ratio = (torch.empty_like(offset) for _ in range(3))
         large.gradient_means[_columns(y)](dy, y, divisor, mean, gradient, size, maps, **_COLUMN, **_FUSED)
-        arguments = (gradient, deviation, divisor, ratio, size)
-        large.through_divisor[(n,)](*arguments, THROUGH_FLOOR=through_floor, **_SAMPLE, **_FUSED)
+        through = large.through_divisor[(n,)]
+        through(gradient, deviation, divisor, ratio, size, THROUGH_FLOOR=through_floor, **_SAMPLE, **_FUSED)
         q = _blur(ratio, rows.T, columns.T)
         g = _blur(torch.addcmul(mean, q, offset), rows.T, columns.T)
         large.input_gradient[_tiles(y)](dy, y, divisor, q, g, dx, size, maps, **_TILE, **_FUSED)

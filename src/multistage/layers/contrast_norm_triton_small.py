@@ -1,5 +1,5 @@
 # ruff: noqa: N803
-# mypy: allow-untyped-defs, disable-error-code="import-untyped, untyped-decorator"
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped, import-not-found"
 """Triton kernels of local contrast normalisation for small maps: everything of a sample in one program.
 
 The equations are those of `contrast_norm_triton_large`. A map is padded to [HEIGHT, WIDTH], 16 or 32 a side, and held
