@@ -131,13 +131,16 @@ def blur_axis(source, matrix, blurred, size, across, to_stride, from_stride, TO:
         weights = tl.load(matrix + i[:, None] * to_stride + k * from_stride, mask=here, other=0)
         first = tl.minimum(first, tl.where(weights != 0, k, 2**30))
         last = tl.maximum(last, tl.where(weights != 0, k + 1, 0))
+    k = tl.min(first)
+    to, line = i < size, j < across
+    weights = matrix + i * to_stride + k * from_stride
+    values = source + sample + k * across + j
     total = tl.zeros((ACROSS, TO), tl.float32)
-    for k in range(tl.min(first), tl.max(last)):
-        weights = tl.load(matrix + i * to_stride + k * from_stride, mask=i < size, other=0)
-        values = tl.load(source + sample + k * across + j, mask=j < across, other=0)
-        total += values[:, None] * weights[None, :]
-    here = (j < across)[:, None] & (i < size)[None, :]
-    tl.store(blurred + sample + j[:, None] * size + i[None, :], total, mask=here)
+    for _ in range(k, tl.max(last)):
+        total += tl.load(values, mask=line, other=0)[:, None] * tl.load(weights, mask=to, other=0)[None, :]
+        weights += from_stride
+        values += across
+    tl.store(blurred + sample + j[:, None] * size + i[None, :], total, mask=line[:, None] & to[None, :])
 
 
 @triton.jit
