@@ -15,9 +15,9 @@ import torch
 import triton
 from torch import Tensor
 
-from . import contrast_norm_triton_large as large
-from . import contrast_norm_triton_small as small
-from .contrast_norm import Floor
+from multistage.layers import contrast_norm_triton_large as large
+from multistage.layers import contrast_norm_triton_small as small
+from multistage.layers.contrast_norm import Floor
 
 SMALL_SIDE = 32
 """Largest height and width for which one program can hold what it needs of a sample."""

@@ -10,7 +10,7 @@ reaches no map: there the blur matrices are zero, and masks are off.
 import triton
 import triton.language as tl
 
-from .contrast_norm_triton_large import _divisor, _floor_divides, _gradient_means, _ratio, _statistics
+from multistage.layers.contrast_norm_triton_large import _divisor, _floor_divides, _gradient_means, _ratio, _statistics
 
 
 @triton.jit
