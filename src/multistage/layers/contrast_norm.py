@@ -18,6 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from multistage.layers.eager import is_ordinary
+
 Border = Literal["zero", "renormalise", "reflect", "replicate"]
 Floor = Literal["mean"] | float
 
@@ -120,15 +122,11 @@ def local_contrast_norm(
         each_map = x.reshape(-1, 1, *x.shape[2:])
         return local_contrast_norm(each_map, kernel_size, sigma, floor, border, True, floor_gradient).view_as(x)
 
-    if torch.compiler.is_compiling() or type(x) not in (Tensor, nn.Parameter) or _functions_are_transformed():
+    if not is_ordinary(x):
         return definition(x, kernel_size, sigma, floor, border, floor_gradient)
     from multistage.layers import contrast_norm_fast
 
     return contrast_norm_fast.contrast_norm(x, kernel_size, sigma, floor, border, floor_gradient)
-
-
-def _functions_are_transformed() -> bool:
-    return torch._C._are_functorch_transforms_active()  # torch.func has no public word for it
 
 
 def definition(

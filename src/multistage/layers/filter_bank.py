@@ -4,8 +4,9 @@ import math
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from multistage.layers.convolution import convolve
 
 Squash = Literal["tanh", "none"]
 
@@ -49,19 +50,10 @@ def filter_bank(
         )
     if kernels.shape[-1] > min(height, width) + 2 * padding:
         raise ValueError(f"kernel_size={kernels.shape[-1]} exceeds its {height}x{width} map (padding={padding})")
-    flipped = kernels.flip(-2, -1)
-    weight = flipped if connections is None else _dense(flipped, connections, in_maps)
-    y = F.conv2d(x, weight, bias, padding=padding)
+    y = convolve(x, kernels, bias, connections, padding)
     if squash == "tanh":
         y = torch.tanh(y)
     return y if gain is None else gain[:, None, None] * y
-
-
-def _dense(kernels: Tensor, connections: Tensor, in_maps: int) -> Tensor:
-    """Spread connected kernels over all input maps, [out_maps, in_maps, k, k]; a repeated connection adds up."""
-    out_maps, fan_in, k, _ = kernels.shape
-    where = connections[:, :, None, None].expand(out_maps, fan_in, k, k)
-    return kernels.new_zeros(out_maps, in_maps, k, k).scatter_add(1, where, kernels)
 
 
 class FilterBank(nn.Module):

@@ -1,0 +1,130 @@
+"""The convolution inside F_CSG: ``sum_i k_ij * x_i`` over the connected input maps, by whichever method is fastest.
+
+* **direct**: torch's correlation with the turned kernels, spread over all input maps (zeros where there is no
+  connection). Gathering inputs for a grouped convolution does less arithmetic and takes seven times as long.
+* **Fourier**, on the CPU, for large kernels on small maps: with a transform as large as the input, only positions that
+  a "valid" convolution leaves out are wrapped round, so that the product of transforms is exact but for rounding.
+
+Where few input maps meet many positions, as in the first stage, torch's gradient of the kernels on the CPU is slow; it
+is one matrix product with the unfolded input.
+"""
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from multistage.layers.eager import is_ordinary_on_cpu
+
+
+def convolve(
+    x: Tensor, kernels: Tensor, bias: Tensor | None = None, connections: Tensor | None = None, padding: int = 0
+) -> Tensor:
+    """True convolution of maps with kernels, summed over the connected ones.
+
+    Args:
+        x: Maps [n, in_maps, height, width].
+        kernels: k, [out_maps, fan_in, k, k].
+        bias: [out_maps], added; 0 if None.
+        connections: Indices of input maps [out_maps, fan_in]; None connects all, in order.
+        padding: Rows and columns of zeros put around x.
+
+    Returns:
+        [n, out_maps, height + 2 padding - k + 1, width + 2 padding - k + 1].
+    """
+    if suits_fourier(x, kernels, padding):
+        y: Tensor = _Fourier.apply(_padded(x, padding), kernels, connections)
+        return y if bias is None else y + bias[:, None, None]
+    turned = kernels.flip(-2, -1)
+    weight = turned if connections is None else spread(turned, connections, x.shape[1])
+    if suits_unfolding(x, weight):
+        return cast(Tensor, _Unfolding.apply(_padded(x, padding), weight, bias))
+    return F.conv2d(x, weight, bias, padding=padding)
+
+
+def _padded(x: Tensor, padding: int) -> Tensor:
+    return F.pad(x, [padding] * 4) if padding else x
+
+
+def spread(kernels: Tensor, connections: Tensor, in_maps: int) -> Tensor:
+    """Connected kernels among all input maps, [out_maps, in_maps, k, k]; a repeated connection adds up."""
+    out_maps, fan_in, k, _ = kernels.shape
+    where = connections[:, :, None, None].expand(out_maps, fan_in, k, k)
+    return kernels.new_zeros(out_maps, in_maps, k, k).scatter_add(1, where, kernels)
+
+
+def suits_fourier(x: Tensor, kernels: Tensor, padding: int = 0) -> bool:
+    """Whether products of transforms beat sums of products: many large kernels on small maps, on the CPU.
+
+    Measured in ``scripts/benchmark.py``: 2.7 times as fast for the second stage on Caltech-101 (9x9, 64 to 256 maps of
+    26x26, a batch of 32), half as fast for the one on MNIST (5x5, 32 to 64 maps of 12x12) or for less than 8 images.
+    """
+    (n, in_maps, height, width), (out_maps, _, k, _) = x.shape, kernels.shape
+    small = max(height, width) + 2 * padding <= 64
+    return small and k >= 7 and n >= 8 and min(in_maps, out_maps) >= 16 and is_ordinary_on_cpu(x)
+
+
+class _Fourier(torch.autograd.Function):
+    """`convolve` without padding or bias by the convolution theorem, once differentiable.
+
+    Transforms lie as [frequencies, n or maps, maps], so that each frequency is one matrix product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernels: Tensor, connections: Tensor | None) -> Tensor:
+        size, k = x.shape[2:], kernels.shape[-1]
+        if connections is None:
+            connections = torch.arange(x.shape[1]).expand(len(kernels), -1)
+        maps = torch.fft.rfft2(x.permute(2, 3, 0, 1), dim=(0, 1)).flatten(0, 1)
+        connected = torch.fft.rfft2(kernels, s=size).flatten(2).permute(2, 1, 0)
+        spectra = connected.new_zeros(len(maps), x.shape[1], len(kernels))
+        spectra.scatter_add_(1, connections.T.expand_as(connected), connected)
+        ctx.save_for_backward(maps, spectra, connections)
+        ctx.size, ctx.k = size, k
+        y = torch.fft.irfft2((maps @ spectra).unflatten(0, (size[0], -1)), s=size, dim=(0, 1))
+        return y[k - 1 :, k - 1 :].permute(2, 3, 0, 1).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        (maps, spectra, connections), size, k = ctx.saved_tensors, ctx.size, ctx.k
+        padded = dy.new_zeros(*size, *dy.shape[:2])
+        padded[k - 1 :, k - 1 :] = dy.permute(2, 3, 0, 1)
+        dy = torch.fft.rfft2(padded, dim=(0, 1)).flatten(0, 1)
+        dx = dkernels = None  # correlations: products with the complex conjugate, which BLAS is given as numbers
+        if ctx.needs_input_grad[0]:
+            product = (dy @ spectra.conj_physical().mT).unflatten(0, (size[0], -1))
+            dx = torch.fft.irfft2(product, s=size, dim=(0, 1)).permute(2, 3, 0, 1).contiguous()
+        if ctx.needs_input_grad[1]:
+            product = maps.conj_physical().mT @ dy
+            connected = product.gather(1, connections.T.expand(len(product), -1, -1)).unflatten(0, (size[0], -1))
+            dkernels = torch.fft.irfft2(connected, s=size, dim=(0, 1))[:k, :k].permute(3, 2, 0, 1)
+        return dx, dkernels, None
+
+
+def suits_unfolding(x: Tensor, weight: Tensor) -> bool:
+    """Whether the gradient of the kernels is better taken as a matrix product: from one input map, on the CPU."""
+    return x.shape[1] == 1 and torch.is_grad_enabled() and weight.requires_grad and is_ordinary_on_cpu(x)
+
+
+class _Unfolding(torch.autograd.Function):
+    """Correlation [n, i, h, w] with [o, i, k, k] and bias [o]; the kernels' gradient by a product an image."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (out_maps, in_maps, k, _), (height, width) = weight.shape, dy.shape[2:]
+        dx = F.conv_transpose2d(dy, weight) if ctx.needs_input_grad[0] else None
+        total = dy.new_zeros(out_maps, in_maps * k * k)
+        for image, g in zip(x, dy, strict=True):
+            windows = image.unfold(1, height, 1).unfold(2, width, 1)  # [i, k, k, height, width]
+            total.addmm_(g.flatten(1), windows.reshape(in_maps * k * k, height * width).T)
+        return dx, total.view_as(weight), dy.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
