@@ -13,8 +13,10 @@ buffer that the processor's cache holds; means over maps are products with a row
 as torch sums.
 """
 
-from collections.abc import Iterator
+import sys
+from contextlib import suppress
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,9 +24,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multistage.layers.contrast_norm import Border, Floor, accumulator, blur_matrix, floored, gaussian_window
-
-BLOCK_BYTES = 10 * 2**20
-"""Of input, processed together on the CPU (measured for 1 to 38 MB; two Caltech-101 images of 64 maps)."""
+from multistage.layers.eager import blocks
 
 
 def contrast_norm(
@@ -49,7 +49,7 @@ class _ContrastNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, floor_gradient: bool) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            y, *maps = forward(x, rows, columns, floor)
+            y, *maps = _passes(x).forward(x, rows, columns, floor)
         ctx.save_for_backward(y, *maps, rows, columns)
         ctx.floor, ctx.floor_gradient = floor, floor_gradient
         return y
@@ -59,8 +59,20 @@ class _ContrastNorm(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         with torch.autocast(dy.device.type, enabled=False):
             y, offset, deviation, divisor, rows, columns = ctx.saved_tensors
-            dx = backward(dy, y, offset, deviation, divisor, rows, columns, ctx.floor == "mean" and ctx.floor_gradient)
+            dx = _passes(y).backward(
+                dy, y, offset, deviation, divisor, rows, columns, ctx.floor == "mean" and ctx.floor_gradient
+            )
         return dx, None, None, None, None
+
+
+def _passes(x: Tensor) -> ModuleType:
+    """The module whose `forward` and `backward` suit a tensor: Triton's kernels on CUDA, or this one."""
+    if x.device.type == "cuda" and x.dtype != torch.float64:
+        with suppress(ImportError):  # there is no triton on some platforms
+            from multistage.layers import contrast_norm_triton
+
+            return contrast_norm_triton
+    return sys.modules[__name__]
 
 
 def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -78,7 +90,7 @@ def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Ten
     mean = _mean(x, rows.dtype)
     local_mean = _blur(mean, rows, columns)
     square = torch.empty_like(mean)
-    for block, scratch in _blocks(x, rows.dtype):
+    for block, scratch in blocks(x, rows.dtype):
         v_square = torch.ops.aten.mse_loss(x[block].to(rows.dtype), local_mean[block], 0, out=scratch)
         square[block] = _mean(v_square, rows.dtype)
     deviation = _blur(square, rows, columns).sqrt_()
@@ -114,7 +126,7 @@ def backward(
         dx like `y`.
     """
     product = torch.empty_like(divisor)
-    for block, scratch in _blocks(y, rows.dtype):
+    for block, scratch in blocks(y, rows.dtype):
         g_y = torch.mul(dy[block].to(rows.dtype), y[block].to(rows.dtype), out=scratch)
         product[block] = _mean(g_y, rows.dtype)
     inverse = 1 / divisor
@@ -132,15 +144,6 @@ def backward(
 
 def _blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return rows @ map_ @ columns.T
-
-
-def _blocks(x: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-    """Samples to take together, and space for a value of each of their inputs: the same, so that it stays cached."""
-    whole = x.numel() * x.element_size() <= BLOCK_BYTES or x.device.type != "cpu"
-    size = len(x) if whole else max(1, BLOCK_BYTES // (x[0].numel() * x.element_size()))
-    scratch = torch.empty_like(x[:size], dtype=dtype)
-    for start in range(0, len(x), max(size, 1)):
-        yield slice(start, start + size), scratch[: len(x) - start]
 
 
 def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,12 +1,14 @@
 """F_CSG: convolution, squashing, gain (equation 1 of the paper)."""
 
 import math
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from multistage.layers.convolution import convolve
+from multistage.layers.eager import blocks, is_ordinary_on_cpu
 
 Squash = Literal["tanh", "none"]
 
@@ -51,9 +53,32 @@ def filter_bank(
     if kernels.shape[-1] > min(height, width) + 2 * padding:
         raise ValueError(f"kernel_size={kernels.shape[-1]} exceeds its {height}x{width} map (padding={padding})")
     y = convolve(x, kernels, bias, connections, padding)
+    if squash == "tanh" and gain is not None and is_ordinary_on_cpu(y):
+        return cast(Tensor, _GainedTanh.apply(y, gain))
     if squash == "tanh":
         y = torch.tanh(y)
     return y if gain is None else gain[:, None, None] * y
+
+
+class _GainedTanh(torch.autograd.Function):
+    """g tanh(y) of [n, maps, height, width]; y is overwritten, and only its tanh is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, gain: Tensor) -> Tensor:
+        squashed = torch.tanh(y, out=y)
+        ctx.save_for_backward(squashed, gain)
+        return gain[:, None, None] * squashed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        squashed, gain = ctx.saved_tensors
+        d_y, d_gain = torch.empty_like(squashed), torch.zeros_like(gain)
+        for block, scratch in blocks(squashed, squashed.dtype):
+            d_gain += torch.mul(grad[block], squashed[block], out=scratch).sum((0, 2, 3))
+            torch.mul(grad[block], gain[:, None, None], out=scratch)
+            torch.ops.aten.tanh_backward(scratch, squashed[block], grad_input=d_y[block])
+        return d_y, d_gain
 
 
 class FilterBank(nn.Module):

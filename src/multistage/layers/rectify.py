@@ -1,9 +1,12 @@
 """R_abs: the rectification layer (section 2 of the paper)."""
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from multistage.layers.eager import blocks, is_ordinary_on_cpu
 
 Kind = Literal["abs", "relu"]
 
@@ -24,10 +27,28 @@ def rectify(x: Tensor, kind: Kind = "abs") -> Tensor:
     Source: paper, section 2, "Rectification Layer - R_abs".
     """
     if kind == "abs":
-        return x.abs()
+        return cast(Tensor, _Absolute.apply(x)) if is_ordinary_on_cpu(x) and x.requires_grad else x.abs()
     if kind == "relu":
         return torch.relu(x)
     raise ValueError(f"kind must be 'abs' or 'relu', not {kind!r}")
+
+
+class _Absolute(torch.autograd.Function):
+    """|x|, whose gradient's signs never leave the processor's cache."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.abs()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        dx = torch.empty_like(x)
+        for block, signs in blocks(x, x.dtype):
+            torch.mul(torch.sign(x[block], out=signs), grad[block], out=dx[block])
+        return dx
 
 
 class Rectify(nn.Module):
