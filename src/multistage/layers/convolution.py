@@ -9,6 +9,7 @@ Where few input maps meet many positions, as in the first stage, torch's gradien
 is one matrix product with the unfolded input.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -69,7 +70,7 @@ def suits_fourier(x: Tensor, kernels: Tensor, padding: int = 0) -> bool:
 class _Fourier(torch.autograd.Function):
     """`convolve` without padding or bias by the convolution theorem, once differentiable.
 
-    Transforms lie as [frequencies, n or maps, maps], so that each frequency is one matrix product.
+    Transforms are taken as [frequencies, n or maps, maps], so that each frequency is one matrix product.
     """
 
     @staticmethod
@@ -77,31 +78,39 @@ class _Fourier(torch.autograd.Function):
         size, k = x.shape[2:], kernels.shape[-1]
         if connections is None:
             connections = torch.arange(x.shape[1]).expand(len(kernels), -1)
-        maps = torch.fft.rfft2(x.permute(2, 3, 0, 1), dim=(0, 1)).flatten(0, 1)
+        maps = _transform(x, size)
         connected = torch.fft.rfft2(kernels, s=size).flatten(2).permute(2, 1, 0)
         spectra = connected.new_zeros(len(maps), x.shape[1], len(kernels))
         spectra.scatter_add_(1, connections.T.expand_as(connected), connected)
         ctx.save_for_backward(maps, spectra, connections)
         ctx.size, ctx.k = size, k
-        y = torch.fft.irfft2((maps @ spectra).unflatten(0, (size[0], -1)), s=size, dim=(0, 1))
-        return y[k - 1 :, k - 1 :].permute(2, 3, 0, 1).contiguous()
+        inside = slice(k - 1, None)
+        return _back(maps @ spectra, size, inside).permute(2, 3, 0, 1).contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         (maps, spectra, connections), size, k = ctx.saved_tensors, ctx.size, ctx.k
-        padded = dy.new_zeros(*size, *dy.shape[:2])
-        padded[k - 1 :, k - 1 :] = dy.permute(2, 3, 0, 1)
-        dy = torch.fft.rfft2(padded, dim=(0, 1)).flatten(0, 1)
+        dy = _transform(F.pad(dy, (k - 1, 0, k - 1, 0)), size)
         dx = dkernels = None  # correlations: products with the complex conjugate, which BLAS is given as numbers
         if ctx.needs_input_grad[0]:
-            product = (dy @ spectra.conj_physical().mT).unflatten(0, (size[0], -1))
-            dx = torch.fft.irfft2(product, s=size, dim=(0, 1)).permute(2, 3, 0, 1).contiguous()
+            dx = _back(dy @ spectra.conj_physical().mT, size, slice(None)).permute(2, 3, 0, 1).contiguous()
         if ctx.needs_input_grad[1]:
             product = maps.conj_physical().mT @ dy
-            connected = product.gather(1, connections.T.expand(len(product), -1, -1)).unflatten(0, (size[0], -1))
-            dkernels = torch.fft.irfft2(connected, s=size, dim=(0, 1))[:k, :k].permute(3, 2, 0, 1)
+            connected = product.gather(1, connections.T.expand(len(product), -1, -1))
+            dkernels = _back(connected, size, slice(k)).permute(3, 2, 0, 1)
         return dx, dkernels, None
+
+
+def _transform(x: Tensor, size: Sequence[int]) -> Tensor:
+    """From maps [n, maps, height, width] to their transforms [frequencies, n, maps]."""
+    return torch.fft.rfft2(x, s=size).flatten(2).permute(2, 0, 1).contiguous()
+
+
+def _back(spectra: Tensor, size: Sequence[int], kept: slice) -> Tensor:
+    """From transforms [frequencies, a, b] to the rows and columns `kept` of their maps, [rows, columns, a, b]."""
+    rows = torch.fft.ifft(spectra.view(size[0], -1, *spectra.shape[1:]), dim=0)[kept]
+    return torch.fft.irfft(rows, n=size[1], dim=1)[:, kept]
 
 
 def suits_unfolding(x: Tensor, weight: Tensor) -> bool:

@@ -35,14 +35,13 @@ def average_pool(x: Tensor, window: int, step: int) -> Tensor:
     if not is_ordinary_on_cpu(x):
         return F.avg_pool2d(x, window, step)
     height, width = x.shape[-2:]
-    if window % step == 0:  # means of squares that do not overlap, then of neighbours, read everything only once
-        blocks = height // step
-        rows = x[..., : blocks * step, :].reshape(*x.shape[:-2], blocks, step, width).mean(-2)
-        if window > step:
-            rows = rows.unfold(-2, window // step, 1).mean(-1)
-    else:
-        rows = _averages(height, window, step).to(x) @ x
-    return rows @ _averages(width, window, step).to(x).T
+    over_columns = _averages(width, window, step).to(x).T
+    if window % step == 0:  # means of rows that do not overlap, then of neighbours, read everything only once
+        height //= step
+        x = x[..., : height * step, :].reshape(*x.shape[:-2], height, step, width).mean(-2)
+        window, step = window // step, 1
+    rows = x if window == step == 1 else _averages(height, window, step).to(x) @ x
+    return rows @ over_columns
 
 
 @lru_cache(maxsize=64)
