@@ -126,16 +126,11 @@ def test_frozen_batch_normalisation_differs_from_none(plan):
     assert (nets[0].features(x) - nets[1].features(x)).abs().max() > 0.1
 
 
-def test_validation_images_choose_the_epoch(plan, do, monkeypatch):
+def test_validation_images_choose_the_epoch(plan, do):
     run = plan("data.validation=10", "trainer.max_epochs=3", "optimizer.lr=0.2", "schedule=null")
-    seen = []
-    monkeypatch.setattr(
-        training.Classifier,
-        "on_validation_epoch_end",
-        lambda self: seen.append(self.validation_accuracy.compute().item()),
-        raising=False,
-    )
     record = do(run)
+    seen = record["history"]["validation_accuracy"]
+    assert len(seen) == 3
     assert record["metrics"]["validation_accuracy"] == pytest.approx(max(seen))
 
 
@@ -177,6 +172,72 @@ def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
     assert not torch.equal(first, torch.cat(list(training.EpochOrder(10, 3, seed=1))))
 
 
+def test_batches_are_the_samples_in_the_order_asked_for():
+    samples = torch.arange(20.0).view(10, 2), torch.arange(10)
+    order = training.EpochOrder(10, 3, seed=0)
+    batches = training.Batches(samples, order)
+    assert len(batches) == len(list(batches)) == 4
+    for indices, (x, y) in zip(order, batches, strict=True):
+        assert torch.equal(y, indices)
+        assert torch.equal(x, samples[0][indices])
+
+
+def test_metrics_of_an_epoch_are_those_of_all_its_samples():
+    scores, labels = torch.randn(10, 4, generator=torch.Generator().manual_seed(0)), torch.arange(10) % 4
+    seen = training.Seen(4)
+    assert seen.take() == {}
+    for part in torch.arange(10).split(4):  # 4, 4 and 2: batches count by their size
+        seen.add(nn.functional.cross_entropy(scores[part], labels[part]), scores[part], labels[part])
+    right = (scores.argmax(1) == labels).double()
+    expected = {
+        "loss": nn.functional.cross_entropy(scores.double(), labels).item(),
+        "accuracy": right.mean().item(),
+        "mean_class_accuracy": sum(right[labels == c].mean().item() for c in range(4)) / 4,
+    }
+    assert seen.take() == pytest.approx(expected)
+    assert seen.take() == {}
+
+
+def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkeypatch):
+    run = plan("trainer.max_epochs=3", "model=avgpool")
+    steps, original = [], training.Classifier.training_step
+
+    def step(self, batch, index):
+        steps.append(index)
+        if len(steps) == 6:  # the second of the second epoch's four
+            self.in_training.add(torch.tensor(torch.inf), torch.zeros(1, 4), torch.zeros(1, dtype=torch.long))
+        original(self, batch, index)
+
+    monkeypatch.setattr(training.Classifier, "training_step", step)
+    dataset = data.load(run.config)
+    with quiet(), pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
+        protocol.train(run.config, dataset, data.split(dataset, run.config), history := History(), "none")
+    assert len(steps) == 8
+    assert len(history.rows) == 1
+
+
+def test_a_step_never_waits_for_the_device(plan, monkeypatch):
+    """No number of a tensor is read in a step; on a GPU each reading would cost more than the step's arithmetic."""
+    run = plan("trainer.max_epochs=1", "model=avgpool")
+    original, inside, read = training.Classifier.training_step, [], []
+    for name in ("item", "__bool__", "__float__", "__int__", "tolist", "cpu"):
+        method = getattr(torch.Tensor, name)
+        monkeypatch.setattr(
+            torch.Tensor, name, lambda t, *a, m=method, n=name: (read.extend([n] * len(inside)), m(t, *a))[1]
+        )
+
+    def step(*arguments):
+        inside.append(True)
+        original(*arguments)
+        inside.clear()
+
+    monkeypatch.setattr(training.Classifier, "training_step", step)
+    dataset = data.load(run.config)
+    with quiet():
+        protocol.train(run.config, dataset, data.split(dataset, run.config), History(), "none")
+    assert read == []
+
+
 def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
     epochs = []
     monkeypatch.setattr(training.EpochOrder, "set_epoch", lambda self, epoch: epochs.append(epoch))
@@ -184,9 +245,10 @@ def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
     assert sorted(set(epochs)) == [0, 1, 2]
 
 
-def test_lightning_does_what_a_bare_loop_does(plan, tmp_path):
+@pytest.mark.parametrize("overrides", [[], ["model=abs_batchnorm_avgpool", "schedule=null"]])
+def test_lightning_does_what_a_bare_loop_does(plan, overrides):
     """The Trainer adds nothing to the arithmetic: same weights as a loop written out, bit for bit."""
-    run = plan("trainer.max_epochs=2")
+    run = plan("trainer.max_epochs=2", *overrides)
     dataset = data.load(run.config)
     split = data.split(dataset, run.config)
     x, y = dataset.pixels(split.train), dataset.labels[split.train]
@@ -195,7 +257,7 @@ def test_lightning_does_what_a_bare_loop_does(plan, tmp_path):
 
     net = network.from_config(run.config, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
+    schedule = None if overrides else torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
     for epoch in range(2):
         order = training.EpochOrder(len(y), 32, run.config["seed"])
         order.set_epoch(epoch)
@@ -203,8 +265,9 @@ def test_lightning_does_what_a_bare_loop_does(plan, tmp_path):
             optimizer.zero_grad()
             nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
             optimizer.step()
-            schedule.step()
-    for (name, expected), actual in zip(net.named_parameters(), trained.parameters(), strict=True):
+            if schedule is not None:
+                schedule.step()
+    for (name, expected), actual in zip(net.state_dict().items(), trained.state_dict().values(), strict=True):
         assert torch.equal(expected, actual), name
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 KNOWN = (
-    ".*does not have many workers.*",  # data lie in memory; workers would only copy them
     ".*isinstance\\(treespec, LeafSpec\\).*",  # torch's own deprecation: Lightning issue 20780
     ".*GPU available but not used.*",  # trainer.accelerator=cpu, on purpose
     ".*You defined a `validation_step` but have no `val_dataloader`.*",  # data.validation=0

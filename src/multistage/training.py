@@ -5,7 +5,7 @@ What is trained, on what, is decided in `protocol`.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler, TensorDataset
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from multistage import optimizer
 from multistage.checkpoint import EveryEpoch, SealedFiles
@@ -38,6 +37,30 @@ class DivergedError(MultistageError):
     """The loss is no longer a finite number."""
 
 
+class Seen:
+    """Losses and predictions of an epoch's batches, left on the device until its end, since reading waits for it."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.batches: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+        """Keep a batch's mean loss and what its scores [n, classes] predict."""
+        self.batches.append((loss.detach(), scores.detach().argmax(1), labels))
+
+    def take(self) -> dict[str, float]:
+        """Mean ``loss``, ``accuracy`` and ``mean_class_accuracy`` of all samples, then forgotten; {} if none came."""
+        if not self.batches:
+            return {}
+        losses, predicted, labels = zip(*self.batches, strict=True)
+        self.batches = []
+        sizes = torch.tensor([len(batch) for batch in labels], dtype=torch.float64)
+        loss = float(torch.stack(losses).cpu().double() @ sizes / sizes.sum())
+        pair = torch.cat(predicted).cpu(), torch.cat(labels).cpu()
+        micro, macro = (float(multiclass_accuracy(*pair, self.classes, average=kind)) for kind in ("micro", "macro"))
+        return {"loss": loss, "accuracy": micro, "mean_class_accuracy": macro}
+
+
 class Classifier(pl.LightningModule):
     """Cross-entropy training of any module that gives scores.
 
@@ -45,79 +68,128 @@ class Classifier(pl.LightningModule):
         module: From inputs to scores [n, classes].
         classes: Number of classes.
         config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
-
-    Measured, once an epoch: ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy`` (fraction, while weights
-    change); with validation images ``validation_loss``, ``validation_accuracy`` and ``validation_mean_class_accuracy``.
     """
 
     def __init__(self, module: nn.Module, classes: int, config: Config) -> None:
         super().__init__()
         self.module = module
         self.config = config
-        self.train_accuracy = MulticlassAccuracy(classes, average="micro")
-        self.validation_accuracy = MulticlassAccuracy(classes, average="micro")
-        self.validation_mean_class_accuracy = MulticlassAccuracy(classes, average="macro")
+        # The step is done by hand: what Lightning wraps around an automatic one, and around `manual_backward`,
+        # takes half a millisecond more.
+        self.automatic_optimization = False
+        self.in_training, self.in_validation = Seen(classes), Seen(classes)
 
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.module(x)
         return scores
 
-    def training_step(self, batch: Samples, index: int) -> Tensor:
+    def training_step(self, batch: Samples, index: int) -> None:
         x, y = batch
+        made: Any = self.optimizers()
+        schedule: Any = self.lr_schedulers()
+        made.zero_grad()
         scores = self(x)
         loss = F.cross_entropy(scores, y)
-        if not torch.isfinite(loss):
-            raise DivergedError(
-                f"training diverged in epoch {self.current_epoch + 1} (loss {loss.item()}); "
-                f"try a smaller optimizer.lr than {self.config['optimizer.lr']:g}"
-            )
-        self.train_accuracy(scores, y)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(y))
-        self.log("train_accuracy", self.train_accuracy, on_step=False, on_epoch=True)
-        return loss
+        torch.autograd.backward(loss)
+        made.step()
+        if schedule is not None:
+            schedule.step()
+        self.in_training.add(loss, scores, y)
 
     def validation_step(self, batch: Samples, index: int) -> None:
         x, y = batch
         scores = self(x)
-        self.log("validation_loss", F.cross_entropy(scores, y), batch_size=len(y))
-        for name in ("validation_accuracy", "validation_mean_class_accuracy"):
-            metric = getattr(self, name)
-            metric(scores, y)
-            self.log(name, metric)
+        self.in_validation.add(F.cross_entropy(scores, y), scores, y)
+
+    def take_metrics(self) -> dict[str, float]:
+        """Of the epoch that ends: ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy`` (fraction, while
+        weights change); with validation images ``validation_loss``, ``validation_accuracy`` and
+        ``validation_mean_class_accuracy``.
+
+        Raises:
+            DivergedError: A loss was infinite or not a number, in any step of the epoch.
+        """
+        metrics = {f"train_{name}": value for name, value in self.in_training.take().items()}
+        del metrics["train_mean_class_accuracy"]
+        metrics |= {f"validation_{name}": value for name, value in self.in_validation.take().items()}
+        if not all(map(math.isfinite, metrics.values())):  # one loss that is not makes their mean so
+            raise DivergedError(
+                f"training diverged in epoch {self.current_epoch + 1} (loss {metrics['train_loss']}); "
+                f"try a smaller optimizer.lr than {self.config['optimizer.lr']:g}"
+            )
+        return dict(sorted(metrics.items()))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        if batch[0].device == device:  # as a rule; Lightning would look through the batch to find out
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
         made, schedule = optimizer.make(self.config, self.parameters(), steps)
-        return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
+        return made if schedule is None else ([made], [schedule])
 
 
-class EpochOrder(Sampler[Tensor]):
+class EpochOrder:
     """Batches of indices in an order that is a function of (seed, epoch); Lightning calls `set_epoch`."""
 
-    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
-        self.samples, self.batch_size, self.seed, self.epoch = samples, batch_size, seed, 0
+    def __init__(self, samples: int, batch_size: int, seed: int, device: torch.device | str = "cpu") -> None:
+        self.samples, self.batch_size, self.seed, self.device = samples, batch_size, seed, device
+        self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(self.samples, generator=generator(self.seed, "order", self.epoch))
-        return iter(torch.split(order, self.batch_size))
+        return iter(torch.split(order.to(self.device), self.batch_size))
 
     def __len__(self) -> int:
         return -(-self.samples // self.batch_size)
 
 
+class Batches:
+    """Batches of samples that lie in memory, taken where they lie.
+
+    Args:
+        samples: On any device.
+        sampler: Indices of each batch, on the same device. Lightning calls its `set_epoch` if it has one.
+    """
+
+    batch_sampler = None  # Lightning asks whatever has a sampler for this too
+
+    def __init__(self, samples: Samples, sampler: EpochOrder | Sequence[Tensor]) -> None:
+        self.samples, self.sampler = samples, sampler
+
+    def __iter__(self) -> Iterator[Samples]:
+        x, y = self.samples
+        return ((x[indices], y[indices]) for indices in self.sampler)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+def resident(samples: Samples, target: torch.device) -> Samples:
+    """Samples on the device that uses them; or where they are, if they would take over half of its free memory."""
+    x, y = samples
+    if target.type == "cuda" and 2 * x.nbytes > torch.cuda.mem_get_info(target)[0]:
+        return samples
+    return x.to(target), y.to(target)
+
+
 class EpochLines(Callback):
     """One line an epoch, for terminals that nobody watches."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        metrics = "  ".join(f"{name} {value:.4f}" for name, value in sorted(trainer.callback_metrics.items()))
-        seconds = time.perf_counter() - self.started
-        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {metrics}  {seconds:.1f} s", flush=True)
+        (_, epoch), *row = self.history.rows[-1].items()
+        metrics = "  ".join(f"{name} {value:.4f}" for name, value in row)
+        print(f"epoch {epoch}/{trainer.max_epochs}  {metrics}  {time.perf_counter() - self.started:.1f} s", flush=True)
 
 
 class Memory(Callback):
@@ -142,9 +214,8 @@ class Memory(Callback):
         return self.earlier_seconds + time.perf_counter() - self.started
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        if not all(map(math.isfinite, metrics.values())):
-            raise DivergedError(f"training diverged in epoch {trainer.current_epoch + 1}; try a smaller optimizer.lr")
+        assert isinstance(module, Classifier)
+        metrics = module.take_metrics()
         self.history.add(metrics, trainer.current_epoch + 1)
         if self.choose and metrics["validation_accuracy"] > self.best_accuracy:
             self.best_accuracy = metrics["validation_accuracy"]
@@ -209,18 +280,24 @@ def fit(
         KeyboardInterrupt: As typed.
     """
     batch_size = config["data.batch_size"]
-    order = EpochOrder(len(training[1]), batch_size, config["seed"])
-    loader = DataLoader(TensorDataset(*training), sampler=order, batch_size=None)
-    held_out = DataLoader(TensorDataset(*validation), batch_size=batch_size) if len(validation[1]) else None
+    target = device(config["trainer.accelerator"])
+    training, validation = resident(training, target), resident(validation, target)
+    order = EpochOrder(len(training[1]), batch_size, config["seed"], training[1].device)
+    loader, held_out = Batches(training, order), None
+    if len(validation[1]):
+        held_out = Batches(
+            validation, torch.split(torch.arange(len(validation[1]), device=validation[1].device), batch_size)
+        )
     memory = Memory(history, module, order, choose=held_out is not None)
     callbacks: list[Callback] = [memory]
     if resumable is not None:
         callbacks.append(EveryEpoch(resumable.folder, resumable.origin))
     if progress != "none":
-        callbacks.append(RichProgressBar() if progress == "bar" else EpochLines())
+        often = RichProgressBar(refresh_rate=max(1, len(loader) // 50))  # drawing takes as long as a small step
+        callbacks.append(often if progress == "bar" else EpochLines(history))
     module.train()
     trainer = pl.Trainer(
-        accelerator="gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
+        accelerator="gpu" if target.type == "cuda" else "cpu",
         devices=1,
         max_epochs=config["trainer.max_epochs"],
         logger=False,
