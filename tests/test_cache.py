@@ -3,7 +3,7 @@ import resource
 import pytest
 import torch
 
-from multistage.data.cache import cached, folder
+from multistage.cache import cached, folder
 
 
 @pytest.fixture
