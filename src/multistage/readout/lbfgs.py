@@ -1,5 +1,8 @@
 """Multinomial logistic regression to convergence, by L-BFGS."""
 
+import math
+from collections import deque
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +16,12 @@ MEMORY = 10
 
 STAGE = 10
 """Factor by which the gradient falls before axes are stretched anew."""
+
+PATIENCE = 100
+"""Steps without a smaller gradient after which a stage ends: rounding allows no more."""
+
+TRIALS = 50
+"""Lengths of a step that are tried at most."""
 
 
 def fit_lbfgs(
@@ -100,6 +109,9 @@ def _stage(
 ) -> tuple[Tensor, int]:
     """L-BFGS from one point until the largest entry of the stretched gradient is at most `goal`.
 
+    A step's change of the scores is known before its length is chosen, so that trying lengths takes no products. (This,
+    and the seconds that torch.optim takes to import, are why it is written out here.)
+
     Args:
         x: Samples [n, r]; products are taken in their type.
         targets: [n, classes], one 1 a row.
@@ -114,32 +126,71 @@ def _stage(
     Returns:
         The way, [r + 1, classes], and how many iterations it took.
     """
-    # torch's search has fixed numbers in it: the first step is the gradient over the sum of its entries' sizes, and
-    # curvature below 1e-10 is ignored. Here the first is a Newton step, and the second relative to the gradient's size.
-    slope = stretch * gradient
-    stretch = stretch * slope.abs().sum()
-    scale = 1 / slope.square().sum().item()
-    goal *= scale * slope.abs().sum().item()
-    way = torch.nn.Parameter(torch.zeros_like(stretch))
+    way, slope = torch.zeros_like(stretch), stretch * gradient
+    past: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=MEMORY)
+    iterations, lowest, since = 0, math.inf, 0
+    while iterations < max_iter and since < PATIENCE and (largest := slope.abs().max().item()) > goal:
+        iterations, lowest, since = iterations + 1, min(largest, lowest), 0 if largest < lowest else since + 1
+        direction = _direction(slope, past)
+        move = stretch * direction
+        along = (x @ move[:-1].to(x.dtype)).double() + move[-1]
+        moved = weights + way[:-1]
+        linear, square = _dot(moved, move[:-1]), _dot(move[:-1], move[:-1])
+        length = _length(scores, along, targets, penalty * linear, penalty * square)
+        way += length * move
+        scores = scores + length * along
+        error = (scores.softmax(1) - targets) / len(x)
+        of_weights = (x.T @ error.to(x.dtype)).double() + penalty * (weights + way[:-1])
+        before, slope = slope, stretch * torch.cat([of_weights, error.sum(0, keepdim=True)])
+        step, change = length * direction, slope - before
+        if (curvature := _dot(step, change)) > 1e-10 * _dot(step, step):
+            past.append((step, change, curvature))
+    return way, iterations
 
-    @torch.no_grad()
-    def objective() -> float:
-        step = stretch * way
-        log_p = (scores + (x @ step[:-1].to(x.dtype)).double() + step[-1]).log_softmax(1)
-        moved = weights + step[:-1]
-        error = (log_p.exp() - targets) / len(x)
-        of_weights = (x.T @ error.to(x.dtype)).double() + penalty * moved
-        way.grad = scale * stretch * torch.cat([of_weights, error.sum(0, keepdim=True)])
-        return scale * (penalty / 2 * moved.square().sum() - (log_p * targets).sum() / len(x)).item()
 
-    search = torch.optim.LBFGS(
-        [way],
-        max_iter=max_iter,
-        max_eval=2 * max_iter,
-        tolerance_grad=goal,
-        tolerance_change=0,
-        history_size=MEMORY,
-        line_search_fn="strong_wolfe",
-    )
-    search.step(objective)  # type: ignore[no-untyped-call]
-    return stretch * way.detach(), int(search.state[way]["n_iter"])
+def _direction(slope: Tensor, past: deque[tuple[Tensor, Tensor, float]]) -> Tensor:
+    """Minus the slope times the inverse curvature that past (step, change of slope, their product) tell."""
+    direction, shares = -slope, []
+    for step, change, curvature in reversed(past):
+        shares.append(_dot(step, direction) / curvature)
+        direction.sub_(change, alpha=shares[-1])
+    if past:
+        _, change, curvature = past[-1]
+        direction *= curvature / _dot(change, change)
+    for step, change, curvature in past:
+        direction.add_(step, alpha=shares.pop() - _dot(change, direction) / curvature)
+    return direction
+
+
+def _length(scores: Tensor, along: Tensor, targets: Tensor, linear: float, square: float) -> float:
+    """How far to go: where the convex objective's slope along the way is at most a third of what it is here.
+
+    Args:
+        scores: Here, [n, classes].
+        along: Their change for length 1.
+        targets: [n, classes], one 1 a row.
+        linear: Slope of the penalty here.
+        square: Its curvature.
+    """
+
+    def slope(length: float) -> float:
+        error = (scores + length * along).softmax(1) - targets
+        return _dot(error, along) / len(scores) + linear + length * square
+
+    here = slope(0)
+    low, high, length = (0.0, here), (math.inf, math.inf), 1.0
+    for _ in range(TRIALS):
+        there = slope(length)
+        if abs(there) <= abs(here) / 3:
+            break
+        low, high = (low, (length, there)) if there > 0 else ((length, there), high)
+        if high[0] == math.inf:
+            length *= 3
+        else:
+            root = low[1] / (low[1] - high[1]) if low[1] < high[1] else 0.5
+            length = low[0] + min(max(root, 0.1), 0.9) * (high[0] - low[0])
+    return length
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return torch.dot(a.flatten(), b.flatten()).item()

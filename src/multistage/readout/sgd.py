@@ -13,7 +13,7 @@ from multistage.readout.span import Keep, gram, keep_nothing, times, transposed_
 Report = Callable[[int, float], None]
 """Called with (how many epochs or iterations were done, mean cross-entropy on the training images)."""
 
-BLOCK = 64
+BLOCK = 128
 """Samples whose scores are computed at once."""
 
 
@@ -58,15 +58,15 @@ def fit_sgd(
     weights = torch.empty(classes, f, dtype=torch.float64)
     weights.uniform_(-0.015, 0.015, generator=generator(seed, "classifier"))
     order = torch.randperm(n, generator=generator(seed, "order"))
-    bias = weights.new_zeros(classes)
+    learned, bias = weights.numpy(), np.zeros(classes)
     in_span = n < f
     if in_span:
         products = keep("gram", lambda: gram(features))
         offset = products["offset"][order]
-        inner = products["centred"][order][:, order] + offset[:, None] + offset
-        start, mixture = times(features, weights.T)[order], weights.new_zeros(n, classes)
+        inner = (products["centred"][order][:, order] + offset[:, None] + offset).numpy()
+        start, mixture = times(features, weights.T)[order].numpy(), np.zeros((n, classes))
     else:
-        x = features[order].double()
+        x = features[order].double().numpy()
     targets = labels[order].tolist()
     for epoch in range(epochs):
         step, loss = rate / (1 + decay * epoch), 0.0
@@ -75,13 +75,13 @@ def fit_sgd(
             if in_span:
                 scores, near = start[block] + inner[block] @ mixture, inner[block, block]
             else:
-                scores, near = x[block] @ weights.T, x[block] @ x[block].T
-            changes, likelihoods = _steps((scores + bias).numpy(), (near + 1).numpy(), targets[block], step)
+                scores, near = x[block] @ learned.T, x[block] @ x[block].T
+            changes, likelihoods = _steps(scores + bias, near + 1, targets[block], step)
             bias += changes.sum(0)
             if in_span:
                 mixture[block] += changes
             else:
-                weights.addmm_(changes.T, x[block])
+                learned += changes.T @ x[block]
             loss -= np.log(np.maximum(likelihoods, 1e-300)).sum()
         if not np.isfinite(loss):
             raise MultistageError(
@@ -89,11 +89,12 @@ def fit_sgd(
             )
         report(epoch + 1, float(loss) / n)
     if in_span:
-        weights += transposed_times(features, torch.empty_like(mixture).index_copy_(0, order, mixture)).T
-    return weights.float(), bias.float()
+        mixture[order.numpy()] = mixture.copy()
+        weights += transposed_times(features, torch.from_numpy(mixture)).T
+    return weights.float(), torch.from_numpy(bias).float()
 
 
-def _steps(scores: np.ndarray, inner: np.ndarray, labels: list[int], rate: float) -> tuple[Tensor, np.ndarray]:
+def _steps(scores: np.ndarray, inner: np.ndarray, labels: list[int], rate: float) -> tuple[np.ndarray, np.ndarray]:
     """The steps of a block of samples, each with what the steps before it changed.
 
     Args:
@@ -109,10 +110,10 @@ def _steps(scores: np.ndarray, inner: np.ndarray, labels: list[int], rate: float
     changes, likelihoods = np.zeros_like(scores), np.empty(len(scores))
     for i, label in enumerate(labels):
         error = scores[i] + inner[i, :i] @ changes[:i]
-        error -= error.max()
+        error -= np.maximum.reduce(error)
         np.exp(error, out=error)
-        error /= error.sum()
+        error /= np.add.reduce(error)
         likelihoods[i] = error[label]
         error[label] -= 1
         np.multiply(error, -rate, out=changes[i])
-    return torch.from_numpy(changes), likelihoods
+    return changes, likelihoods

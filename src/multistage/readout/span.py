@@ -38,9 +38,8 @@ def gram(x: Tensor) -> dict[str, Tensor]:
     centred = x.new_zeros(len(x), len(x), dtype=torch.float64)
     offset = centred.new_zeros(len(x))
     for columns in torch.split(x, COLUMNS, 1):
-        part = columns.double()
-        mean = part.mean(0)
-        part -= mean
+        mean = columns.mean(0, dtype=torch.float64)
+        part = columns - mean
         for i in range(0, len(x), ROWS):  # on and above the diagonal
             centred[i : i + ROWS, i:].addmm_(part[i : i + ROWS], part[i:].T)
         offset += part @ mean + mean.square().sum() / 2
