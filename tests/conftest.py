@@ -24,3 +24,13 @@ def _own_folders(tmp_path, monkeypatch):
 def plan(tmp_path):
     """Compose and check a run on generated images, as the command line does."""
     return lambda *overrides: composition.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))
+
+
+@pytest.fixture
+def flip_byte():
+    def flip(path, position=-1):
+        content = bytearray(path.read_bytes())
+        content[position] ^= 0xFF
+        path.write_bytes(content)
+
+    return flip

@@ -97,35 +97,6 @@ def test_refinement_changes_every_filter(plan, do):
         assert not torch.equal(before, after), name
 
 
-@pytest.mark.parametrize("model", ["abs_lcn_batchnorm_avgpool", "batchnorm_maxpool"])
-def test_frozen_batch_normalisation_has_the_statistics_of_the_training_images(plan, model):
-    run = plan(f"model={model}", "refine=false")
-    dataset = data.load(run.config)
-    x = dataset.pixels(data.split(dataset, run.config).train)
-    net = network.from_config(run.config, 4)
-    protocol.calibrate_batch_norm(net, x, 32, torch.device("cpu"))
-    other = network.from_config(run.config, 4)
-    protocol.calibrate_batch_norm(other, x, 7, torch.device("cpu"))
-    seen = []
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    net.eval().features(x)
-    for output in seen:
-        assert output.mean((0, 2, 3)).abs().max() < 1e-3
-        assert (output.var((0, 2, 3), unbiased=False) - 1).abs().max() < 0.01
-    torch.testing.assert_close(net.features(x), other.eval().features(x), rtol=1e-4, atol=1e-5)
-
-
-def test_frozen_batch_normalisation_differs_from_none(plan):
-    plain, normalised = plan("model=avgpool", "refine=false"), plan("model=batchnorm_avgpool", "refine=false")
-    dataset = data.load(plain.config)
-    x = dataset.pixels(data.split(dataset, plain.config).train)
-    nets = [network.from_config(run.config, 4).eval() for run in (plain, normalised)]
-    protocol.calibrate_batch_norm(nets[1], x, 32, torch.device("cpu"))
-    assert (nets[0].features(x) - nets[1].features(x)).abs().max() > 0.1
-
-
 def test_validation_images_choose_the_epoch(plan, do):
     run = plan("data.validation=10", "trainer.max_epochs=3", "optimizer.lr=0.2", "schedule=null")
     record = do(run)
@@ -253,7 +224,7 @@ def test_lightning_does_what_a_bare_loop_does(plan, overrides):
     split = data.split(dataset, run.config)
     x, y = dataset.pixels(split.train), dataset.labels[split.train]
     with quiet():
-        trained, _ = protocol.train(run.config, dataset, split, History(), "none")
+        trained = protocol.train(run.config, dataset, split, History(), "none").net
 
     net = network.from_config(run.config, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)

@@ -13,6 +13,9 @@ from typing import Any
 
 CHECKSUM = "checksum"
 
+WHOLE = 2**20
+"""Bytes up to which a file is read at once, which takes a third of the time for thousands of small ones."""
+
 
 def write(path: Path, content: bytes) -> None:
     """Write a file so that after a crash its old or its new content is there, never a part."""
@@ -42,6 +45,18 @@ def _flush_folder(folder: Path) -> None:
 def digest(content: bytes) -> str:
     """SHA-256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size < WHOLE:
+            return digest(file.read())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seal(content: bytes) -> bytes:

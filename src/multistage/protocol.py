@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from multistage import data, durable, hardware, network, readout, runs
+from multistage import data, durable, features, hardware, network, readout, runs
 from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.history import History
@@ -108,11 +109,11 @@ def _perform(
     names = dataset.class_names
     with open_loggers(config, folder, name(config, folder)) as dashboards:
         history = History(folder, dashboards)
-        net, metrics = train(config, dataset, split, history, progress, watch, resumable)
+        net, learner, inputs, metrics = train(config, dataset, split, history, progress, watch, resumable)
         with watch.phase("test"):
             labels = dataset.labels[split.test]
             device = hardware.device(config["trainer.accelerator"])
-            predicted = predict(net, dataset.pixels(split.test), config["data.batch_size"], device)
+            predicted = predict(learner, inputs(split.test), config["data.batch_size"], device)
         metrics |= {
             "test_accuracy": accuracy(predicted, labels, len(names)),
             "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
@@ -170,6 +171,22 @@ def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
     return text.getvalue()
 
 
+class Trained(NamedTuple):
+    """What training leaves.
+
+    Attributes:
+        net: On the CPU in eval mode.
+        learner: The part of it that learned: all, or its classifier.
+        inputs: What `learner` takes, for indices of images of the run.
+        metrics: Accuracies on training and (if any) validation images.
+    """
+
+    net: MultiStageNet
+    learner: nn.Module
+    inputs: Callable[[Tensor], Tensor]
+    metrics: dict[str, float]
+
+
 def train(
     config: Config,
     dataset: Dataset,
@@ -178,40 +195,35 @@ def train(
     progress: Progress = "lines",
     watch: Stopwatch | None = None,
     resumable: Resumable | None = None,
-) -> tuple[MultiStageNet, dict[str, float]]:
-    """Make the network of a configuration and train it on the training images of a draw.
-
-    Returns:
-        The network, on the CPU in eval mode, and its accuracies on training and (if any) validation images.
-    """
+) -> Trained:
+    """Make the network of a configuration and train it on the training images of a draw."""
     watch = Stopwatch() if watch is None else watch
-    classes, batch_size = len(dataset.class_names), config["data.batch_size"]
+    classes = len(dataset.class_names)
     device = hardware.device(config["trainer.accelerator"])
     net = network.from_config(config, classes)
-    training: Samples = dataset.pixels(split.train), dataset.labels[split.train]
-    validation: Samples = dataset.pixels(split.validation), dataset.labels[split.validation]
-
     learner: nn.Module = net
+    inputs = dataset.pixels
+    keep: readout.Keep = readout.keep_nothing
     if not config["refine"]:
         with watch.phase("features"):
-            calibrate_batch_norm(net, training[0], batch_size, device)
-            training = extract(net, training[0], batch_size, device), training[1]
-            if len(validation[1]):
-                validation = extract(net, validation[0], batch_size, device), validation[1]
-        learner = net.classifier
+            frozen = features.frozen(config, net, dataset, split, device)
+        learner, inputs, keep = net.classifier, frozen.of, frozen.keep(split.train)
+    training: Samples = inputs(split.train), dataset.labels[split.train]
+    validation: Samples = inputs(split.validation), dataset.labels[split.validation]
     with watch.phase("train"):
         seconds = None
         if config["readout"] == "softmax":
             seconds = fit(learner, training, validation, classes, config, history, progress, resumable)
         else:
-            learner = net.classifier = readout.fit(config, *training, classes, history)
+            learner = net.classifier = readout.fit(config, *training, classes, history, keep)
         metrics = {}
         for part, (x, y) in {"train": training, "validation": validation}.items():
             if len(y):
-                metrics[f"{part}_accuracy"] = accuracy(predict(learner, x, batch_size, device), y, classes)
+                predicted = predict(learner, x, config["data.batch_size"], device)
+                metrics[f"{part}_accuracy"] = accuracy(predicted, y, classes)
     if seconds is not None:
         watch.seconds["train"] = round(seconds, 3)
-    return net.eval(), metrics
+    return Trained(net.eval(), learner, inputs, metrics)
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
@@ -219,46 +231,10 @@ def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "mi
     return float(multiclass_accuracy(predicted, labels, classes, average=average))  # type: ignore[arg-type]
 
 
+@torch.no_grad()
 def predict(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
     """The class with the highest score for each input, int64 [n]."""
-    return _in_batches(module, module, x, batch_size, device).argmax(1)
-
-
-def extract(net: MultiStageNet, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
-    """Features of images, float32 [n, num_features] on the CPU."""
-    return _in_batches(net, net.features, x, batch_size, device)
-
-
-@torch.no_grad()
-def _in_batches(
-    module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor, batch_size: int, device: torch.device
-) -> Tensor:
     module.to(device).eval()
-    results = [function(batch.to(device)).cpu() for batch in torch.split(x, batch_size)]
+    scores = torch.cat([module(batch.to(device)).cpu() for batch in torch.split(x, batch_size)])
     module.cpu()
-    return torch.cat(results)
-
-
-@torch.no_grad()
-def calibrate_batch_norm(net: MultiStageNet, x: Tensor, batch_size: int, device: torch.device) -> None:
-    """Give frozen batch normalisations the exact mean and variance of their inputs over the training images.
-
-    One pass for each, in order, since what the second sees depends on the statistics of the first. Exact means that the
-    result does not depend on how images fall into batches.
-    """
-    for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
-        moments = torch.zeros(3, norm.num_features, dtype=torch.float64)  # for each map: count, sum, sum of squares
-
-        def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
-            values = inputs[0].double()
-            sums, squares = values.sum((0, 2, 3)), values.square().sum((0, 2, 3))
-            moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
-
-        hook = norm.register_forward_pre_hook(add)
-        extract(net, x, batch_size, device)
-        hook.remove()
-        mean, square = moments[1:] / moments[0]
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_((square - mean.square()).clamp_min(0))
+    return scores.argmax(1)

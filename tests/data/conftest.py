@@ -118,16 +118,6 @@ def tree():
     return listing
 
 
-@pytest.fixture
-def flip_byte():
-    def flip(path, position=-1):
-        content = bytearray(path.read_bytes())
-        content[position] ^= 0xFF
-        path.write_bytes(content)
-
-    return flip
-
-
 class _Handler(http.server.BaseHTTPRequestHandler):
     def __init__(self, files, headers, *args):
         self.files, self.headers_sent = files, headers

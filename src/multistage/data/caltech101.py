@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from multistage.cache import cached
 from multistage.config import Config
 from multistage.data import manifest
-from multistage.data.cache import cached
 from multistage.data.dataset import Dataset
 from multistage.data.download import Archive, obtain
 from multistage.data.images import read_rgb, resize_longer_side, to_gray

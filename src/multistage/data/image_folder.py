@@ -6,9 +6,9 @@ Images go through the paper's preprocessing, as Caltech-101 does; draws choose t
 import logging
 from pathlib import Path
 
+from multistage.cache import cached
 from multistage.config import Config
 from multistage.data import manifest
-from multistage.data.cache import cached
 from multistage.data.caltech101 import decode, folders_dataset
 from multistage.data.dataset import Dataset
 from multistage.errors import DataError

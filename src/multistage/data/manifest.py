@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
+from multistage import durable
 from multistage.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -66,10 +67,13 @@ def verify(
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return durable.file_digest(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 

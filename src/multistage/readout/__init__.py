@@ -7,12 +7,23 @@ from multistage.config import Config
 from multistage.history import History
 from multistage.readout.lbfgs import fit_lbfgs
 from multistage.readout.sgd import fit_sgd
+from multistage.readout.span import Keep, keep_nothing
 
-__all__ = ["fit", "fit_lbfgs", "fit_sgd"]
+__all__ = ["Keep", "fit", "fit_lbfgs", "fit_sgd", "keep_nothing"]
 
 
-def fit(config: Config, features: Tensor, labels: Tensor, classes: int, history: History) -> nn.Linear:
+def fit(
+    config: Config, features: Tensor, labels: Tensor, classes: int, history: History, keep: Keep = keep_nothing
+) -> nn.Linear:
     """Train the classifier that a configuration names on features [n, f] and labels [n]; its loss goes into `history`.
+
+    Args:
+        config: The run's configuration.
+        features: [n, f].
+        labels: [n], from 0.
+        classes: Number of classes.
+        history: Takes the loss.
+        keep: Keeps what depends on the features alone, for other classifiers and regularisers.
 
     Returns:
         The linear layer from features to scores.
@@ -22,9 +33,10 @@ def fit(config: Config, features: Tensor, labels: Tensor, classes: int, history:
         history.add({"train_loss": loss}, step, unit="epoch" if config["readout"] == "sgd" else "iteration")
 
     if config["readout"] == "sgd":
-        weight, bias = fit_sgd(features, labels, classes, config["seed"], report=report)
+        weight, bias = fit_sgd(features, labels, classes, config["seed"], report=report, keep=keep)
     else:
-        weight, bias = fit_lbfgs(features, labels, classes, config["lbfgs.penalty"], config["lbfgs.max_iter"], report)
+        penalty, max_iter = config["lbfgs.penalty"], config["lbfgs.max_iter"]
+        weight, bias = fit_lbfgs(features, labels, classes, penalty, max_iter, report, keep=keep)
     linear = nn.Linear(features.shape[1], classes)
     with torch.no_grad():
         linear.weight.copy_(weight)

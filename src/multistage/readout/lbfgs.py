@@ -1,13 +1,27 @@
 """Multinomial logistic regression to convergence, by L-BFGS."""
 
-import numpy as np
+import math
+from collections import deque
+
 import torch
 import torch.nn.functional as F
-from scipy.optimize import minimize
 from torch import Tensor
 
 from multistage.errors import MultistageError
 from multistage.readout.sgd import Report
+from multistage.readout.span import Keep, PrincipalAxes, keep_nothing
+
+MEMORY = 10
+"""Steps that L-BFGS remembers."""
+
+STAGE = 10
+"""Factor by which the gradient falls before axes are stretched anew."""
+
+PATIENCE = 100
+"""Steps without a smaller gradient after which a stage ends: rounding allows no more."""
+
+TRIALS = 50
+"""Lengths of a step that are tried at most."""
 
 
 def fit_lbfgs(
@@ -18,6 +32,7 @@ def fit_lbfgs(
     max_iter: int = 2000,
     report: Report = lambda iterations, loss: None,
     tolerance: float = 1e-4,
+    keep: Keep = keep_nothing,
 ) -> tuple[Tensor, Tensor]:
     """Minimise mean cross-entropy + penalty / 2 * |weights|^2 on features shifted to mean 0 and divided by one number.
 
@@ -25,8 +40,10 @@ def fit_lbfgs(
     scale while their proportions stay; shift and scale are folded into the returned weights.
 
     The minimum lies in the span of the samples, so that the search runs in the coordinates of their principal axes (at
-    most n of them), each stretched by the curvature that the objective has along it at the start. Neither changes the
-    minimum; features without contrast normalisation, whose axes differ by orders of magnitude, need both to get there.
+    most n of them), each stretched, for each class, by the curvature that the objective has along it. Neither changes
+    the minimum; features without contrast normalisation, whose axes differ by orders of magnitude, need both to get
+    there. The curvature falls as classes are told apart, so that the search goes in stages. Each begins with gradient
+    and curvature in float64 and multiplies in float32 on the way; a stage that gets nowhere so is followed by float64.
 
     Args:
         features: [n, f].
@@ -34,9 +51,10 @@ def fit_lbfgs(
         classes: Number of classes.
         penalty: Weight of the squared norm; biases are free. 4,096 features separate 3,060 samples, so that without a
             penalty there is no minimum.
-        max_iter: Limit of L-BFGS iterations.
+        max_iter: Limit of L-BFGS iterations, over all stages.
         report: Called once with the number of iterations and the mean cross-entropy.
-        tolerance: Largest entry of the gradient, in the stretched coordinates, at which the search has converged.
+        tolerance: Largest entry of the gradient (float64), in stretched coordinates, at which the search has converged.
+        keep: Keeps what depends on features alone.
 
     Returns:
         Weights [classes, f] and biases [classes].
@@ -46,44 +64,133 @@ def fit_lbfgs(
     """
     if not features.isfinite().all():
         raise MultistageError("features are not finite numbers; no classifier can learn from them")
-    x = features.double()
-    mean = x.mean(0)
-    x = x - mean
-    scale = x.square().mean().sqrt()
-    x /= torch.where(scale > 0, scale, 1)
-    axes, variances = _principal_axes(x)
-    start_curvature = (1 - 1 / classes) / classes * variances + penalty
-    stretched = axes / start_curvature.sqrt()
-    inputs = x @ stretched
-    penalties = penalty / start_curvature
+    axes = PrincipalAxes.of(features, keep)
+    x, n = axes.coordinates, len(features)
+    targets = F.one_hot(labels, classes).double()
+    even = (1 - 1 / classes) / classes  # curvature of the cross-entropy of classes that are equally likely
+    weights, bias = x.new_zeros(x.shape[1], classes), x.new_zeros(classes)
+    factors, before, iterations = x.float(), float("inf"), 0
+    while True:
+        scores = x @ weights + bias
+        p = scores.softmax(1)
+        error = (p - targets) / n
+        gradient = torch.cat([x.T @ error + penalty * weights, error.sum(0, keepdim=True)])
+        curvature = (p * (1 - p)).mean(0).clamp(even / 1000, even)
+        stretch = torch.cat([torch.outer(axes.variances, curvature) + penalty, curvature[None]]).rsqrt()
+        largest = (stretch * gradient).abs().max().item()
+        if largest <= tolerance:
+            break
+        if iterations >= max_iter or not largest < float("inf"):
+            raise MultistageError(
+                f"lbfgs did not converge in {iterations} of at most lbfgs.max_iter={max_iter} iterations (the largest "
+                f"entry of the gradient is {largest:.1e}, expected {tolerance:g}); try a larger lbfgs.penalty"
+            )
+        if largest > before / 2:
+            factors = x
+        before = largest
+        goal = max(largest / STAGE, tolerance * 0.9)
+        step, count = _stage(factors, targets, penalty, weights, scores, gradient, stretch, goal, max_iter - iterations)
+        weights, bias, iterations = weights + step[:-1], bias + step[-1], iterations + count
+    report(iterations, F.cross_entropy(scores, labels).item())
+    weights = axes.in_features(weights).T
+    return weights.float(), (bias - weights @ axes.mean).float()
 
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        parameters = torch.from_numpy(flat).view(len(penalties) + 1, classes)
-        weights, bias = parameters[:-1], parameters[-1]
-        log_p = F.log_softmax(inputs @ weights + bias, 1)
-        loss = F.nll_loss(log_p, labels) + (penalties @ weights.square()).sum() / 2
-        error = (log_p.exp() - F.one_hot(labels, classes)) / len(labels)
-        gradient = torch.cat([inputs.T @ error + penalties[:, None] * weights, error.sum(0, keepdim=True)])
-        return loss.item(), gradient.flatten().numpy()
 
-    start = np.zeros((len(penalties) + 1) * classes)
-    options = {"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": 20, "gtol": tolerance, "ftol": 0}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    if not np.abs(found.jac).max() <= tolerance:
-        raise MultistageError(
-            f"lbfgs did not converge in {found.nit} of at most lbfgs.max_iter={max_iter} iterations ({found.message})"
-        )
-    parameters = torch.from_numpy(found.x).view(len(penalties) + 1, classes)
-    report(int(found.nit), F.cross_entropy(inputs @ parameters[:-1] + parameters[-1], labels).item())
-    weights = (stretched @ parameters[:-1]).T / torch.where(scale > 0, scale, 1)
-    return weights.float(), (parameters[-1] - weights @ mean).float()
+def _stage(
+    x: Tensor,
+    targets: Tensor,
+    penalty: float,
+    weights: Tensor,
+    scores: Tensor,
+    gradient: Tensor,
+    stretch: Tensor,
+    goal: float,
+    max_iter: int,
+) -> tuple[Tensor, int]:
+    """L-BFGS from one point until the largest entry of the stretched gradient is at most `goal`.
+
+    A step's change of the scores is known before its length is chosen, so that trying lengths takes no products. (This,
+    and the seconds that torch.optim takes to import, are why it is written out here.)
+
+    Args:
+        x: Samples [n, r]; products are taken in their type.
+        targets: [n, classes], one 1 a row.
+        penalty: See `fit_lbfgs`.
+        weights: Where it begins, [r, classes].
+        scores: There, [n, classes].
+        gradient: There, [r + 1, classes]; biases last.
+        stretch: Of coordinates, [r + 1, classes].
+        goal: See above.
+        max_iter: Limit of iterations.
+
+    Returns:
+        The way, [r + 1, classes], and how many iterations it took.
+    """
+    way, slope = torch.zeros_like(stretch), stretch * gradient
+    past: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=MEMORY)
+    iterations, lowest, since = 0, math.inf, 0
+    while iterations < max_iter and since < PATIENCE and (largest := slope.abs().max().item()) > goal:
+        iterations, lowest, since = iterations + 1, min(largest, lowest), 0 if largest < lowest else since + 1
+        direction = _direction(slope, past)
+        move = stretch * direction
+        along = (x @ move[:-1].to(x.dtype)).double() + move[-1]
+        moved = weights + way[:-1]
+        linear, square = _dot(moved, move[:-1]), _dot(move[:-1], move[:-1])
+        length = _length(scores, along, targets, penalty * linear, penalty * square)
+        way += length * move
+        scores = scores + length * along
+        error = (scores.softmax(1) - targets) / len(x)
+        of_weights = (x.T @ error.to(x.dtype)).double() + penalty * (weights + way[:-1])
+        before, slope = slope, stretch * torch.cat([of_weights, error.sum(0, keepdim=True)])
+        step, change = length * direction, slope - before
+        if (curvature := _dot(step, change)) > 1e-10 * _dot(step, step):
+            past.append((step, change, curvature))
+    return way, iterations
 
 
-def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal axes [f, r] that span the rows of x [n, f], and the mean square along each [r]; r <= min(n, f)."""
-    n, f = x.shape
-    values, vectors = torch.linalg.eigh(x @ x.T if n < f else x.T @ x)
-    kept = values > values.max() * 1e-12
-    values, vectors = values[kept], vectors[:, kept]
-    axes = x.T @ vectors / values.sqrt() if n < f else vectors
-    return axes, values / n
+def _direction(slope: Tensor, past: deque[tuple[Tensor, Tensor, float]]) -> Tensor:
+    """Minus the slope times the inverse curvature that past (step, change of slope, their product) tell."""
+    direction, shares = -slope, []
+    for step, change, curvature in reversed(past):
+        shares.append(_dot(step, direction) / curvature)
+        direction.sub_(change, alpha=shares[-1])
+    if past:
+        _, change, curvature = past[-1]
+        direction *= curvature / _dot(change, change)
+    for step, change, curvature in past:
+        direction.add_(step, alpha=shares.pop() - _dot(change, direction) / curvature)
+    return direction
+
+
+def _length(scores: Tensor, along: Tensor, targets: Tensor, linear: float, square: float) -> float:
+    """How far to go: where the convex objective's slope along the way is at most a third of what it is here.
+
+    Args:
+        scores: Here, [n, classes].
+        along: Their change for length 1.
+        targets: [n, classes], one 1 a row.
+        linear: Slope of the penalty here.
+        square: Its curvature.
+    """
+
+    def slope(length: float) -> float:
+        error = (scores + length * along).softmax(1) - targets
+        return _dot(error, along) / len(scores) + linear + length * square
+
+    here = slope(0)
+    low, high, length = (0.0, here), (math.inf, math.inf), 1.0
+    for _ in range(TRIALS):
+        there = slope(length)
+        if abs(there) <= abs(here) / 3:
+            break
+        low, high = (low, (length, there)) if there > 0 else ((length, there), high)
+        if high[0] == math.inf:
+            length *= 3
+        else:
+            root = low[1] / (low[1] - high[1]) if low[1] < high[1] else 0.5
+            length = low[0] + min(max(root, 0.1), 0.9) * (high[0] - low[0])
+    return length
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return torch.dot(a.flatten(), b.flatten()).item()

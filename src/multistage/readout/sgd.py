@@ -8,9 +8,13 @@ from torch import Tensor
 
 from multistage.errors import MultistageError
 from multistage.randomness import generator
+from multistage.readout.span import Keep, gram, keep_nothing, times, transposed_times
 
 Report = Callable[[int, float], None]
 """Called with (how many epochs or iterations were done, mean cross-entropy on the training images)."""
+
+BLOCK = 128
+"""Samples whose scores are computed at once."""
 
 
 def fit_sgd(
@@ -22,12 +26,14 @@ def fit_sgd(
     rate: float = 0.01,
     decay: float = 0.03,
     report: Report = lambda epoch, loss: None,
+    keep: Keep = keep_nothing,
 ) -> tuple[Tensor, Tensor]:
     """One sample at a time, in an order drawn once, with rate / (1 + decay * epoch), no penalty, no standardisation.
 
-    Every step adds a multiple of one sample to the weights, so that they are always W0 + A X. Where there are fewer
-    samples than features, A [classes, n] is what is learned, with scores taken from the Gram matrix X X^T: the same
-    steps with the same numbers but for rounding, and far less to move.
+    Every step adds a multiple of one sample to the weights. So the scores of the next samples are known up to what the
+    steps in between add, which their inner products tell: scores are computed for a block of samples at once, and
+    corrected one by one. Where there are fewer samples than features, weights are never formed: they are W0 + A X, and
+    A [n, classes] is what is learned. The same steps with the same numbers but for rounding, and far less to move.
 
     Args:
         features: X, [n, f].
@@ -38,6 +44,7 @@ def fit_sgd(
         rate: Of the first epoch.
         decay: Of the rate, per epoch.
         report: Called after each epoch with its number and mean loss (each sample's before its step).
+        keep: Keeps what depends on features alone.
 
     Returns:
         Weights [classes, f] and biases [classes].
@@ -47,34 +54,66 @@ def fit_sgd(
 
     Source: the authors' demo for random filters ("randomc101"); see `DEVIATIONS.md`.
     """
-    x = features.double().numpy()
-    initial = torch.empty(classes, x.shape[1], dtype=torch.float64)
-    initial.uniform_(-0.015, 0.015, generator=generator(seed, "classifier"))
-    weights, bias = initial.numpy(), np.zeros(classes)
-    order = torch.randperm(len(x), generator=generator(seed, "order")).tolist()
-    targets = np.eye(classes)[labels.numpy()]
-
-    in_span = len(x) < x.shape[1]
+    n, f = features.shape
+    weights = torch.empty(classes, f, dtype=torch.float64)
+    weights.uniform_(-0.015, 0.015, generator=generator(seed, "classifier"))
+    order = torch.randperm(n, generator=generator(seed, "order"))
+    learned, bias = weights.numpy(), np.zeros(classes)
+    in_span = n < f
     if in_span:
-        gram, start, mixture = x @ x.T, x @ weights.T, np.zeros((classes, len(x)))
+        products = keep("gram", lambda: gram(features))
+        offset = products["offset"][order]
+        inner = (products["centred"][order][:, order] + offset[:, None] + offset).numpy()
+        start, mixture = times(features, weights.T)[order].numpy(), np.zeros((n, classes))
+    else:
+        x = features[order].double().numpy()
+    targets = labels[order].tolist()
     for epoch in range(epochs):
         step, loss = rate / (1 + decay * epoch), 0.0
-        for i in order:
-            scores = (start[i] + mixture @ gram[i] if in_span else weights @ x[i]) + bias
-            error = np.exp(scores - scores.max())
-            error /= error.sum()
-            loss -= np.log(np.maximum(error @ targets[i], 1e-300))
-            error -= targets[i]
-            bias -= step * error
+        for first in range(0, n, BLOCK):
+            block = slice(first, first + BLOCK)
             if in_span:
-                mixture[:, i] -= step * error
+                scores, near = start[block] + inner[block] @ mixture, inner[block, block]
             else:
-                weights -= np.outer(step * error, x[i])
+                scores, near = x[block] @ learned.T, x[block] @ x[block].T
+            changes, likelihoods = _steps(scores + bias, near + 1, targets[block], step)
+            bias += changes.sum(0)
+            if in_span:
+                mixture[block] += changes
+            else:
+                learned += changes.T @ x[block]
+            loss -= np.log(np.maximum(likelihoods, 1e-300)).sum()
         if not np.isfinite(loss):
             raise MultistageError(
                 f"sgd diverged in epoch {epoch + 1}; these features are too large for its rate of {rate}"
             )
-        report(epoch + 1, loss / len(x))
+        report(epoch + 1, float(loss) / n)
     if in_span:
-        weights = weights + mixture @ x
-    return torch.from_numpy(weights).float(), torch.from_numpy(bias).float()
+        mixture[order.numpy()] = mixture.copy()
+        weights += transposed_times(features, torch.from_numpy(mixture)).T
+    return weights.float(), torch.from_numpy(bias).float()
+
+
+def _steps(scores: np.ndarray, inner: np.ndarray, labels: list[int], rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The steps of a block of samples, each with what the steps before it changed.
+
+    Args:
+        scores: Before the first of them, [block, classes].
+        inner: Inner products of the samples plus 1, which is the bias's part, [block, block].
+        labels: Of the samples.
+        rate: Length of a step.
+
+    Returns:
+        What multiple of each sample is added to the weights of each class, [block, classes], and how likely each
+        sample's class was before its step, [block].
+    """
+    changes, likelihoods = np.zeros_like(scores), np.empty(len(scores))
+    for i, label in enumerate(labels):
+        error = scores[i] + inner[i, :i] @ changes[:i]
+        error -= np.maximum.reduce(error)
+        np.exp(error, out=error)
+        error /= np.add.reduce(error)
+        likelihoods[i] = error[label]
+        error[label] -= 1
+        np.multiply(error, -rate, out=changes[i])
+    return changes, likelihoods

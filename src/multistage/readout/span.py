@@ -1,0 +1,115 @@
+"""Linear classifiers live in the span of the samples: what both readouts need of n samples with f features each.
+
+With fewer samples than features everything can be said with the n x n inner products of samples; otherwise with their
+f x f moments.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Keep = Callable[[str, Callable[[], dict[str, Tensor]]], dict[str, Tensor]]
+"""Gives what a function makes under a name, from disk if it was made before."""
+
+COLUMNS, ROWS = 4096, 1024
+"""Features and samples at a time, which bounds the memory beside the result to some 100 MB."""
+
+NEGLIGIBLE = 1e-12
+"""Axes along which samples vary less than this, relative to the first, count as none: that is rounding."""
+
+
+def keep_nothing(name: str, build: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Makes it each time."""
+    return build()
+
+
+def gram(x: Tensor) -> dict[str, Tensor]:
+    """Inner products of samples, from each other and from their mean.
+
+    Args:
+        x: Samples [n, f].
+
+    Returns:
+        ``centred``: (x_i - m) . (x_j - m), float64 [n, n]. ``offset``: (x_i - m) . m + m . m / 2, float64 [n]; so
+        x_i . x_j = centred_ij + offset_i + offset_j.
+    """
+    centred = x.new_zeros(len(x), len(x), dtype=torch.float64)
+    offset = centred.new_zeros(len(x))
+    for columns in torch.split(x, COLUMNS, 1):
+        mean = columns.mean(0, dtype=torch.float64)
+        part = columns - mean
+        for i in range(0, len(x), ROWS):  # on and above the diagonal
+            centred[i : i + ROWS, i:].addmm_(part[i : i + ROWS], part[i:].T)
+        offset += part @ mean + mean.square().sum() / 2
+    return {"centred": centred.triu_().add_(centred.triu(1).T), "offset": offset}
+
+
+def times(x: Tensor, matrix: Tensor) -> Tensor:
+    """x [n, f] @ matrix [f, k] in float64."""
+    result = x.new_zeros(len(x), matrix.shape[1], dtype=torch.float64)
+    for columns, rows in zip(torch.split(x, COLUMNS, 1), torch.split(matrix, COLUMNS), strict=True):
+        result.addmm_(columns.double(), rows)
+    return result
+
+
+def transposed_times(x: Tensor, matrix: Tensor) -> Tensor:
+    """x [n, f], transposed, @ matrix [n, k] in float64."""
+    return torch.cat([columns.double().T @ matrix for columns in torch.split(x, COLUMNS, 1)])
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """Samples with mean 0 and one common scale, in the r <= min(n, f) coordinates of their principal axes.
+
+    Attributes:
+        samples: [n, f], as they were.
+        mean: [f].
+        scale: Standard deviation of all centred values.
+        coordinates: [n, r].
+        variances: Mean square of each coordinate, [r].
+        vectors: [f, r] the axes; or with fewer samples than features [n, r], each coordinate scaled to length 1.
+    """
+
+    samples: Tensor
+    mean: Tensor
+    scale: float
+    coordinates: Tensor
+    variances: Tensor
+    vectors: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, keep: Keep = keep_nothing) -> "PrincipalAxes":
+        """Axes of samples [n, f]; keeps ``gram`` (with fewer samples than features) and ``axes``."""
+        n, f = x.shape
+        mean = x.mean(0, dtype=torch.float64)
+
+        def decompose() -> dict[str, Tensor]:
+            products = keep("gram", lambda: gram(x))["centred"] if n < f else _moments(x, mean)
+            values, vectors = torch.linalg.eigh(products)
+            kept = values > values.max() * NEGLIGIBLE
+            return {"squares": values[kept], "trace": products.trace(), "vectors": vectors[:, kept].contiguous()}
+
+        axes = keep("axes", decompose)
+        scale = (axes["trace"].item() / (n * f)) ** 0.5 or 1.0
+        squares, vectors = axes["squares"] / scale**2, axes["vectors"]
+        coordinates = vectors * squares.sqrt() if n < f else times(x, vectors).sub_(mean @ vectors).div_(scale)
+        return cls(x, mean, scale, coordinates, squares / n, vectors)
+
+    def in_features(self, weights: Tensor) -> Tensor:
+        """Weights [r, k] of coordinates as weights [f, k] of samples as they were; biases lack ``-mean @ weights``."""
+        if len(self.samples) >= self.samples.shape[1]:
+            return self.vectors @ weights / self.scale
+        lengths = (self.variances * len(self.samples)).sqrt()
+        mixture = self.vectors @ (weights / lengths[:, None])
+        return transposed_times(self.samples, mixture - mixture.mean(0)) / self.scale**2
+
+
+def _moments(x: Tensor, mean: Tensor) -> Tensor:
+    """Centred samples, transposed, times themselves, [f, f]."""
+    result = x.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
+    for rows in torch.split(x, COLUMNS):
+        part = rows.double() - mean
+        result.addmm_(part.T, part)
+    return result
