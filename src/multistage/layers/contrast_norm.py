@@ -35,7 +35,7 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
             (thesis: 1.591; their code writes it as exp(-(x / 2.25)^2)).
 
     Returns:
-        float64 [kernel_size], sum 1.
+        float64 [kernel_size], sum 1, on the CPU whatever torch's default device is.
 
     Raises:
         ValueError: An even or non-positive size, or a sigma that is not positive.
@@ -45,7 +45,7 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     sigma = kernel_size / (4 * math.sqrt(2)) if sigma is None else sigma
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, not {sigma}")
-    offset = torch.arange(kernel_size, dtype=torch.float64) - kernel_size // 2
+    offset = torch.arange(kernel_size, dtype=torch.float64, device="cpu") - kernel_size // 2
     window = torch.exp(-((offset / sigma) ** 2) / 2)
     return window / window.sum()
 
@@ -145,13 +145,17 @@ def definition(
     Args and result: those of `local_contrast_norm`, unchecked, over all maps.
     """
     wide = x.to(accumulator(x.dtype))
-    window = gaussian_window(kernel_size, sigma).to(wide)
+    # autocast would sum in 16 bits, in the gradient even where it is switched off here; it leaves float64 as it is
+    window = gaussian_window(kernel_size, sigma).to(wide.device, torch.float64 if autocasts(x) else wide.dtype)
     rows = blur_matrix(x.shape[-2], window, border)
     columns = blur_matrix(x.shape[-1], window, border).T
-    with torch.autocast(x.device.type, enabled=False):  # sums in 16 bits would not be this layer any more
-        mean = rows @ wide.mean(1, keepdim=True) @ columns
-        v = wide - mean
-        deviation = _sqrt(rows @ v.square().mean(1, keepdim=True) @ columns)
+
+    def blur(map_: Tensor) -> Tensor:
+        return (rows @ map_.to(rows) @ columns).to(wide)
+
+    mean = blur(wide.mean(1, keepdim=True))
+    v = wide - mean
+    deviation = _sqrt(blur(v.square().mean(1, keepdim=True)))
     divisor = floored(deviation, mean, floor, floor_gradient)
     return (v / divisor).to(x.dtype)
 
@@ -161,11 +165,18 @@ def accumulator(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
+def autocasts(x: Tensor) -> bool:
+    """Whether autocast is on for the device of a tensor; some, such as meta, have none."""
+    device = x.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
 def floored(deviation: Tensor, mean: Tensor, floor: Floor, floor_gradient: bool = True) -> Tensor:
     """max(c, sigma), and 1 where that is no more than what rounding leaves of a flat image."""
     if floor == "mean":
         c = deviation.mean((2, 3), keepdim=True)
-        divisor = torch.maximum(deviation, c if floor_gradient else c.detach())
+        c = c if floor_gradient else c.detach()
+        divisor = torch.where(deviation >= c, deviation, c)  # `maximum` would halve the gradient of a map of one pixel
     else:
         divisor = deviation.clamp_min(floor)
     rounding = 4 * torch.finfo(mean.dtype).eps * mean.abs().amax((2, 3), keepdim=True)

@@ -14,23 +14,22 @@ as torch sums.
 """
 
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from multistage.layers.contrast_norm import Border, Floor, accumulator, blur_matrix, floored, gaussian_window
-from multistage.layers.eager import blocks
+from multistage.layers.contrast_norm import Border, Floor, accumulator, autocasts, blur_matrix, floored, gaussian_window
+from multistage.layers.eager import blocks, undifferentiable
 
 
 def contrast_norm(
     x: Tensor, kernel_size: int, sigma: float | None, floor: Floor, border: Border, floor_gradient: bool
 ) -> Tensor:
-    """`contrast_norm.definition`, exactly; once differentiable."""
+    """`contrast_norm.definition`, exactly; once differentiable, and refuses to be differentiated twice."""
     settings = (kernel_size, sigma, border, accumulator(x.dtype), x.device)
     rows, columns = _matrix(x.shape[-2], *settings), _matrix(x.shape[-1], *settings)
     y: Tensor = _ContrastNorm.apply(x, rows, columns, floor, floor_gradient)
@@ -48,21 +47,21 @@ def _matrix(
 class _ContrastNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, floor_gradient: bool) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with _autocast_off(x):
             y, *maps = _passes(x).forward(x, rows, columns, floor)
         ctx.save_for_backward(y, *maps, rows, columns)
-        ctx.floor, ctx.floor_gradient = floor, floor_gradient
+        ctx.through_floor = floor == "mean" and floor_gradient
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        with torch.autocast(dy.device.type, enabled=False):
-            y, offset, deviation, divisor, rows, columns = ctx.saved_tensors
-            dx = _passes(y).backward(
-                dy, y, offset, deviation, divisor, rows, columns, ctx.floor == "mean" and ctx.floor_gradient
-            )
+        with _autocast_off(dy):
+            dx = undifferentiable(_passes(dy).backward, dy, *ctx.saved_tensors, ctx.through_floor)
         return dx, None, None, None, None
+
+
+def _autocast_off(x: Tensor) -> AbstractContextManager:
+    return torch.autocast(x.device.type, enabled=False) if autocasts(x) else nullcontext()
 
 
 def _passes(x: Tensor) -> ModuleType:
@@ -134,8 +133,8 @@ def backward(
     sigma_divides = deviation == divisor
     g_sigma = torch.where(sigma_divides, g_d, 0)
     if through_floor:
-        c = deviation.mean((2, 3), keepdim=True)
-        g_sigma += torch.where((c == divisor) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)
+        c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
+        g_sigma += torch.where((2 * c > divisor) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)
     q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)
     g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)
     dx = torch.addcmul(-g_mean, y, divisor * q)

@@ -1,6 +1,7 @@
 """What hand-written gradients share: when they may stand in for torch's own, and how they stay in the cache."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,35 @@ def is_ordinary_on_cpu(x: Tensor) -> bool:
     """The same, and in a type that the CPU's libraries compute in."""
     exact = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
     return x.device.type == "cpu" and exact and is_ordinary(x)
+
+
+def undifferentiable(gradient: Callable[..., Any], *arguments: Any) -> Any:
+    """``gradient(*arguments)``, which refuses to be differentiated with respect to any of its arguments.
+
+    torch's `once_differentiable` refuses in ``Tensor.backward`` only: ``torch.autograd.grad`` and
+    ``torch.autograd.functional.hessian`` take what it wraps to be constant, and answer 0.
+
+    Args:
+        gradient: A hand-written gradient.
+        arguments: All that it depends on, gradients and saved tensors.
+
+    Raises:
+        NotImplementedError: When a second derivative is asked for.
+    """
+    return _Undifferentiable.apply(gradient, *arguments)
+
+
+class _Undifferentiable(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Callable[..., Any], *arguments: Any) -> Any:
+        return gradient(*arguments)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise NotImplementedError(
+            "a gradient written by hand cannot be differentiated again: take second derivatives with torch.func, "
+            "which sees torch's own operations"
+        )
 
 
 BLOCK_BYTES = 10 * 2**20
