@@ -15,9 +15,8 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from multistage.layers.eager import is_ordinary_on_cpu
+from multistage.layers.eager import is_ordinary_on_cpu, undifferentiable
 
 
 def convolve(
@@ -88,18 +87,30 @@ class _Fourier(torch.autograd.Function):
         return _back(maps @ spectra, size, inside).permute(2, 3, 0, 1).contiguous()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        (maps, spectra, connections), size, k = ctx.saved_tensors, ctx.size, ctx.k
-        dy = _transform(F.pad(dy, (k - 1, 0, k - 1, 0)), size)
-        dx = dkernels = None  # correlations: products with the complex conjugate, which BLAS is given as numbers
-        if ctx.needs_input_grad[0]:
-            dx = _back(dy @ spectra.conj_physical().mT, size, slice(None)).permute(2, 3, 0, 1).contiguous()
-        if ctx.needs_input_grad[1]:
-            product = maps.conj_physical().mT @ dy
-            connected = product.gather(1, connections.T.expand(len(product), -1, -1))
-            dkernels = _back(connected, size, slice(k)).permute(3, 2, 0, 1)
-        return dx, dkernels, None
+        wanted = ctx.needs_input_grad[:2]
+        return *undifferentiable(_fourier_gradients, dy, *ctx.saved_tensors, ctx.size, ctx.k, wanted), None
+
+
+def _fourier_gradients(
+    dy: Tensor,
+    maps: Tensor,
+    spectra: Tensor,
+    connections: Tensor,
+    size: Sequence[int],
+    k: int,
+    wanted: tuple[bool, bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """Correlations: products with the complex conjugate, which BLAS is given as numbers."""
+    dy = _transform(F.pad(dy, (k - 1, 0, k - 1, 0)), size)
+    dx = dkernels = None
+    if wanted[0]:
+        dx = _back(dy @ spectra.conj_physical().mT, size, slice(None)).permute(2, 3, 0, 1).contiguous()
+    if wanted[1]:
+        product = maps.conj_physical().mT @ dy
+        connected = product.gather(1, connections.T.expand(len(product), -1, -1))
+        dkernels = _back(connected, size, slice(k)).permute(3, 2, 0, 1)
+    return dx, dkernels
 
 
 def _transform(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -127,13 +138,20 @@ class _Unfolding(torch.autograd.Function):
         return F.conv2d(x, weight, bias)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        (out_maps, in_maps, k, _), (height, width) = weight.shape, dy.shape[2:]
-        dx = F.conv_transpose2d(dy, weight) if ctx.needs_input_grad[0] else None
-        total = dy.new_zeros(out_maps, in_maps * k * k)
-        for image, g in zip(x, dy, strict=True):
-            windows = image.unfold(1, height, 1).unfold(2, width, 1)  # [i, k, k, height, width]
-            total.addmm_(g.flatten(1), windows.reshape(in_maps * k * k, height * width).T)
-        return dx, total.view_as(weight), dy.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+        gradients: tuple[Tensor | None, ...] = undifferentiable(
+            _unfolding_gradients, dy, *ctx.saved_tensors, ctx.needs_input_grad
+        )
+        return gradients
+
+
+def _unfolding_gradients(
+    dy: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool, bool]
+) -> tuple[Tensor | None, ...]:
+    (out_maps, in_maps, k, _), (height, width) = weight.shape, dy.shape[2:]
+    dx = F.conv_transpose2d(dy, weight) if wanted[0] else None
+    total = dy.new_zeros(out_maps, in_maps * k * k)
+    for image, g in zip(x, dy, strict=True):
+        windows = image.unfold(1, height, 1).unfold(2, width, 1)  # [i, k, k, height, width]
+        total.addmm_(g.flatten(1), windows.reshape(in_maps * k * k, height * width).T)
+    return dx, total.view_as(weight), dy.sum((0, 2, 3)) if wanted[2] else None

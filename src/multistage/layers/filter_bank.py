@@ -5,10 +5,9 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from multistage.layers.convolution import convolve
-from multistage.layers.eager import blocks, is_ordinary_on_cpu
+from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
 
 Squash = Literal["tanh", "none"]
 
@@ -70,15 +69,17 @@ class _GainedTanh(torch.autograd.Function):
         return gain[:, None, None] * squashed
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        squashed, gain = ctx.saved_tensors
-        d_y, d_gain = torch.empty_like(squashed), torch.zeros_like(gain)
-        for block, scratch in blocks(squashed, squashed.dtype):
-            d_gain += torch.mul(grad[block], squashed[block], out=scratch).sum((0, 2, 3))
-            torch.mul(grad[block], gain[:, None, None], out=scratch)
-            torch.ops.aten.tanh_backward(scratch, squashed[block], grad_input=d_y[block])
-        return d_y, d_gain
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        return undifferentiable(_gained_tanh_gradient, grad, *ctx.saved_tensors)
+
+
+def _gained_tanh_gradient(grad: Tensor, squashed: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+    d_y, d_gain = torch.empty_like(squashed), torch.zeros_like(gain)
+    for block, scratch in blocks(squashed, squashed.dtype):
+        d_gain += torch.mul(grad[block], squashed[block], out=scratch).sum((0, 2, 3))
+        torch.mul(grad[block], gain[:, None, None], out=scratch)
+        torch.ops.aten.tanh_backward(scratch, squashed[block], grad_input=d_y[block])
+    return d_y, d_gain
 
 
 class FilterBank(nn.Module):

@@ -4,9 +4,8 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from multistage.layers.eager import blocks, is_ordinary_on_cpu
+from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
 
 Kind = Literal["abs", "relu"]
 
@@ -42,13 +41,15 @@ class _Absolute(torch.autograd.Function):
         return x.abs()
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        dx = torch.empty_like(x)
-        for block, signs in blocks(x, x.dtype):
-            torch.mul(torch.sign(x[block], out=signs), grad[block], out=dx[block])
-        return dx
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        return undifferentiable(_absolute_gradient, grad, *ctx.saved_tensors)
+
+
+def _absolute_gradient(grad: Tensor, x: Tensor) -> Tensor:
+    dx = torch.empty_like(x)
+    for block, signs in blocks(x, x.dtype):
+        torch.mul(torch.sign(x[block], out=signs), grad[block], out=dx[block])
+    return dx
 
 
 class Rectify(nn.Module):
