@@ -1,11 +1,17 @@
 """The checks against the definition are seen to fail: on mistakes found in published code, and on others."""
 
+import sys
+import types
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 from layers import reference
 
-from multistage.layers import filter_bank, local_contrast_norm
+from multistage import layers
+from multistage.layers import contrast_norm as contrast_norm_module
+from multistage.layers import contrast_norm_fast, eager, filter_bank, local_contrast_norm
 
 X = torch.randn(2, 3, 10, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 X[1] *= 4
@@ -85,6 +91,138 @@ def test_a_wrong_contrast_norm_is_detected(border, mistake):
     assert wrong(X, border).shape == X.shape
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         reference.assert_is_contrast_norm(wrong, X, border=border)
+
+
+# The layer itself, with one piece of its source replaced
+
+
+@pytest.fixture
+def mutant(monkeypatch):
+    """`local_contrast_norm` whose source has `old`, which must stand there once, replaced by `new`."""
+
+    def build(old, new):
+        originals = [eager, contrast_norm_module, contrast_norm_fast]  # each after those it imports from
+        sources = [Path(module.__file__).read_text(encoding="utf-8") for module in originals]
+        assert sum(source.count(old) for source in sources) == 1, f"stands in the source not once: {old}"
+        mutants = []
+        for original, source in zip(originals, sources, strict=True):
+            module = types.ModuleType(f"mutant_{original.__name__.rpartition('.')[2]}")
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            for imported in mutants:
+                source = source.replace(
+                    f"from multistage.layers.{imported.__name__[7:]} ", f"from {imported.__name__} "
+                )
+            exec(compile(source.replace(old, new), module.__name__, "exec"), vars(module))
+            mutants.append(module)
+        monkeypatch.setattr(layers, "contrast_norm_fast", mutants[-1])  # what `local_contrast_norm` imports
+        monkeypatch.setattr(mutants[0], "BLOCK_BYTES", X[0].nbytes)
+        return mutants[1].local_contrast_norm
+
+    return build
+
+
+GRADIENT_X = torch.cat([X, X[:1] ** 2, torch.zeros_like(X[:1]), 1e15 + X[:1] / 4])
+"""The last two are flat, one but for rounding; with zeros outside it would not be."""
+
+
+def check_gradients(implementation, border):
+    x = GRADIENT_X[: 5 if border == "renormalise" else 4]
+    dy = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(1))
+    actual, expected = (
+        torch.autograd.grad(function(at, border=border), at, dy)[0]
+        for function in (implementation, contrast_norm_module.definition)
+        for at in [x.clone().requires_grad_()]
+    )
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+LAST_OF_WINDOW = "return window / window.sum()"
+SUM_OF_MAPS = "total.view(n, 1, height, width) / maps"
+OF_BLUR = "rows @ map_ @ columns.T"
+OF_SIGMA = "deviation = _blur(square, rows, columns).sqrt_()"
+OF_SQUARES = "local_mean[block], 0, out"
+OF_FLOOR = "divisor = torch.where(deviation >= c, deviation, c)"
+FORWARD = {
+    "no square root": (OF_SIGMA, "deviation = _blur(square, rows, columns)"),
+    "deviation of x": (OF_SQUARES, "torch.zeros_like(local_mean[block]), 0, out"),
+    "floor over the batch": (
+        "c = deviation.mean((2, 3), keepdim=True)\n        c = c",
+        "c = deviation.mean()\n        c = c",
+    ),
+    "each map by itself": ("if not across_maps:", "if x.shape[1] > 1:"),
+    "window not normalised": (LAST_OF_WINDOW, "return window"),
+    "padding off by one": ("source = pixel[:, None] + tap", "source = pixel[:, None] + tap + 1"),
+    "renormalised instead of zero": ('if border == "renormalise" else', 'if border == "zero" else'),
+    "width 2": ("kernel_size / (4 * math.sqrt(2)) if", "2 if"),
+    "sum over maps": (SUM_OF_MAPS, "total.view(n, 1, height, width)"),
+    "floor added": (OF_FLOOR, "divisor = deviation + c"),
+    "smaller of the two": (OF_FLOOR, "divisor = torch.where(deviation < c, deviation, c)"),
+    "no floor": (OF_FLOOR, "divisor = deviation"),
+    "not centred": ("torch.addcmul(-local_mean * inverse, x", "torch.addcmul(0 * inverse, x"),
+    "mean not divided": ("torch.addcmul(-local_mean * inverse, x", "torch.addcmul(-local_mean, x"),
+    "blur of rows only": (OF_BLUR, "rows @ map_"),
+}
+Q = "q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)"
+G_MEAN = "g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)"
+OF_C = "(2 * c > divisor) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)"
+DX = "dx = torch.addcmul(-g_mean, y, divisor * q)"
+BACKWARD = {
+    "no gradient by way of the mean's deviation": (G_MEAN, G_MEAN.replace("offset, q", "offset, 0 * q")),
+    "no gradient by way of the mean": (DX, DX.replace("-g_mean", "0 * g_mean")),
+    "no gradient by way of sigma": (DX, DX.replace("divisor * q", "0 * q")),
+    "no gradient by way of c": ("if through_floor:", "if False:"),
+    "floor_gradient inverted": ('floor == "mean" and floor_gradient', 'floor == "mean" and not floor_gradient'),
+    "c is a sum": (OF_C, OF_C.replace(".mean(", ".sum(")),
+    "c divides everywhere": (OF_C, OF_C.replace(" & ~sigma_divides", "")),
+    "flat samples have a c": (OF_C, OF_C.replace("(2 * c > divisor) & ", "")),
+    "sigma divides elsewhere": ("sigma_divides = deviation == divisor", "sigma_divides = deviation != divisor"),
+    "sigma may be 0": (Q, Q.replace("torch.where(deviation > 0, g_sigma / deviation, 0)", "g_sigma / deviation")),
+    "sigma not divided by": (Q, Q.replace("g_sigma / deviation", "g_sigma")),
+    "blur of sigma not transposed": (Q, Q.replace("rows.T, columns.T", "rows, columns")),
+    "blur of the mean not transposed": (G_MEAN, G_MEAN.replace("rows.T, columns.T", "rows, columns")),
+    "wrong sign of d": ("g_d = -product * inverse", "g_d = product * inverse"),
+    "wrong sign of the mean": (DX, DX.replace("-g_mean", "g_mean")),
+    "d not divided by": ("g_d = -product * inverse", "g_d = -product"),
+    "dy not divided": ("dx.addcmul_(dy, inverse)", "dx.add_(dy)"),
+    "mean of dy not divided": (G_MEAN, G_MEAN.replace("_mean(dy, rows.dtype) * inverse", "_mean(dy, rows.dtype)")),
+    "v is y": (DX, DX.replace("divisor * q", "q")),
+    "square of y": ("torch.mul(dy[block].to(rows.dtype), y[block]", "torch.mul(y[block].to(rows.dtype), y[block]"),
+}
+ONLY_IN = {  # with zeros outside the blur is its own transpose, and no sample flat but the black
+    "window not normalised": "zero",
+    "renormalised instead of zero": "zero",
+    "blur of sigma not transposed": "renormalise",
+    "blur of the mean not transposed": "renormalise",
+    "flat samples have a c": "renormalise",
+}
+
+
+def in_borders(mistakes):
+    cases = [(border, name) for border in ONLY_WITH for name in mistakes if ONLY_IN.get(name, border) == border]
+    return pytest.mark.parametrize(("border", "mistake"), cases)
+
+
+@pytest.mark.parametrize("border", ONLY_WITH)
+def test_the_layer_itself_passes(border, mutant):
+    same = mutant(LAST_OF_WINDOW, LAST_OF_WINDOW)
+    assert same is not local_contrast_norm
+    reference.assert_is_contrast_norm(same, X, border=border)
+    check_gradients(same, border)
+
+
+@in_borders(FORWARD)
+def test_a_wrong_layer_is_detected(border, mistake, mutant):
+    wrong = mutant(*FORWARD[mistake])
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        reference.assert_is_contrast_norm(wrong, X, border=border)
+
+
+@in_borders(BACKWARD)
+def test_a_wrong_gradient_is_detected(border, mistake, mutant):
+    wrong = mutant(*BACKWARD[mistake])
+    reference.assert_is_contrast_norm(wrong, X, border=border)  # values are right
+    with pytest.raises(AssertionError, match="Tensor-likes are not close"):
+        check_gradients(wrong, border)
 
 
 KERNELS = torch.randn(4, 2, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) / 3

@@ -1,0 +1,183 @@
+"""Values and gradients of the hand-written contrast normalisation against `definition` and its gradient by torch."""
+
+import pytest
+import torch
+from layers import reference
+
+from multistage.layers import eager, local_contrast_norm
+from multistage.layers.contrast_norm import BORDERS, definition
+
+FLOORS = [("mean", True), ("mean", False), (0.0, True), (0.5, True)]
+SIZES = [(3, 11, 10), (4, 4, 13), (2, 1, 5), (1, 2, 2), (3, 1, 1)]
+"""The last four are smaller than the window; of one pixel, sigma is its own mean, so that both divide."""
+
+each_border = pytest.mark.parametrize("border", BORDERS)
+each_floor = pytest.mark.parametrize(("floor", "floor_gradient"), FLOORS)
+each_number_of_maps = pytest.mark.parametrize("across_maps", [True, False], ids=["across", "each map"])
+
+
+def drawn(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def with_gradient(function, x, dy, **options):
+    """y, and the gradient of `x` where that of y is `dy`."""
+    x = x.detach().requires_grad_()
+    y = function(x, **options)
+    return y.detach(), torch.autograd.grad(y, x, dy.to(y.dtype))[0]
+
+
+def in_float64(x, dy, across_maps=True, **options):
+    """The same for the same numbers, by `definition`."""
+
+    def of_all(x):
+        maps = x if across_maps else x.reshape(-1, 1, *x.shape[2:])
+        return definition(maps, **options).view_as(x)
+
+    return with_gradient(of_all, x.double(), dy.double())
+
+
+def assert_same(actual, expected, tolerance=1e-10):
+    for name, values, truth in zip(("y", "dx"), actual, expected, strict=True):
+        torch.testing.assert_close(values, truth, rtol=tolerance, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def errors(actual, expected):
+    """Of y and dx, each as a fraction of its largest value."""
+    pairs = zip(actual, expected, strict=True)
+    return [((values.double() - truth).abs().max() / truth.abs().max()).item() for values, truth in pairs]
+
+
+# float64
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@each_number_of_maps
+@each_floor
+@each_border
+def test_equals_the_definition(border, floor, floor_gradient, across_maps, size):
+    x, dy = drawn(2, *size) * torch.tensor([1.0, 10]).view(2, 1, 1, 1), drawn(2, *size, seed=1)
+    choice = {"border": border, "floor": floor, "floor_gradient": floor_gradient, "across_maps": across_maps}
+    assert_same(with_gradient(local_contrast_norm, x, dy, **choice), in_float64(x, dy, **choice))
+
+
+@pytest.mark.parametrize(("kernel_size", "sigma"), [(1, None), (3, None), (5, 0.7), (7, 4.0), (15, None)])
+@each_border
+def test_equals_the_definition_for_other_windows(border, kernel_size, sigma):
+    x, dy = drawn(2, 3, 6, 11), drawn(2, 3, 6, 11, seed=1)
+    choice = {"border": border, "kernel_size": kernel_size, "sigma": sigma}
+    assert_same(with_gradient(local_contrast_norm, x, dy, **choice), in_float64(x, dy, **choice))
+
+
+@pytest.mark.parametrize("floor", ["mean", 0.5])
+@each_border
+def test_the_definition_is_the_papers(border, floor):
+    reference.assert_is_contrast_norm(definition, drawn(2, 3, 11, 10), border=border, floor=floor)
+
+
+def test_ordinary_tensors_take_the_fast_path():
+    for x in (drawn(1, 2, 5, 4).requires_grad_(), torch.nn.Parameter(drawn(1, 2, 5, 4))):
+        assert "_ContrastNorm" in local_contrast_norm(x).grad_fn.name()
+
+
+@pytest.mark.parametrize("samples", [0.5, 1, 2, 3.9], ids=lambda s: f"{s} a block")
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_batches_larger_than_a_block(dtype, layout, samples, monkeypatch):
+    x, dy = (drawn(5, 3, 11, 10, seed=seed, dtype=dtype).contiguous(memory_format=layout) for seed in (0, 1))
+    whole = with_gradient(local_contrast_norm, x, dy)
+    monkeypatch.setattr(eager, "BLOCK_BYTES", int(samples * x[0].numel() * x.element_size()))
+    taken = [len(x[block]) for block, scratch in eager.blocks(x, x.dtype) if len(x[block]) == len(scratch)]
+    assert taken == {0.5: [1] * 5, 1: [1] * 5, 2: [2, 2, 1], 3.9: [3, 2]}[samples]
+    assert_same(with_gradient(local_contrast_norm, x, dy), whole, 1e-12 if dtype == torch.float64 else 1e-2)
+
+
+@each_floor
+@each_border
+def test_gradients_agree_for_flat_samples(border, floor, floor_gradient):
+    x, dy = drawn(4, 3, 12, 11), drawn(4, 3, 12, 11, seed=1)
+    x[1] = 0
+    if border != "zero":
+        x[2], x[3] = 0.3, 1e4
+    choice = {"border": border, "floor": floor, "floor_gradient": floor_gradient}
+    assert_same(with_gradient(local_contrast_norm, x, dy, **choice), in_float64(x, dy, **choice))
+
+
+def test_what_is_not_a_number_is_seen_in_its_sample_only():
+    x, dy = drawn(3, 2, 8, 7), drawn(3, 2, 8, 7, seed=1)
+    expected = with_gradient(local_contrast_norm, x, dy)
+    x[1, 0, 2, 3] = torch.nan
+    for values, truth in zip(with_gradient(local_contrast_norm, x, dy), expected, strict=True):
+        assert torch.equal(values[::2], truth[::2])
+        assert values[1].isnan().all()
+
+
+# Fewer bits
+
+KINDS = {
+    "noise": lambda noise: noise,
+    "rectified": lambda noise: noise.abs(),
+    "100 + noise": lambda noise: 100 + noise,
+    "1000 + noise": lambda noise: 1000 + noise,
+}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@each_kind
+@pytest.mark.parametrize("shape", [(2, 16, 40, 37), (1, 64, 26, 26), (2, 1, 24, 24)], ids=str)
+def test_float32_is_accurate(shape, kind):
+    x, dy = KINDS[kind](drawn(*shape)).float(), drawn(*shape, seed=1, dtype=torch.float32)
+    y, dx = with_gradient(local_contrast_norm, x, dy)
+    assert y.dtype == dx.dtype == torch.float32
+    assert max(errors((y, dx), in_float64(x, dy))) <= 1e-5
+
+
+@each_kind
+@pytest.mark.parametrize("floor", ["mean", 0.5])
+@each_border
+def test_float32_is_accurate_for_other_options(border, floor, kind):
+    """Up to 1e-4 of 1000 + noise (`definition` in float32: 5e-5): float32 numbers are 6e-5 apart there."""
+    x, dy = KINDS[kind](drawn(2, 16, 40, 37)).float(), drawn(2, 16, 40, 37, seed=1, dtype=torch.float32)
+    choice = {"border": border, "floor": floor}
+    of_y, of_dx = errors(with_gradient(local_contrast_norm, x, dy, **choice), in_float64(x, dy, **choice))
+    assert of_y <= (1e-4 if kind == "1000 + noise" else 1e-5)
+    assert of_dx <= (2e-5 if kind == "1000 + noise" else 1e-5)
+
+
+@pytest.mark.parametrize("kind", ["noise", "rectified"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_sixteen_bits_are_for_storage_only(dtype, kind):
+    x, dy = KINDS[kind](drawn(2, 64, 26, 26)).to(dtype), drawn(2, 64, 26, 26, seed=1, dtype=dtype)
+    y, dx = with_gradient(local_contrast_norm, x, dy)
+    assert y.dtype == dx.dtype == dtype
+    expected = in_float64(x, dy)
+    assert (y == expected[0].to(dtype)).double().mean() > 0.999  # rounded once
+    assert max(errors((y, dx), expected)) <= torch.finfo(dtype).eps / 2
+
+
+# What is kept
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((2, 64, 135, 135), torch.float32),
+        ((2, 64, 135, 135), torch.bfloat16),
+        ((8, 256, 26, 26), torch.float32),
+        ((16, 32, 24, 24), torch.float32),
+    ],
+    ids=str,
+)
+def test_little_is_kept_for_the_gradient(shape, dtype):
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    x = torch.rand(shape, dtype=dtype, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = local_contrast_norm(x)
+    assert x.untyped_storage().data_ptr() not in kept, "the input could be freed or overwritten"
+    assert kept.pop(y.untyped_storage().data_ptr()) == y.nbytes
+    assert 0 < sum(kept.values()) <= 0.15 * x.nbytes

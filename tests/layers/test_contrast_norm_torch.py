@@ -1,0 +1,314 @@
+"""Contrast normalisation as a citizen of PyTorch: compilers, transforms, autocast, layouts, devices, copies."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch._subclasses import FakeTensorMode
+from torch.utils.checkpoint import checkpoint
+
+from multistage.layers import LocalContrastNorm, contrast_norm_fast, local_contrast_norm
+from multistage.layers.contrast_norm import BORDERS, definition, gaussian_window
+
+PAPER = {}
+OTHER = {"kernel_size": 5, "floor": 0.5, "border": "renormalise", "across_maps": False}
+each_choice = pytest.mark.parametrize("choice", [PAPER, OTHER], ids=["the paper's", "other"])
+
+
+def drawn(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+X, DY = drawn(2, 3, 8, 7), drawn(2, 3, 8, 7, seed=1)
+TINY = drawn(1, 2, 3, 4, dtype=torch.float64)
+
+
+def with_gradient(function, x, dy):
+    """y, and the gradient of `x` where that of y is `dy`."""
+    x = x.detach().requires_grad_()
+    y = function(x)
+    return y.detach(), torch.autograd.grad(y, x, dy)[0]
+
+
+def assert_same(actual, expected, tolerance=1e-5):
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+def cubed(layer):
+    return lambda x: layer(x).pow(3).sum()
+
+
+# Compilers
+
+
+def assert_compiles(choice, backend):
+    layer = LocalContrastNorm(**choice)
+    torch.compiler.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend=backend)
+    assert_same(with_gradient(compiled, X, DY), with_gradient(layer, X, DY))
+
+
+@each_choice
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiles_into_one_graph(backend, choice):
+    assert_compiles(choice, backend)
+
+
+@pytest.mark.slow
+@each_choice
+def test_compiles_by_inductor(choice):
+    assert_compiles(choice, "inductor")
+
+
+@each_choice
+def test_exports(choice):
+    layer = LocalContrastNorm(**choice)
+    assert_same(torch.export.export(layer, (X,)).module()(X), layer(X))
+    any_batch = torch.export.export(layer, (X,), dynamic_shapes=[{0: torch.export.Dim("n")}]).module()
+    for x in (X, drawn(5, 3, 8, 7)):
+        assert_same(any_batch(x), layer(x))
+
+
+# torch.func, and derivatives beyond the first
+
+
+of_torchs_own = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # its first jvp uses it
+
+
+@of_torchs_own
+@each_choice
+def test_functions_can_be_transformed(choice):
+    layer = LocalContrastNorm(**choice)
+    tangent = drawn(*TINY.shape, seed=1, dtype=torch.float64)
+    y, dx = with_gradient(layer, TINY, tangent)
+    assert_same(torch.func.vjp(layer, TINY)[1](tangent)[0], dx, 1e-10)
+    assert_same(torch.func.grad(cubed(layer))(TINY), with_gradient(cubed(layer), TINY, torch.tensor(1.0).double())[1])
+    stacked = drawn(3, *TINY.shape, dtype=torch.float64)
+    assert_same(torch.func.vmap(layer)(stacked), torch.stack([layer(x) for x in stacked]), 1e-10)
+
+    primal, along = torch.func.jvp(layer, (TINY,), (tangent,))
+    nearby = (layer(TINY + 1e-6 * tangent) - layer(TINY - 1e-6 * tangent)) / 2e-6
+    assert_same(primal, y, 1e-10)
+    assert_same(along, nearby, 1e-6)
+
+
+@of_torchs_own
+def test_second_derivatives_are_those_of_the_definition():
+    hessian = torch.func.hessian(cubed(local_contrast_norm))(TINY)
+    assert_same(hessian, torch.autograd.functional.hessian(cubed(definition), TINY), 1e-10)
+    gradient, step = torch.func.grad(cubed(local_contrast_norm)), torch.zeros_like(TINY)
+    step[0, 1, 2, 3] = 1e-6
+    assert_same(hessian[..., 0, 1, 2, 3], (gradient(TINY + step) - gradient(TINY - step)) / 2e-6, 1e-5)
+
+
+def test_second_derivatives_by_autograd_are_refused():
+    refused = pytest.raises(NotImplementedError, match=r"written by hand .* second derivatives with torch\.func")
+    x = TINY.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(cubed(local_contrast_norm)(x), x, create_graph=True)
+    assert_same(gradient, with_gradient(cubed(definition), TINY, torch.tensor(1.0).double())[1], 1e-10)
+    with refused:
+        gradient.sum().backward(retain_graph=True)
+    with refused:
+        torch.autograd.grad(gradient.sum(), x, allow_unused=True)
+    with refused:
+        torch.autograd.functional.hessian(cubed(local_contrast_norm), TINY)
+
+
+def test_subclasses_of_tensors_are_kept():
+    class Maps(torch.Tensor):
+        pass
+
+    y = local_contrast_norm(X.as_subclass(Maps))
+    assert type(y) is Maps
+    assert_same(y.as_subclass(torch.Tensor), local_contrast_norm(X))
+
+
+# Precision
+
+
+def under_autocast(layer, with_backward):
+    x = X.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+        if with_backward:
+            y.backward(DY)
+    if not with_backward:
+        y.backward(DY)
+    return y.detach(), x.grad
+
+
+@pytest.mark.parametrize("with_backward", [False, True], ids=["forward", "forward and backward"])
+def test_autocast_changes_nothing(with_backward):
+    expected = with_gradient(local_contrast_norm, X, DY)
+    actual = under_autocast(local_contrast_norm, with_backward)
+    assert all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
+    torch.compiler.reset()
+    compiled = torch.compile(local_contrast_norm, fullgraph=True, backend="aot_eager")
+    for layer in (definition, compiled):
+        assert_same(under_autocast(layer, with_backward), expected)
+
+
+def test_takes_what_autocast_made():
+    kernels = drawn(4, 3, 3, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = torch.nn.functional.conv2d(X, kernels)
+        y = local_contrast_norm(maps)
+    assert maps.dtype == y.dtype == torch.bfloat16
+    assert torch.equal(y, local_contrast_norm(maps))
+
+
+# Layouts
+
+
+def spaced(x):
+    return torch.empty(*x.shape[:3], 2 * x.shape[3], dtype=x.dtype)[..., ::2].copy_(x)
+
+
+LAYOUTS = {
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda x: x.mT.contiguous().mT,
+    "spaced": spaced,
+    "maps first": lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+}
+
+
+@each_choice
+@pytest.mark.parametrize("of_dy", LAYOUTS)
+@pytest.mark.parametrize("of_x", LAYOUTS)
+def test_layouts_do_not_matter(of_x, of_dy, choice):
+    layer = LocalContrastNorm(**choice)
+    expected = with_gradient(layer, X, DY)
+    assert_same(with_gradient(layer, LAYOUTS[of_x](X), LAYOUTS[of_dy](DY)), expected)
+
+
+def test_channels_last_stays():
+    for values in with_gradient(local_contrast_norm, LAYOUTS["channels last"](X), DY):
+        assert values.is_contiguous(memory_format=torch.channels_last)
+    for values in with_gradient(local_contrast_norm, X, LAYOUTS["channels last"](DY)):
+        assert values.is_contiguous()
+
+
+def test_gradients_may_be_expanded():
+    ones = torch.ones_like(X)
+    assert_same(with_gradient(local_contrast_norm, X, ones[:1, :1, :1, :1].expand_as(X))[1:], (gradient_of_sum(),))
+
+
+def gradient_of_sum():
+    return with_gradient(lambda x: definition(x).sum(), X, torch.tensor(1.0))[1]
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("across_maps", [True, False])
+def test_batches_may_be_empty(across_maps, border):
+    nothing = X[:0]
+    for values in with_gradient(
+        lambda x: local_contrast_norm(x, border=border, across_maps=across_maps), *[nothing] * 2
+    ):
+        assert values.shape == nothing.shape
+
+
+# Autograd
+
+
+def test_training_follows_inference():
+    contrast_norm_fast._matrix.cache_clear()
+    with torch.inference_mode():
+        y = local_contrast_norm(X)
+    assert torch.equal(with_gradient(local_contrast_norm, X, DY)[0], y)
+    with torch.inference_mode():
+        assert torch.equal(local_contrast_norm(X), y)
+
+
+def test_an_output_can_be_used_twice():
+    def used(layer):
+        return lambda x: layer(x).sin() * layer(x) if layer is definition else (y := layer(x)).sin() * y
+
+    assert_same(with_gradient(used(local_contrast_norm), X, DY), with_gradient(used(definition), X, DY))
+
+
+def test_gradients_can_be_taken_twice():
+    x = X.clone().requires_grad_()
+    y = local_contrast_norm(x)
+    first, second = (torch.autograd.grad(y, x, DY, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_outputs_that_were_overwritten_are_detected():
+    y = local_contrast_norm(X.clone().requires_grad_())
+    total = (2 * y).sum()
+    y.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()
+
+
+def test_inputs_may_be_overwritten():
+    x = X.clone().requires_grad_()
+    maps = 1 * x
+    y = local_contrast_norm(maps)
+    maps.zero_()
+    assert torch.equal(torch.autograd.grad(y, x, DY)[0], with_gradient(local_contrast_norm, X, DY)[1])
+
+
+def test_checkpoints():
+    again = with_gradient(lambda x: checkpoint(local_contrast_norm, x, use_reentrant=False), X, DY)
+    assert all(torch.equal(a, b) for a, b in zip(again, with_gradient(local_contrast_norm, X, DY), strict=True))
+
+
+# Devices and threads
+
+
+@each_choice
+def test_shapes_without_values(choice):
+    layer = LocalContrastNorm(**choice)
+    for values in with_gradient(layer, X.to("meta"), DY.to("meta")):
+        assert values.is_meta
+        assert values.shape == X.shape
+    with FakeTensorMode():
+        for values in with_gradient(layer, torch.empty(2, 3, 8, 7), torch.empty(2, 3, 8, 7)):
+            assert values.shape == X.shape
+
+
+def test_the_default_device_does_not_matter():
+    expected = local_contrast_norm(X)
+    contrast_norm_fast._matrix.cache_clear()
+    with torch.device("meta"):
+        layer = LocalContrastNorm()
+        assert torch.equal(layer(X), expected)
+        assert_same(definition(X), expected)
+        assert gaussian_window(9).device.type == "cpu"
+
+
+def test_nothing_is_left_to_chance():
+    x, dy = drawn(3, 16, 50, 40), drawn(3, 16, 50, 40, seed=1)
+    first, second = (with_gradient(local_contrast_norm, x, dy) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 60, 50), (1, 2, 300, 200)], ids=str)
+def test_threads_do_not_matter(shape):
+    x, dy = drawn(*shape), drawn(*shape, seed=1)
+    expected = with_gradient(local_contrast_norm, x, dy)
+    threads = torch.get_num_threads()
+    x.requires_grad_()
+    try:
+        torch.set_num_threads(2)
+        y = local_contrast_norm(x)
+        (inside,) = torch.autograd.grad(y, x, dy, retain_graph=True)
+    finally:
+        torch.set_num_threads(threads)
+    (outside,) = torch.autograd.grad(y, x, dy)
+    for dx in (inside, outside):
+        assert_same((y.detach(), dx), expected, 2e-6)
+
+
+# The module
+
+
+def test_modules_can_be_copied():
+    layer = LocalContrastNorm(**OTHER)
+    layer(X)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301
+        assert repr(other) == repr(layer)
+        assert torch.equal(other(X), layer(X))
+    assert not layer.state_dict()
