@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from multistage import durable, hardware
@@ -73,14 +74,14 @@ def main(arguments: list[str] | None = None) -> int:
 def show(record: Record, seconds: float) -> None:
     """Print a record as a table."""
     header, rows = speed.wide(record)
-    caption = "; ".join([f"{record['threads']} threads", f"measured in {seconds:.0f} s", *record["notes"]])
-    table = Table(title=f"{speed.PARTS[record['part']]} ({record['device']})", caption=caption)
+    caption = ", ".join([f"{record['threads']} threads", f"measured in {seconds:.0f} s", *record["notes"]])
+    title = f"{speed.PARTS[record['part']]} ({record['device']}{', quick' if record['quick'] else ''})"
+    table = Table(title=title, caption=escape(caption))
     for number, name in enumerate(header):
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*row)
-    console = Console()
-    Console(width=None if console.is_terminal else 200).print(table, markup=False)
+        table.add_row(*map(escape, row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 if __name__ == "__main__":

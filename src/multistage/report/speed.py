@@ -33,7 +33,7 @@ RATIOS = {
 """Of each part: times (or bytes) divided by others."""
 
 COPIES = {"forward": 1.5, "forward + backward": 4.0}
-"""The floor of the layer in copies of its input: a copy is two passes over memory, forward three, both together eight."""
+"""The floor of the layer in copies of its input: a copy is two passes over memory, forward three, both eight."""
 
 LARGE = "[8, 64, 135, 135]"
 
@@ -62,9 +62,9 @@ def table(records: Sequence[Record]) -> str:
         "# Speed",
         "",
         "Made by `python scripts/report.py` from the records beside it, which `python scripts/benchmark.py` writes.",
-        "Within a record everything was measured in turns, in one run: compare within tables. Times are medians, with half",
-        "the distance between quartiles. The floor of contrast normalisation is 1.5 copies of its input forward, 4 forward",
-        "and backward.",
+        "Within a record everything was measured in turns, in one run: compare within tables. Times are medians,",
+        "with half the distance between quartiles. The floor of contrast normalisation is 1.5 copies of its input",
+        "forward, 4 copies forward and backward.",
     ]
     for record in records:
         header, rows = wide(record)
