@@ -159,7 +159,7 @@ def parts_of(net: MultiStageNet) -> dict[str, nn.Module]:
 def _watched(net: MultiStageNet, clock: Clock) -> Iterator[None]:
     """Let parts tell the clock when they begin, and name themselves to torch's profiler.
 
-    The network is a chain: a part's backward begins, and the one before it ends, when the gradient of its output is there.
+    The network is a chain: a part's backward begins when the gradient of its output is there; the one before ends.
     """
     handles: list[RemovableHandle] = []
     for name, part in parts_of(net).items():
