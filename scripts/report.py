@@ -1,6 +1,6 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
-python scripts/report.py                    results/*/table.*, results/index.html and the table of README, from records
+python scripts/report.py                    results/*/table.*, results/index.html and the tables of README, from records
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from multistage import durable
 from multistage.errors import MultistageError
-from multistage.report import artifacts, page, readme
+from multistage.report import artifacts, page, readme, speed
 from multistage.report.paper import published
 from multistage.report.publish import RECORDS, publish, texts
 from multistage.report.records import collect, from_file, merge, path, to_lines
@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         for records in sorted((root / "results").glob(f"*/{RECORDS}")):
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
+        write_speed(root)
         write_readme(root, entries)
         if (index := page.write(root / "results")) is not None:
             print(index)
@@ -71,11 +72,22 @@ def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None
         print(f"dropped: {name}" if replace else f"kept, not in {runs}: {name}")
 
 
+def write_speed(root: Path) -> None:
+    """Make the table of what was measured of speed again, if anything was."""
+    file = root / "results" / "speed" / "table.md"
+    if records := speed.read(file.parent):
+        text = speed.table(records)
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            durable.write(file, text.encode())
+            print(file)
+
+
 def write_readme(root: Path, entries: list[Record]) -> None:
-    """Make the table of README again."""
+    """Make the tables of README again."""
     file = root / "README.md"
     text = file.read_text(encoding="utf-8")
     new = readme.insert(text, readme.table(from_file(root / "results" / "first_light" / RECORDS), entries))
+    new = readme.insert(new, speed.readme(speed.read(root / "results" / "speed")), speed.START, speed.END)
     if new != text:
         durable.write(file, new.encode())
         print(file)

@@ -34,20 +34,27 @@ class Timing:
 
 
 def side_by_side(
-    forms: Mapping[str, Callable[[], object]], turns: int = 15, seconds: float = 20.0, least: int = 3
+    forms: Mapping[str, Callable[[], object]],
+    turns: int = 15,
+    seconds: float = 20.0,
+    least: int = 3,
+    warm_up: int = 2,
+    before: Callable[[], object] | None = None,
 ) -> dict[str, Timing]:
     """Time functions in turns: each once, then each again, so that whatever disturbs the machine disturbs all alike.
 
     Args:
-        forms: By name; each is called twice before, to warm up.
+        forms: By name.
         turns: At most.
         seconds: No further turn is begun after so long.
         least: Turns that are taken in any case.
+        warm_up: Calls of each before.
+        before: Called before each that is timed, and not timed: what empties a cache.
 
     Returns:
         Timings by name; on a GPU the time until it is done.
     """
-    for run in [*forms.values()] * 2:
+    for run in [*forms.values()] * warm_up:
         run()
     taken: dict[str, list[float]] = {name: [] for name in forms}
     started = time.perf_counter()
@@ -55,6 +62,8 @@ def side_by_side(
         if time.perf_counter() - started > seconds and len(taken[next(iter(forms))]) >= least:
             break
         for name, run in forms.items():
+            if before is not None:
+                before()
             taken[name].append(once(run))
     return {name: Timing(tuple(values)) for name, values in taken.items()}
 
@@ -75,6 +84,6 @@ def once(run: Callable[[], object]) -> float:
 
 
 def wait() -> None:
-    """Until a GPU, if there is one, has done what it was given."""
-    if torch.cuda.is_available():
+    """Until a GPU, if one is used, has done what it was given."""
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -31,8 +31,8 @@ def table(records: Sequence[Record], published: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def insert(readme: str, table: str) -> str:
-    """README with the table between its two marks."""
-    before, rest = readme.split(START)
-    _, after = rest.split(END)
-    return f"{before}{START}\n{table}\n{END}{after}"
+def insert(readme: str, table: str, start: str = START, end: str = END) -> str:
+    """README with a table between its two marks."""
+    before, rest = readme.split(start)
+    _, after = rest.split(end)
+    return f"{before}{start}\n{table}\n{end}{after}"
