@@ -102,6 +102,12 @@ def show(arguments: Sequence[str], flags: set[str]) -> int:
 
 def execute(run: "Run", progress: "Progress") -> "Record":
     """Do one run; a run that is finished already is not done again."""
+    import torch._dynamo  # noqa: F401  torch's optimisers and Lightning need it; nothing is to be hidden from it
+
+    from multistage.hidden import hidden
+
+    with hidden("matplotlib", "scipy", "torchvision"):  # for metrics of sound and pictures: a fifth of the start
+        import pytorch_lightning  # noqa: F401
     from multistage import hardware, protocol
     from multistage.quiet import quiet
 
