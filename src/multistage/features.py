@@ -8,6 +8,8 @@ one that does not share them, and a function of nothing but network, images and 
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +81,8 @@ def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, d
             "statistics": hash_tensors(split.train) if _statistics(net.stages) else None,
             "device": device.type,
             "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "code": _code(),
             "results_version": RESULTS_VERSION,
         },
         sort_keys=True,
@@ -92,6 +96,14 @@ def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, d
     values = tensors.pop("features")
     net.stages.load_state_dict(tensors, strict=False)
     return Features(values, indices, hashlib.sha256(source.encode()).hexdigest())
+
+
+@lru_cache
+def _code() -> str:
+    """SHA-256 of the files that compute features: whoever changes a layer must not meet what it gave before."""
+    package = Path(__file__).parent
+    files = [Path(__file__), package / "network.py", package / "randomness.py", *sorted(package.glob("layers/*.py"))]
+    return durable.digest(b"".join(path.read_bytes() for path in [*files, package / "readout" / "span.py"]))
 
 
 def _bears_on_features(key: str) -> bool:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from multistage.layers import average_pool, filter_bank, rectify
-from multistage.layers.convolution import spread, suits_fourier
+from multistage.layers.convolution import convolve, spread, suits_fourier
 
 
 def drawn(*shape, seed=0):
@@ -86,19 +86,45 @@ def test_average_pooling_keeps_nothing_of_its_inputs_size():
     assert max(kept, default=0) < x.numel() / 3
 
 
+KERNELS = {name: drawn(*shape) for name, shape in {"few": (4, 1, 3, 3), "many": (16, 16, 7, 7)}.items()}
+
+
 @pytest.mark.parametrize(
-    "function",
+    ("function", "parameter"),
     [
-        pytest.param(lambda x: filter_bank(x, drawn(4, 1, 3, 3), drawn(4)), id="tanh and gain"),
-        pytest.param(lambda x: filter_bank(x, drawn(4, 1, 3, 3), squash="none") ** 2, id="one input map"),
-        pytest.param(lambda x: rectify(x) ** 2, id="absolute value"),
+        pytest.param(lambda x: filter_bank(x, KERNELS["few"], drawn(4)), None, id="tanh and gain"),
+        pytest.param(lambda x: rectify(x) ** 2, None, id="absolute value"),
+        pytest.param(lambda x: filter_bank(x, KERNELS["few"], squash="none"), "few", id="one input map"),
         pytest.param(
-            lambda x: filter_bank(x.expand(8, 16, -1, -1), drawn(16, 16, 7, 7), squash="none") ** 2, id="Fourier"
+            lambda x: filter_bank(x.expand(8, 16, -1, -1), KERNELS["many"], squash="none"), "many", id="Fourier"
         ),
     ],
 )
-def test_second_derivatives_are_refused_rather_than_wrong(function):
+def test_second_derivatives_are_refused_rather_than_wrong(function, parameter):
     x = drawn(1, 1, 8, 8)
     (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
     with pytest.raises(NotImplementedError, match="cannot be differentiated again"):
-        torch.autograd.grad(gradient.sum(), x)
+        torch.autograd.grad(gradient.sum(), KERNELS.get(parameter, x))
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("Fourier")])
+def test_the_fourier_convolution_is_as_exact_as_float32_allows(name):
+    x, kernels, _, _, connections, padding = case(name)
+    y = convolve(x.float(), kernels.float(), None, connections, padding)
+    expected = convolve(x, kernels, None, connections, padding)
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y.double(), expected, rtol=0, atol=2e-6 * float(expected.detach().abs().max()))
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3, 4, 4), (5,)])
+def test_rectification_takes_any_shape(shape):
+    x = torch.full(shape, -2.0, requires_grad=True)
+    rectify(x).sum().backward()
+    assert torch.equal(x.grad, torch.full(shape, -1.0))
+
+
+def test_the_default_device_does_not_matter():
+    x, kernels = drawn(8, 16, 9, 11), drawn(16, 16, 7, 7)
+    with torch.device("meta"):
+        y = average_pool(filter_bank(x, kernels), 3, 2)
+    assert torch.equal(y, average_pool(filter_bank(x, kernels), 3, 2))

@@ -134,7 +134,7 @@ def backward(
     g_sigma = torch.where(sigma_divides, g_d, 0)
     if through_floor:
         c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
-        g_sigma += torch.where((2 * c > divisor) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)
+        g_sigma += torch.where(((divisor - c).abs() <= 1e-3 * c) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)
     q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)
     g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)
     dx = torch.addcmul(-g_mean, y, divisor * q)

@@ -1,9 +1,10 @@
 """The convolution inside F_CSG: ``sum_i k_ij * x_i`` over the connected input maps, by whichever method is fastest.
 
 * **direct**: torch's correlation with the turned kernels, spread over all input maps (zeros where there is no
-  connection). Gathering inputs for a grouped convolution does less arithmetic and takes seven times as long.
+  connection). Gathering inputs for a grouped convolution does less arithmetic and takes several times as long.
 * **Fourier**, on the CPU, for large kernels on small maps: with a transform as large as the input, only positions that
-  a "valid" convolution leaves out are wrapped round, so that the product of transforms is exact but for rounding.
+  a "valid" convolution leaves out are wrapped round, so that the product of transforms is exact but for rounding,
+  which is relative to an image's largest values.
 
 Where few input maps meet many positions, as in the first stage, torch's gradient of the kernels on the CPU is slow; it
 is one matrix product with the unfolded input.
@@ -58,8 +59,8 @@ def spread(kernels: Tensor, connections: Tensor, in_maps: int) -> Tensor:
 def suits_fourier(x: Tensor, kernels: Tensor, padding: int = 0) -> bool:
     """Whether products of transforms beat sums of products: many large kernels on small maps, on the CPU.
 
-    Measured in ``scripts/benchmark.py``: 2.7 times as fast for the second stage on Caltech-101 (9x9, 64 to 256 maps of
-    26x26, a batch of 32), half as fast for the one on MNIST (5x5, 32 to 64 maps of 12x12) or for less than 8 images.
+    ``scripts/benchmark.py`` measures it: far faster for the second stage on Caltech-101 (9x9, 64 to 256 maps of 26x26,
+    a batch of 32), slower for the one on MNIST (5x5, 32 to 64 maps of 12x12) and for a few images.
     """
     (n, in_maps, height, width), (out_maps, _, k, _) = x.shape, kernels.shape
     small = max(height, width) + 2 * padding <= 64
@@ -76,12 +77,12 @@ class _Fourier(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, kernels: Tensor, connections: Tensor | None) -> Tensor:
         size, k = x.shape[2:], kernels.shape[-1]
         if connections is None:
-            connections = torch.arange(x.shape[1]).expand(len(kernels), -1)
+            connections = torch.arange(x.shape[1], device=x.device).expand(len(kernels), -1)
         maps = _transform(x, size)
         connected = torch.fft.rfft2(kernels, s=size).flatten(2).permute(2, 1, 0)
         spectra = connected.new_zeros(len(maps), x.shape[1], len(kernels))
         spectra.scatter_add_(1, connections.T.expand_as(connected), connected)
-        ctx.save_for_backward(maps, spectra, connections)
+        ctx.save_for_backward(maps, spectra, connections, x, kernels)
         ctx.size, ctx.k = size, k
         inside = slice(k - 1, None)
         return _back(maps @ spectra, size, inside).permute(2, 3, 0, 1).contiguous()
@@ -89,7 +90,9 @@ class _Fourier(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         wanted = ctx.needs_input_grad[:2]
-        return *undifferentiable(_fourier_gradients, dy, *ctx.saved_tensors, ctx.size, ctx.k, wanted), None
+        maps, spectra, connections, *inputs = ctx.saved_tensors  # the last are there for `undifferentiable` to see
+        arguments = (dy, maps, spectra, connections, ctx.size, ctx.k, wanted)
+        return *undifferentiable(_fourier_gradients, *arguments, *inputs), None
 
 
 def _fourier_gradients(
@@ -100,6 +103,7 @@ def _fourier_gradients(
     size: Sequence[int],
     k: int,
     wanted: tuple[bool, bool],
+    *_: Tensor,
 ) -> tuple[Tensor | None, Tensor | None]:
     """Correlations: products with the complex conjugate, which BLAS is given as numbers."""
     dy = _transform(F.pad(dy, (k - 1, 0, k - 1, 0)), size)

@@ -14,7 +14,8 @@ def is_ordinary(x: Tensor) -> bool:
     inside ``torch.func``, and for subclasses of tensors.
     """
     transformed: bool = torch._C._are_functorch_transforms_active()  # there is no public word for it
-    return not torch.compiler.is_compiling() and not transformed and type(x) in (Tensor, nn.Parameter)
+    captured = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return not captured and not transformed and type(x) in (Tensor, nn.Parameter)
 
 
 def is_ordinary_on_cpu(x: Tensor) -> bool:

@@ -28,8 +28,8 @@ def average_pool(x: Tensor, window: int, step: int) -> Tensor:
         ValueError: `window` or `step` below 1, or the window larger than the map.
 
     Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". Each input of a square gets 1 / window^2 of
-    the gradient. On the CPU rows are averaged first, then columns, by a matrix product: twice as fast as torch's own,
-    and nothing of the size of `x` is kept for the gradient.
+    the gradient. On the CPU rows are averaged first, then columns, by a matrix product: faster than torch's own (see
+    results/speed), and nothing of the size of `x` is kept for the gradient; what is not finite spreads over a map.
     """
     _check(x, window, step)
     if not is_ordinary_on_cpu(x):
@@ -48,8 +48,8 @@ def average_pool(x: Tensor, window: int, step: int) -> Tensor:
 def _averages(size: int, window: int, step: int) -> Tensor:
     """Average pooling along one axis as a matrix [pooled, size]."""
     with torch.inference_mode(False):
-        start = step * torch.arange((size - window) // step + 1)[:, None]
-        pixel = torch.arange(size)
+        start = step * torch.arange((size - window) // step + 1, device="cpu")[:, None]
+        pixel = torch.arange(size, device="cpu")
         return ((pixel >= start) & (pixel < start + window)).double() / window
 
 

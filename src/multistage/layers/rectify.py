@@ -26,7 +26,7 @@ def rectify(x: Tensor, kind: Kind = "abs") -> Tensor:
     Source: paper, section 2, "Rectification Layer - R_abs".
     """
     if kind == "abs":
-        return cast(Tensor, _Absolute.apply(x)) if is_ordinary_on_cpu(x) and x.requires_grad else x.abs()
+        return cast(Tensor, _Absolute.apply(x)) if x.ndim and x.requires_grad and is_ordinary_on_cpu(x) else x.abs()
     if kind == "relu":
         return torch.relu(x)
     raise ValueError(f"kind must be 'abs' or 'relu', not {kind!r}")

@@ -66,7 +66,7 @@ def record(part: str, settings: Settings, measured: Measurement) -> dict[str, An
         "quick": settings.quick,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")),
         "precision": "float32 unless a row says otherwise",
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
         "compiled": "only forms named so; the time that takes is a row of its own",
