@@ -33,3 +33,8 @@ def test_the_default_split_is_130_a_class_and_the_rest(config):
     flat = config("digits", image_size=8, train_per_class=130, test_per_class=None)
     split = data.split(data.load(flat), flat)
     assert (len(split.train), len(split.test)) == (1300, 497)
+
+
+def test_where_scikit_learn_keeps_its_file_does_not_matter(config, monkeypatch):
+    monkeypatch.setattr("multistage.data.digits.FILE", "elsewhere.csv.gz")
+    assert data.load(config("digits", image_size=8)).content_hash == HASH
