@@ -78,7 +78,7 @@ def _measure_shape(shape: Shape, dtype: torch.dtype, settings: Settings, measure
     turns = (30 if small else 5) if settings.quick else (300 if small or device.type == "cuda" else 15)
     for passes, functions in calls.items():
         functions["copy"] = x.clone
-        timings = side_by_side(functions, turns, seconds=5 if settings.quick else 60, before=_flush(device))
+        timings = side_by_side(functions, turns, seconds=5 if settings.quick else 8, before=_flush(device))
         measured.times(f"{name} {passes}", timings, passes=passes, **more)
 
 
