@@ -78,7 +78,7 @@ def test_small_stages_and_convolutions_are_measured(monkeypatch):
 
     def plan(typed):
         sizes = ("geometry.stage1.maps=16", "geometry.stage2.maps=16", "geometry.stage2.fan_in=2")
-        return planned([*typed, *sizes, *(["data.image_size=75"] if typed == ["data=caltech101"] else [])])
+        return planned([*typed, *sizes, *(["data.image_size=83"] if typed == ["data=caltech101"] else [])])
 
     monkeypatch.setattr(stages.composition, "plan", plan)
     parts = ("whole", "filter_bank", "rectify", "contrast_norm", "pool")

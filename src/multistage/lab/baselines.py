@@ -165,7 +165,7 @@ def plain_training(
     for images, labels in DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True):
         optimizer.zero_grad()
         loss = F.cross_entropy(net(images.to(device)), labels.to(device))
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         losses.append(loss.item())
     return losses

@@ -67,7 +67,7 @@ class Clock:
     def begin(self, part: str, direction: str = FORWARD) -> None:
         """What went on before ends here."""
         if self.on_gpu:
-            now: Any = torch.cuda.Event(enable_timing=True)
+            now: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             now.record()
         else:
             now = time.perf_counter()
@@ -111,7 +111,7 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
         for _ in range(steps):
             step(net, made, batch, clock)
         parts = clock.seconds()
-        del parts[BETWEEN]
+        parts.pop(BETWEEN, None)
         parts = {part: {k: v / steps for k, v in directions.items()} for part, directions in parts.items()}
         activities = [torch.profiler.ProfilerActivity.CPU]
         if clock.on_gpu:
@@ -142,7 +142,7 @@ def step(net: nn.Module, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) 
     clock.begin("loss")
     loss = F.cross_entropy(scores, y)
     clock.begin("loss", BACKWARD)
-    loss.backward()
+    torch.autograd.backward(loss)
     clock.begin("optimiser")
     made.step()
     clock.begin(BETWEEN)
@@ -178,11 +178,11 @@ def _hooks(name: str, clock: Clock) -> tuple[Callable[..., None], Callable[..., 
     def before(*_: object) -> None:
         clock.begin(name)
         named.append(record_function(name))
-        named[-1].__enter__()
+        named[-1].__enter__()  # type: ignore[no-untyped-call]
 
     def after(module: nn.Module, inputs: object, output: Tensor) -> None:
         named.pop().__exit__(None, None, None)
-        output.register_hook(lambda _: clock.begin(name, BACKWARD))
+        output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
 
     return before, after
 

@@ -85,5 +85,5 @@ def once(run: Callable[[], object]) -> float:
 
 def wait() -> None:
     """Until a GPU, if one is used, has done what it was given."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()

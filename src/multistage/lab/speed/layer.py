@@ -133,7 +133,7 @@ def _add_triton(
         return
     rows, columns = (blur_matrix(side, gaussian_window(9)).to(x.device, torch.float32) for side in x.shape[2:])
 
-    def forward() -> tuple[Tensor, ...]:
+    def forward() -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return kernels.forward(x, rows, columns, "mean", one_kernel)
 
     def forward_and_backward() -> Tensor:

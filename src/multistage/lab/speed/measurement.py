@@ -16,6 +16,9 @@ from multistage.lab.timing import Timing
 Row = dict[str, Any]
 """``case`` and ``form`` (what is compared within a case), ``value``, ``unit``; of times ``spread`` and ``n``; more."""
 
+MADE = (":(top,exclude)results", ":(top,exclude)README.md")
+"""For git: what measuring itself changes does not make the code another one."""
+
 FORWARD, BOTH = "forward", "forward + backward"
 
 
@@ -66,7 +69,7 @@ def record(part: str, settings: Settings, measured: Measurement) -> dict[str, An
         "quick": settings.quick,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":/", *MADE)),
         "precision": "float32 unless a row says otherwise",
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
         "compiled": "only forms named so; the time that takes is a row of its own",

@@ -189,7 +189,7 @@ def _by_loop(net: nn.Module, samples: Samples, classes: int, config: Config, dev
     for batch in order:
         batch = batch.to(device)
         made.zero_grad()
-        F.cross_entropy(net(x[batch]), y[batch]).backward()
+        torch.autograd.backward(F.cross_entropy(net(x[batch]), y[batch]))
         made.step()
         if schedule is not None:
             schedule.step()

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage import composition, network
+from multistage.config import Config
+from multistage.geometry import stage_geometries, trace
 from multistage.lab.baselines import plain_stage
 from multistage.lab.speed.measurement import BOTH, Measurement, Settings, shape_name
 from multistage.lab.timing import side_by_side
@@ -87,9 +89,7 @@ def measure_convolutions(settings: Settings) -> Measurement:
 Convolution = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
-def _second_input(config: composition.Config) -> tuple[int, int, int]:
-    from multistage.geometry import stage_geometries, trace
-
+def _second_input(config: Config) -> tuple[int, int, int]:
     side = config["data.image_size"]
     return trace((1, side, side), stage_geometries(config))[1].input
 
