@@ -164,7 +164,7 @@ FORWARD = {
 }
 Q = "q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)"
 G_MEAN = "g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)"
-OF_C = "(2 * c > divisor) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)"
+OF_C = "((divisor - c).abs() <= 1e-3 * c) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)"
 DX = "dx = torch.addcmul(-g_mean, y, divisor * q)"
 BACKWARD = {
     "no gradient by way of the mean's deviation": (G_MEAN, G_MEAN.replace("offset, q", "offset, 0 * q")),
@@ -174,7 +174,7 @@ BACKWARD = {
     "floor_gradient inverted": ('floor == "mean" and floor_gradient', 'floor == "mean" and not floor_gradient'),
     "c is a sum": (OF_C, OF_C.replace(".mean(", ".sum(")),
     "c divides everywhere": (OF_C, OF_C.replace(" & ~sigma_divides", "")),
-    "flat samples have a c": (OF_C, OF_C.replace("(2 * c > divisor) & ", "")),
+    "flat samples have a c": (OF_C, OF_C.replace("((divisor - c).abs() <= 1e-3 * c) & ", "")),
     "sigma divides elsewhere": ("sigma_divides = deviation == divisor", "sigma_divides = deviation != divisor"),
     "sigma may be 0": (Q, Q.replace("torch.where(deviation > 0, g_sigma / deviation, 0)", "g_sigma / deviation")),
     "sigma not divided by": (Q, Q.replace("g_sigma / deviation", "g_sigma")),

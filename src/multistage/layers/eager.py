@@ -14,7 +14,7 @@ def is_ordinary(x: Tensor) -> bool:
     inside ``torch.func``, and for subclasses of tensors.
     """
     transformed: bool = torch._C._are_functorch_transforms_active()  # there is no public word for it
-    captured = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    captured = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None  # the latter: torch.jit.trace
     return not captured and not transformed and type(x) in (Tensor, nn.Parameter)
 
 
