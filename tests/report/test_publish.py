@@ -49,7 +49,8 @@ def repository(tmp_path, monkeypatch):
     shutil.copy(ROOT / "README.md", tmp_path)
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "paper.yaml", tmp_path / "results")
-    shutil.copytree(ROOT / "results" / "first_light", tmp_path / "results" / "first_light")
+    for name in ("first_light", "speed"):
+        shutil.copytree(ROOT / "results" / name, tmp_path / "results" / name)
     script.page.write(tmp_path / "results")
     return tmp_path
 
