@@ -160,7 +160,7 @@ def measure_memory(settings: Settings) -> Measurement:
         case = f"{shape_name(shape)} kept between forward and backward, beyond input and output"
         measured.add(case, name, kept(form, x) / (x.numel() * x.element_size()), "of input", **more)
     for name in contrast_norms(shape[1]):
-        if (peak := _peak(name, shape, settings.device)) is None:
+        if (peak := step_peak(name, shape, settings.device)) is None:
             measured.notes.append("peaks are missing: they are read from /proc, which this system does not have")
             break
         measured.add(f"{shape_name(shape)} peak of a step, beyond input", name, peak, "bytes", **more)
@@ -183,8 +183,8 @@ def kept(form: Form, x: Tensor) -> int:
     return sum(storages.values())
 
 
-def _peak(name: str, shape: Shape, device: torch.device) -> float | None:
-    """`step_peak` in a process of its own, so that nothing that happened before plays a part."""
+def step_peak(name: str, shape: Shape, device: torch.device) -> float | None:
+    """`print_step_peak` in a process of its own, so that nothing that happened before plays a part; bytes, or None."""
     code = f"from multistage.lab.speed import layer; layer.print_step_peak({name!r}, {shape}, {device.type!r})"
     source = str(Path(__file__).parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
