@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from multistage import composition
-from multistage.config import as_typed
 from multistage.errors import ConfigError, MultistageError
+from multistage.words import as_typed
 
 if TYPE_CHECKING:
     from multistage.naming import Run

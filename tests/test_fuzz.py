@@ -15,8 +15,9 @@ import pytest
 import train
 from multistage import network
 from multistage.composition import CONF, plan
-from multistage.config import DATA_SETS, as_typed, bears_on_result
+from multistage.config import DATA_SETS, bears_on_result
 from multistage.errors import ConfigError, MultistageError
+from multistage.words import as_typed
 
 VALUES = {
     "wrong type": ["abc", "true", "1.5", "[1,2]", "{a: 1}", "null", "'1'", "a b", "0x10", "007", "str(5)", "[a,[b]]"],

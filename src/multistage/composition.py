@@ -15,9 +15,10 @@ from typing import Any
 
 import yaml
 
-from multistage.config import Config, check, check_overrides, listing, nearest, unknown
+from multistage.config import Config, check, check_overrides, unknown
 from multistage.errors import ConfigError, one_line
 from multistage.naming import Run, folder, overridden, shortest_overrides, whereabouts
+from multistage.words import listing, nearest
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("model", "data", "geometry", "logger")

@@ -4,52 +4,17 @@
 ``config["optimizer.lr"]``, ``section(config, "contrast_norm")``. It is stored in the run's record as it is.
 """
 
-import difflib
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from multistage.errors import ConfigError
+from multistage.rules import FLAG, NOTHING, PLAIN, Rule, either, number, one_of, text, whole, word
+from multistage.words import listing, nearest, shown
 
-Value = str | int | float | bool | None
 Config = Mapping[str, Any]
 
 DATA_SETS = ("digits", "mnist", "fashion_mnist", "cifar10", "caltech101", "norb", "image_folder", "fake")
-KEYWORDS = ("null", "true", "false", "nan", "inf")
 READOUTS = ("softmax", "sgd", "lbfgs")
-
-
-def listing(values: Iterable[object]) -> str:
-    """Values as they are typed on the command line: 1, true, null."""
-    names = {None: "null", True: "true", False: "false"}
-    return ", ".join(names[v] if v is None or isinstance(v, bool) else str(v) for v in values)
-
-
-def shown(value: Any) -> str:
-    """A value in a message: a text that could be taken for something else, or for nothing, stands in quotes."""
-    if not isinstance(value, str):
-        return listing([value])
-    like_a_number = value.lstrip("+-.")[:1].isdigit() or value.lower() in KEYWORDS
-    return repr(value) if value == "" or like_a_number or any(c.isspace() or c in "'\"" for c in value) else value
-
-
-def as_typed(value: Any) -> str:
-    """A value as the command line takes it: a text that Hydra would read as something else stands in quotes."""
-    if isinstance(value, list):
-        return f"[{','.join(map(as_typed, value))}]"
-    if not isinstance(value, str):
-        return listing([value])
-    plain = shown(value) == value and all(c.isalnum() or c in "_/.-" for c in value) and value.isascii()
-    parts = [part + "\\" * (len(part) - len(part.rstrip("\\"))) for part in value.split("'")]
-    return value if plain else "'" + "\\'".join(parts) + "'"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """'; nearest: ...' with the most similar known names, or nothing if none is similar."""
-    names = {variant.lower(): key for key in sorted(known) for variant in (key.rpartition(".")[2], key)}
-    similar = [names[match] for match in difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.65)]
-    return f"; nearest: {', '.join(dict.fromkeys(similar))}" if similar else ""
 
 
 def unknown(key: str, known: Iterable[str]) -> str:
@@ -62,66 +27,6 @@ def unknown(key: str, known: Iterable[str]) -> str:
         )
     return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
-
-@dataclass(frozen=True)
-class Rule:
-    """What a key may hold: a test, and the same in words."""
-
-    allowed: str
-    accepts: Callable[[Any], bool]
-
-
-def one_of(*choices: Value) -> Rule:
-    """One of a few values, of the same type."""
-    return Rule(f"one of {listing(choices)}", lambda v: any(v == c and type(v) is type(c) for c in choices))
-
-
-def whole(low: int, high: int = 10**9) -> Rule:
-    """A whole number within bounds."""
-    return Rule(f"a whole number from {low} to {high}", lambda v: type(v) is int and low <= v <= high)
-
-
-def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
-    """A finite number within bounds; `exclusive` shuts the lower one out."""
-    bounds = f"a number above {low:g}, at most {high:g}" if exclusive else f"a number from {low:g} to {high:g}"
-
-    def accepts(v: Any) -> bool:
-        return type(v) in (int, float) and math.isfinite(v) and (low < v <= high if exclusive else low <= v <= high)
-
-    return Rule(bounds, accepts)
-
-
-def text() -> Rule:
-    """Any text that can be shown."""
-    return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and v.isprintable())
-
-
-def word() -> Rule:
-    """A text that can be part of a path."""
-
-    def accepts(v: Any) -> bool:
-        known = isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v)
-        return known and len(v.encode()) <= 100
-
-    return Rule("a text of letters, digits, '_', '.' and '-', at most 100 of them", accepts)
-
-
-def either(first: Rule, second: Rule) -> Rule:
-    """What one of two rules accepts."""
-    return Rule(f"{first.allowed}, or {second.allowed}", lambda v: first.accepts(v) or second.accepts(v))
-
-
-FLAG = Rule("true or false", lambda v: isinstance(v, bool))
-NOTHING = Rule("null", lambda v: v is None)
-
-
-def _is_plain(v: Any) -> bool:
-    if isinstance(v, list):
-        return all(_is_plain(item) for item in v)
-    return v is None or isinstance(v, str | int) or (isinstance(v, float) and math.isfinite(v))
-
-
-PLAIN = Rule("text, a finite number, true, false, null, or a list of these", _is_plain)
 
 _STAGE = {
     "maps": whole(1, 4096),
@@ -166,7 +71,12 @@ RULES: dict[str, Rule] = {
     "contrast_norm.border": one_of("zero", "renormalise", "reflect", "replicate"),
     "contrast_norm.across_maps": FLAG,
     "contrast_norm.floor_gradient": FLAG,
-    "filters": one_of("random"),
+    "filters": one_of("random", "psd"),
+    **{f"psd.stage{n}.penalty": number(0) for n in (1, 2)},
+    "psd.prediction": number(0),
+    "psd.steps": whole(1, 10**7),
+    "psd.batch_size": whole(1, 10**6),
+    "psd.lr": number(0, exclusive=True),
     "refine": FLAG,
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),
@@ -223,6 +133,11 @@ def bears_on_result(key: str) -> bool:
     return key not in WITHOUT_BEARING and f"{key.partition('.')[0]}.*" not in WITHOUT_BEARING
 
 
+def bearing(config: Config) -> dict[str, Any]:
+    """The settings that a run reads and that bear on its result: with another value it would be another run."""
+    return {key: value for key, value in config.items() if bears_on_result(key) and not is_unread(key, config)}
+
+
 def check(config: Config) -> None:
     """Refuse, before any data is touched, what cannot be run.
 
@@ -258,6 +173,8 @@ def is_unread(key: str, config: Config) -> bool:
     """Whether a run does not read this key."""
     unread = {
         "lbfgs": config["readout"] != "lbfgs",
+        "psd": config["filters"] != "psd",
+        "psd.stage2": config["stages"] == 1,
         "optimizer": config["readout"] != "softmax",
         "schedule": config["readout"] != "softmax",
         "trainer.max_epochs": config["readout"] != "softmax",

@@ -74,15 +74,15 @@ def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, d
     indices = torch.unique(torch.cat([split.train, split.validation, split.test]))
     source = json.dumps(
         {
-            "stages": _digest(net.stages),
-            "config": {key: value for key, value in config.items() if _bears_on_features(key)},
+            "stages": digest(net.stages),
+            "config": {key: value for key, value in config.items() if bears_on_features(key)},
             "data": dataset.content_hash,
             "images": hash_tensors(indices),
             "statistics": hash_tensors(split.train) if _statistics(net.stages) else None,
             "device": device.type,
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
-            "code": _code(),
+            "code": code_digest(),
             "results_version": RESULTS_VERSION,
         },
         sort_keys=True,
@@ -99,19 +99,20 @@ def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, d
 
 
 @lru_cache
-def _code() -> str:
+def code_digest() -> str:
     """SHA-256 of the files that compute features: whoever changes a layer must not meet what it gave before."""
     package = Path(__file__).parent
     files = [Path(__file__), package / "network.py", package / "randomness.py", *sorted(package.glob("layers/*.py"))]
     return durable.digest(b"".join(path.read_bytes() for path in [*files, package / "readout" / "span.py"]))
 
 
-def _bears_on_features(key: str) -> bool:
+def bears_on_features(key: str) -> bool:
+    """Whether a setting changes what filters, once they are there, make of an image."""
     first, _, rest = key.partition(".")
     return key in DEPENDS_ON or (rest != "" and first in DEPENDS_ON_SECTIONS)
 
 
-def _digest(stages: nn.Module) -> str:
+def digest(stages: nn.Module) -> str:
     """SHA-256 of weights, connections and statistics."""
     state = stages.state_dict()
     return durable.digest(json.dumps({name: hash_tensors(value) for name, value in state.items()}).encode())

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from multistage.config import Config, as_typed, bears_on_result, listing
+from multistage.config import Config, bears_on_result
+from multistage.words import as_typed, listing
 
 IN_PATH = ("data", "model", "stages", "filters", "refine", "readout", "draw", "seed")
 

@@ -8,8 +8,10 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multistage.config import FLAG, Config, nearest, number, section, shown
+from multistage.config import Config, section
 from multistage.errors import ConfigError, one_line
+from multistage.rules import FLAG, number
+from multistage.words import nearest, shown
 
 HOMES = {"optimizer": ("torch.optim", "Optimizer"), "schedule": ("torch.optim.lr_scheduler", "LRScheduler")}
 """Where the classes that a section can name come from, and what they have in common."""

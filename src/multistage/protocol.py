@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from multistage import data, durable, features, hardware, network, readout, runs
+from multistage import data, durable, features, filters, hardware, network, readout, runs
 from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.history import History
@@ -109,11 +109,12 @@ def _perform(
     names = dataset.class_names
     with open_loggers(config, folder, name(config, folder)) as dashboards:
         history = History(folder, dashboards)
-        net, learner, inputs, metrics = train(config, dataset, split, history, progress, watch, resumable)
+        trained = train(config, dataset, split, history, progress, watch, resumable)
+        net, metrics = trained.net, trained.metrics
         with watch.phase("test"):
             labels = dataset.labels[split.test]
             device = hardware.device(config["trainer.accelerator"])
-            predicted = predict(learner, inputs(split.test), config["data.batch_size"], device)
+            predicted = predict(trained.learner, trained.inputs(split.test), config["data.batch_size"], device)
         metrics |= {
             "test_accuracy": accuracy(predicted, labels, len(names)),
             "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
@@ -121,6 +122,7 @@ def _perform(
         confusion = multiclass_confusion_matrix(predicted, labels, len(names))
         weights = save(net.state_dict())
         durable.write(folder / runs.WEIGHTS, weights)
+        durable.write(folder / runs.FILTERS, save({"before": trained.kernels, "after": net.filter_banks[0].kernels}))
         durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
         per_class = [
             {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
@@ -130,6 +132,7 @@ def _perform(
             "config": dict(config),
             "overrides": list(run.overrides),
             "metrics": metrics,
+            **({"filters": trained.filters} if trained.filters else {}),
             "per_class": per_class,
             "history": history.columns(),
             "parameters": sum(p.numel() for p in net.parameters()),
@@ -142,20 +145,19 @@ def _perform(
             **hardware.describe(),
         }
         if dashboards:
-            log_summary(dashboards, _summary(record, net, confusion))
+            log_summary(dashboards, _summary(record, trained, confusion))
     return runs.finish(folder, record)
 
 
-def _summary(record: runs.Record, net: MultiStageNet, confusion: Tensor) -> Summary:
+def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summary:
     """What dashboards show of a run at its end."""
     entry = matching(published(), record["config"])
-    before = network.from_config(record["config"], len(record["per_class"])).filter_banks[0].kernels
     return Summary(
         metrics=record["metrics"],
         per_class=record["per_class"],
         confusion=confusion.numpy(),
-        kernels_before=before.detach().numpy(),
-        kernels_after=net.filter_banks[0].kernels.detach().numpy(),
+        kernels_before=trained.kernels.numpy(),
+        kernels_after=trained.net.filter_banks[0].kernels.detach().numpy(),
         paper=None if entry is None else float(entry["value"]),
         parameters=record["parameters"],
         seconds=sum(record["seconds"].values()),
@@ -179,12 +181,16 @@ class Trained(NamedTuple):
         learner: The part of it that learned: all, or its classifier.
         inputs: What `learner` takes, for indices of images of the run.
         metrics: Accuracies on training and (if any) validation images.
+        filters: What was measured of each stage's filters when they were made; nothing for random ones.
+        kernels: Of the first stage before training, [maps, fan_in, k, k].
     """
 
     net: MultiStageNet
     learner: nn.Module
     inputs: Callable[[Tensor], Tensor]
     metrics: dict[str, float]
+    filters: list[dict[str, float]]
+    kernels: Tensor
 
 
 def train(
@@ -201,6 +207,9 @@ def train(
     classes = len(dataset.class_names)
     device = hardware.device(config["trainer.accelerator"])
     net = network.from_config(config, classes)
+    with watch.phase("filters"):
+        measured = filters.initialise(config, net, dataset, split.train, device)
+    kernels = net.filter_banks[0].kernels.detach().clone()
     learner: nn.Module = net
     inputs = dataset.pixels
     keep: readout.Keep = readout.keep_nothing
@@ -223,7 +232,7 @@ def train(
                 metrics[f"{part}_accuracy"] = accuracy(predicted, y, classes)
     if seconds is not None:
         watch.seconds["train"] = round(seconds, 3)
-    return Trained(net.eval(), learner, inputs, metrics)
+    return Trained(net.eval(), learner, inputs, metrics, measured, kernels)
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:

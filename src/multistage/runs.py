@@ -1,7 +1,7 @@
 """A run's identity, its state and its record, all of which are read from its folder (`naming` says which that is).
 
     config.yaml  metrics.csv  last.ckpt         while it runs
-    weights.safetensors  confusion.csv          at its end, and last of all:
+    weights.safetensors  filters.safetensors  confusion.csv    at its end, and last of all:
     result.json                                 it is finished
     failure.json                                it failed: it cannot be done, or diverged
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from multistage import durable
-from multistage.config import Config, bears_on_result
+from multistage.config import Config, bearing
 from multistage.errors import ConfigError, MultistageError, one_line
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ RESULTS_VERSION = 1
 """Raised by hand whenever a change of the code changes results."""
 
 CONFIG, METRICS, CONFUSION, WEIGHTS = "config.yaml", "metrics.csv", "confusion.csv", "weights.safetensors"
+FILTERS = "filters.safetensors"
 RESULT, FAILURE, LOCK = "result.json", "failure.json", ".lock"
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 
@@ -59,8 +60,8 @@ def differences(before: Record, config: Config, identity: Record) -> list[str]:
         config: Of this run.
         identity: Of this run, as far as it is known.
     """
-    old = {k: v for k, v in before["config"].items() if bears_on_result(k)} | {k: before.get(k) for k in identity}
-    new = {k: v for k, v in config.items() if bears_on_result(k)} | identity
+    old = bearing(before["config"]) | {k: before.get(k) for k in identity}
+    new = bearing(config) | identity
     return [f"{k} was {old.get(k)}, is {new.get(k)}" for k in {**old, **new} if old.get(k) != new.get(k)]
 
 
@@ -172,7 +173,7 @@ def begin(folder: Path, config: Config, identity: Record) -> Path | None:
             if config["overwrite"] is False:
                 raise _another(folder, differing)
     try:
-        for name in (RESULT, FAILURE, WEIGHTS, CONFUSION):
+        for name in (RESULT, FAILURE, WEIGHTS, FILTERS, CONFUSION):
             (folder / name).unlink(missing_ok=True)
         if good is None:
             forget_checkpoints(folder)

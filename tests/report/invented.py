@@ -95,7 +95,7 @@ def publish(results, made):
         before = generator.uniform(-1 / k, 1 / k, (maps, 1, k, k)).astype(np.float32)
         wave = np.sin(np.arange(k)[None, :, None] * generator.uniform(-1, 1, (maps, 1, 1)) * 2 + np.arange(k) * 0.8)
         after = before + (0.2 * wave[:, None]).astype(np.float32)
-        save_file({"before": before, "after": after}, target / artifacts.FILTERS)
+        save_file({"before": before, "after": after}, target / runs.FILTERS)
     return folder
 
 

@@ -13,19 +13,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from multistage import network, runs
+from multistage import runs
 from multistage.errors import MultistageError
 from multistage.report.records import path
 from multistage.runs import Record
 
 log = logging.getLogger(__name__)
 
-ARTIFACTS, FILTERS = "artifacts", "filters.safetensors"
-
-KERNELS = "stages.0.filter_bank.kernels"
-"""What the first stage's kernels are called in a run's weights."""
+ARTIFACTS = "artifacts"
 
 LIMIT = 300_000
 """Bytes; a larger file is not published."""
@@ -94,14 +91,9 @@ def publish(run_folder: Path, target: Path) -> Path:
         raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
     kept = folder(target, record)
     kept.mkdir(parents=True, exist_ok=True)
-    if (run_folder / runs.CONFUSION).exists():
-        shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
-    before = network.from_config(record["config"], len(record["per_class"])).filter_banks[0].kernels.detach()
-    try:
-        after = runs.weights(run_folder / runs.WEIGHTS, record)[KERNELS]
-    except (OSError, ValueError) as error:
-        raise MultistageError(f"{run_folder / runs.WEIGHTS} is missing or damaged ({error})") from None
-    save_file({"before": before.numpy(), "after": after.numpy()}, kept / FILTERS)
+    for name in (runs.CONFUSION, runs.FILTERS):
+        if (run_folder / name).exists():
+            shutil.copyfile(run_folder / name, kept / name)
     for file in sorted(kept.iterdir()):
         if file.stat().st_size > LIMIT:
             log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)
@@ -111,7 +103,7 @@ def publish(run_folder: Path, target: Path) -> Path:
 
 def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | None:
     """First-stage kernels [maps, fan_in, k, k] before and after training, if published."""
-    file = folder(target, record) / FILTERS
+    file = folder(target, record) / runs.FILTERS
     if not file.exists():
         return None
     kernels = load_file(file)

@@ -12,11 +12,12 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Any, Literal
 
-from multistage.config import bears_on_result, listing
+from multistage.config import bearing
 from multistage.errors import MultistageError
 from multistage.report.paper import matching
 from multistage.report.records import path
 from multistage.runs import Record
+from multistage.words import listing
 
 Key = tuple[tuple[str, Any], ...]
 Interval = tuple[float, float]
@@ -181,9 +182,9 @@ def paired(a: Cell, b: Cell) -> Difference:
 
 
 def key(record: Record) -> Key:
-    """The settings of a run that bear on its result, draw and seed apart."""
-    config = record["config"]
-    return tuple((k, _plain(config[k])) for k in sorted(config) if bears_on_result(k) and k not in VARYING)
+    """The settings that a run reads and that bear on its result, draw and seed apart."""
+    settings = bearing(record["config"])
+    return tuple((k, _plain(settings[k])) for k in sorted(settings) if k not in VARYING)
 
 
 def common_path(record: Record) -> tuple[str, str]:

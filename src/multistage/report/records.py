@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from multistage import durable, naming, runs
-from multistage.config import listing
 from multistage.errors import MultistageError
 from multistage.runs import Record
+from multistage.words import listing
 
 SETTINGS = {
     "data": "digits",

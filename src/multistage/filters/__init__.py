@@ -1,0 +1,106 @@
+"""Where filter values come from without labels: `random` (as `network` draws them), `gabor` with templates, `psd`.
+
+Stages are given their filters one after the other, as each looks at what the ones before it make of training images.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from multistage import durable, features
+from multistage.cache import cached
+from multistage.config import Config
+from multistage.data import Dataset
+from multistage.data.dataset import hash_tensors
+from multistage.filters.psd import psd
+from multistage.filters.values import Filters, Method
+from multistage.network import MultiStageNet
+from multistage.randomness import generator
+from multistage.runs import RESULTS_VERSION
+
+METHODS: Mapping[str, Method] = {"psd": psd}
+
+BATCH = 32
+"""Images at a time."""
+
+
+def initialise(
+    config: Config, net: MultiStageNet, dataset: Dataset, train: Tensor, device: torch.device
+) -> list[dict[str, float]]:
+    """Give the filter banks of a network the values that ``filters`` names.
+
+    Args:
+        config: The run's configuration.
+        net: Made from it, with random filters; on the CPU, before and afterwards.
+        dataset: Where the images are.
+        train: Which of them may be looked at: the training images.
+        device: Where to compute.
+
+    Returns:
+        What was measured of each stage's filters, by name; nothing for random ones.
+
+    Raises:
+        MultistageError: Images without any structure.
+    """
+    if config["filters"] == "random":
+        return []
+    measured = []
+    for number, bank in enumerate(net.filter_banks, 1):
+        before = net.stages[: number - 1]
+        if any(isinstance(module, nn.BatchNorm2d) for module in before.modules()):
+            features.calibrate_batch_norm(net, dataset, train, device)
+        source = json.dumps(
+            {
+                "stage": number,
+                "before": features.digest(before),
+                "connections": features.digest(bank),
+                "config": {key: value for key, value in config.items() if _bears_on_filters(key)},
+                "data": dataset.content_hash,
+                "images": hash_tensors(train),
+                "device": device.type,
+                "torch": torch.__version__,
+                "threads": torch.get_num_threads(),
+                "code": _code(),
+                "results_version": RESULTS_VERSION,
+            },
+            sort_keys=True,
+        )
+
+        def build(number: int = number, before: nn.Module = before) -> dict[str, Tensor]:
+            random = generator(config["seed"], f"{config['filters']} images", number)
+            order = train[torch.randperm(len(train), generator=random)]
+
+            def maps(limit: int) -> Tensor:
+                return outputs(before, dataset, order[:limit], device)
+
+            found = METHODS[config["filters"]](config, number, net.filter_banks[number - 1], maps, device)
+            return found.tensors()
+
+        found = Filters.of(cached("filters", source, build, limited=True))
+        found.install(bank)
+        measured.append(found.measured)
+    return measured
+
+
+@torch.no_grad()
+def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
+    """What stages make of some images, float32 [len(indices), maps, height, width] on the CPU."""
+    stages.to(device).eval()
+    maps = torch.cat([stages(dataset.pixels(batch).to(device)).cpu() for batch in torch.split(indices, BATCH)])
+    stages.cpu()
+    return maps
+
+
+def _bears_on_filters(key: str) -> bool:
+    return features.bears_on_features(key) or key in ("filters", "seed") or key.partition(".")[0] in METHODS
+
+
+@lru_cache
+def _code() -> str:
+    """SHA-256 of the files that decide what is learned."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return features.code_digest() + durable.digest(b"".join(path.read_bytes() for path in files))

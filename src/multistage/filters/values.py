@@ -1,0 +1,61 @@
+"""What a method finds for one filter bank, and what it may look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from multistage.config import Config
+from multistage.layers import FilterBank
+
+Maps = Callable[[int], Tensor]
+"""Gives what a stage sees of at most that many training images: [n, maps, height, width], in random order."""
+
+Method = Callable[[Config, int, FilterBank, Maps, torch.device], "Filters"]
+"""Takes configuration, number of the stage from 1, its bank with connections, its input, and where to compute."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Values for a filter bank.
+
+    Attributes:
+        kernels: k as the bank holds them, [out_maps, fan_in, size, size].
+        gain: g, [out_maps]; None: as they are.
+        measured: What is known of them, by name.
+        dictionary: What reconstructs patches, like `kernels`; None where there is none.
+    """
+
+    kernels: Tensor
+    gain: Tensor | None = None
+    measured: dict[str, float] = field(default_factory=dict)
+
+    def install(self, bank: FilterBank) -> None:
+        """Put the values into a bank."""
+        with torch.no_grad():
+            bank.kernels.copy_(self.kernels)
+            if self.gain is not None:
+                assert bank.gain is not None, "multistage.config sees to it"
+                bank.gain.copy_(self.gain)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it as tensors by name, for a file."""
+        named = {"kernels": self.kernels, **({} if self.gain is None else {"gain": self.gain})}
+        numbers = {
+            f"measured.{name}": torch.tensor(value, dtype=torch.float64) for name, value in self.measured.items()
+        }
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()} | numbers
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> "Filters":
+        """From what `tensors` gave."""
+        numbers = {
+            name.removeprefix("measured."): t.item() for name, t in tensors.items() if name.startswith("measured.")
+        }
+        return cls(tensors["kernels"], tensors.get("gain"), numbers)
+
+
+def correlating(filters: Tensor) -> Tensor:
+    """Kernels k whose convolution is correlation with filters [out_maps, fan_in, size, size]: these, flipped."""
+    return filters.flip(-1, -2)
