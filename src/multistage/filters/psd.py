@@ -2,11 +2,11 @@
 
     energy = |x - B z|^2 + penalty |z|_1 + prediction |z - g tanh(K x)|^2
 
-For each batch of patches x, codes z are found by FISTA from the encoder's prediction g tanh(K x); then dictionary B (columns
-of length 1), encoder K and gains g take one gradient step. Recognition keeps the encoder only.
+For each batch of patches x, codes z are found by FISTA from the encoder's prediction g tanh(K x); then dictionary B
+(columns of length 1), encoder K and gains g take one gradient step. Recognition keeps the encoder only.
 
-Source: paper, equation 4; Kavukcuoglu, Ranzato & LeCun, "Fast inference in sparse coding algorithms with applications to
-object recognition", CBLL-TR-2008-12-01.
+Source: paper, equation 4; Kavukcuoglu, Ranzato & LeCun, "Fast inference in sparse coding algorithms with applications
+to object recognition", CBLL-TR-2008-12-01.
 """
 
 from collections.abc import Callable
@@ -172,8 +172,8 @@ def quality(encoder: Encoder, x: Tensor, energy: Energy, search: int = 300) -> d
     """How well an encoder does on patches [n, d].
 
     Returns:
-        ``energy``: Mean of the least energies. ``reconstruction_snr``, ``predicted_reconstruction_snr``: of the patches,
-        from optimal and from predicted codes, dB. ``prediction_snr``: of optimal codes, by predicted ones, dB.
+        ``energy``: Mean of the least energies. ``reconstruction_snr``, ``predicted_reconstruction_snr``: of the
+        patches, from optimal and from predicted codes, dB. ``prediction_snr``: of optimal codes, by predicted ones, dB.
         ``active_fraction``: Of optimal codes that are not 0.
     """
     predicted = encoder.predict(x)
@@ -218,7 +218,7 @@ def psd(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch
     mask = _mask(bank)
     encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, mask)
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}
-    filters = (encoder.filters * scale).unflatten(1, (bank.in_maps, size, size)).cpu()
+    filters = (encoder.filters * scale).cpu().reshape(units, bank.in_maps, size, size)
     if bank.connections is not None:
         filters = filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, size, size))
     return Filters(correlating(filters), encoder.gain, measured)

@@ -16,6 +16,10 @@ Method = Callable[[Config, int, FilterBank, Maps, torch.device], "Filters"]
 """Takes configuration, number of the stage from 1, its bank with connections, its input, and where to compute."""
 
 
+MEASURED = "measured."
+"""What the names of figures begin with among tensors."""
+
+
 @dataclass(frozen=True)
 class Filters:
     """Values for a filter bank.
@@ -24,7 +28,6 @@ class Filters:
         kernels: k as the bank holds them, [out_maps, fan_in, size, size].
         gain: g, [out_maps]; None: as they are.
         measured: What is known of them, by name.
-        dictionary: What reconstructs patches, like `kernels`; None where there is none.
     """
 
     kernels: Tensor
@@ -42,17 +45,13 @@ class Filters:
     def tensors(self) -> dict[str, Tensor]:
         """All of it as tensors by name, for a file."""
         named = {"kernels": self.kernels, **({} if self.gain is None else {"gain": self.gain})}
-        numbers = {
-            f"measured.{name}": torch.tensor(value, dtype=torch.float64) for name, value in self.measured.items()
-        }
+        numbers = {MEASURED + name: torch.tensor(value, dtype=torch.float64) for name, value in self.measured.items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()} | numbers
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor]) -> "Filters":
         """From what `tensors` gave."""
-        numbers = {
-            name.removeprefix("measured."): t.item() for name, t in tensors.items() if name.startswith("measured.")
-        }
+        numbers = {name.removeprefix(MEASURED): t.item() for name, t in tensors.items() if name.startswith(MEASURED)}
         return cls(tensors["kernels"], tensors.get("gain"), numbers)
 
 
