@@ -128,7 +128,7 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["stages=1", "geometry.stage2.maps=3"], ["geometry.stage2.maps=3 has no effect", "stages=1"]),
         (["refine=false", "readout=sgd", "optimizer.lr=1"], ["optimizer.lr=1 has no effect", "readout=sgd"]),
         (["lbfgs.penalty=1"], ["lbfgs.penalty=1 has no effect"]),
-        (["filters=psd"], ["filters=psd", "random"]),
+        (["filters=templates"], ["filters=templates", "random"]),
         (["data.validation=30"], ["data.validation=30", "data.train_per_class=30"]),
         (["geometry.stage1.kernel=29"], ["geometry.stage1.kernel=29", "28x28"]),
         (["geometry.stage2.fan_in=33"], ["geometry.stage2.fan_in=33", "32 maps"]),

@@ -26,6 +26,7 @@ def test_a_run_leaves_what_the_design_says(plan, do):
         ".lock",
         "config.yaml",
         "confusion.csv",
+        "filters.safetensors",
         "metrics.csv",
         "weights.safetensors",
         "result.json",

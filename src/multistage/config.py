@@ -76,7 +76,7 @@ RULES: dict[str, Rule] = {
     "psd.prediction": number(0),
     "psd.steps": whole(1, 10**7),
     "psd.batch_size": whole(1, 10**6),
-    "psd.lr": number(0, exclusive=True),
+    "psd.rate": number(0, exclusive=True),
     "refine": FLAG,
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),

@@ -207,8 +207,10 @@ def train(
     classes = len(dataset.class_names)
     device = hardware.device(config["trainer.accelerator"])
     net = network.from_config(config, classes)
-    with watch.phase("filters"):
-        measured = filters.initialise(config, net, dataset, split.train, device)
+    measured = []
+    if config["filters"] != "random":
+        with watch.phase("filters"):
+            measured = filters.initialise(config, net, dataset, split.train, device)
     kernels = net.filter_banks[0].kernels.detach().clone()
     learner: nn.Module = net
     inputs = dataset.pixels

@@ -26,7 +26,7 @@ def test_published_filters_are_those_of_the_seed_and_of_the_weights(finished, tm
     before, after = artifacts.filters(tmp_path / "results", record)
     net = network.from_config(record["config"], len(record["per_class"]))
     assert np.array_equal(before, net.filter_banks[0].kernels.detach().numpy())
-    assert np.array_equal(after, load_file(folder / runs.WEIGHTS)[artifacts.KERNELS].numpy())
+    assert np.array_equal(after, load_file(folder / runs.WEIGHTS)["stages.0.filter_bank.kernels"].numpy())
     assert not np.array_equal(before, after)
     names, counts = artifacts.confusion(tmp_path / "results", record)
     assert names == ["a, b", "c"]
@@ -53,12 +53,12 @@ def test_only_the_artifacts_of_best_runs_are_kept(finished, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff" * 99], ids=["missing", "empty", "altered"])
-def test_damaged_weights_are_refused_in_one_line(finished, tmp_path, content):
+def test_damaged_filters_are_refused_in_one_line(finished, tmp_path, content):
     folder, _ = finished
-    (folder / runs.WEIGHTS).unlink()
+    (folder / runs.FILTERS).unlink()
     if content is not None:
-        (folder / runs.WEIGHTS).write_bytes(content)
-    with pytest.raises(MultistageError, match=r"weights.safetensors is missing or damaged") as caught:
+        (folder / runs.FILTERS).write_bytes(content)
+    with pytest.raises(MultistageError, match=r"filters.safetensors is missing or damaged") as caught:
         artifacts.publish(folder, tmp_path)
     assert "\n" not in str(caught.value)
 

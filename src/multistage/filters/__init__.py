@@ -31,7 +31,7 @@ BATCH = 32
 def initialise(
     config: Config, net: MultiStageNet, dataset: Dataset, train: Tensor, device: torch.device
 ) -> list[dict[str, float]]:
-    """Give the filter banks of a network the values that ``filters`` names.
+    """Give the filter banks of a network the values that ``filters`` names, unless they are to be random.
 
     Args:
         config: The run's configuration.
@@ -41,13 +41,11 @@ def initialise(
         device: Where to compute.
 
     Returns:
-        What was measured of each stage's filters, by name; nothing for random ones.
+        What was measured of each stage's filters, by name.
 
     Raises:
         MultistageError: Images without any structure.
     """
-    if config["filters"] == "random":
-        return []
     measured = []
     for number, bank in enumerate(net.filter_banks, 1):
         before = net.stages[: number - 1]

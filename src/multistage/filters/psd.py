@@ -213,7 +213,7 @@ def psd(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch
         return patches.draw(count).flatten(1).to(device) * scale
 
     energy = Energy(config[f"psd.stage{number}.penalty"], config["psd.prediction"])
-    steps, batch_size, rate = config["psd.steps"], config["psd.batch_size"], config["psd.lr"]
+    steps, batch_size, rate = config["psd.steps"], config["psd.batch_size"], config["psd.rate"]
     start = generator(config["seed"], "psd", number)
     mask = _mask(bank)
     encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, mask)

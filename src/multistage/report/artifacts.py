@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from multistage import runs
@@ -66,7 +67,7 @@ def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> 
         The artifact folders that were written.
 
     Raises:
-        MultistageError: Weights of a run that are missing or damaged.
+        MultistageError: Filters of a run that are missing or damaged.
     """
     chosen = illustrated(records)
     here = [run_folders / path(record) for record in chosen]
@@ -84,16 +85,20 @@ def publish(run_folder: Path, target: Path) -> Path:
         target: ``results/<name>``.
 
     Raises:
-        MultistageError: Not a finished run, or weights that are missing or not its own.
+        MultistageError: Not a finished run, or filters that are missing or damaged.
     """
     record = runs.read(run_folder)
     if record is None:
         raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
     kept = folder(target, record)
     kept.mkdir(parents=True, exist_ok=True)
-    for name in (runs.CONFUSION, runs.FILTERS):
-        if (run_folder / name).exists():
-            shutil.copyfile(run_folder / name, kept / name)
+    if (run_folder / runs.CONFUSION).exists():
+        shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
+    try:
+        load_file(run_folder / runs.FILTERS)
+    except (OSError, SafetensorError) as error:
+        raise MultistageError(f"{run_folder / runs.FILTERS} is missing or damaged ({error})") from None
+    shutil.copyfile(run_folder / runs.FILTERS, kept / runs.FILTERS)
     for file in sorted(kept.iterdir()):
         if file.stat().st_size > LIMIT:
             log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)
