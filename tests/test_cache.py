@@ -219,13 +219,15 @@ def test_the_least_recently_used_entries_make_room(limited, cache_folder, monkey
     assert sum(p.stat().st_size for p in (cache_folder / "features").iterdir()) < 250e3
 
 
-def test_the_limit_does_not_take_what_is_in_use(limited, cache_folder, monkeypatch):
-    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "100e-6")
+@pytest.mark.parametrize(("room", "entries"), [("100e-6", 1), ("200e-6", 2)])
+def test_the_limit_does_not_take_what_is_in_use(limited, cache_folder, monkeypatch, caplog, room, entries):
+    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", room)
     features = limited("a", "features")
     for source in "abc":
         limited(source, "gram")
         assert torch.equal(limited("a", "features"), features)
-    assert kept(cache_folder) == 2
+    assert kept(cache_folder) == entries
+    assert ("is not kept: what is in use leaves less" in caplog.text) == (entries == 1)
 
 
 def test_an_entry_above_the_limit_is_not_kept(limited, cache_folder, monkeypatch, caplog):

@@ -87,7 +87,7 @@ def cached(name: str, source: str, build: Build, limited: bool = False) -> dict[
         if size > room:
             _warn(parent, f"an entry of {size / 1e9:.1f} GB is above MULTISTAGE_CACHE_LIMIT={room / 1e9:g}")
         elif writable:
-            _write(path, tensors, room - size)
+            _write(path, tensors, size, room)
     return tensors
 
 
@@ -128,17 +128,18 @@ def _claimed(path: Path) -> Iterator[bool]:
             _warn(path.parent, refusal)
 
 
-def _write(path: Path, tensors: dict[str, Tensor], room: float) -> None:
-    """Make an entry, after older ones have been reduced to `room` bytes where it is finite."""
+def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> None:
+    """Make an entry of `size` bytes, after others have made way for it where `room` is finite; not if they cannot."""
     checksum = path.with_suffix(".sha256")
     try:
         for left in path.parent.glob(f".{path.stem}-*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-        if math.isfinite(room):
-            _make_room(path.parent, room)
+        if math.isfinite(room) and not _make_room(path.parent, room - size):
+            log.warning("%s is not kept: what is in use leaves less than %.1f GB", path, size / 1e9)
+            return
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:
             new = Path(scratch) / path.name
-            save_file(tensors, new)
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new)
             new_checksum = Path(scratch) / checksum.name
             new_checksum.write_text(durable.file_digest(new) + "\n")
             checksum.unlink(missing_ok=True)  # an entry without checksum is none: a crash in between does no harm
@@ -148,10 +149,13 @@ def _write(path: Path, tensors: dict[str, Tensor], room: float) -> None:
         _warn(path.parent, error)
 
 
-def _make_room(parent: Path, room: float) -> None:
+def _make_room(parent: Path, room: float) -> bool:
     """Remove the least recently used entries until the others take at most `room` bytes; never one in use here.
 
     One that another process has mapped stays readable there.
+
+    Returns:
+        Whether they do.
     """
     found = []
     for path in parent.glob("*.safetensors"):
@@ -163,6 +167,7 @@ def _make_room(parent: Path, room: float) -> None:
             path.with_suffix(".sha256").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             total -= size
+    return total <= room
 
 
 def _warn(parent: Path, reason: object) -> None:

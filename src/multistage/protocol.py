@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from multistage import data, durable, features, filters, hardware, network, readout, runs
+from multistage import cache, data, durable, features, filters, hardware, network, readout, runs
 from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.history import History
@@ -54,13 +54,14 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         progress: What is shown while Lightning trains.
 
     Raises:
-        ConfigError: A size that does not fit, or another run in its folder.
+        ConfigError: A size that does not fit, an impossible limit of the cache, or another run in its folder.
         DataError: Missing, changed or unreadable data.
         BusyError: Another process does this run.
         MultistageError: Training diverged or did not converge.
     """
     watch = Stopwatch()
     hardware.device(run.config["trainer.accelerator"])
+    cache.limit()
     with watch.phase("data"):
         dataset = load_data(run.config)
         split = data.split(dataset, run.config)

@@ -74,7 +74,7 @@ def _divisor(sigma, c, peak):
 @triton.jit
 def _floor_divides(deviation, divisor, c):
     """Where the divisor is c = mean sigma, and neither sigma nor the 1 of rounding."""
-    return (deviation != divisor) & (tl.abs(divisor - c) <= 1e-5 * c)  # c may have been summed in another order
+    return (deviation != divisor) & (tl.abs(divisor - c) <= 1e-3 * c)  # c may have been summed in another order
 
 
 @triton.jit
