@@ -32,7 +32,7 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
   model      {model}
   data       {data}
   geometry   {geometry} (each data set has its own)
-  stages     1, 2                      filters    random
+  stages     1, 2                      filters    random, gabor, psd
   refine     true, false               readout    softmax; with refine=false also sgd, lbfgs
   draw       which images train        seed       filters, weights, order
   logger     {logger}

@@ -129,6 +129,8 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["refine=false", "readout=sgd", "optimizer.lr=1"], ["optimizer.lr=1 has no effect", "readout=sgd"]),
         (["lbfgs.penalty=1"], ["lbfgs.penalty=1 has no effect"]),
         (["filters=templates"], ["filters=templates", "random"]),
+        (["filters=gabor", "geometry.stage1.maps=31"], ["geometry.stage1.maps=31", "even", "two phases"]),
+        (["filters=gabor", "geometry.stage1.kernel=3"], ["geometry.stage1.kernel=3", "at least 5"]),
         (["data.validation=30"], ["data.validation=30", "data.train_per_class=30"]),
         (["geometry.stage1.kernel=29"], ["geometry.stage1.kernel=29", "28x28"]),
         (["geometry.stage2.fan_in=33"], ["geometry.stage2.fan_in=33", "32 maps"]),

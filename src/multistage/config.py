@@ -71,7 +71,7 @@ RULES: dict[str, Rule] = {
     "contrast_norm.border": one_of("zero", "renormalise", "reflect", "replicate"),
     "contrast_norm.across_maps": FLAG,
     "contrast_norm.floor_gradient": FLAG,
-    "filters": one_of("random", "psd"),
+    "filters": one_of("random", "gabor", "psd"),
     **{f"psd.stage{n}.penalty": number(0) for n in (1, 2)},
     "psd.prediction": number(0),
     "psd.steps": whole(1, 10**7),
@@ -163,10 +163,12 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     _check_combinations(config)
 
-    from multistage.geometry import stage_geometries, trace  # which reads configurations itself
+    from multistage.geometry import gabor_counts, stage_geometries, trace  # which reads configurations itself
 
     side = config["data.image_size"]
     trace((config["data.maps"], side, side), stage_geometries(config))
+    if config["filters"] == "gabor":
+        gabor_counts(config["geometry.stage1.maps"], config["geometry.stage1.kernel"])
 
 
 def is_unread(key: str, config: Config) -> bool:

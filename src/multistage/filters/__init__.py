@@ -16,13 +16,14 @@ from multistage.cache import cached
 from multistage.config import Config
 from multistage.data import Dataset
 from multistage.data.dataset import hash_tensors
+from multistage.filters.gabor import gabor
 from multistage.filters.psd import psd
 from multistage.filters.values import Filters, Method
 from multistage.network import MultiStageNet
 from multistage.randomness import generator
 from multistage.runs import RESULTS_VERSION
 
-METHODS: Mapping[str, Method] = {"psd": psd}
+METHODS: Mapping[str, Method] = {"gabor": gabor, "psd": psd}
 
 BATCH = 32
 """Images at a time."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from multistage.config import Config
 from multistage.filters.patches import Patches
-from multistage.filters.values import Filters, Maps, correlating
+from multistage.filters.values import Filters, Maps, connected, correlating
 from multistage.layers import FilterBank
 from multistage.randomness import generator
 
@@ -219,9 +219,7 @@ def psd(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch
     encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, mask)
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}
     filters = (encoder.filters * scale).cpu().reshape(units, bank.in_maps, size, size)
-    if bank.connections is not None:
-        filters = filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, size, size))
-    return Filters(correlating(filters), encoder.gain, measured)
+    return Filters(correlating(connected(filters, bank)), encoder.gain, measured)
 
 
 def _mask(bank: FilterBank) -> Tensor | None:

@@ -58,3 +58,10 @@ class Filters:
 def correlating(filters: Tensor) -> Tensor:
     """Kernels k whose convolution is correlation with filters [out_maps, fan_in, size, size]: these, flipped."""
     return filters.flip(-1, -2)
+
+
+def connected(filters: Tensor, bank: FilterBank) -> Tensor:
+    """Filters [out_maps, in_maps, size, size] on the maps that a bank sees alone, [out_maps, fan_in, size, size]."""
+    if bank.connections is None:
+        return filters
+    return filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, *filters.shape[2:]))

@@ -1,0 +1,95 @@
+"""Gabor filters for the first stage, and templates of what it makes of images for the second; nothing is learned.
+
+Source: paper, section 4, rows G and GT of Table 1. It gives no parameters; DEVIATIONS.md says which were chosen.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from multistage.config import Config
+from multistage.filters.patches import Patches
+from multistage.filters.values import Filters, Maps, connected, correlating
+from multistage.geometry import gabor_counts
+from multistage.layers import FilterBank
+from multistage.randomness import generator
+
+SHORTEST = 3.0
+"""Wavelengths lie between this and the side of the filters, pixels."""
+
+ENVELOPE = 0.4
+"""Standard deviation of the envelope, wavelengths; the same in all directions."""
+
+
+def gabor(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device) -> Filters:
+    """Gabor filters for the first stage's bank, templates for the second's; both as long as random filters are.
+
+    Templates come from one training image each, or from all where there are fewer.
+
+    Args:
+        config: The run's configuration.
+        number: Of the stage, from 1.
+        bank: For its sizes and connections.
+        maps: Its input on training images.
+        device: Not used: there is next to nothing to compute.
+
+    Raises:
+        ConfigError: A first stage that no Gabor bank fits.
+        MultistageError: Images without any structure.
+    """
+    _, fan_in, size, _ = bank.kernels.shape
+    if number == 1:
+        filters = gabor_bank(bank.out_maps, size)[:, None].expand(-1, fan_in, -1, -1)
+    else:
+        random = generator(config["seed"], "templates", number)
+        filters = connected(templates(maps(bank.out_maps), bank.out_maps, size, random), bank)
+        filters = filters - filters.mean((1, 2, 3), keepdim=True)
+    length = random_length(config[f"geometry.stage{number}.filter_range"], fan_in, size)
+    return Filters(correlating(of_length(filters, length)))
+
+
+def gabor_bank(maps: int, size: int) -> Tensor:
+    """A bank of Gabor filters of mean 0 and length 1, [maps, size, size].
+
+    Orientations divide half a turn evenly, wavelengths the octaves from `SHORTEST` to `size`; each pair of them comes
+    in even and odd phase (cosine and sine). The order is wavelength, orientation, phase.
+
+    Args:
+        maps: How many: orientations x wavelengths x two phases, as `multistage.geometry.gabor_counts` divides them.
+        size: Side, pixels.
+
+    Raises:
+        ConfigError: A number that cannot be divided so, or a side that is too small.
+    """
+    orientations, wavelengths = gabor_counts(maps, size)
+    angle = (torch.arange(orientations) * (math.pi / orientations))[:, None, None, None]
+    wavelength = SHORTEST * (size / SHORTEST) ** ((torch.arange(wavelengths) + 0.5) / wavelengths)
+    wavelength = wavelength[:, None, None, None, None]
+    place = torch.arange(size) - (size - 1) / 2
+    y, x = place[:, None], place[None, :]
+    across = 2 * math.pi * (x * angle.cos() + y * angle.sin()) / wavelength  # radians of the wave
+    envelope = torch.exp(-(x.square() + y.square()) / (2 * (ENVELOPE * wavelength).square()))
+    waves = torch.cat([across.cos(), across.sin()], dim=2)
+    waves = waves - (envelope * waves).sum((-1, -2), keepdim=True) / envelope.sum((-1, -2), keepdim=True)
+    return of_length((envelope * waves).reshape(maps, size, size), 1.0)
+
+
+def templates(maps: Tensor, count: int, size: int, random: torch.Generator) -> Tensor:
+    """Patches of maps [n, in_maps, height, width] as they are, flat ones left out: [count, in_maps, size, size].
+
+    Raises:
+        MultistageError: All images are flat.
+    """
+    return Patches(maps, size, random).draw(count)
+
+
+def random_length(filter_range: float, fan_in: int, size: int) -> float:
+    """Root mean square of the Euclidean lengths of random filters [fan_in, size, size], uniform in +- a range."""
+    return filter_range * math.sqrt(fan_in * size**2 / 3)
+
+
+def of_length(filters: Tensor, length: float) -> Tensor:
+    """Filters [n, ...] of one Euclidean length; one that is 0 stays 0."""
+    lengths = filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (filters.ndim - 1))
+    return filters * (length / torch.where(lengths > 0, lengths, torch.inf))

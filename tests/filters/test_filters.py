@@ -1,0 +1,187 @@
+"""What every method has in common: which images it may look at, what decides its values, and the cache."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+import multistage
+from multistage import data, filters, network, protocol, runs
+from multistage.data.dataset import hash_tensors
+from multistage.filters.gabor import gabor_bank
+from multistage.quiet import quiet
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def make(plan, monkeypatch):
+    """Filters that settings give: the network, what was measured, and how many images were looked at."""
+    looked = []
+    outputs = filters.outputs
+
+    def counting(stages, dataset, indices, device):
+        looked.append(len(indices))
+        return outputs(stages, dataset, indices, device)
+
+    monkeypatch.setattr(filters, "outputs", counting)
+
+    def make(*settings, change=lambda dataset, split: dataset):
+        looked.clear()
+        run = plan(*settings)
+        dataset = data.load(run.config)
+        split = data.split(dataset, run.config)
+        net = network.from_config(run.config, len(dataset.class_names))
+        measured = filters.initialise(run.config, net, change(dataset, split), split.train, CPU)
+        return net, measured, sum(looked)
+
+    return make
+
+
+def kernels(net):
+    return [bank.kernels.detach() for bank in net.filter_banks]
+
+
+def the_same(first, second):
+    return [torch.equal(a, b) for a, b in zip(kernels(first), kernels(second), strict=True)]
+
+
+def test_random_filters_stay_and_nothing_is_looked_at(make, plan):
+    net, measured, looked = make()
+    untouched = network.from_config(plan().config, 4)
+    assert measured == []
+    assert looked == 0
+    for name, value in untouched.state_dict().items():
+        assert torch.equal(value, net.state_dict()[name]), name
+
+
+def test_gabor_filters_and_templates_take_the_place_of_random_kernels_alone(make, plan):
+    net, measured, _ = make("filters=gabor")
+    untouched = network.from_config(plan().config, 4)
+    assert len(measured) == 2
+    changed = {name for name, value in untouched.state_dict().items() if not torch.equal(value, net.state_dict()[name])}
+    assert changed == {"stages.0.filter_bank.kernels", "stages.1.filter_bank.kernels"}
+    first, second = kernels(net)
+    bank = gabor_bank(32, 5)
+    torch.testing.assert_close(first[:, 0].flip(-1, -2) / first[0].norm(), bank)
+    lengths = [drawn.flatten(1).norm(dim=1).mean() for drawn in kernels(untouched)]
+    for ours, expected in zip((first, second), lengths, strict=True):
+        torch.testing.assert_close(ours.flatten(1).norm(dim=1), expected.expand(len(ours)), rtol=0.05, atol=0)
+
+
+def test_one_stage_needs_no_image(make):
+    net, measured, looked = make("filters=gabor", "stages=1")
+    assert len(kernels(net)) == len(measured) == 1
+    assert looked == 0
+
+
+def test_without_gains_as_with_them(make):
+    assert all(the_same(make("filters=gabor")[0], make("filters=gabor", "filter_bank.gain=false")[0]))
+
+
+def poisoned(dataset, split):
+    """All images but the training images are not a number; they are standardised before, as nothing would be after."""
+    images = torch.full(dataset.images.shape, torch.nan)
+    images[split.train] = dataset.pixels(split.train)
+    return replace(dataset, images=images, content_hash="poisoned")
+
+
+@pytest.mark.parametrize("model", ["abs_lcn_avgpool", "abs_lcn_batchnorm_avgpool"])
+@pytest.mark.parametrize("method", filters.METHODS)
+def test_only_training_images_are_looked_at(make, method, model):
+    settings = [f"filters={method}", f"model={model}", "data.validation=3", *quick(method)]
+    clean, poison = make(*settings)[0], make(*settings, change=poisoned)[0]
+    assert all(the_same(clean, poison))
+    assert all(values.isfinite().all() for values in kernels(poison))
+
+
+def quick(method):
+    return ["psd.steps=3", "psd.batch_size=8"] if method == "psd" else []
+
+
+@pytest.mark.parametrize("method", filters.METHODS)
+def test_the_cache_gives_the_same_and_looks_at_nothing(make, monkeypatch, method):
+    settings = [f"filters={method}", *quick(method)]
+    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "0")
+    without, measured, looked = make(*settings)
+    assert looked > 0
+    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "1")
+    for expected in (looked, 0):
+        again, repeated, counted = make(*settings)
+        assert all(the_same(without, again))
+        assert repeated == measured
+        assert counted == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [["seed=1"], ["draw=1"], ["data.validation=3"], ["data.train_per_class=20"], ["model=lcn_avgpool"]],
+    ids=" ".join,
+)
+def test_what_templates_depend_on_makes_others_and_leaves_the_bank(make, settings):
+    first, second = make("filters=gabor")[0], make("filters=gabor", *settings)[0]
+    assert the_same(first, second) == [True, False]
+
+
+def test_other_images_make_other_templates(make):
+    def mirrored(dataset, split):
+        images = dataset.images.flip(-1)
+        return replace(dataset, images=images, content_hash=hash_tensors(images))
+
+    first, second = make("filters=gabor")[0], make("filters=gabor", change=mirrored)[0]
+    assert the_same(first, second) == [True, False]
+
+
+@pytest.mark.parametrize("settings", [["readout=lbfgs"], ["readout=sgd"], ["hidden=5"], ["data.batch_size=7"]])
+def test_what_comes_after_filters_makes_no_others(make, settings):
+    make("filters=gabor", "refine=false")
+    assert make("filters=gabor", "refine=false", *settings)[2] == 0
+
+
+def test_the_path_and_the_record_name_the_filters(plan):
+    run = plan("filters=gabor", "refine=false", "readout=lbfgs")
+    assert "/2/gabor/lbfgs/" in run.folder.as_posix()
+    with quiet():
+        record = protocol.run(run, "none")
+    assert record["config"]["filters"] == "gabor"
+    assert record["metrics"]["test_accuracy"] > 0.5
+    assert "filters=gabor" in record["overrides"]
+    stored = kernels(multistage.load(run.folder))
+    torch.testing.assert_close(stored[0][:, 0].flip(-1, -2) / stored[0][0].norm(), gabor_bank(32, 5))
+    assert json.loads((run.folder / runs.RESULT).read_text()) == record
+
+
+def test_refined_gabor_filters_are_where_training_starts_and_resuming_ends_the_same(plan, monkeypatch):
+    settings = ["filters=gabor", "trainer.max_epochs=2"]
+    run, other = plan(*settings), plan(*settings, "name=other")
+    assert "/2/gabor-refined/softmax/" in run.folder.as_posix()
+    with quiet():
+        record = protocol.run(run, "none")
+    net = multistage.load(run.folder)
+    start = gabor_bank(32, 5)
+    moved = kernels(net)[0][:, 0].flip(-1, -2) / kernels(net)[0][0].norm() - start
+    assert 0 < moved.norm() < start.norm()
+
+    class Stop(BaseException):
+        """As a killed process ends."""
+
+    step = torch.optim.SGD.step
+    steps = []
+
+    def stopping(self, *args, **options):
+        steps.append(0)
+        if len(steps) == 6:
+            raise Stop
+        return step(self, *args, **options)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", stopping)
+    with quiet(), pytest.raises(Stop):
+        protocol.run(other, "none")
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    assert runs.state(other.folder) == "unfinished"
+    assert (other.folder / runs.CHECKPOINT).exists()
+    with quiet():
+        resumed = protocol.run(other, "none")
+    assert resumed["weights_sha256"] == record["weights_sha256"]
+    assert resumed["metrics"] == record["metrics"]
