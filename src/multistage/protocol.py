@@ -24,6 +24,7 @@ from multistage import cache, data, durable, features, filters, hardware, networ
 from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.history import History
+from multistage.lab.orientation import are_oriented
 from multistage.loggers import Summary, log_summary, open_loggers
 from multistage.naming import Run, name
 from multistage.network import MultiStageNet
@@ -213,6 +214,8 @@ def train(
         with watch.phase("filters"):
             measured = filters.initialise(config, net, dataset, split.train, device)
     kernels = net.filter_banks[0].kernels.detach().clone()
+    if measured and kernels.shape[1] == 1:
+        measured[0]["oriented"] = int(are_oriented(kernels[:, 0]).sum())
     learner: nn.Module = net
     inputs = dataset.pixels
     keep: readout.Keep = readout.keep_nothing

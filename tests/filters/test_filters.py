@@ -145,6 +145,7 @@ def test_the_path_and_the_record_name_the_filters(plan):
     with quiet():
         record = protocol.run(run, "none")
     assert record["config"]["filters"] == "gabor"
+    assert record["filters"] == [{"oriented": 32}, {}]
     assert record["metrics"]["test_accuracy"] > 0.5
     assert "filters=gabor" in record["overrides"]
     stored = kernels(multistage.load(run.folder))
