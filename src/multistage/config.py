@@ -173,8 +173,8 @@ def check(config: Config) -> None:
         gabor_counts(config["geometry.stage1.maps"], config["geometry.stage1.kernel"])
     if config["readout"] == "pyramid_svm" and 2 ** (config["pyramid_svm.levels"] - 1) > min(height, width):
         raise ConfigError(
-            f"pyramid_svm.levels={config['pyramid_svm.levels']} cuts maps of {height}x{width} into more cells than they "
-            f"have positions; expected at most {min(height, width).bit_length()}"
+            f"pyramid_svm.levels={config['pyramid_svm.levels']} cuts maps of {height}x{width} into more cells than "
+            f"they have positions; expected at most {min(height, width).bit_length()}"
         )
 
 

@@ -49,11 +49,11 @@ def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) 
     count = min(SAMPLE, len(features) * positions)
     if count < words:
         raise MultistageError(
-            f"pyramid_svm.words={words} exceeds the {count} descriptors that the training images have; expected at most "
-            f"{count}"
+            f"pyramid_svm.words={words} exceeds the {count} descriptors that the training images have; "
+            f"expected at most {count}"
         )
     chosen = torch.randperm(len(features) * positions, generator=random)[:count].sort().values
-    sample = features.unflatten(1, (shape[0], positions))[chosen // positions, :, chosen % positions]
+    sample = features.view(len(features), shape[0], positions)[chosen // positions, :, chosen % positions]
     start = int(torch.randint(2**31, (), generator=random))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different descriptors than words: some go unused
@@ -66,9 +66,9 @@ def quantise(features: Tensor, shape: Shape, vocabulary: Tensor) -> Tensor:
     halves = vocabulary.square().sum(1) / 2
     found = []
     for batch in torch.split(features, BATCH):
-        descriptors = batch.unflatten(1, (shape[0], shape[1] * shape[2])).transpose(1, 2)
+        descriptors = batch.view(len(batch), shape[0], -1).transpose(1, 2)
         found.append((halves - descriptors @ vocabulary.T).argmin(2))
-    return torch.cat(found).unflatten(1, shape[1:])
+    return torch.cat(found).view(len(features), *shape[1:])
 
 
 def pyramid(words: Tensor, count: int, levels: int) -> Tensor:
@@ -94,7 +94,8 @@ def pyramid(words: Tensor, count: int, levels: int) -> Tensor:
     for level in reversed(range(levels)):
         found.append(cells.flatten(1) * 2 ** max(level - 1, 0))
         if level:
-            cells = cells.unflatten(2, (-1, 2)).sum(3).unflatten(1, (-1, 2)).sum(2)
+            side //= 2
+            cells = cells.view(n, side, 2, side, 2, count).sum((2, 4))
     return torch.cat(found[::-1], 1)
 
 
