@@ -192,7 +192,7 @@ def fit_pyramid_svm(
     shape: Shape,
     words: int = 200,
     levels: int = 3,
-    cost: float = 10.0,
+    cost: float = 3.0,
     seed: int = 0,
     report: Report = lambda iterations, loss: None,
 ) -> PyramidSVM:
