@@ -1,4 +1,4 @@
-"""Classify image files with a trained run: the most probable classes with their probabilities."""
+"""Classify image files with a trained run: the best classes with their probabilities (pyramid_svm: margins)."""
 
 import argparse
 import sys
@@ -23,13 +23,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def predict(run: Path, images: Sequence[Path], top: int) -> int:
-    """Print the `top` most probable classes of each image; one that cannot be read does not hide the others."""
+    """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
     import torch
 
     from multistage import data, runs
 
     net, record = runs.load(run), runs.read(run)
     assert record is not None
+    has_probabilities = record["config"]["readout"] != "pyramid_svm"
     exit_code = 0
     for image in images:
         try:
@@ -39,11 +40,11 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
             exit_code = error.exit_code
             continue
         with torch.inference_mode():
-            probabilities = net(prepared[None]).softmax(1)[0]
+            scores = net(prepared[None])[0]
         print(image)
-        best = probabilities.topk(min(max(top, 1), len(probabilities)))
-        for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            print(f"  {probability:7.2%}  {net.class_names[index]}")
+        best = (scores.softmax(0) if has_probabilities else scores).topk(min(max(top, 1), len(scores)))
+        for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            print(f"  {value:{'7.2%' if has_probabilities else '+7.2f'}}  {net.class_names[index]}")
     return exit_code
 
 

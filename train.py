@@ -33,7 +33,7 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
   data       {data}
   geometry   {geometry} (each data set has its own)
   stages     1, 2                      filters    random, gabor, psd
-  refine     true, false               readout    softmax; with refine=false also sgd, lbfgs
+  refine     true, false               readout    softmax; with refine=false also sgd, lbfgs, pyramid_svm
   draw       which images train        seed       filters, weights, order
   logger     {logger}
   experiment {experiment}

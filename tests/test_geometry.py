@@ -18,7 +18,7 @@ PAPER = [StageGeometry(64, 9, 10, 5), StageGeometry(256, 9, 6, 4, 16)]
 def flat_config(name, stages=2, pool="average"):
     geometry = yaml.safe_load(GEOMETRIES[name].read_text())
     sizes = {f"geometry.{stage}.{key}": value for stage, keys in geometry.items() for key, value in keys.items()}
-    return {"stages": stages, "model.pool": pool, "filter_bank.padding": 0, **sizes}
+    return {"stages": stages, "readout": "softmax", "model.pool": pool, "filter_bank.padding": 0, **sizes}
 
 
 def sizes(image, stages):

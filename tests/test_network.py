@@ -81,6 +81,7 @@ def test_a_configuration_makes_the_network_it_describes():
         "model.normalise": "lcn",
         "model.pool": "max_overlap",
         "stages": 2,
+        "readout": "softmax",
         "hidden": 7,
         "seed": 3,
         "data.image_size": 16,

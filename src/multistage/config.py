@@ -14,7 +14,7 @@ from multistage.words import listing, nearest, shown
 Config = Mapping[str, Any]
 
 DATA_SETS = ("digits", "mnist", "fashion_mnist", "cifar10", "caltech101", "norb", "image_folder", "fake")
-READOUTS = ("softmax", "sgd", "lbfgs")
+READOUTS = ("softmax", "sgd", "lbfgs", "pyramid_svm")
 
 
 def unknown(key: str, known: Iterable[str]) -> str:
@@ -82,6 +82,9 @@ RULES: dict[str, Rule] = {
     "hidden": whole(0, 10**6),
     "lbfgs.penalty": number(0, exclusive=True),
     "lbfgs.max_iter": whole(1),
+    "pyramid_svm.words": whole(1, 2**15),
+    "pyramid_svm.levels": whole(1, 5),
+    "pyramid_svm.C": number(0, exclusive=True),
     "draw": whole(0, 2**63 - 1),
     "seed": whole(0, 2**63 - 1),
     "trainer.max_epochs": whole(1, 10**6),
@@ -163,18 +166,28 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     _check_combinations(config)
 
-    from multistage.geometry import gabor_counts, stage_geometries, trace  # which reads configurations itself
+    from multistage.geometry import gabor_counts, output_shape  # which reads configurations itself
 
-    side = config["data.image_size"]
-    trace((config["data.maps"], side, side), stage_geometries(config))
+    _, height, width = output_shape(config)
     if config["filters"] == "gabor":
         gabor_counts(config["geometry.stage1.maps"], config["geometry.stage1.kernel"])
+    if config["readout"] == "pyramid_svm" and 2 ** (config["pyramid_svm.levels"] - 1) > min(height, width):
+        raise ConfigError(
+            f"pyramid_svm.levels={config['pyramid_svm.levels']} cuts maps of {height}x{width} into more cells than "
+            f"they have positions; expected at most {min(height, width).bit_length()}"
+        )
+
+
+def leaves_out_pooling(config: Config) -> bool:
+    """Whether the last stage is not pooled: a pyramid of two stages takes the second one as it is, as in the paper."""
+    return config["readout"] == "pyramid_svm" and config["stages"] == 2
 
 
 def is_unread(key: str, config: Config) -> bool:
     """Whether a run does not read this key."""
     unread = {
         "lbfgs": config["readout"] != "lbfgs",
+        "pyramid_svm": config["readout"] != "pyramid_svm",
         "psd": config["filters"] != "psd",
         "psd.stage2": config["stages"] == 1,
         "optimizer": config["readout"] != "softmax",
@@ -182,7 +195,8 @@ def is_unread(key: str, config: Config) -> bool:
         "trainer.max_epochs": config["readout"] != "softmax",
         "contrast_norm": "lcn" not in config["model.normalise"],
         "geometry.stage1.window": config["model.pool"] == "max",
-        "geometry.stage2.window": config["model.pool"] == "max",
+        "geometry.stage2.window": config["model.pool"] == "max" or leaves_out_pooling(config),
+        "geometry.stage2.step": leaves_out_pooling(config),
         "geometry.stage2": config["stages"] == 1,
     }
     return any(holds and (key == part or key.startswith(f"{part}.")) for part, holds in unread.items())
@@ -211,7 +225,7 @@ def _check_combinations(config: Config) -> None:
     if config["refine"] and readout != "softmax":
         raise ConfigError(f"readout={readout} reads frozen features only; add refine=false, or keep readout=softmax")
     if config["hidden"] and readout != "softmax":
-        raise ConfigError(f"hidden={config['hidden']} belongs to readout=softmax; readout={readout} is linear")
+        raise ConfigError(f"hidden={config['hidden']} belongs to readout=softmax; with readout={readout} leave it out")
     if train is not None and validation >= train:
         raise ConfigError(
             f"data.validation={validation} leaves nothing to train on; it must be below data.train_per_class={train}"

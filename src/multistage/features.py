@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from multistage import durable
 from multistage.cache import Build, cached
-from multistage.config import Config
+from multistage.config import Config, leaves_out_pooling
 from multistage.data import Dataset, Split
 from multistage.data.dataset import hash_tensors
 from multistage.network import MultiStageNet
@@ -76,6 +76,7 @@ def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, d
         {
             "stages": digest(net.stages),
             "config": {key: value for key, value in config.items() if bears_on_features(key)},
+            "unpooled": leaves_out_pooling(config),
             "data": dataset.content_hash,
             "images": hash_tensors(indices),
             "statistics": hash_tensors(split.train) if _statistics(net.stages) else None,

@@ -7,7 +7,7 @@ stage 2:                  26 -> convolve 9 ->  18 -> pool  6, step 4 ->  4     2
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multistage.config import Config, section
+from multistage.config import Config, leaves_out_pooling, section
 from multistage.errors import ConfigError
 
 
@@ -99,12 +99,17 @@ def _sizes_before(image: tuple[int, int, int], stages: Sequence[StageGeometry], 
 
 
 def stage_geometries(config: Config) -> list[StageGeometry]:
-    """The stages of a configuration. Max pooling takes windows as wide as their step, as in the paper."""
+    """The stages of a configuration. Max pooling takes windows as wide as their step, as in the paper.
+
+    A stage that is not pooled has windows of one position.
+    """
     stages = []
     for number in range(1, config["stages"] + 1):
         sizes = section(config, f"geometry.stage{number}")
         if config["model.pool"] == "max":
             sizes["window"] = sizes["step"]
+        if number == config["stages"] and leaves_out_pooling(config):
+            sizes["window"] = sizes["step"] = 1
         stages.append(StageGeometry(padding=config["filter_bank.padding"], **sizes))
     return stages
 
@@ -135,3 +140,9 @@ def gabor_counts(maps: int, kernel: int) -> tuple[int, int]:
     pairs = maps // 2
     wavelengths = max(count for count in range(1, pairs + 1) if pairs % count == 0 and 2 * count**2 <= pairs)
     return pairs // wavelengths, wavelengths
+
+
+def output_shape(config: Config) -> tuple[int, int, int]:
+    """(maps, height, width) of what the classifier of a configuration sees, flattened."""
+    side = config["data.image_size"]
+    return trace((config["data.maps"], side, side), stage_geometries(config))[-1].pooled

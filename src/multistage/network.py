@@ -152,7 +152,8 @@ def _stage(in_maps: int, sizes: StageGeometry, operations: Operations, random: t
     if operations.normalise in ("batchnorm", "lcn_batchnorm"):
         parts["batch_norm"] = nn.BatchNorm2d(sizes.maps)
     pool = AveragePool if operations.pool == "average" else MaxPool
-    parts["pool"] = pool(sizes.window, sizes.step)
+    if sizes.window > 1 or sizes.step > 1:
+        parts["pool"] = pool(sizes.window, sizes.step)
     return nn.Sequential(parts)
 
 

@@ -242,7 +242,7 @@ def load(folder: Path | str) -> "MultiStageNet":
     Raises:
         MultistageError: Not a finished run, or one whose files do not belong together.
     """
-    from multistage import network
+    from multistage import network, readout
 
     record = read(Path(folder))
     if record is None:
@@ -251,7 +251,9 @@ def load(folder: Path | str) -> "MultiStageNet":
     net = network.from_config(record["config"], len(names))
     path = Path(folder) / WEIGHTS
     try:
-        net.load_state_dict(weights(path, record))
+        state = weights(path, record)
+        net.classifier = readout.restore(record["config"], net.classifier, state)
+        net.load_state_dict(state)
     except OSError as error:
         raise MultistageError(f"{path} is missing ({error.strerror})") from None
     except ValueError as error:

@@ -54,6 +54,9 @@ def test_every_entry_is_found_by_its_own_settings_alone(published):
             {"data": "caltech101", "refine": "false", "contrast_norm__border": "reflect"},
             62.9,
         ),  # the paper leaves it open
+        ({"data": "caltech101", "refine": "false", "filters": "psd", "readout": "pyramid_svm", "stages": "1"}, 64.0),
+        ({"data": "caltech101", "refine": "false", "filters": "psd", "readout": "pyramid_svm"}, 52.8),
+        ({"data": "caltech101", "refine": "false", "readout": "pyramid_svm"}, None),
         ({"data": "caltech101"}, 64.7),
         ({"data": "caltech101", "stages": "1", "model": "lcn_maxpool"}, 38.0),
         ({"data": "caltech101", "data__train_per_class": "15"}, None),

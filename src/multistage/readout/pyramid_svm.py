@@ -1,0 +1,221 @@
+"""Spatial pyramids of quantised features, compared by the pyramid-match kernel, and support vector machines on it.
+
+    features -> one descriptor a position (its values in all maps) -> the nearest of some words -> histograms of words
+    in 1, 2x2, 4x4, ... cells -> what two images have in common, cell by cell -> one machine a class
+
+Source: Lazebnik, Schmid & Ponce, "Beyond Bags of Features" (CVPR 2006), which the paper names for its last two figures
+of Table 1; see `DEVIATIONS.md`.
+"""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from multistage.errors import MultistageError
+from multistage.randomness import generator
+from multistage.readout.sgd import Report
+
+SAMPLE = 50_000
+"""Descriptors that a vocabulary is learned from, at most."""
+
+BATCH = 64
+"""Images quantised at a time, which bounds the memory to some 50 MB."""
+
+Shape = tuple[int, int, int]
+"""Maps, height and width of the features of an image."""
+
+
+def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) -> Tensor:
+    """Words that stand for descriptors: centres that k-means finds among a sample of them.
+
+    Args:
+        features: Of training images, [n, f].
+        shape: Of the maps that they are, flattened.
+        words: How many.
+        seed: Decides the sample and where k-means begins.
+
+    Returns:
+        [words, maps], float32.
+
+    Raises:
+        MultistageError: Fewer descriptors than words.
+    """
+    from sklearn.cluster import KMeans  # takes a second to import
+    from sklearn.exceptions import ConvergenceWarning
+
+    positions = shape[1] * shape[2]
+    random = generator(seed, "vocabulary")
+    count = min(SAMPLE, len(features) * positions)
+    if count < words:
+        raise MultistageError(
+            f"pyramid_svm.words={words} exceeds the {count} descriptors that the training images have; "
+            f"expected at most {count}"
+        )
+    chosen = torch.randperm(len(features) * positions, generator=random)[:count].sort().values
+    sample = features.view(len(features), shape[0], positions)[chosen // positions, :, chosen % positions]
+    start = int(torch.randint(2**31, (), generator=random))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different descriptors than words: some go unused
+        found = KMeans(words, n_init=1, random_state=start).fit(sample.numpy())
+    return torch.from_numpy(found.cluster_centers_).float()
+
+
+def quantise(features: Tensor, shape: Shape, vocabulary: Tensor) -> Tensor:
+    """The word nearest to what all maps hold at each position: features [n, f] as int64 [n, height, width]."""
+    halves = vocabulary.square().sum(1) / 2
+    found = []
+    for batch in torch.split(features, BATCH):
+        descriptors = batch.view(len(batch), shape[0], -1).transpose(1, 2)
+        found.append((halves - descriptors @ vocabulary.T).argmin(2))
+    return torch.cat(found).view(len(features), *shape[1:])
+
+
+def pyramid(words: Tensor, count: int, levels: int) -> Tensor:
+    """Histograms of words in the cells of each level, times the level's weight in a match.
+
+    Args:
+        words: Of each position, [n, height, width].
+        count: Size of the vocabulary.
+        levels: 1: the whole image; 2: also its quarters; 3: also their quarters; ...
+
+    Returns:
+        float32 [n, cells of all levels * count], whole numbers: weights are 1, 1, 2, 4, ... from the coarsest level on,
+        so that they sum to 2^(levels - 1).
+    """
+    n, height, width = words.shape
+    side = 2 ** (levels - 1)
+    rows, columns = (torch.arange(size, device=words.device) * side // size for size in (height, width))
+    bins = (rows[:, None] * side + columns) * count + words.long()
+    cells = words.new_zeros(n, side * side * count, dtype=torch.float32)
+    cells.scatter_add_(1, bins.flatten(1), torch.ones_like(bins, dtype=torch.float32).flatten(1))
+    cells = cells.view(n, side, side, count)
+    found = []
+    for level in reversed(range(levels)):
+        found.append(cells.flatten(1) * 2 ** max(level - 1, 0))
+        if level:
+            side //= 2
+            cells = cells.view(n, side, 2, side, 2, count).sum((2, 4))
+    return torch.cat(found[::-1], 1)
+
+
+def pyramid_match(some: Tensor, others: Tensor) -> Tensor:
+    """What images have in common: the sum of the smaller of two histograms; 1 for an image with itself.
+
+    Args:
+        some: As from `pyramid`, [n, bins].
+        others: Likewise, [m, bins], of as many positions.
+
+    Returns:
+        float32 [n, m].
+    """
+    total, columns = others[0].sum(), others.T.contiguous()
+    matches = some.new_empty(len(some), len(others))
+    for match, image in zip(matches, some, strict=True):
+        bins = image.nonzero()[:, 0]  # most are empty, and an empty bin matches nothing
+        torch.sum(torch.minimum(columns[bins], image[bins, None]), 0, out=match)
+    return matches / total
+
+
+def fit_machines(
+    matches: Tensor, labels: Tensor, classes: int, cost: float, report: Report = lambda iterations, loss: None
+) -> tuple[Tensor, Tensor]:
+    """One support vector machine a class, which tells it from all others.
+
+    Args:
+        matches: The kernel: of each training image with each, [n, n].
+        labels: [n], from 0.
+        classes: Number of classes.
+        cost: C, the price of a violated margin.
+        report: Called once with the number of iterations and the mean hinge loss, over images and classes.
+
+    Returns:
+        Coefficients [classes, n] and intercepts [classes]; scores are coefficients @ matches + intercepts.
+    """
+    from sklearn.svm import SVC
+
+    kernel = matches.cpu().double().numpy()
+    coefficients = torch.zeros(classes, len(labels), dtype=torch.float64)
+    intercepts = torch.zeros(classes, dtype=torch.float64)
+    iterations = 0
+    for label in range(classes):
+        machine = SVC(C=cost, kernel="precomputed").fit(kernel, (labels == label).numpy())
+        coefficients[label, torch.from_numpy(machine.support_).long()] = torch.from_numpy(machine.dual_coef_[0])
+        intercepts[label] = float(machine.intercept_[0])
+        iterations += int(machine.n_iter_.sum())
+    scores = torch.from_numpy(kernel) @ coefficients.T + intercepts
+    signs = torch.where(labels[:, None] == torch.arange(classes), 1.0, -1.0)
+    report(iterations, (1 - signs * scores).clamp_min(0).mean().item())
+    return coefficients.float(), intercepts.float()
+
+
+class PyramidSVM(nn.Module):
+    """Scores of images, by what they have in common with the training images.
+
+    The training images are kept as maps of words, from which their pyramids follow: a byte a position.
+
+    Args:
+        shape: Of the maps that features are, flattened.
+        levels: Of the pyramid.
+        vocabulary: [words, maps].
+        words: Of the training images, whole numbers [n, height, width].
+        coefficients: Of each machine for each training image, [classes, n].
+        intercepts: [classes].
+    """
+
+    words: Tensor
+    pyramids: Tensor
+
+    def __init__(
+        self, shape: Shape, levels: int, vocabulary: Tensor, words: Tensor, coefficients: Tensor, intercepts: Tensor
+    ) -> None:
+        super().__init__()
+        self.shape, self.levels = shape, levels
+        self.vocabulary = nn.Parameter(vocabulary, requires_grad=False)
+        self.coefficients = nn.Parameter(coefficients, requires_grad=False)
+        self.intercepts = nn.Parameter(intercepts, requires_grad=False)
+        self.register_buffer("words", words.to(torch.uint8 if len(vocabulary) <= 256 else torch.int16))
+        columns = pyramid(words, len(vocabulary), levels).T.contiguous()  # as a match reads them
+        self.register_buffer("pyramids", columns.T, persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Distances from the margins' middle [n, classes], in margins, of features [n, f]."""
+        words = quantise(features, self.shape, self.vocabulary)
+        matches = pyramid_match(pyramid(words, len(self.vocabulary), self.levels), self.pyramids)
+        return matches @ self.coefficients.T + self.intercepts
+
+
+def fit_pyramid_svm(
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    shape: Shape,
+    words: int = 200,
+    levels: int = 3,
+    cost: float = 3.0,
+    seed: int = 0,
+    report: Report = lambda iterations, loss: None,
+) -> PyramidSVM:
+    """Learn vocabulary and machines from training images.
+
+    Args:
+        features: [n, f].
+        labels: [n], from 0; each class has images.
+        classes: Number of classes.
+        shape: Of the maps that features are, flattened.
+        words: Size of the vocabulary.
+        levels: Of the pyramid.
+        cost: See `fit_machines`.
+        seed: See `learn_vocabulary`.
+        report: See `fit_machines`.
+
+    Raises:
+        MultistageError: Features that are not finite, or fewer descriptors than words.
+    """
+    if not features.isfinite().all():
+        raise MultistageError("features are not finite numbers; no classifier can learn from them")
+    vocabulary = learn_vocabulary(features, shape, words, seed)
+    found = quantise(features, shape, vocabulary)
+    pyramids = pyramid(found, words, levels)
+    coefficients, intercepts = fit_machines(pyramid_match(pyramids, pyramids), labels, classes, cost, report)
+    return PyramidSVM(shape, levels, vocabulary, found, coefficients, intercepts)
