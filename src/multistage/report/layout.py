@@ -143,12 +143,12 @@ def _put(places: dict[tuple[str, str], Cell], place: tuple[str, str], cell: Cell
 def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
     """In which row each cell stands; the paper's table does not name tuned settings where one cell has the place."""
     full = {cell: protocol(cell) for cell in cells}
-    short = {cell: protocol(cell, overrides=not (as_in_paper and _only_tuned(cell))) for cell in cells}
+    short = {cell: protocol(cell, overrides=not (as_in_paper and only_tuned(cell))) for cell in cells}
     taken = Counter((short[cell], cell.config["model"]) for cell in cells)
     return {cell: short[cell] if taken[short[cell], cell.config["model"]] == 1 else full[cell] for cell in cells}
 
 
-def _only_tuned(cell: Cell) -> bool:
+def only_tuned(cell: Cell) -> bool:
     """Whether all that was typed beyond what names a run are settings that the paper leaves to be chosen."""
     typed = (override.lstrip("+~").partition("=")[0] for override in cell.records[0].get("overrides", ()))
     return all(key in IN_PATH or key.partition(".")[0] in TUNED for key in typed)

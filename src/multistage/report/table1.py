@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from multistage.errors import MultistageError
 from multistage.report import layout
 from multistage.report.captions import listed, machine
 from multistage.report.cells import SIGNS, Cell, cells
@@ -35,12 +36,13 @@ def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
         published: The paper's figures.
 
     Raises:
-        MultistageError: Records that must not stand in one table.
+        MultistageError: Records that must not stand in one table, or two tuned cells for one place.
     """
     if not records:
         return ABSENT
-    tables = layout.tables(cells(records, published), published)
-    places = {place: cell for table in tables if table.as_in_paper for place, cell in table.cells.items()}
+    tables = [table for table in layout.tables(cells(records, published), published) if table.as_in_paper]
+    places = {place: cell for table in tables for place, cell in table.cells.items()}
+    _refuse_rivals(places)
     table1 = [entry for entry in published if entry["table"] == 1]
     columns = tuple(dict.fromkeys(entry["column"] for entry in table1))
     lines = []
@@ -53,6 +55,20 @@ def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
         machines=listed(sorted({machine(record) for record in records})),
     )
     return f"{legend}\n\n{markdown(['', *columns, 'minutes'], lines)}"
+
+
+def _refuse_rivals(places: Mapping[tuple[str, str], Cell]) -> None:
+    """Raise if cells differ in tuned settings only and none has the defaults, so that none is the row's own."""
+    rivals: dict[tuple[str, str], Cell] = {}
+    for (row, column), cell in places.items():
+        place = layout.protocol(cell, overrides=False), column
+        if row != place[0] and place not in places and layout.only_tuned(cell):
+            other = rivals.setdefault(place, cell)
+            if other is not cell:
+                raise MultistageError(
+                    f"{other.title} and {cell.title} both want the place {place[0]}, {column} of README's Table 1; "
+                    "publish one of them under another name, or drop it from records.jsonl"
+                )
 
 
 def _rows(table1: Sequence[Record]) -> dict[str, dict[str, Record]]:
