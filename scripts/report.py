@@ -1,6 +1,7 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
-python scripts/report.py                    results/*/table.*, results/index.html and the tables of README, from records
+python scripts/report.py                    results/*/table.*, results/index.html and README's tables, from records;
+                                            results/*/README.md, from README.template.md beside it and records
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
 
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from multistage import durable
 from multistage.errors import MultistageError
-from multistage.report import artifacts, page, readme, speed
+from multistage.report import artifacts, explanations, page, readme, speed
 from multistage.report.paper import published
 from multistage.report.publish import RECORDS, publish, texts
 from multistage.report.records import collect, from_file, merge, path, to_lines
@@ -35,6 +36,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         for records in sorted((root / "results").glob(f"*/{RECORDS}")):
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
+        for file in explanations.write(root / "results", entries):
+            print(file)
         write_speed(root)
         write_readme(root, entries)
         if (index := page.write(root / "results")) is not None:
@@ -86,8 +89,7 @@ def write_readme(root: Path, entries: list[Record]) -> None:
     """Make the tables of README again."""
     file = root / "README.md"
     text = file.read_text(encoding="utf-8")
-    new = readme.insert(text, readme.table(from_file(root / "results" / "first_light" / RECORDS), entries))
-    new = readme.insert(new, speed.readme(speed.read(root / "results" / "speed")), speed.START, speed.END)
+    new = readme.fill(text, root / "results", entries)
     if new != text:
         durable.write(file, new.encode())
         print(file)

@@ -3,31 +3,19 @@ import struct
 import numpy as np
 import pytest
 import torch
+from data import norb_files
+from data.norb_files import BYTES, matrix
 
 from multistage import data
 from multistage.data.norb import CLASS_NAMES, STEMS, read_matrix
 
-BYTES, INTEGERS, FLOATS = 0x1E3D4C55, 0x1E3D4C54, 0x1E3D4C51
-
-
-def matrix(array, magic=None, sizes=None):
-    """The original binary-matrix format: magic, number of dimensions, at least three sizes, values."""
-    magic = magic or {np.dtype(np.uint8): BYTES, np.dtype(np.int32): INTEGERS}[array.dtype]
-    sizes = list(array.shape if sizes is None else sizes)
-    padded = sizes + [1] * (3 - len(sizes))
-    return struct.pack(f"<Ii{len(padded)}i", magic, len(sizes), *padded) + array.astype(array.dtype).tobytes()
+FLOATS = 0x1E3D4C51
 
 
 @pytest.fixture
 def folder(root):
     """A small NORB of 5 training and 3 test pairs, under the original names."""
-    random = np.random.default_rng(0)
-    (root / "norb").mkdir()
-    for stem, categories in zip(STEMS.values(), ([3, 1, 4, 0, 2], [0, 4, 4]), strict=True):
-        pictures = random.integers(0, 256, (len(categories), 2, 96, 96), dtype=np.uint8)
-        (root / f"norb/{stem}-dat.mat").write_bytes(matrix(pictures))
-        (root / f"norb/{stem}-cat.mat").write_bytes(matrix(np.array(categories, np.int32)))
-    return root / "norb"
+    return norb_files.write(root / "norb", [3, 1, 4, 0, 2], [0, 4, 4])
 
 
 TRAIN_IMAGES, TRAIN_LABELS = f"{STEMS['training']}-dat.mat", f"{STEMS['training']}-cat.mat"

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 from collections import Counter
 
 import pytest
@@ -12,6 +13,7 @@ from multistage.errors import DataError
 
 COUNTS = {"ant": 9, "bee": 12, "cat": 20}
 PARTS = ("train", "validation", "test")
+IMAGES = "caltech101/101_ObjectCategories"
 
 
 def made(counts=COUNTS, test_counts=None):
@@ -190,3 +192,20 @@ def test_the_digest_tells_which_part_an_image_is_in():
     dataset = made({"ant": 3})
     digests = {draw_split(dataset, 0, *numbers).digest for numbers in [(1, 1), (1, 2), (2, 1), (2, 1, 1)]}
     assert len(digests) == 4
+
+
+@pytest.mark.parametrize("validation", [0, 5])
+@pytest.mark.parametrize("draw", range(5))
+def test_no_image_of_the_real_caltech101_is_in_two_parts_of_a_draw(real_data, draw, validation):
+    """Neither by name nor by content: a copy under another name would be a leak too."""
+    contents = manifest.read("caltech101")  # that the files are these, test_manifest.py tests
+    names = sorted(str(p.relative_to(real_data / IMAGES)) for p in (real_data / IMAGES).rglob("*.jpg"))
+    dataset = folders_dataset(names, torch.zeros(len(names), 1), "")
+    split = draw_split(dataset, draw, 30, 30, validation)
+    parts = {part: names_of(dataset, split, part) for part in PARTS}
+    assert len(parts["train"]) == 102 * (30 - validation)
+    assert len(parts["validation"]) == 102 * validation
+    assert len(per_class(dataset, split.test)) == 102
+    for one, other in itertools.combinations(PARTS, 2):
+        assert not parts[one] & parts[other]
+        assert not {contents[name] for name in parts[one]} & {contents[name] for name in parts[other]}

@@ -9,7 +9,7 @@ import pytest
 
 from multistage import runs
 from multistage.errors import MultistageError
-from multistage.report import layout, plot, publish, readme, records, speed
+from multistage.report import explanations, layout, plot, publish, readme, records, speed
 from multistage.report.cells import cells
 
 pytest.importorskip("matplotlib")
@@ -32,13 +32,13 @@ def stale(root, published):
         if plot.carried(folder / "table.png") != publish.metadata(made, texts):
             found.append(folder / "table.png")
     text = (root / "README.md").read_text(encoding="utf-8")
-    first_light = records.from_file(root / "results" / "first_light" / "records.jsonl")
     measured = speed.read(root / "results" / "speed")
     if measured and (root / "results" / "speed" / "table.md").read_text(encoding="utf-8") != speed.table(measured):
         found.append(root / "results" / "speed" / "table.md")
-    made = readme.insert(text, readme.table(first_light, published))
-    if readme.insert(made, speed.readme(measured), speed.START, speed.END) != text:
+    if readme.fill(text, root / "results", published) != text:
         found.append(root / "README.md")
+    explained = explanations.texts(root / "results", published)
+    found += [file for file, made in explained.items() if not file.exists() or file.read_text("utf-8") != made]
     return [path.relative_to(root).as_posix() for path in found]
 
 

@@ -46,7 +46,7 @@ def test_caltech_is_laid_out_as_in_the_paper(record, published):
     grid = block(tables.to_markdown("x", cells(runs, published), published), two.title)
     assert grid[0] == ["", *two.architectures]
     assert [row[0] for row in grid[2:]] == list(two.protocols)
-    assert grid[3][5] == "9.00 (1)<br>paper 8.8 ± 1.0<br>+0.20, within three points"
+    assert grid[3][5] == "9.00 (1)<br>training 100.0<br>paper 8.8 ± 1.0<br>+0.20, within three points"
     assert grid[2][3] == "paper 60.0 ± 1.0<br>not run"
     assert grid[2][6] == ""
 

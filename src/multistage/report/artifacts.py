@@ -94,11 +94,13 @@ def publish(run_folder: Path, target: Path) -> Path:
     kept.mkdir(parents=True, exist_ok=True)
     if (run_folder / runs.CONFUSION).exists():
         shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
-    try:
-        load_file(run_folder / runs.FILTERS)
-    except (OSError, SafetensorError) as error:
-        raise MultistageError(f"{run_folder / runs.FILTERS} is missing or damaged ({error})") from None
-    shutil.copyfile(run_folder / runs.FILTERS, kept / runs.FILTERS)
+    source = run_folder / runs.FILTERS
+    if record["config"]["refine"] or source.exists():  # older runs with frozen filters, which are not shown, have none
+        try:
+            load_file(source)
+        except (OSError, SafetensorError) as error:
+            raise MultistageError(f"{source} is missing or damaged ({error})") from None
+        shutil.copyfile(source, kept / runs.FILTERS)
     for file in sorted(kept.iterdir()):
         if file.stat().st_size > LIMIT:
             log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)

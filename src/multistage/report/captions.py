@@ -50,7 +50,7 @@ def facts(records: Sequence[Record]) -> str:
     commits = sorted(
         {f"{(record.get('commit') or 'unknown')[:7]}{'+' if record.get('dirty') else ''}" for record in records}
     )
-    machines = sorted({_machine(record) for record in records})
+    machines = sorted({machine(record) for record in records})
     text = (
         f"{count(len(records), 'run')}, {duration(seconds)} in all, on {listed(machines)}; "
         f"{'commit' if len(commits) == 1 else 'commits'} {listed(commits)}"
@@ -59,7 +59,8 @@ def facts(records: Sequence[Record]) -> str:
     return f"{escape(text)}{f'; {incomplete} with damaged files left out' if incomplete else ''}."
 
 
-def _machine(record: Record) -> str:
+def machine(record: Record) -> str:
+    """What a run was done on."""
     hardware = record["hardware"]
     processor = hardware["processor"] if record["device"] == "cpu" else hardware["gpu"]
     return f"{processor} ({count(record['threads'], 'thread')}, {record['precision']})"
@@ -108,6 +109,22 @@ def dots(found: Sequence[Cell], table: Table) -> str:
     return (
         f"Best is {_named(top, table)} with {top.mean:.2f}%, worst {_named(bottom, table)} with {bottom.mean:.2f}%. "
         f'<span class="how">{how}</span>'
+    )
+
+
+def against_labels(table: Table) -> str:
+    """Over the curve: which line is lowest with the fewest labels, and which with the most."""
+    sizes = sorted({size for _, size in table.cells}, key=int)
+    seen = []
+    for size in dict.fromkeys((sizes[0], sizes[-1])):
+        here = {line: given for (line, labels), given in table.cells.items() if labels == size}
+        line = max(here, key=lambda name: here[name].mean)
+        labels = "label" if size == "1" else "labels"
+        seen.append(f"with {size} {labels} a class <b>{escape(line)}</b> errs least, {100 - here[line].mean:.2f}%")
+    return (
+        f"Of the lines, {listed(seen)}. "
+        '<span class="how">Error in %, 100 less accuracy; both axes logarithmic; upright lines: 95&nbsp;% intervals.'
+        "</span>"
     )
 
 

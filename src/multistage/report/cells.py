@@ -23,6 +23,12 @@ Key = tuple[tuple[str, Any], ...]
 Interval = tuple[float, float]
 Mark = Literal["inside", "within three points", "off"]
 
+SIGNS: dict[Mark, str] = {
+    "inside": "\N{BLACK CIRCLE}",
+    "within three points": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "off": "\N{WHITE CIRCLE}",
+}
+
 CONFIDENCE = 0.95
 METRIC = "test_mean_class_accuracy"
 VARYING = ("draw", "seed")
@@ -82,6 +88,11 @@ class Cell:
     def half_width(self) -> float | None:
         """What stands behind the plus-minus: half the width of the interval, in points."""
         return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+
+    @property
+    def training(self) -> float:
+        """Mean over runs of the accuracy on training images, all alike, in percent."""
+        return fmean(100 * record["metrics"]["train_accuracy"] for record in self.records)
 
     @property
     def difference(self) -> float | None:

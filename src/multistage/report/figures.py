@@ -1,7 +1,8 @@
 """Figures of the page as inline SVG that keeps its letters' size at every width.
 
 Marks stand at percentages of the width, so that nothing has to be computed when a window is resized; only lines of
-several points are stretched. Colours are classes of ``page.css``; ``s0`` to ``s3`` are series.
+several points are stretched. Colours are classes of ``page.css``, ``s0`` to ``s3``; beyond four series a shape comes
+again in another colour.
 """
 
 import math
@@ -100,6 +101,16 @@ def broken(name: str) -> str:
     return escape(name).replace("_", "_<wbr>")
 
 
+def shape(series: int) -> str:
+    """The mark of a series."""
+    return MARKS[series % 4]
+
+
+def colour(series: int) -> str:
+    """The class of a series; with its shape, no two of sixteen look alike."""
+    return f"s{(series + series // 4) % 4}"
+
+
 def mark(path: str, kind: str, x: float, y: str, text: str = "") -> str:
     """A mark at x % and y (with its unit), `text` for who points at it."""
     title = f"<title>{escape(text)}</title>" if text else ""
@@ -108,7 +119,7 @@ def mark(path: str, kind: str, x: float, y: str, text: str = "") -> str:
 
 def legend(series: Sequence[str], paper: bool = False) -> str:
     """What the marks mean."""
-    entries = [(f"mark s{i % 4}", MARKS[i % 4], name) for i, name in enumerate(series)]
+    entries = [(f"mark {colour(i)}", shape(i), name) for i, name in enumerate(series)]
     entries += [("paper", PAPER, "the paper, with its error bar")] * paper
     box = 'width="16" height="16" viewBox="-8 -8 16 16" aria-hidden="true"'
     items = (f'<li><svg {box}><path class="{kind}" d="{d}"/></svg>{escape(name)}</li>' for kind, d, name in entries)
@@ -118,7 +129,7 @@ def legend(series: Sequence[str], paper: bool = False) -> str:
 def dots(given: Sequence[Dot], series: Sequence[str]) -> str:
     """Means with intervals and single runs, one line for each row, in the order given; the paper's values beside."""
     papers = [value + sign * error for value, error in (d.paper for d in given if d.paper) for sign in (-1, 1)]
-    scale = Scale([*(v for d in given for v in (*d.values, *_possible(d.interval))), *papers])
+    scale = Scale([*(v for d in given for v in (*d.values, *possible(d.interval))), *papers])
     ticks = scale.ticks()
     grid = "".join(f'<line class="grid" x1="{scale(t):.2f}%" x2="{scale(t):.2f}%" y1="0" y2="100%"/>' for t in ticks)
     rows = []
@@ -143,14 +154,14 @@ def _dot(d: Dot, scale: Scale, y: int) -> str:
         parts.append(_span("error", scale(value - error), scale(value + error), y))
         parts.append(mark(PAPER, "paper", scale(value), str(y), f"paper {value}%"))
     if d.interval is not None:
-        low, high = _possible(d.interval)
-        parts.append(_span(f"interval s{d.series % 4}", scale(low), scale(high), y))
-    parts += [f'<circle class="run s{d.series % 4}" cx="{scale(v):.2f}%" cy="{y}" r="2"/>' for v in d.values]
-    parts.append(mark(MARKS[d.series % 4], f"mark s{d.series % 4}", scale(d.mean), str(y), d.text))
+        low, high = possible(d.interval)
+        parts.append(_span(f"interval {colour(d.series)}", scale(low), scale(high), y))
+    parts += [f'<circle class="run {colour(d.series)}" cx="{scale(v):.2f}%" cy="{y}" r="2"/>' for v in d.values]
+    parts.append(mark(shape(d.series), f"mark {colour(d.series)}", scale(d.mean), str(y), d.text))
     return "".join(parts)
 
 
-def _possible(interval: tuple[float, float] | None) -> tuple[float, ...]:
+def possible(interval: tuple[float, float] | None) -> tuple[float, ...]:
     """The part of an interval that lies between 0 and 100 %."""
     return () if interval is None else (max(0.0, interval[0]), min(100.0, interval[1]))
 
@@ -182,7 +193,9 @@ def curves(panels: Mapping[str, Sequence[Sequence[float]]], unit: str, series: i
     drawn = []
     for name, lines in panels.items():
         others = "".join(line(mean, "other") for other, mean in means.items() if other != name)
-        own = "".join(line(values, f"one s{series % 4}") for values in lines) + line(means[name], f"mean s{series % 4}")
+        own = "".join(line(values, f"one {colour(series)}") for values in lines) + line(
+            means[name], f"mean {colour(series)}"
+        )
         said = f"{name}: {unit} from {means[name][0]:.3g} to {means[name][-1]:.3g} in {len(means[name])} epochs"
         drawn.append(
             f'<div class="panel"><span class="name">{broken(name)}</span><svg height="110" role="img" '
@@ -233,8 +246,8 @@ def scatter(points: Sequence[Point], series: Sequence[str]) -> str:
     path = " ".join(f"{x:.2f},{y:.2f}" for x, y in corners)
     marks = []
     for p in sorted(points, key=lambda p: p.seconds):
-        x, y, kind = across(p.seconds), f"{100 - up(p.accuracy):.2f}%", f"mark s{p.series % 4}"
-        shown = mark(MARKS[p.series % 4], kind, x, y, p.text)
+        x, y, kind = across(p.seconds), f"{100 - up(p.accuracy):.2f}%", f"mark {colour(p.series)}"
+        shown = mark(shape(p.series), kind, x, y, p.text)
         marks.append(f'<a href="#{p.link}" aria-label="{escape(p.text)}">{shown}</a>')
     return (
         f'{legend(series)}<svg class="scatter" height="300" role="group" aria-label="seconds against accuracy">{grid}'

@@ -12,20 +12,15 @@ from pathlib import Path
 from string import Template
 
 from multistage import durable
-from multistage.report import captions, figures, layout, pictures
+from multistage.report import captions, curve, figures, layout, pictures
 from multistage.report.artifacts import best, confusion, filters
-from multistage.report.cells import Cell, cells
+from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
 from multistage.report.records import command, from_file, path
 from multistage.report.tables import plus_minus, signed
 from multistage.runs import Record
 
 HERE = Path(__file__).parent
-SIGNS = {
-    "inside": "\N{BLACK CIRCLE}",
-    "within three points": "\N{CIRCLE WITH LEFT HALF BLACK}",
-    "off": "\N{WHITE CIRCLE}",
-}
 
 
 @dataclass(frozen=True)
@@ -34,27 +29,24 @@ class Place:
 
     Args:
         cell: The cell.
+        row: In which row of the table: a preset, or a number of labels a class.
         series: Number of its protocol: column of the table, colour and shape in figures.
         protocol: The protocol in words.
         identifier: What links to it lead to.
     """
 
     cell: Cell
+    row: str
     series: int
     protocol: str
     identifier: str
-
-    @property
-    def model(self) -> str:
-        """The preset: row of the table."""
-        return str(self.cell.config["model"])
 
     @property
     def text(self) -> str:
         """What is said when one points at it."""
         paper = "" if self.cell.paper is None else f", paper {self.cell.paper['value']}%"
         shown = plus_minus(self.cell.mean, self.cell.interval)
-        return f"{self.model}, {self.protocol}: {shown}%{paper}, {captions.duration(self.cell.seconds)}"
+        return f"{self.row}, {self.protocol}: {shown}%{paper}, {captions.duration(self.cell.seconds)}"
 
 
 def write(results: Path) -> Path | None:
@@ -115,25 +107,30 @@ def _block(folder: Path, table: layout.Table) -> str:
     """One data set, or one number of stages: its table and its figures, best model first."""
     block = _id(folder.name, table.title)
     places = [
-        Place(cell, number, protocol, _id(block, protocol, cell.config["model"]))
+        Place(cell, row, number, protocol, _id(block, protocol, row))
         for number, protocol in enumerate(table.protocols)
         for architecture in table.architectures
         if (cell := table.cells.get((protocol, architecture)))
+        for row in [architecture if table.against_labels else str(cell.config["model"])]
     ]
     ranked = sorted(places, key=lambda place: (place.series, -place.cell.mean))
-    models = list(dict.fromkeys(place.model for place in ranked))
-    places = sorted(places, key=lambda place: (models.index(place.model), place.series))
+    used = dict.fromkeys(place.row for place in ranked)
+    rows = [size for size in table.architectures if size in used] if table.against_labels else list(used)
+    places = sorted(places, key=lambda place: (rows.index(place.row), place.series))
     found = [place.cell for place in places]
     series = table.protocols
-    parts = [_figure(captions.table(found, table.as_in_paper), _table(table, places, models))]
-    if len(places) > 1:
+    parts = [_figure(captions.table(found, table.as_in_paper or table.against_labels), _table(table, places, rows))]
+    if table.against_labels:
+        drawn = curve.draw([_dot(place) for place in places], series)
+        parts.append(_figure(captions.against_labels(table), drawn))
+    elif len(places) > 1:
         parts.append(_figure(captions.dots(found, table), figures.dots([_dot(place) for place in places], series)))
         points = [figures.Point(p.cell.seconds, p.cell.mean, p.series, p.text, p.identifier) for p in places]
         front = [p.cell for p, point in zip(places, points, strict=True) if point in figures.front(points)]
         parts.append(_figure(captions.cost(front, table), figures.scatter(points, series)))
     for number, protocol in enumerate(series):
-        losses = {place.model: _losses(place.cell) for place in places if place.series == number}
-        if panels := {model: lines for model, lines in losses.items() if lines}:
+        losses = {place.row: _losses(place.cell) for place in places if place.series == number}
+        if panels := {row: lines for row, lines in losses.items() if lines}:
             drawn = figures.curves(panels, "training loss", number)
             parts.append(_figure(captions.curves(panels, protocol), drawn))
     parts += _artifacts(folder, [record for cell in found for record in cell.records])
@@ -144,8 +141,8 @@ def _figure(caption: str, content: str) -> str:
     return f"<figure><figcaption>{caption}</figcaption>{content}</figure>"
 
 
-def _table(table: layout.Table, places: Sequence[Place], models: Sequence[str]) -> str:
-    heads = [("model", 'data-first="ascending"')]
+def _table(table: layout.Table, places: Sequence[Place], rows: Sequence[str]) -> str:
+    heads = [("labels a class" if table.against_labels else "model", 'data-first="ascending"')]
     heads += [
         (p, 'data-first="descending"' + ' aria-sort="descending"' * (not i)) for i, p in enumerate(table.protocols)
     ]
@@ -153,15 +150,15 @@ def _table(table: layout.Table, places: Sequence[Place], models: Sequence[str]) 
         f'<th scope="col" {how}><button type="button">{figures.broken(name)}</button></th>' for name, how in heads
     )
     bodies = []
-    for model in models:
-        here = {place.series: place for place in places if place.model == model}
-        columns = [_column(table, here.get(number), model, p) for number, p in enumerate(table.protocols)]
+    for row in rows:
+        here = {place.series: place for place in places if place.row == row}
+        columns = [_column(table, here.get(number), row, p) for number, p in enumerate(table.protocols)]
         runs = "".join(
             f'<tr class="runs" id="{place.identifier}-runs" hidden><td colspan="{len(heads)}">'
             f"{_runs(place.cell)}</td></tr>"
             for place in here.values()
         )
-        name = f'<th scope="row" data-value="{escape(model)}">{figures.broken(model)}</th>'
+        name = f'<th scope="row" data-value="{escape(row)}">{figures.broken(row)}</th>'
         bodies.append(f"<tbody><tr>{name}{''.join(columns)}</tr>{runs}</tbody>")
     key = captions.LEGEND if any(place.cell.mark for place in places) else ""
     return (
@@ -170,9 +167,9 @@ def _table(table: layout.Table, places: Sequence[Place], models: Sequence[str]) 
     )
 
 
-def _column(table: layout.Table, place: Place | None, model: str, protocol: str) -> str:
+def _column(table: layout.Table, place: Place | None, row: str, protocol: str) -> str:
     if place is None:
-        entries = (e for (p, _), e in table.paper.items() if p == protocol and e["model"] == model)
+        entries = (e for (p, a), e in table.paper.items() if p == protocol and row in (a, e["model"]))
         value = next((f"paper {entry['value']}, not run" for entry in entries), "")
         return f'<td><span class="against">{value}</span></td>'
     cell, against = place.cell, ""
@@ -209,7 +206,7 @@ def _runs(cell: Cell) -> str:
 def _dot(place: Place) -> figures.Dot:
     cell = place.cell
     paper = None if cell.paper is None else (float(cell.paper["value"]), float(cell.paper["error"] or 0))
-    return figures.Dot(place.model, place.series, cell.values, cell.mean, cell.interval, paper, place.text)
+    return figures.Dot(place.row, place.series, cell.values, cell.mean, cell.interval, paper, place.text)
 
 
 def _losses(cell: Cell) -> list[list[float]]:

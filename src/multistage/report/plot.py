@@ -19,7 +19,7 @@ COLOURS = (
     "#56B4E9",
     "#000000",
 )  # Okabe & Ito: told apart by all
-INCHES_A_LINE, INCHES_A_PANEL, WIDTH = 0.3, 0.95, 8.5
+INCHES_A_LINE, INCHES_A_PANEL, INCHES_A_CURVE, WIDTH = 0.3, 0.95, 3.8, 8.5
 
 
 def digests(records: str, table: str) -> dict[str, str]:
@@ -41,6 +41,8 @@ def carried(path: Path) -> dict[str, str]:
 def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: Path) -> None:
     """Draw one panel a block: a line an architecture, a colour a protocol, hollow diamonds for the paper.
 
+    Curves stand the other way up: error against labels a class.
+
     Args:
         name: Of the folder of results.
         tables: As from `layout.tables`.
@@ -51,17 +53,21 @@ def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    heights = [INCHES_A_PANEL + INCHES_A_LINE * len(_shown(table)) for table in tables]
+    heights = [
+        INCHES_A_CURVE if table.against_labels else INCHES_A_PANEL + INCHES_A_LINE * len(_shown(table))
+        for table in tables
+    ]
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         figure = Figure(figsize=(WIDTH, sum(heights) + 0.5), dpi=130, facecolor="white", layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
         for table, axes in zip(tables, panels, strict=True):
-            _panel(axes, table)
-        panels[-1].set_xlabel(
-            "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
-        )
+            _curve(axes, table) if table.against_labels else _panel(axes, table)
+        for axes in [axes for table, axes in zip(tables, panels, strict=True) if not table.against_labels][-1:]:
+            axes.set_xlabel(
+                "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
+            )
         figure.suptitle(name, fontsize=12, weight="bold")
         figure.savefig(path, metadata={"Software": None, **metadata})
 
@@ -102,4 +108,37 @@ def _panel(axes: "Axes", table: Table) -> None:
         axes.spines[side].set_visible(False)
     margin = max(0.05 * (max(extent) - min(extent)), 0.5)
     axes.set_xlim(max(min(extent) - margin, 0), max(min(max(extent) + margin, 100), max(extent)))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+
+
+def _curve(axes: "Axes", table: Table) -> None:
+    """Error against labels a class, both logarithmic; dashed lines with hollow diamonds for the paper."""
+    least = 0.01  # no errors at all cannot stand on a logarithmic axis
+    for i, protocol in enumerate(table.protocols):
+        colour = COLOURS[i % len(COLOURS)]
+        line = [(int(a), table.cells[protocol, a]) for a in table.architectures if (protocol, a) in table.cells]
+        paper = [(int(a), table.paper[protocol, a]) for a in table.architectures if (protocol, a) in table.paper]
+        errors = [max(100 - cell.mean, least) for _, cell in line]
+        bars = [min(cell.half_width or 0, error - least) for (_, cell), error in zip(line, errors, strict=True)]
+        sizes = [labels for labels, _ in line]
+        axes.errorbar(sizes, errors, yerr=bars, fmt="o-", ms=5, capsize=2.5, color=colour, lw=1.4, label=protocol)
+        theirs = [max(100 - entry["value"], least) for _, entry in paper]
+        axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)
+    if table.paper:
+        axes.plot([], [], "D--", ms=6, mfc="none", lw=0.8, color="#444444", label="the paper")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks([int(a) for a in table.architectures], table.architectures)
+    axes.minorticks_off()
+    ticks = [
+        t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100) if axes.get_ylim()[0] <= t <= axes.get_ylim()[1]
+    ]
+    axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    axes.set_xlabel("labels a class")
+    axes.set_ylabel("error, %, mean over classes and runs")
+    axes.set_title(table.title, loc="left", fontsize=10)
+    axes.grid(color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)

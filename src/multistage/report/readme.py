@@ -1,9 +1,11 @@
-"""The table of README: commands, what they gave here, what the paper has."""
+"""The tables of README: commands, what they gave here, what the paper has; Table 1; speed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from multistage.report import speed, table1
 from multistage.report.paper import matching
-from multistage.report.records import command
+from multistage.report.records import command, from_file
 from multistage.runs import Record
 
 START, END = "<!-- measured: python scripts/report.py -->", "<!-- end of measured -->"
@@ -36,3 +38,21 @@ def insert(readme: str, table: str, start: str = START, end: str = END) -> str:
     before, rest = readme.split(start)
     _, after = rest.split(end)
     return f"{before}{start}\n{table}\n{end}{after}"
+
+
+def fill(readme: str, results: Path, published: Sequence[Record]) -> str:
+    """README with all its tables.
+
+    Args:
+        readme: Its text, with a pair of marks for each table.
+        results: The folder of published results; those of Table 1 and of speed may be absent.
+        published: The paper's figures.
+    """
+
+    def records(name: str) -> list[Record]:
+        file = results / name / "records.jsonl"
+        return from_file(file) if file.exists() else []
+
+    text = insert(readme, table(records("first_light"), published))
+    text = insert(text, table1.readme(records("table1"), published), table1.START, table1.END)
+    return insert(text, speed.readme(speed.read(results / "speed")), speed.START, speed.END)

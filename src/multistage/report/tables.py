@@ -14,7 +14,7 @@ MINUS = "\N{MINUS SIGN}"
 
 COLUMNS = (
     *("data", "stages", "protocol", "architecture", "model", "filters", "refine", "readout"),
-    *("n", "mean", "sd", "low", "high"),
+    *("n", "mean", "sd", "low", "high", "training"),
     *("paper", "paper_error", "difference", "mark", "paper_table", "paper_row", "paper_column", "paper_source"),
     *("seconds", "draws", "seeds", "values", "runs", "commands"),
 )
@@ -24,8 +24,8 @@ LEGEND = """\
 Accuracy on test images in %, mean over classes, then over runs ± half the width of Student's 95 % interval (number of
 runs). Below it, where the paper has a figure: that figure with the paper's error bar, ours minus that figure, a mark.
 **Inside**: the paper's figure lies in our interval, which is not widened by its error bar; a single run has no interval
-and is never inside. **Within three points**: of our mean. **Off**: neither. Every number's runs and commands:
-[table.csv](table.csv)."""
+and is never inside. **Within three points**: of our mean. **Off**: neither. *Training*: accuracy on training images.
+Every number's runs and commands: [table.csv](table.csv)."""
 
 DIFFERENCES = """\
 Variants that differ in one respect, run by run over the draws and seeds that both have: mean difference in points ±
@@ -52,7 +52,7 @@ def to_csv(cells: Sequence[Cell], published: Sequence[Record]) -> str:
                     name: "" if value is None else f"{value:.4f}"
                     for name, value in {
                         **{"mean": cell.mean, "sd": cell.sd, "low": low, "high": high},
-                        "difference": cell.difference,
+                        **{"training": cell.training, "difference": cell.difference},
                     }.items()
                 },
                 "paper": paper.get("value"),
@@ -91,27 +91,37 @@ def to_markdown(name: str, cells: Sequence[Cell], published: Sequence[Record]) -
         parts += ["## Differences between variants", DIFFERENCES.format(count=len(changes), chance=chance)]
         for respect in dict.fromkeys(change.respect for change in changes):
             parts += [f"### {respect}", _changes([change for change in changes if change.respect == respect])]
-    rows = [
-        [cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"`{command(cell.records[0])}`", _draws(cell)]
+    runs = [
+        [
+            *(cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
+            *(f"`{command(cell.records[0])}`", _draws(cell)),
+        ]
         for cell in cells
     ]
-    parts += ["## Runs", _rows(["cell", "runs", "minutes each", "command of the first run", "draw/seed"], rows)]
+    header = ["cell", "runs", "minutes each", "training", "command of the first run", "draw/seed"]
+    parts += ["## Runs", rows(header, runs)]
     return "\n\n".join(parts) + "\n"
 
 
 def grid(table: Table) -> str:
-    """One block in Markdown, laid out as in the paper or with presets as rows."""
+    """One block in Markdown, laid out as in the paper, with presets as rows, or with numbers of labels as rows."""
     if table.as_in_paper:
-        rows = [[p, *(entry(table, p, a) for a in table.architectures)] for p in table.protocols]
-        return _rows(["", *table.architectures], rows)
-    rows = [[f"`{a}`", *(entry(table, p, a) for p in table.protocols)] for a in table.architectures]
-    return _rows(["", *table.protocols], rows)
+        lines = [[p, *(entry(table, p, a) for a in table.architectures)] for p in table.protocols]
+        return rows(["", *table.architectures], lines)
+    named = table.architectures if table.against_labels else [f"`{a}`" for a in table.architectures]
+    lines = [
+        [name, *(entry(table, p, a) for p in table.protocols)]
+        for name, a in zip(named, table.architectures, strict=True)
+    ]
+    return rows(["labels a class" if table.against_labels else "", *table.protocols], lines)
 
 
 def entry(table: Table, protocol: str, architecture: str) -> str:
     """What stands in one place: ours, the paper's, difference, mark."""
     cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
     lines = [] if cell is None else [f"{plus_minus(cell.mean, cell.interval)} ({cell.n})"]
+    if cell is not None and table.as_in_paper and not cell.config["refine"]:
+        lines.append(f"training {cell.training:.1f}")
     if paper is not None:
         bar = "" if paper["error"] is None else f" ± {paper['error']:.1f}"
         lines.append(f"paper {paper['value']}{bar}")
@@ -133,7 +143,7 @@ def signed(value: float) -> str:
 
 
 def _changes(changes: Sequence[Change]) -> str:
-    rows = []
+    lines = []
     for change in changes:
         before, after = (cell.title.split(", ") for cell in (change.before, change.after))
         common = [word for word in before if word in after]
@@ -142,7 +152,7 @@ def _changes(changes: Sequence[Change]) -> str:
         if interval is not None:
             text += f" ± {(interval[1] - interval[0]) / 2:.2f}"
             text = f"**{text}**" if interval[0] > 0 or interval[1] < 0 else text
-        rows.append(
+        lines.append(
             [
                 ", ".join(common),
                 ", ".join(word for word in before if word not in common),
@@ -150,13 +160,14 @@ def _changes(changes: Sequence[Change]) -> str:
                 f"{text} ({difference.n})",
             ]
         )
-    return _rows(["both", "from", "to", "difference"], rows)
+    return rows(["both", "from", "to", "difference"], lines)
 
 
 def _draws(cell: Cell) -> str:
     return " ".join(f"{record['config']['draw']}/{record['config']['seed']}" for record in cell.records)
 
 
-def _rows(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+def rows(header: Sequence[str], given: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *given]
     return "\n".join(f"| {' | '.join(str(text).replace('|', '&#124;') for text in line)} |" for line in lines)

@@ -1,0 +1,176 @@
+"""``results/<name>/README.md`` from ``README.template.md`` beside it: prose whose figures come from records.
+
+What stands between ``[[`` and ``]]`` names a figure, its parts between bars:
+
+    [[table1 | RR, sgd | R_abs-P_A | mean]]          of a cell, by its folder, row and column in that folder's table.md
+    [[table1 | RR, sgd | R_abs-P_A | filters.0.snr]] any number of the records, by its path, mean over runs
+    [[table1 | RR, lbfgs | R_abs-P_A | minus | table1 | RR, sgd | R_abs-P_A]]       paired difference of two cells
+    [[missed | table1]]                              a table of the cells that miss the paper by more than three points
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from multistage import durable
+from multistage.errors import MultistageError
+from multistage.report import layout
+from multistage.report.cells import Cell, cells, paired
+from multistage.report.records import from_file
+from multistage.report.tables import plus_minus, rows, signed
+from multistage.runs import Record
+
+TEMPLATE, TEXT = "README.template.md", "README.md"
+HEADER = "<!-- Made from {template} and records by python scripts/report.py; do not edit. -->\n\n"
+PLACE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+MISS = 3.0
+
+Address = tuple[str, str, str]
+"""Folder of results, row, column."""
+
+Cells = Mapping[Address, Cell]
+
+FIGURES: dict[str, Callable[[Cell], str | None]] = {
+    "mean": lambda cell: f"{cell.mean:.2f}",
+    "mean ±": lambda cell: plus_minus(cell.mean, cell.interval),
+    "training": lambda cell: f"{cell.training:.1f}",
+    "n": lambda cell: str(cell.n),
+    "paper": lambda cell: str(cell.paper["value"]) if cell.paper else None,
+    "difference": lambda cell: None if cell.difference is None else signed(cell.difference),
+    "mark": lambda cell: cell.mark,
+    "minutes": lambda cell: f"{cell.seconds / 60:.1f}",
+}
+"""Figures of a cell by name."""
+
+
+def addresses(results: Path, published: list[Record]) -> dict[Address, Cell]:
+    """Every cell of every folder of results, by where it stands in that folder's table.md.
+
+    Raises:
+        MultistageError: Records that must not stand in one table.
+    """
+    return {
+        (file.parent.name, *place): cell
+        for file in sorted(results.glob("*/records.jsonl"))
+        for table in layout.tables(cells(from_file(file), published), published)
+        for place, cell in table.cells.items()
+    }
+
+
+def texts(results: Path, published: list[Record]) -> dict[Path, str]:
+    """Every README below a folder of results that has a template, and its content.
+
+    Raises:
+        MultistageError: A template that names what is not there; one line with its name.
+    """
+    templates = sorted(results.glob(f"*/{TEMPLATE}"))
+    found = addresses(results, published) if templates else {}
+    return {
+        template.with_name(TEXT): fill(template.read_text(encoding="utf-8"), found, template) for template in templates
+    }
+
+
+def write(results: Path, published: list[Record]) -> list[Path]:
+    """Write what `texts` makes; the files that changed."""
+    changed = []
+    for path, text in texts(results, published).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            durable.write(path, text.encode())
+            changed.append(path)
+    return changed
+
+
+def fill(template: str, found: Cells, source: Path) -> str:
+    """A template with its figures; at its end, the missed cells of its folder that it says nothing about.
+
+    Args:
+        template: Text.
+        found: As from `addresses`.
+        source: Of the template, for messages and the name of its folder.
+
+    Raises:
+        MultistageError: What a place names is not there.
+    """
+    said: set[Address] = set()
+
+    def figure(place: re.Match[str]) -> str:
+        parts = [part.strip() for part in place[1].split("|")]
+        try:
+            return _figure(parts, found, said)
+        except LookupError as error:
+            raise MultistageError(f"{source}: [[{' | '.join(parts)}]] {error.args[0]}") from None
+
+    text = HEADER.format(template=source.name) + PLACE.sub(figure, template)
+    silent = [" | ".join(address[1:]) for address in missed(found, source.parent.name) if address not in said]
+    if silent:
+        text += f"\n**Without an explanation yet:** {'; '.join(silent)}.\n"
+    return text
+
+
+def missed(found: Cells, name: str) -> list[Address]:
+    """The cells of a folder that miss the paper's figure by more than three points."""
+    return [
+        address
+        for address, cell in found.items()
+        if address[0] == name and cell.difference is not None and round(abs(cell.difference), 9) > MISS
+    ]
+
+
+def _figure(parts: list[str], found: Cells, said: set[Address]) -> str:
+    """What stands for one place; `said` collects the cells that it names."""
+    if parts[0] == "missed" and len(parts) == 2:
+        return _table({address: found[address] for address in missed(found, parts[1])})
+    if len(parts) == 7 and parts[3] == "minus":
+        one, other = _cell(parts[:3], found, said), _cell(parts[4:], found, said)
+        difference = paired(one, other)
+        half = "" if difference.interval is None else f" ± {(difference.interval[1] - difference.interval[0]) / 2:.2f}"
+        return f"{signed(difference.mean)}{half}"
+    if len(parts) != 4:
+        raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")
+    cell = _cell(parts[:3], found, said)
+    text = FIGURES[parts[3]](cell) if parts[3] in FIGURES else _recorded(cell, parts[3])
+    if text is None:
+        raise LookupError("is not there: the paper has no figure for this cell")
+    return text
+
+
+def _cell(parts: list[str], found: Cells, said: set[Address]) -> Cell:
+    address = (parts[0], parts[1], parts[2])
+    if address not in found:
+        known = {" | ".join(each): each for each in found}
+        similar = get_close_matches(" | ".join(address), known, n=3, cutoff=0.5)
+        raise LookupError(f"names a cell that is not published; nearest: {'; '.join(similar) or 'none'}")
+    said.add(address)
+    return found[address]
+
+
+def _recorded(cell: Cell, path: str) -> str:
+    """A number of the records by its path, mean over runs, four significant digits."""
+    values = []
+    for record in cell.records:
+        value: Any = record
+        for step in path.split("."):
+            try:
+                value = value[int(step) if isinstance(value, list) else step]
+            except (LookupError, TypeError, ValueError):
+                raise LookupError(
+                    f"is in no record; expected one of {', '.join(FIGURES)}, or a path such as metrics.test_accuracy"
+                ) from None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise LookupError(f"is no number; expected one of {', '.join(FIGURES)}, or the path of a number")
+        values.append(float(value))
+    return f"{fmean(values):.4g}"
+
+
+def _table(found: Cells) -> str:
+    if not found:
+        return "None of the cells run so far."
+    lines = [[row, column, *(FIGURES[name](c) for name in SHOWN)] for (_, row, column), c in found.items()]
+    return rows(["row", "column", *SHOWN], lines)
+
+
+SHOWN = ("mean ±", "paper", "difference", "training", "n")
+"""Columns of the table of missed cells."""

@@ -1,0 +1,104 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from multistage.errors import MultistageError
+from multistage.report import explanations
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def results(tmp_path, record):
+    """Folders table1, with a cell that misses the paper by 20 points and one that does not, and checks."""
+    frozen = {"data": "caltech101", "refine": "false"}
+    made = {
+        "table1": [
+            *(record(a, draw, readout="lbfgs", model="abs_avgpool", **frozen) for draw, a in enumerate((0.53, 0.55))),
+            *(record(a, draw, readout="sgd", model="abs_avgpool", **frozen) for draw, a in enumerate((0.33, 0.34))),
+        ],
+        "checks": [record(0.5, readout="lbfgs", contrast_norm__border="reflect", **frozen)],
+    }
+    for name, records in made.items():
+        (tmp_path / name).mkdir()
+        text = "".join(json.dumps(run) + "\n" for run in records)
+        (tmp_path / name / "records.jsonl").write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "results" / "paper.yaml", tmp_path)
+    return tmp_path
+
+
+def filled(results, published, text):
+    (results / "table1" / "README.template.md").write_text(text, encoding="utf-8")
+    (made,) = explanations.texts(results, published).items()
+    assert made[0] == results / "table1" / "README.md"
+    return made[1].split("\n\n", 1)[1]
+
+
+CELL = "table1 | RR, lbfgs | R_abs-P_A"
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("mean", "54.00"),
+        ("mean ±", "54.00 ± 12.71"),
+        ("training", "100.0"),
+        ("n", "2"),
+        ("paper", "33.7"),
+        ("difference", "+20.30"),
+        ("mark", "off"),
+        ("minutes", "2.0"),
+        ("metrics.test_accuracy", "0.5"),
+        ("seconds.train", "90"),
+        ("minus | table1 | RR, sgd | R_abs-P_A", "+20.50 ± 6.35"),
+    ],
+)
+def test_a_place_becomes_its_figure(results, published, place, text):
+    assert filled(results, published, f"It is [[{CELL} | {place}]].") == f"It is {text}."
+
+
+def test_cells_of_other_folders_and_lines_that_were_broken(results, published):
+    text = filled(results, published, f"[[checks | RR, lbfgs, border-reflect |\n R_abs-N-P_A | mean]], [[{CELL} | n]]")
+    assert text == "50.00, 2"
+
+
+def test_missed_cells_are_listed_and_those_without_a_word_are_named(results, published):
+    text = filled(results, published, "[[missed | table1]]\n")
+    assert "| RR, lbfgs | R_abs-P_A | 54.00 ± 12.71 | 33.7 | +20.30 | 100.0 | 2 |" in text
+    assert "sgd" not in text
+    assert text.endswith("**Without an explanation yet:** RR, lbfgs | R_abs-P_A.\n")
+    assert "Without" not in filled(results, published, f"[[missed | table1]] [[{CELL} | mean]]")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("table1 | RR, lbfg | R_abs-P_A | mean", r"not published; nearest: table1 \| RR, lbfgs \| R_abs-P_A"),
+        ("table2 | R | x | mean", "not published"),
+        (f"{CELL} | maen", "in no record; expected one of mean"),
+        (f"{CELL} | metrics", "is no number"),
+        (f"{CELL} | config.refine", "is no number"),
+        (f"{CELL}", "expected FOLDER"),
+    ],
+)
+def test_a_place_that_names_nothing_is_refused_in_one_line(results, published, place, said):
+    with pytest.raises(MultistageError, match=said) as caught:
+        filled(results, published, f"[[{place}]]")
+    assert "\n" not in str(caught.value)
+    assert "README.template.md" in str(caught.value)
+
+
+def test_a_figure_that_the_paper_does_not_have_is_refused(results, published, record):
+    text = json.dumps(record(data="digits")) + "\n"
+    (results / "checks" / "records.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(MultistageError, match="the paper has no figure"):
+        filled(results, published, "[[checks | refined | abs_lcn_avgpool | difference]]")
+
+
+def test_only_what_changed_is_written(results, published):
+    assert explanations.write(results, published) == []
+    filled(results, published, f"[[{CELL} | mean]]")
+    assert explanations.write(results, published) == [results / "table1" / "README.md"]
+    assert explanations.write(results, published) == []
