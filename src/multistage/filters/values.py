@@ -12,9 +12,12 @@ from multistage.layers import FilterBank
 Maps = Callable[[int], Tensor]
 """Gives what a stage sees of at most that many training images: [n, maps, height, width], in random order."""
 
-Method = Callable[[Config, int, FilterBank, Maps, torch.device], "Filters"]
-"""Takes configuration, number of the stage from 1, its bank with connections, its input, and where to compute."""
+Report = Callable[[int, float], None]
+"""Called with (how many steps were done, mean energy of the last batch)."""
 
+Method = Callable[[Config, int, FilterBank, Maps, torch.device, Report], "Filters"]
+"""Takes configuration, number of the stage from 1, its bank with connections, its input, where to compute, and who is
+told how far learning has got."""
 
 MEASURED = "measured."
 """What the names of figures begin with among tensors."""
@@ -58,3 +61,7 @@ class Filters:
 def correlating(filters: Tensor) -> Tensor:
     """Kernels k whose convolution is correlation with filters [out_maps, fan_in, size, size]: these, flipped."""
     return filters.flip(-1, -2)
+
+
+def silent(step: int, energy: float) -> None:
+    """Tells nobody."""
