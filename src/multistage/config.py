@@ -77,6 +77,7 @@ RULES: dict[str, Rule] = {
     "psd.steps": whole(1, 10**7),
     "psd.batch_size": whole(1, 10**6),
     "psd.rate": number(0, exclusive=True),
+    "psd.convolutional": FLAG,
     "refine": FLAG,
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),
@@ -166,7 +167,9 @@ def check(config: Config) -> None:
     from multistage.geometry import stage_geometries, trace  # which reads configurations itself
 
     side = config["data.image_size"]
-    trace((config["data.maps"], side, side), stage_geometries(config))
+    shapes = trace((config["data.maps"], side, side), stage_geometries(config))
+    if config["filters"] == "psd":
+        _check_psd(config, [min(shape.input[1:]) for shape in shapes])
 
 
 def is_unread(key: str, config: Config) -> bool:
@@ -214,3 +217,19 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError(
             f"data.validation={validation} leaves nothing to train on; it must be below data.train_per_class={train}"
         )
+
+
+def _check_psd(config: Config, sides: Sequence[int]) -> None:
+    """`sides`: of the maps that each stage sees, pixels."""
+    for key, needed in (("filter_bank.squash", "tanh"), ("filter_bank.gain", True)):
+        if config[key] != needed:
+            raise ConfigError(
+                f"{key}={shown(config[key])} cannot be had with filters=psd, which learns g tanh(k * x); leave it out"
+            )
+    for stage, side in enumerate(sides, 1):
+        kernel = config[f"geometry.stage{stage}.kernel"]
+        if config["psd.convolutional"] and side < 2 * kernel - 1:
+            raise ConfigError(
+                f"psd.convolutional=true needs maps of {2 * kernel - 1} pixels a side for "
+                f"geometry.stage{stage}.kernel={kernel}, which sees {side}; leave it out"
+            )

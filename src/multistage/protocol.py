@@ -32,6 +32,9 @@ from multistage.training import Progress, Resumable, Samples, fit
 
 log = logging.getLogger(__name__)
 
+SECONDS = 5.0
+"""Between two lines of progress while filters are learned."""
+
 
 class Stopwatch:
     """Seconds per phase."""
@@ -210,7 +213,8 @@ def train(
     measured = []
     if config["filters"] != "random":
         with watch.phase("filters"):
-            measured = filters.initialise(config, net, dataset, split.train, device)
+            lines = filter_lines(config) if progress != "none" else filters.tell_nobody
+            measured = filters.initialise(config, net, dataset, split.train, device, lines)
     kernels = net.filter_banks[0].kernels.detach().clone()
     learner: nn.Module = net
     inputs = dataset.pixels
@@ -235,6 +239,23 @@ def train(
     if seconds is not None:
         watch.seconds["train"] = round(seconds, 3)
     return Trained(net.eval(), learner, inputs, metrics, measured, kernels)
+
+
+def filter_lines(config: Config) -> filters.Report:
+    """Prints how far filters have got, every few seconds."""
+    shown = started = time.perf_counter()
+
+    def show(stage: int, step: int, energy: float) -> None:
+        nonlocal shown, started
+        now = time.perf_counter()
+        if step == 1:
+            shown = started = now
+        if now - shown >= SECONDS:
+            shown = now
+            done = f"step {step}/{config['psd.steps']}"
+            print(f"filters of stage {stage}  {done}  energy {energy:.4f}  {now - started:.1f} s", flush=True)
+
+    return show
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:

@@ -4,8 +4,8 @@ Stages are given their filters one after the other, as each looks at what the on
 """
 
 import json
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -27,9 +27,21 @@ METHODS: Mapping[str, Method] = {"psd": psd}
 BATCH = 32
 """Images at a time."""
 
+Report = Callable[[int, int, float], None]
+"""Called with (number of the stage, how many steps were done, mean energy of the last batch)."""
+
+
+def tell_nobody(stage: int, step: int, energy: float) -> None:
+    """Reports nothing."""
+
 
 def initialise(
-    config: Config, net: MultiStageNet, dataset: Dataset, train: Tensor, device: torch.device
+    config: Config,
+    net: MultiStageNet,
+    dataset: Dataset,
+    train: Tensor,
+    device: torch.device,
+    report: Report = tell_nobody,
 ) -> list[dict[str, float]]:
     """Give the filter banks of a network the values that ``filters`` names, unless they are to be random.
 
@@ -39,6 +51,7 @@ def initialise(
         dataset: Where the images are.
         train: Which of them may be looked at: the training images.
         device: Where to compute.
+        report: Told how far learning has got.
 
     Returns:
         What was measured of each stage's filters, by name.
@@ -75,7 +88,8 @@ def initialise(
             def maps(limit: int) -> Tensor:
                 return outputs(before, dataset, order[:limit], device)
 
-            found = METHODS[config["filters"]](config, number, net.filter_banks[number - 1], maps, device)
+            bank, told = net.filter_banks[number - 1], partial(report, number)
+            found = METHODS[config["filters"]](config, number, bank, maps, device, told)
             return found.tensors()
 
         found = Filters.of(cached("filters", source, build, limited=True))

@@ -71,7 +71,7 @@ class ConvolutionalEncoder(NamedTuple):
         return fista(gradient, predicted, rate, rate * energy.penalty / 2, steps)
 
     def reconstruct(self, z: Tensor) -> Tensor:
-        """The inner part of regions, sum_i D_i * z_i where all its terms exist, [n, in_maps, h - 2k + 2, w - 2k + 2]."""
+        """The inner part of regions, sum_i D_i * z_i where all terms exist, [n, in_maps, h - 2k + 2, w - 2k + 2]."""
         return convolve(z, self._on_all_maps().transpose(0, 1))
 
     def target(self, x: Tensor) -> Tensor:
@@ -144,7 +144,8 @@ def _lengths(dictionary: Tensor) -> Tensor:
 def _gradients(encoder: ConvolutionalEncoder, x: Tensor, energy: Energy, search: int) -> float:
     """Give the encoder's tensors their gradients of the mean energy, codes being fixed; returns it."""
     leaves = [tensor.detach().requires_grad_() for tensor in encoder[:3]]
-    following = ConvolutionalEncoder(*leaves, *encoder[3:])
+    kernels, gain, dictionary = leaves
+    following = encoder._replace(kernels=kernels, gain=gain, dictionary=dictionary)
     predicted = following.predict(x)
     z = encoder.codes(x, predicted.detach(), energy, search)
     loss = energy(encoder.target(x), following.reconstruct(z), z, predicted).mean()
@@ -181,7 +182,7 @@ def convolutional_psd(
     energy = Energy(config[f"psd.stage{number}.penalty"], config["psd.prediction"])
     start = generator(config["seed"], "psd", number)
     encoder = learn_convolutional_psd(
-        draw, bank, energy, config["psd.steps"], batch_size, config["psd.lr"], start, report=report
+        draw, bank, energy, config["psd.steps"], batch_size, config["psd.rate"], start, report=report
     )
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}
     return Filters(encoder.kernels * scale, encoder.gain, measured)

@@ -164,7 +164,7 @@ def psd(
         return scaled(count).flatten(1)
 
     energy = Energy(config[f"psd.stage{number}.penalty"], config["psd.prediction"])
-    steps, batch_size, rate = config["psd.steps"], config["psd.batch_size"], config["psd.lr"]
+    steps, batch_size, rate = config["psd.steps"], config["psd.batch_size"], config["psd.rate"]
     start = generator(config["seed"], "psd", number)
     encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, _mask(bank), report=report)
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}

@@ -110,7 +110,9 @@ def descend(
     for step, x in enumerate(batches, 1):
         energy = learn(x)
         if not math.isfinite(energy):
-            raise MultistageError(f"psd diverged in step {step} (energy {energy}); try a smaller psd.lr than {rate:g}")
+            raise MultistageError(
+                f"psd diverged in step {step} (energy {energy}); try a smaller psd.rate than {rate:g}"
+            )
         optimiser.step()
         schedule.step()
         rescale()
@@ -131,7 +133,9 @@ def quality(coder: Coder, x: Tensor, energy: Energy, search: int = 300) -> dict[
     target, predicted = coder.target(x), coder.predict(x)
     z = coder.codes(x, predicted, energy, search)
     if not z.any():
-        raise MultistageError(f"psd learned nothing: a penalty of {energy.penalty:g} leaves all codes 0; try less of it")
+        raise MultistageError(
+            f"psd learned nothing: a penalty of {energy.penalty:g} leaves all codes 0; try less of it"
+        )
     reconstructed = coder.reconstruct(z)
     return {
         "energy": float(energy(target, reconstructed, z, predicted).mean()),
