@@ -73,10 +73,11 @@ RULES: dict[str, Rule] = {
     "contrast_norm.floor_gradient": FLAG,
     "filters": one_of("random", "gabor", "psd"),
     **{f"psd.stage{n}.penalty": number(0) for n in (1, 2)},
+    **{f"psd.stage{n}.steps": whole(1, 10**7) for n in (1, 2)},
     "psd.prediction": number(0),
-    "psd.steps": whole(1, 10**7),
     "psd.batch_size": whole(1, 10**6),
     "psd.rate": number(0, exclusive=True),
+    "psd.convolutional": FLAG,
     "refine": FLAG,
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),
@@ -166,11 +167,14 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     _check_combinations(config)
 
-    from multistage.geometry import gabor_counts, output_shape  # which reads configurations itself
+    from multistage.geometry import gabor_counts, stage_shapes  # which reads configurations itself
 
-    _, height, width = output_shape(config)
+    shapes = stage_shapes(config)
     if config["filters"] == "gabor":
         gabor_counts(config["geometry.stage1.maps"], config["geometry.stage1.kernel"])
+    if config["filters"] == "psd":
+        _check_psd(config, [min(shape.input[1:]) for shape in shapes])
+    _, height, width = shapes[-1].pooled
     if config["readout"] == "pyramid_svm" and 2 ** (config["pyramid_svm.levels"] - 1) > min(height, width):
         raise ConfigError(
             f"pyramid_svm.levels={config['pyramid_svm.levels']} cuts maps of {height}x{width} into more cells than "
@@ -230,3 +234,19 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError(
             f"data.validation={validation} leaves nothing to train on; it must be below data.train_per_class={train}"
         )
+
+
+def _check_psd(config: Config, sides: Sequence[int]) -> None:
+    """`sides`: of the maps that each stage sees, pixels."""
+    for key, needed in (("filter_bank.squash", "tanh"), ("filter_bank.gain", True)):
+        if config[key] != needed:
+            raise ConfigError(
+                f"{key}={shown(config[key])} cannot be had with filters=psd, which learns g tanh(k * x); leave it out"
+            )
+    for stage, side in enumerate(sides, 1):
+        kernel = config[f"geometry.stage{stage}.kernel"]
+        if config["psd.convolutional"] and side < 2 * kernel - 1:
+            raise ConfigError(
+                f"psd.convolutional=true needs maps of {2 * kernel - 1} pixels a side for "
+                f"geometry.stage{stage}.kernel={kernel}, which sees {side}; leave it out"
+            )

@@ -142,7 +142,12 @@ def gabor_counts(maps: int, kernel: int) -> tuple[int, int]:
     return pairs // wavelengths, wavelengths
 
 
+def stage_shapes(config: Config) -> list[StageShapes]:
+    """Shapes of a configuration's stages, from the input on."""
+    side = config["data.image_size"]
+    return trace((config["data.maps"], side, side), stage_geometries(config))
+
+
 def output_shape(config: Config) -> tuple[int, int, int]:
     """(maps, height, width) of what the classifier of a configuration sees, flattened."""
-    side = config["data.image_size"]
-    return trace((config["data.maps"], side, side), stage_geometries(config))[-1].pooled
+    return stage_shapes(config)[-1].pooled

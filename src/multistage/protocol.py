@@ -33,6 +33,9 @@ from multistage.training import Progress, Resumable, Samples, fit
 
 log = logging.getLogger(__name__)
 
+SECONDS = 5.0
+"""Between two lines of progress while filters are learned."""
+
 
 class Stopwatch:
     """Seconds per phase."""
@@ -212,7 +215,8 @@ def train(
     measured = []
     if config["filters"] != "random":
         with watch.phase("filters"):
-            measured = filters.initialise(config, net, dataset, split.train, device)
+            lines = filter_lines(config) if progress != "none" else filters.tell_nobody
+            measured = filters.initialise(config, net, dataset, split.train, device, lines)
     kernels = net.filter_banks[0].kernels.detach().clone()
     if measured and kernels.shape[1] == 1:
         measured[0]["oriented"] = int(are_oriented(kernels[:, 0]).sum())
@@ -239,6 +243,23 @@ def train(
     if seconds is not None:
         watch.seconds["train"] = round(seconds, 3)
     return Trained(net.eval(), learner, inputs, metrics, measured, kernels)
+
+
+def filter_lines(config: Config) -> filters.Report:
+    """Prints how far filters have got, every few seconds."""
+    shown = started = time.perf_counter()
+
+    def show(stage: int, step: int, energy: float) -> None:
+        nonlocal shown, started
+        now = time.perf_counter()
+        if step == 1:
+            shown = started = now
+        if now - shown >= SECONDS:
+            shown = now
+            done = f"step {step}/{config[f'psd.stage{stage}.steps']}"
+            print(f"filters of stage {stage}  {done}  energy {energy:.4f}  {now - started:.1f} s", flush=True)
+
+    return show
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:

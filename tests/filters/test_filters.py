@@ -99,7 +99,18 @@ def test_only_training_images_are_looked_at(make, method, model):
 
 
 def quick(method):
-    return ["psd.steps=3", "psd.batch_size=8"] if method == "psd" else []
+    return ["psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=8"] if method == "psd" else []
+
+
+def test_the_first_stage_is_learned_once_whatever_comes_after_it(make):
+    first, _, looked = make("filters=psd", *quick("psd"))
+    for model in ("avgpool", "lcn_maxpool"):
+        other, _, again = make("filters=psd", f"model={model}", *quick("psd"))
+        assert again == looked / 2  # by the second stage alone
+        assert the_same(first, other) == [True, False]
+    alone, _, again = make("filters=psd", "stages=1", "psd.stage1.steps=3", "psd.batch_size=8")
+    assert again == 0
+    assert torch.equal(kernels(alone)[0], kernels(first)[0])
 
 
 @pytest.mark.parametrize("method", filters.METHODS)

@@ -82,7 +82,7 @@ def test_norb_runs_from_generated_files_to_the_curve(tmp_path, monkeypatch, publ
     with composition.hydra():
         jobs = [job for job in composition.experiment("norb", typed) if "filters=random" in job]
         planned = [composition.plan(job) for job in jobs]
-        learned = composition.plan([*jobs[0], "filters=psd", "psd.steps=2"])
+        learned = composition.plan([*jobs[0], "filters=psd", "psd.stage1.steps=2", "psd.stage2.steps=2"])
     shortest = [run for run in planned if not run.config["refine"] or run.config["trainer.max_epochs"] == 10]
     with quiet():
         records = [protocol.run(run, "none") for run in [*shortest, learned]]

@@ -4,8 +4,8 @@ Stages are given their filters one after the other, as each looks at what the on
 """
 
 import json
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -28,9 +28,21 @@ METHODS: Mapping[str, Method] = {"gabor": gabor, "psd": psd}
 BATCH = 32
 """Images at a time."""
 
+Report = Callable[[int, int, float], None]
+"""Called with (number of the stage, how many steps were done, mean energy of the last batch)."""
+
+
+def tell_nobody(stage: int, step: int, energy: float) -> None:
+    """Reports nothing."""
+
 
 def initialise(
-    config: Config, net: MultiStageNet, dataset: Dataset, train: Tensor, device: torch.device
+    config: Config,
+    net: MultiStageNet,
+    dataset: Dataset,
+    train: Tensor,
+    device: torch.device,
+    report: Report = tell_nobody,
 ) -> list[dict[str, float]]:
     """Give the filter banks of a network the values that ``filters`` names, unless they are to be random.
 
@@ -40,6 +52,7 @@ def initialise(
         dataset: Where the images are.
         train: Which of them may be looked at: the training images.
         device: Where to compute.
+        report: Told how far learning has got.
 
     Returns:
         What was measured of each stage's filters, by name.
@@ -57,7 +70,7 @@ def initialise(
                 "stage": number,
                 "before": features.digest(before),
                 "connections": features.digest(bank),
-                "config": {key: value for key, value in config.items() if _bears_on_filters(key)},
+                "config": {key: value for key, value in config.items() if _bears_on_filters(key, number)},
                 "data": dataset.content_hash,
                 "images": hash_tensors(train),
                 "device": device.type,
@@ -76,7 +89,8 @@ def initialise(
             def maps(limit: int) -> Tensor:
                 return outputs(before, dataset, order[:limit], device)
 
-            found = METHODS[config["filters"]](config, number, net.filter_banks[number - 1], maps, device)
+            bank, told = net.filter_banks[number - 1], partial(report, number)
+            found = METHODS[config["filters"]](config, number, bank, maps, device, told)
             return found.tensors()
 
         found = Filters.of(cached("filters", source, build, limited=True))
@@ -94,8 +108,14 @@ def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.
     return maps
 
 
-def _bears_on_filters(key: str) -> bool:
-    return features.bears_on_features(key) or key in ("filters", "seed") or key.partition(".")[0] in METHODS
+def _bears_on_filters(key: str, number: int) -> bool:
+    """Whether a setting changes what is found for a stage; the first one's input depends on no operation."""
+    section, _, rest = key.partition(".")
+    if rest.startswith("stage"):
+        return int(rest.removeprefix("stage").partition(".")[0]) <= number
+    if section in ("stages", *(("model", "contrast_norm") if number == 1 else ())):
+        return False
+    return features.bears_on_features(key) or key in ("filters", "seed") or section in METHODS
 
 
 @lru_cache

@@ -1,9 +1,14 @@
 """Patches of maps: what filters are learned from without labels."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from multistage.errors import MultistageError
+
+IMAGES = 10_000
+"""At most this many training images are looked at."""
 
 FLAT = 0.2
 """Patches that deviate less than this, relative to all maps, are left out: bars around images and uniform regions."""
@@ -50,3 +55,18 @@ class Patches:
             drawn = self.windows[image, :, row, column]
             found.append(drawn[drawn.flatten(1).std(1) > self.least])
         raise MultistageError("filters cannot be learned from these images: hardly any patch of them is not flat")
+
+
+def at_unit_scale(patches: Patches, sample: int, device: torch.device) -> tuple[Callable[[int], Tensor], float]:
+    """Patches on a device, multiplied so that their mean square is 1.
+
+    Args:
+        patches: Where they come from.
+        sample: How many of them the mean is taken over.
+        device: Where they are wanted.
+
+    Returns:
+        What gives a number of them, and the factor.
+    """
+    scale = 1 / float(patches.draw(sample).square().mean().sqrt())
+    return lambda count: patches.draw(count).to(device) * scale, scale

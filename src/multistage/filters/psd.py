@@ -5,31 +5,29 @@
 For each batch of patches x, codes z are found by FISTA from the encoder's prediction g tanh(K x); then dictionary B
 (columns of length 1), encoder K and gains g take one gradient step. Recognition keeps the encoder only.
 
+`convolutional_psd` learns the same from regions, where a code has neighbours that explain their part.
+
 Source: paper, equation 4; Kavukcuoglu, Ranzato & LeCun, "Fast inference in sparse coding algorithms with applications
 to object recognition", CBLL-TR-2008-12-01.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from multistage.config import Config
-from multistage.filters.patches import Patches
-from multistage.filters.values import Filters, Maps, connected, correlating
+from multistage.filters.convolutional_psd import convolutional_psd
+from multistage.filters.patches import IMAGES, Patches, at_unit_scale
+from multistage.filters.sparse_coding import Energy, descend, fista, quality
+from multistage.filters.values import Filters, Maps, Report, connected, correlating, silent
 from multistage.layers import FilterBank
 from multistage.randomness import generator
 
-IMAGES = 10_000
-"""At most this many training images are looked at."""
-
 TESTED = 5_000
 """Patches, of the same images, on which the scale and the quality of the codes are measured."""
-
-Report = Callable[[int, float], None]
-"""Called with (how many steps were done, mean energy of the last batch)."""
 
 
 class Encoder(NamedTuple):
@@ -49,56 +47,28 @@ class Encoder(NamedTuple):
         """Codes g tanh(K x) of patches [n, d], [n, units]."""
         return self.gain * torch.tanh(x @ self.filters.T)
 
-
-@dataclass(frozen=True)
-class Energy:
-    """The two weights of the energy.
-
-    Attributes:
-        penalty: lambda, of the codes' absolute values.
-        prediction: alpha, of the encoder's squared errors.
-    """
-
-    penalty: float
-    prediction: float = 1.0
-
-    def __call__(self, x: Tensor, z: Tensor, dictionary: Tensor, predicted: Tensor) -> Tensor:
-        """Energy of each patch, [n].
+    def codes(self, x: Tensor, predicted: Tensor, energy: Energy, steps: int) -> Tensor:
+        """Codes of least energy, by FISTA from the predicted ones, [n, units].
 
         Args:
             x: Patches [n, d].
-            z: Their codes [n, units].
-            dictionary: [d, units].
             predicted: What the encoder says of the codes, [n, units].
-        """
-        error, surprise = x - z @ dictionary.T, z - predicted
-        return error.square().sum(1) + self.penalty * z.abs().sum(1) + self.prediction * surprise.square().sum(1)
-
-    def codes(self, x: Tensor, dictionary: Tensor, predicted: Tensor, steps: int) -> Tensor:
-        """Codes of least energy, by FISTA from the prediction, [n, units].
-
-        Args:
-            x: Patches [n, d].
-            dictionary: [d, units].
-            predicted: What the encoder says of the codes, [n, units].
+            energy: What is minimised.
             steps: Of FISTA.
         """
-        inner = dictionary.T @ dictionary
-        target = x @ dictionary + self.prediction * predicted
-        inner.diagonal().add_(self.prediction)
+        inner = self.dictionary.T @ self.dictionary
+        target = x @ self.dictionary + energy.prediction * predicted
+        inner.diagonal().add_(energy.prediction)
         rate = 1 / torch.linalg.eigvalsh(inner)[-1]  # of the gradient's half
-        z, ahead, momentum = predicted, predicted, 1.0
-        for _ in range(steps):
-            new = soft_threshold(ahead - rate * (ahead @ inner - target), rate * self.penalty / 2)
-            following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-            ahead = new + (momentum - 1) / following * (new - z)
-            z, momentum = new, following
-        return z
+        return fista(lambda z: z @ inner - target, predicted, rate, rate * energy.penalty / 2, steps)
 
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """Patches B z of codes [n, units], [n, d]."""
+        return z @ self.dictionary.T
 
-def soft_threshold(z: Tensor, threshold: Tensor | float) -> Tensor:
-    """Towards 0 by a threshold, and not beyond."""
-    return z.sign() * (z.abs() - threshold).clamp_min(0)
+    def target(self, x: Tensor) -> Tensor:
+        """All of a patch."""
+        return x
 
 
 def learn_psd(
@@ -111,7 +81,7 @@ def learn_psd(
     random: torch.Generator,
     mask: Tensor | None = None,
     search: int = 30,
-    report: Report = lambda step, energy: None,
+    report: Report = silent,
 ) -> Encoder:
     """Learn dictionary and encoder together.
 
@@ -130,15 +100,15 @@ def learn_psd(
     first = draw(batch_size)
     mask = None if mask is None else mask.to(first)
     encoder = Encoder(*(tensor.to(first) for tensor in _start(first.shape[1], units, random, mask)))
-    optimiser = torch.optim.Adam(encoder, lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, cycle_momentum=False)
-    for step in range(steps):
-        x = draw(batch_size) if step else first
-        loss = _gradients(encoder, x, energy, search, mask)
-        optimiser.step()
-        schedule.step()
+    batches = chain([first], (draw(batch_size) for _ in range(steps - 1)))
+
+    def learn(x: Tensor) -> float:
+        return _gradients(encoder, x, energy, search, mask)
+
+    def rescale() -> None:
         encoder.dictionary.div_(encoder.dictionary.norm(dim=0))
-        report(step + 1, loss)
+
+    descend(encoder, batches, steps, rate, learn, rescale, report)
     return encoder
 
 
@@ -155,9 +125,10 @@ def _gradients(encoder: Encoder, x: Tensor, energy: Energy, search: int, mask: T
     filters, gain, dictionary = encoder
     squashed = torch.tanh(x @ filters.T)
     predicted = gain * squashed
-    z = energy.codes(x, dictionary, predicted, search)
+    z = encoder.codes(x, predicted, energy, search)
+    reconstructed = encoder.reconstruct(z)
     scale = 2 / len(x)
-    wrong = z @ dictionary.T - x
+    wrong = reconstructed - x
     surprise = scale * energy.prediction * (predicted - z)
     dictionary.grad = scale * wrong.T @ z
     gain.grad = (surprise * squashed).sum(0)
@@ -165,34 +136,12 @@ def _gradients(encoder: Encoder, x: Tensor, energy: Energy, search: int, mask: T
     if mask is not None:
         dictionary.grad *= mask.T
         filters.grad *= mask
-    return float(energy(x, z, dictionary, predicted).mean())
+    return float(energy(x, reconstructed, z, predicted).mean())
 
 
-def quality(encoder: Encoder, x: Tensor, energy: Energy, search: int = 300) -> dict[str, float]:
-    """How well an encoder does on patches [n, d].
-
-    Returns:
-        ``energy``: Mean of the least energies. ``reconstruction_snr``, ``predicted_reconstruction_snr``: of the
-        patches, from optimal and from predicted codes, dB. ``prediction_snr``: of optimal codes, by predicted ones, dB.
-        ``active_fraction``: Of optimal codes that are not 0.
-    """
-    predicted = encoder.predict(x)
-    z = energy.codes(x, encoder.dictionary, predicted, search)
-    return {
-        "energy": float(energy(x, z, encoder.dictionary, predicted).mean()),
-        "reconstruction_snr": snr(x, z @ encoder.dictionary.T),
-        "predicted_reconstruction_snr": snr(x, predicted @ encoder.dictionary.T),
-        "prediction_snr": snr(z, predicted),
-        "active_fraction": float((z != 0).float().mean()),
-    }
-
-
-def snr(signal: Tensor, estimate: Tensor) -> float:
-    """Signal-to-noise ratio of an estimate, dB."""
-    return float(10 * torch.log10(signal.square().sum() / (signal - estimate).square().sum()))
-
-
-def psd(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device) -> Filters:
+def psd(
+    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
+) -> Filters:
     """Filters for one bank by Predictive Sparse Decomposition of patches of its input, brought to unit scale.
 
     Where the bank has a connection table, encoder and dictionary have it too.
@@ -203,20 +152,21 @@ def psd(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch
         bank: For its sizes and connections.
         maps: Its input on training images.
         device: Where to compute.
+        report: Called after each step.
     """
+    if config["psd.convolutional"]:
+        return convolutional_psd(config, number, bank, maps, device, report)
     size, units = bank.kernel_size, bank.out_maps
     patches = Patches(maps(IMAGES), size, generator(config["seed"], "psd patches", number))
-    some = patches.draw(TESTED)
-    scale = 1 / float(some.square().mean().sqrt())
+    scaled, scale = at_unit_scale(patches, TESTED, device)
 
     def draw(count: int) -> Tensor:
-        return patches.draw(count).flatten(1).to(device) * scale
+        return scaled(count).flatten(1)
 
     energy = Energy(config[f"psd.stage{number}.penalty"], config["psd.prediction"])
-    steps, batch_size, rate = config["psd.steps"], config["psd.batch_size"], config["psd.rate"]
+    steps, batch_size, rate = config[f"psd.stage{number}.steps"], config["psd.batch_size"], config["psd.rate"]
     start = generator(config["seed"], "psd", number)
-    mask = _mask(bank)
-    encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, mask)
+    encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, _mask(bank), report=report)
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}
     filters = (encoder.filters * scale).cpu().reshape(units, bank.in_maps, size, size)
     return Filters(correlating(connected(filters, bank)), encoder.gain, measured)

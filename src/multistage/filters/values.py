@@ -12,9 +12,12 @@ from multistage.layers import FilterBank
 Maps = Callable[[int], Tensor]
 """Gives what a stage sees of at most that many training images: [n, maps, height, width], in random order."""
 
-Method = Callable[[Config, int, FilterBank, Maps, torch.device], "Filters"]
-"""Takes configuration, number of the stage from 1, its bank with connections, its input, and where to compute."""
+Report = Callable[[int, float], None]
+"""Called with (how many steps were done, mean energy of the last batch)."""
 
+Method = Callable[[Config, int, FilterBank, Maps, torch.device, Report], "Filters"]
+"""Takes configuration, number of the stage from 1, its bank with connections, its input, where to compute, and who is
+told how far learning has got."""
 
 MEASURED = "measured."
 """What the names of figures begin with among tensors."""
@@ -65,3 +68,7 @@ def connected(filters: Tensor, bank: FilterBank) -> Tensor:
     if bank.connections is None:
         return filters
     return filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, *filters.shape[2:]))
+
+
+def silent(step: int, energy: float) -> None:
+    """Tells nobody."""
