@@ -10,7 +10,7 @@ from torch import Tensor
 
 from multistage.config import Config
 from multistage.filters.patches import Patches
-from multistage.filters.values import Filters, Maps, connected, correlating
+from multistage.filters.values import Filters, Maps, Report, connected, correlating, silent
 from multistage.geometry import gabor_counts
 from multistage.layers import FilterBank
 from multistage.randomness import generator
@@ -22,7 +22,9 @@ ENVELOPE = 0.4
 """Standard deviation of the envelope, wavelengths; the same in all directions."""
 
 
-def gabor(config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device) -> Filters:
+def gabor(
+    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
+) -> Filters:
     """Gabor filters for the first stage's bank, templates for the second's; both as long as random filters are.
 
     Templates come from one training image each, or from all where there are fewer.
@@ -33,6 +35,7 @@ def gabor(config: Config, number: int, bank: FilterBank, maps: Maps, device: tor
         bank: For its sizes and connections.
         maps: Its input on training images.
         device: Not used: there is next to nothing to compute.
+        report: Nor is this.
 
     Raises:
         ConfigError: A first stage that no Gabor bank fits.

@@ -21,7 +21,7 @@ STAGES = {1: "one stage", 2: "two stages"}
 LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 """What the points of a curve differ in: labels a class, and the epochs that go with them."""
 
-TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd")
+TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
 """Settings that the paper leaves to be chosen: a cell of Table 1 with other ones stands in the same place."""
 
 
