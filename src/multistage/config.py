@@ -194,6 +194,7 @@ def is_unread(key: str, config: Config) -> bool:
         "pyramid_svm": config["readout"] != "pyramid_svm",
         "psd": config["filters"] != "psd",
         "psd.stage2": config["stages"] == 1,
+        **{f"geometry.stage{n}.filter_range": config["filters"] == "psd" for n in (1, 2)},
         "optimizer": config["readout"] != "softmax",
         "schedule": config["readout"] != "softmax",
         "trainer.max_epochs": config["readout"] != "softmax",

@@ -103,8 +103,9 @@ def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, d
 def code_digest() -> str:
     """SHA-256 of the files that compute features: whoever changes a layer must not meet what it gave before."""
     package = Path(__file__).parent
-    files = [Path(__file__), package / "network.py", package / "randomness.py", *sorted(package.glob("layers/*.py"))]
-    return durable.digest(b"".join(path.read_bytes() for path in [*files, package / "readout" / "span.py"]))
+    names = ("features.py", "geometry.py", "network.py", "randomness.py", "data/dataset.py", "readout/span.py")
+    files = [*(package / name for name in names), *sorted(package.glob("layers/*.py"))]
+    return durable.digest(b"".join(path.read_bytes() for path in files))
 
 
 def bears_on_features(key: str) -> bool:
@@ -129,14 +130,22 @@ def _statistics(stages: nn.Module) -> dict[str, Tensor]:
     }
 
 
-@torch.no_grad()
 def extract(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
-    """Features of some images in batches of `BATCH`, float32 [len(indices), num_features] on the CPU."""
-    net.to(device).eval()
-    values = torch.empty(len(indices), net.num_features)
-    for rows, batch in zip(torch.split(values, BATCH), torch.split(indices, BATCH), strict=True):
-        rows.copy_(net.features(dataset.pixels(batch).to(device)))
-    net.cpu()
+    """Features of some images, float32 [len(indices), num_features] on the CPU."""
+    return outputs(net.stages, dataset, indices, device).flatten(1)
+
+
+@torch.no_grad()
+def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
+    """What stages make of some images in batches of `BATCH`, float32 [len(indices), maps, height, width] on the CPU."""
+    stages.to(device).eval()
+    values = torch.empty(0)
+    for start in range(0, len(indices), BATCH):
+        maps = stages(dataset.pixels(indices[start : start + BATCH]).to(device))
+        if start == 0:
+            values = torch.empty(len(indices), *maps.shape[1:])
+        values[start : start + BATCH].copy_(maps)
+    stages.cpu()
     return values
 
 

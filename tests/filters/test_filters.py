@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import multistage
-from multistage import data, filters, network, protocol, runs
+from multistage import data, features, filters, network, protocol, runs
 from multistage.data.dataset import hash_tensors
 from multistage.filters.gabor import gabor_bank
 from multistage.history import History
@@ -20,13 +20,13 @@ CPU = torch.device("cpu")
 def make(plan, monkeypatch):
     """Filters that settings give: the network, what was measured, and how many images were looked at."""
     looked = []
-    outputs = filters.outputs
+    outputs = features.outputs
 
     def counting(stages, dataset, indices, device):
         looked.append(len(indices))
         return outputs(stages, dataset, indices, device)
 
-    monkeypatch.setattr(filters, "outputs", counting)
+    monkeypatch.setattr(features, "outputs", counting)
 
     def make(*settings, change=lambda dataset, split: dataset):
         looked.clear()

@@ -29,11 +29,13 @@ def results(tmp_path, record):
     return tmp_path
 
 
-def filled(results, published, text):
+def filled(results, published, text, whole=False):
+    """What is made of a template; without what is added at its end unless the `whole` is wanted."""
     (results / "table1" / "README.template.md").write_text(text, encoding="utf-8")
     (made,) = explanations.texts(results, published).items()
     assert made[0] == results / "table1" / "README.md"
-    return made[1].split("\n\n", 1)[1]
+    content = made[1].split("\n\n", 1)[1]
+    return content if whole else content.partition("\n**Without")[0]
 
 
 CELL = "table1 | RR, lbfgs | R_abs-P_A"
@@ -65,11 +67,15 @@ def test_cells_of_other_folders_and_lines_that_were_broken(results, published):
 
 
 def test_missed_cells_are_listed_and_those_without_a_word_are_named(results, published):
-    text = filled(results, published, "[[missed | table1]]\n")
+    text = filled(results, published, "[[missed | table1]]\n", whole=True)
     assert "| RR, lbfgs | R_abs-P_A | 54.00 ± 12.71 | 33.7 | +20.30 | 100.0 | 2 |" in text
     assert "sgd" not in text
-    assert text.endswith("**Without an explanation yet:** RR, lbfgs | R_abs-P_A.\n")
-    assert "Without" not in filled(results, published, f"[[missed | table1]] [[{CELL} | mean]]")
+    assert text.endswith("**Without a tested explanation yet:** RR, lbfgs | R_abs-P_A.\n")
+    named = f"[[{CELL} | mean]], [[{CELL} | minus | table1 | RR, sgd | R_abs-P_A]]"
+    assert "Without" in filled(results, published, named, whole=True)
+    place = f"[[{CELL} | explained by | table1 | RR, sgd | R_abs-P_A]] points"
+    explained = filled(results, published, place, whole=True)
+    assert explained == "+20.50 ± 6.35 points"
 
 
 @pytest.mark.parametrize(

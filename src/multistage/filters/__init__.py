@@ -25,9 +25,6 @@ from multistage.runs import RESULTS_VERSION
 
 METHODS: Mapping[str, Method] = {"gabor": gabor, "psd": psd}
 
-BATCH = 32
-"""Images at a time."""
-
 Report = Callable[[int, int, float], None]
 """Called with (number of the stage, how many steps were done, mean energy of the last batch)."""
 
@@ -69,7 +66,7 @@ def initialise(
             {
                 "stage": number,
                 "before": features.digest(before),
-                "connections": features.digest(bank),
+                "connections": None if bank.connections is None else hash_tensors(bank.connections),
                 "config": {key: value for key, value in config.items() if _bears_on_filters(key, number)},
                 "data": dataset.content_hash,
                 "images": hash_tensors(train),
@@ -87,7 +84,7 @@ def initialise(
             order = train[torch.randperm(len(train), generator=random)]
 
             def maps(limit: int) -> Tensor:
-                return outputs(before, dataset, order[:limit], device)
+                return features.outputs(before, dataset, order[:limit], device)
 
             bank, told = net.filter_banks[number - 1], partial(report, number)
             found = METHODS[config["filters"]](config, number, bank, maps, device, told)
@@ -97,15 +94,6 @@ def initialise(
         found.install(bank)
         measured.append(found.measured)
     return measured
-
-
-@torch.no_grad()
-def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
-    """What stages make of some images, float32 [len(indices), maps, height, width] on the CPU."""
-    stages.to(device).eval()
-    maps = torch.cat([stages(dataset.pixels(batch).to(device)).cpu() for batch in torch.split(indices, BATCH)])
-    stages.cpu()
-    return maps
 
 
 def _bears_on_filters(key: str, number: int) -> bool:

@@ -27,7 +27,7 @@ def gabor(
 ) -> Filters:
     """Gabor filters for the first stage's bank, templates for the second's; both as long as random filters are.
 
-    Templates come from one training image each, or from all where there are fewer.
+    Templates come from random places of as many random training images as there are, some from the same one.
 
     Args:
         config: The run's configuration.

@@ -43,6 +43,7 @@ def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) 
     """
     from sklearn.cluster import KMeans  # takes a second to import
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
     positions = shape[1] * shape[2]
     random = generator(seed, "vocabulary")
@@ -55,7 +56,8 @@ def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) 
     chosen = torch.randperm(len(features) * positions, generator=random)[:count].sort().values
     sample = features.view(len(features), shape[0], positions)[chosen // positions, :, chosen % positions]
     start = int(torch.randint(2**31, (), generator=random))
-    with warnings.catch_warnings():
+    # One thread: more add their sums in the order in which they end, which would decide the last digits.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different descriptors than words: some go unused
         found = KMeans(words, n_init=1, random_state=start).fit(sample.numpy())
     return torch.from_numpy(found.cluster_centers_).float()

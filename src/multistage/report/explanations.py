@@ -3,8 +3,9 @@
 What stands between ``[[`` and ``]]`` names a figure, its parts between bars:
 
     [[table1 | RR, sgd | R_abs-P_A | mean]]          of a cell, by its folder, row and column in that folder's table.md
-    [[table1 | RR, sgd | R_abs-P_A | filters.0.snr]] any number of the records, by its path, mean over runs
+    [[table1 | UU, sgd | R_abs-P_A | filters.0.prediction_snr]] any number of the records, by its path, mean over runs
     [[table1 | RR, lbfgs | R_abs-P_A | minus | table1 | RR, sgd | R_abs-P_A]]       paired difference of two cells
+    [[table1 | RR, lbfgs | R_abs-P_A | explained by | table1 | RR, sgd | R_abs-P_A]] the same; why the first misses
     [[missed | table1]]                              a table of the cells that miss the paper by more than three points
 """
 
@@ -27,6 +28,10 @@ TEMPLATE, TEXT = "README.template.md", "README.md"
 HEADER = "<!-- Made from {template} and records by python scripts/report.py; do not edit. -->\n\n"
 PLACE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 MISS = 3.0
+"""Points from the paper's figure; a cell further off needs an explanation."""
+
+SHOWN = ("mean ±", "paper", "difference", "training", "n")
+"""Columns of the table of missed cells."""
 
 Address = tuple[str, str, str]
 """Folder of results, row, column."""
@@ -84,7 +89,7 @@ def write(results: Path, published: list[Record]) -> list[Path]:
 
 
 def fill(template: str, found: Cells, source: Path) -> str:
-    """A template with its figures; at its end, the missed cells of its folder that it says nothing about.
+    """A template with its figures; at its end, the missed cells of its folder that no other cell explains.
 
     Args:
         template: Text.
@@ -94,19 +99,19 @@ def fill(template: str, found: Cells, source: Path) -> str:
     Raises:
         MultistageError: What a place names is not there.
     """
-    said: set[Address] = set()
+    explained: set[Address] = set()
 
     def figure(place: re.Match[str]) -> str:
         parts = [part.strip() for part in place[1].split("|")]
         try:
-            return _figure(parts, found, said)
+            return _figure(parts, found, explained)
         except LookupError as error:
             raise MultistageError(f"{source}: [[{' | '.join(parts)}]] {error.args[0]}") from None
 
     text = HEADER.format(template=source.name) + PLACE.sub(figure, template)
-    silent = [" | ".join(address[1:]) for address in missed(found, source.parent.name) if address not in said]
+    silent = [" | ".join(address[1:]) for address in missed(found, source.parent.name) if address not in explained]
     if silent:
-        text += f"\n**Without an explanation yet:** {'; '.join(silent)}.\n"
+        text += f"\n**Without a tested explanation yet:** {'; '.join(silent)}.\n"
     return text
 
 
@@ -119,31 +124,32 @@ def missed(found: Cells, name: str) -> list[Address]:
     ]
 
 
-def _figure(parts: list[str], found: Cells, said: set[Address]) -> str:
-    """What stands for one place; `said` collects the cells that it names."""
+def _figure(parts: list[str], found: Cells, explained: set[Address]) -> str:
+    """What stands for one place; `explained` collects the cells that another explains."""
     if parts[0] == "missed" and len(parts) == 2:
         return _table({address: found[address] for address in missed(found, parts[1])})
-    if len(parts) == 7 and parts[3] == "minus":
-        one, other = _cell(parts[:3], found, said), _cell(parts[4:], found, said)
+    if len(parts) == 7 and parts[3] in ("minus", "explained by"):
+        one, other = _cell(parts[:3], found), _cell(parts[4:], found)
+        if parts[3] == "explained by":
+            explained.add((parts[0], parts[1], parts[2]))
         difference = paired(one, other)
         half = "" if difference.interval is None else f" ± {(difference.interval[1] - difference.interval[0]) / 2:.2f}"
         return f"{signed(difference.mean)}{half}"
     if len(parts) != 4:
         raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")
-    cell = _cell(parts[:3], found, said)
+    cell = _cell(parts[:3], found)
     text = FIGURES[parts[3]](cell) if parts[3] in FIGURES else _recorded(cell, parts[3])
     if text is None:
         raise LookupError("is not there: the paper has no figure for this cell")
     return text
 
 
-def _cell(parts: list[str], found: Cells, said: set[Address]) -> Cell:
+def _cell(parts: list[str], found: Cells) -> Cell:
     address = (parts[0], parts[1], parts[2])
     if address not in found:
         known = {" | ".join(each): each for each in found}
         similar = get_close_matches(" | ".join(address), known, n=3, cutoff=0.5)
         raise LookupError(f"names a cell that is not published; nearest: {'; '.join(similar) or 'none'}")
-    said.add(address)
     return found[address]
 
 
@@ -170,7 +176,3 @@ def _table(found: Cells) -> str:
         return "None of the cells run so far."
     lines = [[row, column, *(FIGURES[name](c) for name in SHOWN)] for (_, row, column), c in found.items()]
     return rows(["row", "column", *SHOWN], lines)
-
-
-SHOWN = ("mean ±", "paper", "difference", "training", "n")
-"""Columns of the table of missed cells."""

@@ -18,14 +18,15 @@ READOUTS = ("sgd", "lbfgs")
 APART = 3.0
 """Points; where the two readouts differ by more, their training accuracies are shown."""
 
-ABSENT = "Not run yet; `python train.py experiment=table1` does it, and the same command again goes on."
+ABSENT = "Not run yet; `python train.py experiment=table1` runs its frozen rows, and the same command again goes on."
 
 LEGEND = """\
 Ours / the paper's, accuracy in %, mean over classes and runs (number of runs): {inside} the paper's figure lies in our
 95 % interval, {within} within three points of our mean, {off} further off; –: not run. Frozen filters (no +)
 with two classifiers: `sgd`, the authors' demo, and `lbfgs`, converged; *training*, the accuracy on training images,
-where the two differ by more than three points. Minutes: of one run, on {machines}; the features that both classifiers
-read are computed by whichever runs first. Details: [results/table1/table.md](results/table1/table.md)."""
+where the two differ by more than three points. Minutes: of one run, on {machines}; filters that are learned
+and features that both classifiers read are made by whichever runs first, whose minutes they are.
+Details: [results/table1/table.md](results/table1/table.md)."""
 
 
 def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
