@@ -34,3 +34,19 @@ def flip_byte():
         path.write_bytes(content)
 
     return flip
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """How many images went through stages, each time that some did."""
+    from multistage import features
+
+    counts = []
+    outputs = features.outputs
+
+    def counting(stages, dataset, indices, device):
+        counts.append(len(indices))
+        return outputs(stages, dataset, indices, device)
+
+    monkeypatch.setattr(features, "outputs", counting)
+    return counts

@@ -12,25 +12,17 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def compute(plan, monkeypatch):
+def compute(plan, looked):
     """Features of the run that settings describe, its network, and how many images went through it."""
-    counts = []
-    extract = features.extract
-
-    def counting(net, dataset, indices, device):
-        counts.append(len(indices))
-        return extract(net, dataset, indices, device)
-
-    monkeypatch.setattr(features, "extract", counting)
 
     def compute(*settings):
-        counts.clear()
+        looked.clear()
         run = plan("refine=false", *settings)
         dataset = data.load(run.config)
         split = data.split(dataset, run.config)
         net = network.from_config(run.config, len(dataset.class_names))
         found = features.frozen(run.config, net, dataset, split, CPU)
-        return found, net, split, dataset, sum(counts)
+        return found, net, split, dataset, sum(looked)
 
     return compute
 
@@ -167,21 +159,13 @@ def test_results_are_the_same_with_and_without_the_cache(plan, monkeypatch, read
     assert made[0] == made[1] == made[2]
 
 
-def test_a_frozen_run_computes_features_of_test_images_once(plan, monkeypatch):
+def test_a_frozen_run_computes_features_of_test_images_once(plan, looked):
     run = plan("refine=false", "readout=lbfgs")
-    seen = []
-    outputs = features.outputs
-
-    def counting(stages, dataset, images, device):
-        seen.append(len(images))
-        return outputs(stages, dataset, images, device)
-
-    monkeypatch.setattr(features, "outputs", counting)
     with quiet():
         record = protocol.run(run, "none")
-        assert sum(seen) == sum(len(part) for part in indices(run))
+        assert sum(looked) == sum(len(part) for part in indices(run))
         again = protocol.run(plan("refine=false", "readout=sgd"), "none")
-    assert sum(seen) == sum(len(part) for part in indices(run))
+    assert sum(looked) == sum(len(part) for part in indices(run))
     assert record["seconds"].keys() == again["seconds"].keys() == {"data", "features", "train", "test"}
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import multistage
-from multistage import data, features, filters, network, protocol, runs
+from multistage import data, filters, network, protocol, runs
 from multistage.data.dataset import hash_tensors
 from multistage.filters.gabor import gabor_bank
 from multistage.history import History
@@ -17,16 +17,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def make(plan, monkeypatch):
+def make(plan, looked):
     """Filters that settings give: the network, what was measured, and how many images were looked at."""
-    looked = []
-    outputs = features.outputs
-
-    def counting(stages, dataset, indices, device):
-        looked.append(len(indices))
-        return outputs(stages, dataset, indices, device)
-
-    monkeypatch.setattr(features, "outputs", counting)
 
     def make(*settings, change=lambda dataset, split: dataset):
         looked.clear()

@@ -19,7 +19,7 @@ from typing import Any
 from multistage import durable
 from multistage.errors import MultistageError
 from multistage.report import layout
-from multistage.report.cells import Cell, cells, paired
+from multistage.report.cells import CLOSE, Cell, cells, paired
 from multistage.report.records import from_file
 from multistage.report.tables import plus_minus, rows, signed
 from multistage.runs import Record
@@ -27,9 +27,6 @@ from multistage.runs import Record
 TEMPLATE, TEXT = "README.template.md", "README.md"
 HEADER = "<!-- Made from {template} and records by python scripts/report.py; do not edit. -->\n\n"
 PLACE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
-MISS = 3.0
-"""Points from the paper's figure; a cell further off needs an explanation."""
-
 SHOWN = ("mean ±", "paper", "difference", "training", "n")
 """Columns of the table of missed cells."""
 
@@ -120,7 +117,7 @@ def missed(found: Cells, name: str) -> list[Address]:
     return [
         address
         for address, cell in found.items()
-        if address[0] == name and cell.difference is not None and round(abs(cell.difference), 9) > MISS
+        if address[0] == name and cell.difference is not None and round(abs(cell.difference), 9) > CLOSE
     ]
 
 
@@ -133,8 +130,7 @@ def _figure(parts: list[str], found: Cells, explained: set[Address]) -> str:
         if parts[3] == "explained by":
             explained.add((parts[0], parts[1], parts[2]))
         difference = paired(one, other)
-        half = "" if difference.interval is None else f" ± {(difference.interval[1] - difference.interval[0]) / 2:.2f}"
-        return f"{signed(difference.mean)}{half}"
+        return signed(difference.mean, difference.interval)
     if len(parts) != 4:
         raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")
     cell = _cell(parts[:3], found)

@@ -133,13 +133,17 @@ def entry(table: Table, protocol: str, architecture: str) -> str:
 
 def plus_minus(value: float, interval: Interval | None) -> str:
     """A figure and half the width of its interval, two decimals."""
-    return f"{value:.2f}" if interval is None else f"{value:.2f} ± {(interval[1] - interval[0]) / 2:.2f}"
+    return f"{value:.2f}{_bar(interval)}"
 
 
-def signed(value: float) -> str:
-    """A difference with its sign, two decimals."""
+def signed(value: float, interval: Interval | None = None) -> str:
+    """A difference with its sign, and half the width of its interval if it has one, two decimals."""
     text = f"{value:+.2f}"
-    return "0.00" if float(text) == 0 else text.replace("-", MINUS)
+    return ("0.00" if float(text) == 0 else text.replace("-", MINUS)) + _bar(interval)
+
+
+def _bar(interval: Interval | None) -> str:
+    return "" if interval is None else f" ± {(interval[1] - interval[0]) / 2:.2f}"
 
 
 def _changes(changes: Sequence[Change]) -> str:
@@ -148,10 +152,9 @@ def _changes(changes: Sequence[Change]) -> str:
         before, after = (cell.title.split(", ") for cell in (change.before, change.after))
         common = [word for word in before if word in after]
         difference, interval = change.difference, change.difference.interval
-        text = signed(difference.mean)
-        if interval is not None:
-            text += f" ± {(interval[1] - interval[0]) / 2:.2f}"
-            text = f"**{text}**" if interval[0] > 0 or interval[1] < 0 else text
+        text = signed(difference.mean, interval)
+        if interval is not None and (interval[0] > 0 or interval[1] < 0):
+            text = f"**{text}**"
         lines.append(
             [
                 ", ".join(common),
