@@ -1,0 +1,85 @@
+"""One section of the lecture's page: what is asserted, what was measured, one paragraph, pictures and tables."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number that was measured.
+
+    Attributes:
+        value: The number, or a mean.
+        what: What it is, in words: one line for the ledger of claims.
+        unit: As it is written behind the number; "" for pure numbers and fractions.
+        interval: 95 % interval of a mean; None where there is none.
+        n: How many measurements the value is a mean of.
+    """
+
+    value: float
+    what: str
+    unit: str = ""
+    interval: tuple[float, float] | None = None
+    n: int = 1
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page.
+
+    Attributes:
+        name: Stem of its file below ``results/lecture``.
+        png: Its bytes.
+        caption: What is seen, one or two sentences; may name figures as a section's text does.
+    """
+
+    name: str
+    png: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page: heads, rows of texts, and what stands above it."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One assertion of the lecture.
+
+    Attributes:
+        claim: Its id in the ledger, such as ``lecture-04``.
+        title: The assertion in a few words.
+        text: One paragraph: what is shown, on what, and what was measured. Every number in it that was measured stands
+            as ``{name}`` or ``{name:.1f}`` (a format of Python's) and comes from `measured`.
+        measured: By name, unique within the section; the ledger reads ``<claim>.<name>``.
+        pictures: In order.
+        tables: In order.
+    """
+
+    claim: str
+    title: str
+    text: str
+    measured: Mapping[str, Measured]
+    pictures: Sequence[Picture] = field(default=())
+    tables: Sequence[Table] = field(default=())
+
+    def fill(self, text: str) -> str:
+        """A text of this section with its figures.
+
+        Raises:
+            KeyError: It names what was not measured.
+        """
+        return PLACE.sub(lambda place: _shown(self.measured[place[1]], place[2] or ".3g"), text)
+
+
+def _shown(measured: Measured, form: str) -> str:
+    unit = f"\N{NO-BREAK SPACE}{measured.unit}" if measured.unit else ""
+    return f"{measured.value:{form}}{unit}"
