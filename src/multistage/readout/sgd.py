@@ -85,7 +85,7 @@ def fit_sgd(
             loss -= np.log(np.maximum(likelihoods, 1e-300)).sum()
         if not np.isfinite(loss):
             raise MultistageError(
-                f"sgd diverged in epoch {epoch + 1}; these features are too large for its rate of {rate}"
+                f"sgd diverged in epoch {epoch + 1}; these features are too large for sgd.rate={rate:g}"
             )
         report(epoch + 1, float(loss) / n)
     if in_span:
