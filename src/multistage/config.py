@@ -82,6 +82,7 @@ RULES: dict[str, Rule] = {
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),
     "sgd.rate": number(0, exclusive=True),
+    "sgd.start": number(0, 1),
     "lbfgs.penalty": number(0, exclusive=True),
     "lbfgs.max_iter": whole(1),
     "pyramid_svm.words": whole(1, 2**15),
@@ -128,7 +129,7 @@ WITHOUT_BEARING = (
 )
 
 
-LATER: Config = {"sgd.rate": 0.01}
+LATER: Config = {"sgd.rate": 0.01, "sgd.start": 0.015}
 """Settings that there was no choice of when the first published runs were made, and what these did."""
 
 

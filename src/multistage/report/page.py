@@ -13,7 +13,7 @@ from string import Template
 
 from multistage import durable
 from multistage.report import captions, curve, figures, layout, pictures
-from multistage.report.artifacts import best, confusion, filters
+from multistage.report.artifacts import best, best_learned, best_refined, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
 from multistage.report.records import command, from_file, path
@@ -217,10 +217,12 @@ def _losses(cell: Cell) -> list[list[float]]:
 
 
 def _artifacts(folder: Path, records: Sequence[Record]) -> list[str]:
-    """Filters of the best refined run and confusions of the best run, as far as they were published."""
+    """Filters of the best runs that learned them, and confusions of the best run, as far as they were published."""
     parts = []
-    if (run := best(r for r in records if r["config"]["refine"])) and (kernels := filters(folder, run)):
+    if (run := best_refined(records)) and (kernels := filters(folder, run)):
         parts.append(_figure(captions.filters(path(run), *kernels), pictures.filters(*kernels)))
+    if (run := best_learned(records)) and (kernels := filters(folder, run)):
+        parts.append(_figure(captions.learned_filters(run, kernels[1]), pictures.learned_filters(kernels[1])))
     if (run := best(records)) and (confused := confusion(folder, run)):
         parts.append(_figure(captions.confusion(path(run), *confused), pictures.confusion(*confused)))
     return parts
