@@ -7,9 +7,10 @@ A claim holds one or more tests, each a mapping of these words:
     cell       FOLDER | ROW | COLUMN, a cell's address as in `explanations`: its accuracy in %
     minus      another address: the paired difference; ``paper``: less the paper's figure for the cell
     beyond     [{cell, minus}, ...]: a test for each, the paired difference of the two differences
-    to_loss    nats: instead of accuracy, the first epoch whose mean training loss is no higher; a run that never gets
-               there counts as one epoch more than it has, a pair of such runs not at all
-    measured   instead of a cell, a number of ``results/lecture/measured.json`` by its name below the claim's id
+    to_loss    nats: instead of accuracy, epochs until the training loss falls to this; a run that never gets there
+               counts as one epoch more than it has, a pair of such runs not at all
+    measured   instead of a cell, a number of ``results/lecture/measured.json`` by its name below the claim's id, or
+               two: the first less the second
     above, below, within
                the bound, one of them; ``half`` stands for half of what the paper has for the same cells; `within` is
                the distance from `of` (0 if absent) that is too small to matter
@@ -38,7 +39,8 @@ LISTS = "lists"
 
 WORDS_OF_CLAIM = {"id": str, "claim": str, "evidence": str, "limits": str, "stand_in": str, "tests": list}
 WORDS_OF_TEST = {
-    **dict.fromkeys(("says", "cell", "minus", "measured"), str),
+    **dict.fromkeys(("says", "cell", "minus"), str),
+    "measured": (str, list),
     **dict.fromkeys(("to_loss", "within", "of", "alone"), (int, float)),
     **dict.fromkeys(("above", "below"), (int, float, str)),
     "each": dict,
@@ -74,10 +76,10 @@ class Test:
 
     Attributes:
         says: What it is about.
-        effect: What is estimated from runs; None where `measured` names it.
+        effect: What is estimated from runs; None where `measured` names it instead.
         beyond: Another effect, which is subtracted.
         to_loss: Nats; the quantity is epochs until the training loss is no higher, rather than accuracy.
-        measured: Name of a number below the claim's id.
+        measured: Names of numbers below the claim's id, the second to be subtracted from the first; empty for runs.
         relation: How the quantity must lie to the bound.
         bound: In the quantity's unit; "half": half of the paper's.
         of: What a bound of "within" is around.
@@ -90,7 +92,7 @@ class Test:
     effect: Effect | None
     beyond: Effect | None
     to_loss: float | None
-    measured: str | None
+    measured: tuple[str, ...]
     relation: Relation
     bound: float | Literal["half"]
     of: float
@@ -188,8 +190,12 @@ def _test(words: Mapping[str, Any]) -> Test:
     relations: list[Relation] = [word for word in BOUNDS if word in words]
     if len(relations) != 1:
         raise RefusedError(f"expected one of {', '.join(BOUNDS)}, not {' and '.join(relations) or 'none'}")
+    names = words.get("measured", [])
+    names = (names,) if isinstance(names, str) else tuple(names)
     if ("cell" in words) == ("measured" in words):
         raise RefusedError("expected either cell or measured")
+    if "measured" in words and not (len(names) in (1, 2) and all(isinstance(name, str) for name in names)):
+        raise RefusedError(f"measured must be one name or two, not {words['measured']!r}")
     effect = _effect({word: words[word] for word in ("cell", "minus") if word in words}) if "cell" in words else None
     beyond = None if words["beyond"] is None else _effect(words["beyond"])
     two_cells = effect is not None and effect.minus is not None
@@ -210,7 +216,7 @@ def _test(words: Mapping[str, Any]) -> Test:
         effect,
         beyond,
         words.get("to_loss"),
-        words.get("measured"),
+        names,
         relation,
         bound,
         words.get("of", 0),

@@ -8,6 +8,8 @@ it must lie.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import log
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -21,6 +23,9 @@ from multistage.report.layout import LABELS
 from multistage.runs import Record
 
 MEASURED = Path("lecture") / "measured.json"
+
+TINY = 1e-12
+"""Nats; below any loss that float32 tells from none."""
 
 Outcome = Literal["supported", "contradicted", "undecided", "no data"]
 Verdict = Literal["holds", "holds in part", "fails", "no data"]
@@ -51,6 +56,7 @@ class Result:
         figure: None without data.
         outcome: What follows for the test.
         missing: The cells that it lacks.
+        single: The cells of one run by which it is undecided.
         reason: Why there is no figure though no cell is missing; "" where there is one.
     """
 
@@ -59,6 +65,7 @@ class Result:
     figure: Measured | None
     outcome: Outcome
     missing: tuple[Address, ...] = ()
+    single: tuple[Address, ...] = ()
     reason: str = ""
 
 
@@ -145,13 +152,14 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     bound = _half(test, claim, evidence) if test.bound == HALF else float(test.bound)
     missing = tuple(dict.fromkeys(address for address in test.addresses if address not in evidence.cells))
     figure, reason = None, ""
-    if test.measured is not None:
-        figure = evidence.measured.get(claim.id, {}).get(test.measured)
-        reason = "" if figure else f"{MEASURED.as_posix()} has no {claim.id}: {test.measured}"
+    if test.measured:
+        figure, reason = _number(test, claim, evidence.measured)
     elif not missing:
         figure, reason = _estimate(test, evidence.cells)
     outcome = "no data" if figure is None else _outcome(test, bound, figure)
-    return Result(test, bound, figure, outcome, missing, reason)
+    alone = figure is not None and figure.interval is None and outcome == "undecided"
+    single = tuple(address for address in test.addresses if alone and evidence.cells[address].n == 1)
+    return Result(test, bound, figure, outcome, missing, single, reason)
 
 
 def _outcome(test: Test, bound: float, figure: Measured) -> Outcome:
@@ -166,6 +174,25 @@ def _outcome(test: Test, bound: float, figure: Measured) -> Outcome:
         "within": (first <= low and high <= last, high < first or low > last),
     }[test.relation]
     return "supported" if supported else "contradicted" if contradicted else "undecided"
+
+
+def _number(test: Test, claim: Claim, measured: Mapping[str, Mapping[str, Measured]]) -> tuple[Measured | None, str]:
+    """A number of the lecture's page, or one less another, or why there is none.
+
+    The interval of a difference reaches from end to opposite end, as what was measured on the same images may go
+    together: it is wider than a paired one.
+    """
+    known = measured.get(claim.id, {})
+    if absent := [name for name in test.measured if name not in known]:
+        return None, f"{MEASURED.as_posix()} has no {claim.id}: {', '.join(absent)}"
+    first, *second = (known[name] for name in test.measured)
+    if not second:
+        return first, ""
+    (other,) = second
+    (low, high), (least, most) = (found.interval or (found.value, found.value) for found in (first, other))
+    interval = (low - most, high - least) if first.interval or other.interval else None
+    what = f"{first.what}, less {other.what}"
+    return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n)), ""
 
 
 def _estimate(test: Test, cells: Cells) -> tuple[Measured | None, str]:
@@ -202,16 +229,25 @@ def _accuracy(record: Record) -> float:
 
 def _epochs_less(one: Record, other: Record, loss: float) -> float | None:
     """How many epochs later the first run gets to a loss; None if neither does, or one recorded no epochs."""
-    first, second = (
-        record["history"]["train_loss"] if "epoch" in record.get("history", {}) else [] for record in (one, other)
-    )
-    reached = any(value is not None and value <= loss for value in (*first, *second))
-    return float(_epoch(first, loss) - _epoch(second, loss)) if first and second and reached else None
+    first, second = _losses(one), _losses(other)
+    reached = min([*first, *second], default=loss + 1) <= loss
+    return _epoch(first, loss) - _epoch(second, loss) if first and second and reached else None
 
 
-def _epoch(losses: Sequence[float | None], loss: float) -> int:
-    """The first epoch whose mean training loss is no higher than `loss`, one more than there are if none is."""
-    return next((e for e, value in enumerate(losses, 1) if value is not None and value <= loss), len(losses) + 1)
+def _losses(record: Record) -> list[float]:
+    """Mean training loss by epoch; none of a run that was not trained by epochs, or recorded none."""
+    history = record.get("history", {})
+    return list(history["train_loss"]) if "epoch" in history else []
+
+
+def _epoch(losses: Sequence[float], loss: float) -> float:
+    """When losses fall to `loss`, exponentially between epochs; one more than there are epochs if never."""
+    if losses[0] <= loss:
+        return 1.0
+    for epoch, (before, after) in enumerate(pairwise(losses), 1):
+        if after <= loss:
+            return epoch + log(before / loss) / log(before / max(after, TINY))
+    return len(losses) + 1.0
 
 
 def _of_paper(cell: Cell) -> float:
