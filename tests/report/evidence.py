@@ -120,9 +120,7 @@ def _cell(address, values, draws):
 def _measured(claim, wanted):
     """Numbers of the lecture's page; the first of a pair is chosen to fit the second, or the other way round."""
     values = {}
-    for test in claim.tests:
-        if not test.measured:
-            continue
+    for test in sorted((test for test in claim.tests if test.measured), key=lambda test: len(test.measured)):
         low, high = _bounds(test, test.bound, wanted, 1 + abs(test.bound))
         target = (low + high) / 2 if math.isfinite(low + high) else low if math.isfinite(low) else high
         first, *second = test.measured

@@ -56,11 +56,26 @@ def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
     )
     labels = judged("paper-15", "supported").results[0]
     assert wording.rule(labels, PUBLISHED).startswith("(`labels_mnist: R_abs-N-P_A, R+R+, 10 labels a class` less `")
-    norm = judged("lecture-11", "supported").results[1]
-    assert wording.rule(norm, PUBLISHED) == "`deviation_after` is within 0.1 of 1"
-    assert wording.rule(judged("lecture-08", "supported").results[2], PUBLISHED) == (
-        "`unpooled` less `pooled` is above 0 (without interval: ± 0)"
-    )
+
+
+@pytest.mark.parametrize(
+    ("names", "bound", "words"),
+    [
+        (
+            ("deviation",),
+            {"relation": "within", "bound": 0.1, "of": 1, "alone": None},
+            "`deviation` is within 0.1 of 1",
+        ),
+        (
+            ("before", "after"),
+            {"relation": "above", "bound": 0, "of": 0, "alone": 0},
+            "`before` less `after` is above 0 (without interval: ± 0)",
+        ),
+    ],
+)
+def test_a_rule_about_measurements_names_them(names, bound, words):
+    test = claims.Test("x", None, None, None, names, **bound)
+    assert wording.rule(verdicts.Result(test, test.bound, None, "no data"), PUBLISHED) == words
 
 
 def test_words_and_verdict_come_from_the_same_bound():

@@ -167,12 +167,12 @@ def _commands(claim: Claim) -> str:
 
 def _missing(results: Sequence[Result]) -> str:
     """What would have to be run, by command; "" if nothing."""
-    parts = [
-        *_runs(address for result in results for address in result.missing),
-        *(f"more draws of {each}" for each in _runs(address for result in results for address in result.single)),
-        *(f"{result.reason}{f' (`{LECTURE}`)' if result.test.measured else ''}" for result in results if result.reason),
-    ]
-    return "; ".join(dict.fromkeys(parts))
+    parts = _runs(address for result in results for address in result.missing)
+    parts += [f"more draws of {each}" for each in _runs(address for result in results for address in result.single)]
+    if absent := [*dict.fromkeys(name for result in results for name in result.absent)]:
+        parts.append(f"{listed(absent)} (`{LECTURE}`)")
+    parts += dict.fromkeys(result.reason for result in results if result.reason)
+    return "; ".join(parts)
 
 
 def _runs(given: Iterable[Address]) -> list[str]:

@@ -57,7 +57,8 @@ class Result:
         outcome: What follows for the test.
         missing: The cells that it lacks.
         single: The cells of one run by which it is undecided.
-        reason: Why there is no figure though no cell is missing; "" where there is one.
+        absent: The numbers of the lecture's page that it lacks.
+        reason: Why there is no figure though nothing is missing; "" where there is one.
     """
 
     test: Test
@@ -66,6 +67,7 @@ class Result:
     outcome: Outcome
     missing: tuple[Address, ...] = ()
     single: tuple[Address, ...] = ()
+    absent: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -151,15 +153,17 @@ def _measured(entry: Mapping[str, Any]) -> Measured:
 def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     bound = _half(test, claim, evidence) if test.bound == HALF else float(test.bound)
     missing = tuple(dict.fromkeys(address for address in test.addresses if address not in evidence.cells))
+    numbers = evidence.measured.get(claim.id, {})
+    absent = tuple(name for name in test.measured if name not in numbers)
     figure, reason = None, ""
     if test.measured:
-        figure, reason = _number(test, claim, evidence.measured)
+        figure = None if absent else _number([numbers[name] for name in test.measured])
     elif not missing:
         figure, reason = _estimate(test, evidence.cells)
     outcome = "no data" if figure is None else _outcome(test, bound, figure)
     alone = figure is not None and figure.interval is None and outcome == "undecided"
     single = tuple(address for address in test.addresses if alone and evidence.cells[address].n == 1)
-    return Result(test, bound, figure, outcome, missing, single, reason)
+    return Result(test, bound, figure, outcome, missing, single, absent, reason)
 
 
 def _outcome(test: Test, bound: float, figure: Measured) -> Outcome:
@@ -176,23 +180,19 @@ def _outcome(test: Test, bound: float, figure: Measured) -> Outcome:
     return "supported" if supported else "contradicted" if contradicted else "undecided"
 
 
-def _number(test: Test, claim: Claim, measured: Mapping[str, Mapping[str, Measured]]) -> tuple[Measured | None, str]:
-    """A number of the lecture's page, or one less another, or why there is none.
+def _number(found: Sequence[Measured]) -> Measured:
+    """A number of the lecture's page, or one less another.
 
     The interval of a difference reaches from end to opposite end, as what was measured on the same images may go
     together: it is wider than a paired one.
     """
-    known = measured.get(claim.id, {})
-    if absent := [name for name in test.measured if name not in known]:
-        return None, f"{MEASURED.as_posix()} has no {claim.id}: {', '.join(absent)}"
-    first, *second = (known[name] for name in test.measured)
-    if not second:
-        return first, ""
-    (other,) = second
-    (low, high), (least, most) = (found.interval or (found.value, found.value) for found in (first, other))
+    if len(found) == 1:
+        return found[0]
+    first, other = found
+    (low, high), (least, most) = (each.interval or (each.value, each.value) for each in found)
     interval = (low - most, high - least) if first.interval or other.interval else None
     what = f"{first.what}, less {other.what}"
-    return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n)), ""
+    return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n))
 
 
 def _estimate(test: Test, cells: Cells) -> tuple[Measured | None, str]:
