@@ -1,6 +1,7 @@
 """results/index.html: every published record on one page, which needs nothing but itself.
 
-A pure function of ``results/*/records.jsonl``, the artifacts beside them and ``results/paper.yaml``.
+A pure function of ``results/*/records.jsonl``, the artifacts beside them, ``results/paper.yaml`` and the ledger of
+claims.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from multistage import durable
-from multistage.report import captions, curve, figures, layout, pictures
+from multistage.report import captions, curve, figures, layout, ledger, pictures
 from multistage.report.artifacts import best, best_learned, best_refined, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
@@ -70,23 +71,27 @@ def document(results: Path) -> str:
     paper = published(results / "paper.yaml")
     experiments = {file.parent: from_file(file) for file in sorted(results.glob("*/records.jsonl"))}
     blocks = {folder: layout.tables(cells(records, paper), paper) for folder, records in experiments.items() if records}
+    verdicts = ledger.html(ledger.ledger(results, paper), paper)
     template = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         summary=captions.summary([record for records in experiments.values() for record in records]),
-        contents=_contents(blocks),
-        sections="\n".join(_experiment(folder, experiments[folder], tables) for folder, tables in blocks.items()),
+        contents=_contents(blocks, bool(verdicts)),
+        sections="\n".join(
+            [verdicts, *(_experiment(folder, experiments[folder], tables) for folder, tables in blocks.items())]
+        ),
     )
 
 
-def _contents(blocks: Mapping[Path, Sequence[layout.Table]]) -> str:
-    links = (
+def _contents(blocks: Mapping[Path, Sequence[layout.Table]], verdicts: bool) -> str:
+    links = ['<li><a href="#claims">claims and verdicts</a></li>'] * verdicts
+    links += [
         f'<li><a href="#{_id(folder.name, table.title)}">{escape(folder.name)}: '
         f"{escape(table.title.partition(':')[0])}</a></li>"
         for folder, tables in blocks.items()
         for table in tables
-    )
+    ]
     return f"<ul>{''.join(links)}</ul>"
 
 
