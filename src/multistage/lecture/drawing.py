@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WIDTH = 4.6
 """Inches: so narrow that print of 9 points can be read where a phone shrinks the picture to its screen."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.labelsize": 9.0,
@@ -50,13 +50,13 @@ def figure(
         **subplots: Further arguments of matplotlib's ``Figure.subplots``.
     """
     import matplotlib
+    from cycler import cycler
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
-        matplotlib.rcParams["axes.prop_cycle"] = matplotlib.cycler(color=COLOURS)
+        matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)})
         drawn = Figure(figsize=(WIDTH, height), dpi=160, facecolor="white", layout="constrained")
         FigureCanvasAgg(drawn)
         yield drawn, drawn.subplots(rows, columns, squeeze=False, **subplots)

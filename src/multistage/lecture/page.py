@@ -1,4 +1,4 @@
-"""results/lecture: one page that needs nothing but itself, its pictures, and ``measured.json`` for the ledger of claims."""
+"""results/lecture: one page that needs nothing but itself, its pictures, and figures for the ledger of claims."""
 
 import base64
 import json
@@ -114,17 +114,19 @@ def _picture(section: Section, picture: Picture) -> str:
 
 
 def _table(section: Section, table: Table) -> str:
-    right = [all(re.match(r"[-\N{MINUS SIGN}\d]|$", row[i]) for row in table.rows) for i in range(len(table.heads))]
-
-    def cells(row: Sequence[str], first: str, other: str) -> str:
-        tags = [first, *[other] * (len(row) - 1)]
-        return "".join(
-            f"<{tag}{' class="right"' if right[i] else ''}>{escape(text)}</{tag.partition(' ')[0]}>"
-            for i, (tag, text) in enumerate(zip(tags, row, strict=True))
-        )
-
-    head = cells(table.heads, 'th scope="col"', 'th scope="col"')
-    rows = "".join(f"<tr>{cells(row, 'th scope="row"', 'td')}</tr>" for row in table.rows)
+    classes = [
+        ' class="right"' if all(re.match(r"[-\N{MINUS SIGN}\d]|$", row[i]) for row in table.rows) else ""
+        for i in range(len(table.heads))
+    ]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.heads, classes, strict=True)
+    )
+    rows = "".join(
+        f'<tr><th scope="row"{classes[0]}>{escape(row[0])}</th>'
+        + "".join(f"<td{kind}>{escape(text)}</td>" for text, kind in zip(row[1:], classes[1:], strict=True))
+        + "</tr>"
+        for row in table.rows
+    )
     caption = f"<figcaption>{_prose(section, table.caption)}</figcaption>" if table.caption else ""
     return (
         f'<figure>{caption}<div class="scroll" tabindex="0" role="region" aria-label="table">'

@@ -10,8 +10,8 @@ from multistage.report.cells import t_interval
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
 
 DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-\d+\b")
-"""Where a text may hold digits that were typed: between backticks (formulas, settings), sizes such as 9x9, and names such
-as Caltech-101."""
+"""Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
+Caltech-101."""
 
 
 @dataclass(frozen=True)
