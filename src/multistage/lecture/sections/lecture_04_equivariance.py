@@ -25,13 +25,13 @@ TEXT = (
     "If the image moves, the map moves: this was measured by cutting two views out of each of {images} Caltech-101 "
     "images, one of them shifted by up to ten pixels, and comparing their maps where both see the same, after moving "
     "them back. On the page's scale (zero the same, one unrelated) a bank of {filters} learned filters errs by "
-    "{bank:.0e}, rounding; fields of the same size whose weights differ from position to position err by "
+    "{bank:.1g}, rounding; fields of the same size whose weights differ from position to position err by "
     "{unshared:.2f}. Contrast normalisation errs by {norm:.1e}, as its floor is a mean over the whole view. Pooling "
     "keeps equivariance for multiples of its step only: with a step of five pixels, mean pooling over 10x10 errs by "
-    "{mean_step:.0e} at five pixels and by {mean_between:.2f} at two, max pooling over 5x5 by {max_step:.0e} and "
+    "{mean_step:.1g} at five pixels and by {mean_between:.2f} at two, max pooling over 5x5 by {max_step:.1g} and "
     "{max_between:.2f}; random filters behave alike ({mean_between_random:.2f} and {max_between_random:.2f}). Steps "
     "multiply: in whole networks on {digits} MNIST digits, whose two steps of two pixels make one of four, max "
-    "pooling without normalisation (`maxpool`) errs by {maxpool_step:.0e} at four pixels and by {maxpool_between:.2f} "
+    "pooling without normalisation (`maxpool`) errs by {maxpool_step:.1g} at four pixels and by {maxpool_between:.2f} "
     "at two ({maxpool_untrained:.2f} before training); the paper's network (`abs_lcn_avgpool`) by {paper_step:.2f} at "
     "four, since normalisation sees borders, and by {paper_between:.2f} at two ({paper_untrained:.2f} before "
     "training)."
@@ -53,7 +53,7 @@ def section(material: Material) -> Section:
     }
 
     def at(curve: Tensor, shift: int, of: str) -> Measured:
-        return mean_of(curve[shift].tolist(), f"equivariance error at a shift of {shift} pixels, {of}")
+        return mean_of(curve[shift].tolist(), f"equivariance error at a shift of {shift} px, {of}")
 
     mean, maximum = "F-R_abs-P_A, 10x10 step 5", "F-R_abs-P_M, 5x5"
     paper = "abs_lcn_avgpool"

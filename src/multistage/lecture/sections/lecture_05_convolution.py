@@ -19,14 +19,14 @@ RESULT = torch.tensor([[45.0, 110], [40, 40]])
 COUNT, SIDE = 20, 24
 
 TEXT = (
-    "The lecture's worked example, a map of 3x3 convolved with a kernel of 2x2, comes out to within {example:.0f}: "
-    "turn k by half a turn, which gives W, lay W over the map, multiply, add up, move on. On real data, the first "
-    "stage of this repository (which holds k) was compared with that procedure, done a position at a time in float64, "
-    "on the middle of a Caltech-101 image with {filters} learned filters: the largest difference is {by_hand:.0e}. "
-    "Torch's `conv2d` is a correlation; on {images} whole images it gives the same as convolution if it is handed W "
-    "({with_w:.0e} on the page's scale) and something else if it is handed k unflipped: {with_k:.2f} for these "
-    "filters, where one would be unrelated. The difference matters for formulas, not for learning: filters that are "
-    "learned come out flipped."
+    "The lecture's worked example, a map of 3x3 convolved with a kernel of 2x2, comes out exactly (largest "
+    "difference: {example:.0f}): turn k by half a turn, which gives W, lay W over the map, multiply, add up, move on. "
+    "On real data, this repository's first stage, which holds k, was compared with that procedure, done a position at "
+    "a time in float64, on the middle of a Caltech-101 image with {filters} learned filters: the largest difference "
+    "is {by_hand:.1g}. Torch's `conv2d` is a correlation. On {images} whole images it gives the same as convolution "
+    "if it is handed W (a difference of {with_w:.1g} on the page's scale), and something else if it is handed k "
+    "unflipped: {with_k:.2f} for these filters, as different as unrelated responses. The difference matters for "
+    "formulas, not for learning: filters that are learned come out flipped."
 )
 
 

@@ -24,7 +24,7 @@ TEXT = (
     "columns; of the positions where the detector for the other polarity, -k, fires, it fires at {opposite:.1f}. Most "
     "decisions are clear: {undecided:.1f} of its outputs lie between `0.1` and `0.9`, where those of a linear unit "
     "scaled to the same range would be spread over {linear:.1f}. It detects at any position: the same piece of a "
-    "photograph, put at {places} places of a gray canvas, gets the same answers to within {places_error:.0e}. Learned "
+    "photograph, put at {places} places of a gray canvas, gets the same answers to within {places_error:.1g}. Learned "
     "filters are detectors in the same sense: the mean of the {best} patches of {normalised} images that excite a "
     "filter most looks like the filter's W, with a correlation of {preferred:.2f} over {filters} filters "
     "({preferred_random:.2f} for patches taken at random)."

@@ -24,16 +24,16 @@ TEXT = (
     "How much does a unit change when the image moves below it? {images} Caltech-101 images went through {filters} "
     "learned filters, tanh and absolute value, and the same units were read before and after a shift (zero: no "
     "change; one: as if the image were another). One pixel changes an unpooled unit by {none_one:.2f}; pooled over "
-    "10x10 it changes by {mean_one:.2f} (mean) and {max_one:.2f} (max), at five pixels by {mean_five:.2f} and "
-    "{max_five:.2f}. Invariance grows with the window (at five pixels, 20x20: {mean_wide:.2f} and {max_wide:.2f}) and "
-    "is a matter of degree everywhere, and mean pooling has more of it than max pooling over the same window. Exact "
-    "invariance, for which the winner has to stay in its window with no better one coming in, holds for {exact:.1f} "
-    "of max-pooled units at one pixel and for none of the mean-pooled. Random filters give the same picture "
-    "({mean_five_random:.2f} and {max_five_random:.2f} at five pixels). Pooling over 10x10 every five pixels leaves "
-    "{pooled:,} of {unpooled:,} units. In networks for MNIST, training changes little: the last maps of "
-    "`abs_lcn_avgpool` move by {paper_before:.2f} before and {paper_after:.2f} after it at one pixel, {digits} "
-    "digits. Two pools over 2x2 do not make a classifier that ignores position: its accuracy falls from "
-    "{accuracy_still:.1f} to {accuracy_moved:.1f} when digits lie four pixels further right."
+    "10x10 it changes by {mean_one:.2f} (mean) or {max_one:.2f} (max), at five pixels by {mean_five:.2f} or "
+    "{max_five:.2f}. Invariance grows with the window (at five pixels, 20x20: {mean_wide:.2f} or {max_wide:.2f}) and "
+    "is a matter of degree everywhere; over the same window, the mean has more of it than the maximum. What the "
+    "maximum has is exactness: while the winner stays in its window and no better one comes in, nothing changes at "
+    "all, which at one pixel holds for {exact:.0f} of the max-pooled units and {exact_mean:.1f} of the mean-pooled. "
+    "Random filters give the same picture ({mean_five_random:.2f} or {max_five_random:.2f} at five pixels). Fewer "
+    "units: pooling over 10x10 every five pixels leaves {pooled:,} of {unpooled:,}. In a network for MNIST, "
+    "`abs_lcn_avgpool`, the last maps change by {paper_before:.2f} at one pixel before training and by "
+    "{paper_after:.2f} after it ({digits} digits). Two pools over 2x2 do not make a classifier that ignores position: "
+    "its accuracy is {accuracy_still:.0f}, and {accuracy_moved:.0f} when digits lie four pixels further right."
 )
 
 
@@ -56,12 +56,12 @@ def section(material: Material) -> Section:
     )
 
     def at(name: str, window: int, shift: int) -> Measured:
-        what = f"change of units at a shift of {shift} pixels, {name} pooling over {window}x{window}"
+        what = f"change of units at a shift of {shift} px, {name} pooling over {window}x{window}"
         return mean_of(curves[name, window][SHIFTS.index(shift)].tolist(), what)
 
     def random(name: str) -> Measured:
         errors = translation_error(_pooled(other, name, 10), x, (0, 5), ROOM)
-        return mean_of(errors.tolist(), f"change of units at 5 pixels, {name} pooling over 10x10, random filters")
+        return mean_of(errors.tolist(), f"change of units at 5 px, {name} pooling over 10x10, random filters")
 
     return Section(
         claim="lecture-08",
@@ -135,7 +135,7 @@ def _picture(curves: Mapping[tuple[str, int], Tensor]) -> Picture:
 
 def _table(right: Mapping[str, list[Tensor]]) -> Table:
     rows = [[model, *(f"{values.mean():.1f}" for values in columns)] for model, columns in right.items()]
-    heads = ["model", *(f"{shift} pixels" if shift else "as it is" for shift in DIGIT_SHIFTS)]
+    heads = ["model", *(f"{shift} px" if shift else "as it is" for shift in DIGIT_SHIFTS)]
     return Table(
         heads, rows, "Accuracy of trained MNIST networks on {digits} test digits that lie further right, in %."
     )

@@ -20,15 +20,15 @@ INSIDE = slice(24, -24)
 TEXT = (
     "On the maps that {filters} learned filters and the absolute value make of {images} Caltech-101 images, a "
     "gradient of one was given to pooled units whose windows do not overlap, and looked for at their inputs. Max "
-    "pooling over 5x5 hands all of it to one input, the largest, in {winners:.2f} of {windows:,} windows, so that "
-    "{reached_max:.1f} of all inputs learn from an image. Mean pooling reaches {reached_mean:.0f} of the inputs; of a "
-    "window of 10x10 each gets {share:.3f}, which is `1/m^2`, to within {share_error:.0e}. Where windows overlap, as "
-    "the paper's do, shares add up: {overlap:.2f} for every input inside the map. Ties are the exception that the "
-    "lecture leaves out: with the positive part for the absolute value, {ties:.1f} of the windows hold more than one "
-    "largest value (all of them are zero), and the first gets the gradient. For the convolution, gradients written "
-    "out tap by tap (by the map: the gradient that arrives, convolved over the border with the flipped kernel; by the "
-    "kernel: the map correlated with it, flipped) equal those of this repository's filter bank to within {by_map:.0e} "
-    "and {by_kernel:.0e} in float64."
+    "pooling over 5x5 hands all of it to one input, a largest one, in {winners:.0f} of {windows:,} windows, so that "
+    "{reached_max:.1f} of all inputs get any. Mean pooling reaches {reached_mean:.0f}; of a window of 10x10 each "
+    "input gets {share:.3f}, which is `1/m^2` to within {share_error:.1g}. Where windows overlap, as the paper's do, "
+    "shares add up: {overlap:.2f} for every input inside the map. The lecture leaves out ties: with the positive part "
+    "in place of the absolute value, {ties:.1f} of the windows hold nothing but zeros, all equal, and the first of "
+    "them gets the gradient (with the absolute value, {ties_abs:.2g} have a tie). For the convolution, gradients "
+    "written out tap by tap equal those of this repository's filter bank to within {by_map:.1g} (by the map: the "
+    "gradient that arrives, convolved over the border with the flipped kernel) and {by_kernel:.1g} (by the kernel: "
+    "the map correlated with it, flipped), in float64."
 )
 
 
@@ -60,8 +60,10 @@ def section(material: Material) -> Section:
             ),
             "overlap": Measured(float(overlapping.mean()), "gradient of an input, mean pooling over 10x10 every 5"),
             "overlap_spread": Measured(float(overlapping.std()), "standard deviation of that over inputs"),
-            "ties": Measured(100 * _ties(responses.relu()), "windows of 5x5 with several largest values, ReLU", "%"),
-            "ties_abs": Measured(100 * _ties(maps), "windows of 5x5 with several largest values, absolute value", "%"),
+            "ties": Measured(
+                _ties(responses.relu(), responses), "windows of 5x5 with several largest values, ReLU", "%"
+            ),
+            "ties_abs": Measured(_ties(maps, responses), "windows of 5x5 with several largest values, abs", "%"),
             "by_map": Measured(by_map, "largest difference of gradients by the map, tap by tap against the layer"),
             "by_kernel": Measured(by_kernel, "largest difference of gradients by the kernel"),
         },
@@ -75,10 +77,11 @@ def _reached(pool: Function, maps: Tensor) -> float:
     return 100 * float((gradient(pool, maps)[..., :side, :side] != 0).double().mean())
 
 
-def _ties(maps: Tensor) -> float:
-    """Share of windows whose largest value occurs more than once."""
-    windows = maps.unfold(2, STEP, STEP).unfold(3, STEP, STEP).flatten(4)
-    return float(((windows == windows.amax(-1, keepdim=True)).sum(-1) > 1).double().mean())
+def _ties(maps: Tensor, responses: Tensor) -> float:
+    """Share of windows whose largest value occurs more than once, of those where responses are not flat, %."""
+    windows, before = (m.unfold(2, STEP, STEP).unfold(3, STEP, STEP).flatten(4) for m in (maps, responses))
+    tied = (windows == windows.amax(-1, keepdim=True)).sum(-1) > 1
+    return 100 * float(tied[before.amax(-1) > before.amin(-1)].double().mean())
 
 
 def _convolution_errors(x: Tensor, k: Tensor) -> tuple[float, float]:
@@ -105,6 +108,6 @@ def _picture(one: Tensor) -> Picture:
         return Picture(
             "lecture-09-gradients",
             drawing.png(drawn),
-            "Part of a map, 35x35, and where the gradient of all its pooled units goes: to one input a window (max, 5x5), "
-            "and to all alike, but for the sides where fewer windows overlap (mean, 10x10 every five).",
+            "Part of a map, 35x35, and where the gradient of all its pooled units goes: to one input a window (max, "
+            "5x5), and to all alike, but for the sides where fewer windows overlap (mean, 10x10 every five).",
         )

@@ -26,18 +26,19 @@ WINDOW, STEP = 10, 5
 
 TEXT = (
     "Black for white: {images} locally normalised Caltech-101 images and their negatives went through stages of "
-    "{filters} learned filters with mean pooling over 10x10. On the page's scale the absolute value makes the "
-    "difference {abs:.0f}, exactly, with or without contrast normalisation after it, and with random filters too "
-    "({abs_random:.0f}). Without it the response turns its sign and differs by {none:.2f} (the opposite of a response "
-    "of mean zero gives the root of two); the positive part, which keeps one polarity and drops the other, leaves "
-    "{relu:.2f}. The table shows what rectification does not do: of photographs that get brighter, lose half their "
-    "contrast or are lit from one side, only normalisation, of the image or of the maps, takes much away. In trained "
-    "networks for MNIST the invariance is complete: {identical} of {presets} presets give the very same scores for a "
-    "digit and its negative, those with the absolute value, and so their accuracy on {digits} negatives is that on "
-    "digits, {paper_negative:.1f} with `abs_lcn_avgpool`, though they never saw one. The others drop from "
-    "{others:.1f} to {others_negative:.1f} on average; `relu_lcn_avgpool` to {relu_negative:.1f}. Before training it "
-    "is no different: scores of the untrained `abs_lcn_avgpool` differ by {untrained_abs:.0f}, those of `lcn_avgpool` "
-    "by {untrained_none:.2f}. Where polarity matters, this is a loss; nothing in these data asks for it."
+    "{filters} learned filters with mean pooling over 10x10. On the page's scale they differ by {abs:.0f}, exactly, "
+    "after the absolute value, with contrast normalisation behind it ({abs_lcn:.0f}) and with random filters "
+    "({abs_random:.0f}). Without rectification the response turns its sign and differs by {none:.2f} (opposite "
+    "responses of mean zero: the root of two); the positive part, which keeps one polarity and drops the other, "
+    "leaves {relu:.2f} after pooling. In trained networks for MNIST the invariance is complete: {identical} of "
+    "{presets} presets, those with the absolute value, give the very same scores for a digit and its negative, so "
+    "that `abs_lcn_avgpool` puts {paper_negative:.1f} of {digits} negatives into their class as it does digits, "
+    "though it never saw one. The others fall from {others:.1f} to {others_negative:.2f} on average, far below "
+    "chance, since opposite responses make the right class the least likely one; the positive part in the place of "
+    "the absolute value (`relu_lcn_avgpool`) gets {relu_negative:.1f}. It is no different before training: scores of "
+    "the untrained `abs_lcn_avgpool` change by {untrained_abs:.0f}, those of `lcn_avgpool` by {untrained_none:.2f}. "
+    "The table shows what rectification does not do: against light that gets brighter, weaker or comes from one side "
+    "it is normalisation, of the image or of the maps, that helps."
 )
 
 
@@ -100,7 +101,7 @@ def _changed(f: Function, x: Tensor, transform: Function) -> Tensor:
 
 
 def _networks(material: Material) -> dict[str, dict[str, Tensor]]:
-    """Of trained networks, by preset: who is right on digits and on negatives, and the largest change of a score, [n]."""
+    """Of trained networks, by preset: who is right on digits and negatives, and the largest change of a score, [n]."""
     x, labels = material.images("mnist", DIGITS), material.labels("mnist", DIGITS)
     found = {}
     for model in composition.names("model"):
