@@ -80,6 +80,22 @@ def document(results: Path) -> str:
     )
 
 
+def places_of(folder: Path, table: layout.Table) -> list[Place]:
+    """Where on the page each cell of a table stands.
+
+    Args:
+        folder: ``results/<name>``.
+        table: One of its tables.
+    """
+    return [
+        Place(cell, row, number, protocol, _id(folder.name, table.title, protocol, row))
+        for number, protocol in enumerate(table.protocols)
+        for architecture in table.architectures
+        if (cell := table.cells.get((protocol, architecture)))
+        for row in [architecture if table.against_labels else str(cell.config["model"])]
+    ]
+
+
 def _contents(blocks: Mapping[Path, Sequence[layout.Table]]) -> str:
     links = (
         f'<li><a href="#{_id(folder.name, table.title)}">{escape(folder.name)}: '
@@ -106,17 +122,10 @@ def _experiment(folder: Path, records: Sequence[Record], tables: Sequence[layout
 def _block(folder: Path, table: layout.Table) -> str:
     """One data set, or one number of stages: its table and its figures, best model first."""
     block = _id(folder.name, table.title)
-    places = [
-        Place(cell, row, number, protocol, _id(block, protocol, row))
-        for number, protocol in enumerate(table.protocols)
-        for architecture in table.architectures
-        if (cell := table.cells.get((protocol, architecture)))
-        for row in [architecture if table.against_labels else str(cell.config["model"])]
-    ]
-    ranked = sorted(places, key=lambda place: (place.series, -place.cell.mean))
+    ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
     used = dict.fromkeys(place.row for place in ranked)
     rows = [size for size in table.architectures if size in used] if table.against_labels else list(used)
-    places = sorted(places, key=lambda place: (rows.index(place.row), place.series))
+    places = sorted(ranked, key=lambda place: (rows.index(place.row), place.series))
     found = [place.cell for place in places]
     series = table.protocols
     parts = [_figure(captions.table(found, table.as_in_paper or table.against_labels), _table(table, places, rows))]
