@@ -13,7 +13,7 @@ from string import Template
 
 from multistage import durable
 from multistage.report import captions, curve, figures, layout, pictures
-from multistage.report.artifacts import best, confusion, filters
+from multistage.report.artifacts import WITH_WEIGHTS, best, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
 from multistage.report.records import command, from_file, path
@@ -113,9 +113,10 @@ def _id(*parts: str) -> str:
 def _experiment(folder: Path, records: Sequence[Record], tables: Sequence[layout.Table]) -> str:
     digest = hashlib.sha256((folder / "records.jsonl").read_bytes()).hexdigest()
     parts = "\n".join(_block(folder, table) for table in tables)
+    at_work = f' <a href="{folder.name}.html">These networks at work.</a>' if folder.name in WITH_WEIGHTS else ""
     return (
         f'<section id="{_id(folder.name)}"><h2>{escape(folder.name)}</h2><p class="facts">{captions.facts(records)} '
-        f"SHA-256 of its records: <code>{digest[:16]}</code>.</p>\n{parts}</section>"
+        f"SHA-256 of its records: <code>{digest[:16]}</code>.{at_work}</p>\n{parts}</section>"
     )
 
 

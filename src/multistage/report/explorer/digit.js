@@ -1,7 +1,8 @@
 // The visitor's image as MNIST has its digits: white on black, 28 x 28, whole numbers from 0 to 255.
 
 const SIDE = 28;
-const BOX = 20; // MNIST's digits fit into a square of this side; their centre of mass is the image's centre
+const BOX = 20; // MNIST's digits fit into a square of this side
+const CENTRE = 14.5; // and their centre of mass lies within half a pixel of this, the middle of the fifteenth pixel
 const GRAY = [0.298936, 0.587043, 0.114021]; // multistage.data.images.GRAY_WEIGHTS
 
 // Means over the squares that cells of the new grid cover of the old one.
@@ -35,7 +36,7 @@ function place(small, columns, rows, left, top) {
   return pixels;
 }
 
-// What was drawn, cut out, shrunk into MNIST's square and put where its centre of mass is the image's.
+// What was drawn, cut out, shrunk into MNIST's square and put where MNIST has the centre of mass.
 function centred({ data, width, height }) {
   const box = { left: width, top: height, right: 0, bottom: 0 };
   data.forEach((value, i) => {
@@ -57,7 +58,7 @@ function centred({ data, width, height }) {
     x += value * ((i % columns) + 0.5);
     y += value * (Math.floor(i / columns) + 0.5);
   });
-  return place(small, columns, rows, Math.round(SIDE / 2 - x / mass), Math.round(SIDE / 2 - y / mass));
+  return place(small, columns, rows, Math.round(CENTRE - x / mass), Math.round(CENTRE - y / mass));
 }
 
 // A whole picture: one of 28 x 28 as it is; others fitted in, and dark on light turned to light on dark.

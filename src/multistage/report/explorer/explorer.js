@@ -26,7 +26,8 @@ const rows = [];
 function build() {
   for (const stage of STAGES) {
     const section = element("section", { className: "stage", "aria-labelledby": `stage-${stage}` });
-    section.append(element("h2", { id: `stage-${stage}` }, `Stage ${stage + 1}`));
+    const sizes = element("span", { className: "sizes" });
+    section.append(element("h2", { id: `stage-${stage}` }, `Stage ${stage + 1} `, sizes));
     for (const name of OPERATIONS) section.append(row(stage, name));
     byId("steps").append(section);
   }
@@ -115,8 +116,7 @@ function fillMaps(part, pass, { stage, name, x }) {
 
 function scale(line, limit, words = "") {
   const ramp = element("span", { className: "ramp", "aria-hidden": "true" });
-  const [low, high] = [shown(-limit), shown(limit)];
-  line.replaceChildren(words ? `${words}, ` : "", low, " ", ramp, " ", high);
+  line.replaceChildren(words ? `${words}, ` : "", element("span", {}, shown(-limit), ramp, shown(limit)));
 }
 
 function bars() {
@@ -133,7 +133,8 @@ function fillBars(part, { probabilities }) {
   [...part.querySelectorAll("li")].forEach((line, c) => {
     line.classList.toggle("most", c === most);
     line.querySelector(".bar").style.setProperty("--share", probabilities[c]);
-    line.querySelector(".share").textContent = percent(probabilities[c]) + (state.digit !== null && classOf(state.digit) === c ? ", its label" : "");
+    const isLabel = state.digit !== null && classOf(state.digit) === c;
+    line.querySelector(".share").textContent = percent(probabilities[c]) + (isLabel ? " (label)" : "");
   });
 }
 
@@ -141,9 +142,8 @@ function fillBars(part, { probabilities }) {
 
 function percent(share) {
   const value = 100 * share;
-  if (value > 0 && value < 0.01) return "< 0.01 %";
-  if (value < 100 && value > 99.99) return "> 99.99 %";
-  return `${value.toFixed(value < 10 ? 2 : 1)} %`;
+  if (value < 0.01) return "< 0.01 %";
+  return value < 99.95 ? `${value.toFixed(value < 10 ? 2 : 1)} %` : "> 99.9 %";
 }
 
 function verdicts() {
@@ -173,7 +173,7 @@ function facts() {
   if (chosen.length > 1) {
     const differing = ["rectify", "normalise", "pool"].filter((key) => chosen[0][key] !== chosen[1][key]);
     const each = differing.map((key) => `${key} (${chosen.map((preset) => preset[key]).join(" or ")})`);
-    lines.push(element("p", {}, `They differ in ${each.join(" and ")}.`));
+    lines.push(element("p", {}, `They differ in ${each.join(", ")}.`));
   }
   byId("facts").replaceChildren(...lines);
 }
@@ -266,6 +266,15 @@ function show() {
   verdicts();
   facts();
   rows.forEach(fill);
+  document.querySelectorAll(".sizes").forEach((place, stage) => { place.textContent = sizes(stage); });
+}
+
+// Of the first network; all have the same.
+function sizes(stage) {
+  const [{ input, steps }] = passes;
+  const last = (number) => steps.filter((step) => step.stage === number).pop()?.x ?? input;
+  const words = ({ maps, height, width }) => `${maps > 1 ? `${maps} maps of ` : ""}${height} \u00d7 ${width}`;
+  return `${words(last(stage - 1))} \u2192 ${words(last(stage))}`;
 }
 
 let waiting = false;
@@ -337,6 +346,7 @@ const pen = { x: pad.width / 2, y: pad.height / 2, lowered: false };
 function clear() {
   ink.fillStyle = "black";
   ink.fillRect(0, 0, pad.width, pad.height);
+  pad.parentElement.classList.add("blank");
 }
 
 function drawn() {
@@ -351,7 +361,17 @@ function stroke(to) {
   ink.moveTo(pen.x, pen.y);
   ink.lineTo(to.x, to.y);
   ink.stroke();
+  pad.parentElement.classList.remove("blank");
+  movePen(to);
+}
+
+// Keyboards see where the pen is.
+function movePen(to) {
   Object.assign(pen, to);
+  const mark = byId("pen");
+  mark.classList.toggle("lowered", pen.lowered);
+  mark.style.left = `${(100 * pen.x) / pad.width}%`;
+  mark.style.top = `${(100 * pen.y) / pad.height}%`;
 }
 
 function position(event) {
@@ -361,7 +381,7 @@ function position(event) {
 
 pad.addEventListener("pointerdown", (event) => {
   pad.setPointerCapture(event.pointerId);
-  Object.assign(pen, position(event));
+  movePen(position(event));
   stroke(position(event));
   drawn();
 });
@@ -381,7 +401,7 @@ pad.addEventListener("keydown", (event) => {
   if (pen.lowered) {
     stroke(to);
     drawn();
-  } else Object.assign(pen, to);
+  } else movePen(to);
 });
 byId("clear").addEventListener("click", () => { clear(); drawn(); });
 
