@@ -86,6 +86,10 @@ def probabilities(tab):
     return np.array(tab.evaluate("passes.map((pass) => pass.probabilities)"))
 
 
+def choose(tab, digit):
+    tab.locator("#digits label").nth(digit).click()
+
+
 def pixels(tab):
     probabilities(tab)
     return np.array(tab.evaluate("[...state.pixels]"), np.uint8).reshape(digits.SIDE, digits.SIDE)
@@ -105,7 +109,7 @@ def middle(image):
 @pytest.mark.parametrize("digit", [0, 13])
 def test_what_is_said_is_what_was_computed(look, records, images, digit):
     tab = look(FILE, f"#model=lcn_maxpool&digit={digit}")
-    tab.locator("#digits input").nth(digit).check()
+    choose(tab, digit)
     expected, _ = in_torch(artifacts.network(RESULTS / page.NAME, records["lcn_maxpool"]), images[[digit]])
     assert probabilities(tab)[0] == pytest.approx(expected[0, -10:], abs=TOLERANCE)
     best = int(expected[0, -10:].argmax())
@@ -133,7 +137,7 @@ def test_two_networks_stand_side_by_side_and_the_address_brings_them_back(look):
     tab = look(FILE)
     tab.select_option("#model", "abs_lcn_avgpool")
     tab.select_option("#beside", "avgpool")
-    tab.locator("#digits input").nth(3).check()
+    choose(tab, 3)
     assert probabilities(tab).shape == (2, 10)
     assert tab.locator("[data-step='0.rectify'] .side").all_inner_texts()[1].startswith("avgpool\n")
     assert "Not in this network" in tab.locator("[data-step='0.contrast_norm'] .absent").inner_text()
@@ -158,8 +162,8 @@ def test_inverting_changes_nothing_where_the_absolute_value_is_taken(look, recor
     tab = look(FILE)
     for model, record in records.items():
         tab.select_option("#model", model)
-        tab.locator("#digits input").nth(7).check()
-        tab.locator("#digits input").nth(5).check()
+        choose(tab, 7)
+        choose(tab, 5)
         before = probabilities(tab)
         tab.click("#invert")
         after = probabilities(tab)
@@ -177,7 +181,9 @@ def test_an_image_can_be_moved(look, images, move, shift):
     tab = look(FILE, "#digit=2")
     for _ in range(3):
         tab.click(f"[data-move={move}]")
-    assert np.array_equal(seen(tab), np.roll(images[2], [3 * s for s in shift], (0, 1)))
+    around = np.pad(images[2], 3)
+    top, left = (3 - 3 * by for by in shift)
+    assert np.array_equal(seen(tab), around[top : top + digits.SIDE, left : left + digits.SIDE])
     for _ in range(30):
         tab.click(f"[data-move={move}]")
     assert not seen(tab).any()
@@ -197,7 +203,7 @@ def check_centred(image):
     rows, columns = image.any(1).nonzero()[0], image.any(0).nonzero()[0]
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
     assert all(14 <= centre <= 15 for centre in middle(image))
-    assert image.max() == 255
+    assert image.max() > 200
 
 
 def test_drawn_digits_are_centred_as_mnists_are_and_recognised(look):
@@ -275,7 +281,7 @@ def test_image_files_become_gray_and_light_on_dark(look, images, tmp_path):
     photo = np.full((300, 200, 3), (250, 240, 230), np.uint8)
     photo[50:250, 80:120] = (20, 40, 60)
     Image.fromarray(photo).save(tmp_path / "photo.jpg", quality=95)
-    tab.locator("#digits input").first.check()
+    choose(tab, 0)
     tab.set_input_files("#file", tmp_path / "photo.jpg")
     tab.wait_for_function("state.digit === null")
     image = pixels(tab)
@@ -321,13 +327,13 @@ def test_a_map_can_be_enlarged_with_its_kernels(look):
 
 def test_everything_can_be_reached_by_keyboard(look):
     tab = look(FILE, "#model=abs_lcn_avgpool")
-    reached = []
-    for _ in range(60):
+    reached, grids = set(), []
+    while len(grids) < 8:  # one stop for each of them
         tab.keyboard.press("Tab")
-        reached.append(tab.evaluate("document.activeElement.id || document.activeElement.getAttribute('aria-label')"))
-    for wanted in ("a 7", "pad", "clear", "file", "invert", "model", "beside"):
-        assert wanted in reached
-    assert reached.count("Map 1") == 8  # one stop for each of the grids
+        reached.add(tab.evaluate("document.activeElement.id || document.activeElement.getAttribute('aria-label')"))
+        grids += filter(None, [tab.evaluate("document.activeElement.closest('.grid')?.ariaLabel")])
+    assert {"a 7", "pad", "clear", "file", "invert", "model", "beside"} <= reached
+    assert len(set(grids)) == 8
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

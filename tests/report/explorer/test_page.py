@@ -1,5 +1,6 @@
 """The explorer as text; tests/browser opens it."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -12,9 +13,12 @@ from multistage.errors import MultistageError
 from multistage.report.explorer import page
 from multistage.report.records import from_file, path
 from multistage.runs import WEIGHTS
-from scripts import explorer
 
-RESULTS = Path(__file__).parents[3] / "results"
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "results"
+spec = importlib.util.spec_from_file_location("scripts_explorer", ROOT / "scripts" / "explorer.py")
+explorer = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(explorer)
 MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
 
 

@@ -340,7 +340,7 @@ function choices() {
 
 const pad = byId("pad");
 const ink = pad.getContext("2d", { willReadFrequently: true });
-const STROKE = 22; // of the pad's 280 pixels; MNIST's strokes are as wide in their square
+const STROKE = 26; // of the pad's 280 pixels: two to three of MNIST's, whose strokes are as wide
 const pen = { x: pad.width / 2, y: pad.height / 2, lowered: false };
 
 function clear() {
