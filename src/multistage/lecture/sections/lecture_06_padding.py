@@ -108,7 +108,7 @@ def _ring(side: int, distance: int) -> Tensor:
 def _uses_picture() -> Picture:
     with drawing.figure(1, 2, 2.4) as (drawn, axes):
         for ax, padding, title in ((axes[0, 0], 0, "no padding"), (axes[0, 1], RADIUS, "four zeros around")):
-            image = ax.imshow(uses(24, SIZE, padding), cmap="viridis", vmin=1, vmax=SIZE**2)
+            image = ax.imshow(uses(24, SIZE, padding).numpy(), cmap="viridis", vmin=1, vmax=SIZE**2)
             ax.set_title(title)
             ax.set_axis_off()
         drawn.colorbar(image, ax=axes, shrink=0.85, ticks=[1, 25, 50, 81], label="units")

@@ -101,7 +101,7 @@ def _picture(one: Tensor) -> Picture:
     piece = one[None, None, 20:55, 20:55]
     of_max = gradient(lambda m: max_pool(m, STEP), piece)
     of_mean = gradient(lambda m: average_pool(m, WINDOW, STEP), piece)
-    with drawing.figure(1, 3, 1.95) as (drawn, axes):
+    with drawing.figure(1, 3, 1.72) as (drawn, axes):
         drawing.gray(axes[0, 0], piece[0, 0], "a map", low=0)
         drawing.gray(axes[0, 1], of_max[0, 0], "gradient, max", low=0)
         drawing.gray(axes[0, 2], of_mean[0, 0], "gradient, mean", low=0)

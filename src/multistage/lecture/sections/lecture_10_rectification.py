@@ -34,11 +34,11 @@ TEXT = (
     "{presets} presets, those with the absolute value, give the very same scores for a digit and its negative, so "
     "that `abs_lcn_avgpool` puts {paper_negative:.1f} of {digits} negatives into their class as it does digits, "
     "though it never saw one. The others fall from {others:.1f} to {others_negative:.2f} on average, far below "
-    "chance, since opposite responses make the right class the least likely one; the positive part in the place of "
-    "the absolute value (`relu_lcn_avgpool`) gets {relu_negative:.1f}. It is no different before training: scores of "
-    "the untrained `abs_lcn_avgpool` change by {untrained_abs:.0f}, those of `lcn_avgpool` by {untrained_none:.2f}. "
-    "The table shows what rectification does not do: against light that gets brighter, weaker or comes from one side "
-    "it is normalisation, of the image or of the maps, that helps."
+    "chance: what spoke for a class speaks against it once its sign is turned; the positive part in the place of the "
+    "absolute value (`relu_lcn_avgpool`) gets {relu_negative:.1f}. It is no different before training: scores of the "
+    "untrained `abs_lcn_avgpool` change by {untrained_abs:.0f}, those of `lcn_avgpool` by {untrained_none:.2f}. The "
+    "table shows what rectification does not do: against light that gets brighter, weaker or comes from one side it "
+    "is normalisation, of the image or of the maps, that helps."
 )
 
 
@@ -145,7 +145,9 @@ def _picture(nets: Mapping[str, Mapping[str, Tensor]]) -> Picture:
         for line, (_, net) in enumerate(nets.items()):
             still, turned = (100 * float(net[name].mean()) for name in ("digits", "negatives"))
             ax.plot([turned, still], [line, line], color="#999999", linewidth=1, zorder=1)
-            ax.plot(turned, line, "D", color=drawing.COLOURS[1], label="negatives" if line == 0 else None)
+            ax.plot(
+                turned, line, "D", color=drawing.COLOURS[1], label="negatives" if line == 0 else None, clip_on=False
+            )
             ax.plot(
                 still,
                 line,
