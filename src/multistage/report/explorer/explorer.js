@@ -155,7 +155,7 @@ function verdicts() {
       column.style.setProperty("--share", share);
       columns.append(column);
     });
-    const says = element("span", {}, element("b", {}, data.classes[most]), ` with ${percent(probabilities[most])}`);
+    const says = element("span", {}, element("b", {}, data.classes[most]), `, ${percent(probabilities[most])}`);
     return element("p", {}, element("code", {}, name), columns, says);
   });
   byId("verdicts").replaceChildren(...lines);
