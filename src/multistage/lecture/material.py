@@ -1,0 +1,145 @@
+"""What sections measure on: real images, trained networks, learned filters; each read when it is first asked for, once.
+
+Images are test images of draw 0, spread evenly over the classes. Networks are published runs: their records and weights
+lie in ``results/explorer``; the same networks as they were before training are made from the same records.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from multistage import composition, data, network, runs
+from multistage.config import Config
+from multistage.data import Dataset, Split
+from multistage.errors import MultistageError
+from multistage.network import MultiStageNet
+from multistage.report import artifacts
+from multistage.report.records import from_file, path
+from multistage.runs import Record
+
+
+class Filters(NamedTuple):
+    """First-stage kernels k of a published run, float32 [maps, k, k], before and after training; and its name."""
+
+    before: Tensor
+    after: Tensor
+    run: str
+
+
+class Material:
+    """Everything that sections are given.
+
+    Args:
+        results: Folder of published results.
+        explorer: Folder below it that holds a trained network of every preset.
+    """
+
+    def __init__(self, results: Path, explorer: str = "explorer") -> None:
+        self.results, self.explorer = results, results / explorer
+        self.config = cache(self._config)
+        self.dataset = cache(self._dataset)
+        self.split = cache(self._split)
+        self.images = cache(self._images)
+        self.labels = cache(self._labels)
+        self.trained = cache(self._trained)
+        self.untrained = cache(self._untrained)
+        self.filters = cache(self._filters)
+
+    def _config(self, *typed: str) -> Config:
+        """The configuration that ``python train.py TYPED...`` runs."""
+        return composition.plan(typed).config
+
+    def _dataset(self, name: str) -> Dataset:
+        """A data set, verified.
+
+        Raises:
+            DataError: It is missing, changed or unreadable.
+        """
+        return data.load(self.config(f"data={name}"))
+
+    def _split(self, name: str) -> Split:
+        """Draw 0 of a data set."""
+        return data.split(self.dataset(name), self.config(f"data={name}"))
+
+    def _images(self, name: str, count: int) -> Tensor:
+        """Test images as networks take them, float32 [count, maps, height, width], evenly over the classes.
+
+        Args:
+            name: ``caltech101``, ``mnist``, or another data set.
+            count: How many.
+        """
+        return self.dataset(name).pixels(self._chosen(name, count))
+
+    def _labels(self, name: str, count: int) -> Tensor:
+        """Labels of the same `images`, int64 [count]."""
+        return self.dataset(name).labels[self._chosen(name, count)]
+
+    def _chosen(self, name: str, count: int) -> Tensor:
+        test = self.split(name).test  # ascending, and data sets hold their images class by class or shuffled
+        order = test[torch.argsort(self.dataset(name).labels[test], stable=True)]
+        return order[torch.arange(count) * len(order) // count]
+
+    def _record(self, model: str) -> Record:
+        file = self.explorer / "records.jsonl"
+        records = from_file(file) if file.exists() else []
+        found = [record for record in records if record["config"]["model"] == model]
+        if not found:
+            raise MultistageError(f"{file} has no trained model={model}; {self._advice()}")
+        return found[0]
+
+    def _advice(self) -> str:
+        name = self.explorer.name
+        return f"make it with: python train.py experiment={name} && python scripts/report.py runs/{name}"
+
+    def _trained(self, model: str) -> MultiStageNet:
+        """The published MNIST network of a preset, trained, in eval mode.
+
+        Raises:
+            MultistageError: It is not published, or its weights are missing or damaged; says what to run.
+        """
+        record = self._record(model)
+        net = self._fresh(record)
+        file = artifacts.folder(self.explorer, record) / runs.WEIGHTS
+        try:
+            net.load_state_dict(runs.weights(file, record))
+        except OSError as error:
+            raise MultistageError(f"{file} cannot be read ({error.strerror}); {self._advice()}") from None
+        except ValueError as error:
+            raise MultistageError(f"{file} is damaged ({error}); {self._advice()}") from None
+        return net
+
+    def _untrained(self, model: str) -> MultiStageNet:
+        """The same network with the random filters and weights that its training began with, in eval mode."""
+        return self._fresh(self._record(model))
+
+    def _fresh(self, record: Record) -> MultiStageNet:
+        names = tuple(entry["name"] for entry in record["per_class"])
+        net = network.from_config(record["config"], len(names)).eval()
+        net.class_names = names
+        return net.requires_grad_(False)
+
+    def _filters(self, data: str, filters: str, refine: bool) -> Filters:
+        """First-stage filters of a published run.
+
+        Args:
+            data: Of which data set, such as ``caltech101``.
+            filters: How they were initialised: ``random``, ``gabor`` or ``psd``.
+            refine: Whether they were trained afterwards.
+
+        Raises:
+            MultistageError: There is no such run with published filters.
+        """
+        for file in sorted(self.results.glob("*/records.jsonl")):
+            for record in from_file(file):
+                config = record["config"]
+                wanted = (config["data"], config["filters"], config["refine"]) == (data, filters, refine)
+                if wanted and (kernels := artifacts.filters(file.parent, record)):
+                    before, after = (torch.from_numpy(k).flatten(0, 1) for k in kernels)
+                    return Filters(before, after, f"{file.parent.name}/{path(record)}")
+        raise MultistageError(
+            f"{self.results} holds no filters of a run with data={data}, filters={filters}, "
+            f"refine={str(refine).lower()}; publish one with: python scripts/report.py runs/NAME"
+        )
