@@ -30,7 +30,7 @@ class LocallyConnected(nn.Module):
         random: For these.
 
     Attributes:
-        weights: k at each position, [maps, kernel_size^2, positions]: a convolution's k, not the flipped W.
+        weights: k at each position, [positions, kernel_size^2, maps]: a convolution's k, not the flipped W.
         gain: [maps].
     """
 
@@ -44,18 +44,18 @@ class LocallyConnected(nn.Module):
     ) -> None:
         super().__init__()
         self.kernel_size, self.out = kernel_size, side - kernel_size + 1
-        weights = torch.empty(maps, kernel_size**2, self.out**2)
+        weights = torch.empty(self.out**2, kernel_size**2, maps)
         if shared is None:
             nn.init.uniform_(weights, -1 / kernel_size, 1 / kernel_size, generator=random)
         else:
-            weights.copy_(shared.detach().flatten(1)[:, :, None].expand_as(weights))
+            weights.copy_(shared.detach().flatten(1).T.expand_as(weights))
         self.weights = nn.Parameter(weights)
         self.gain = nn.Parameter(torch.ones(maps))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [n, maps, out, out] of images [n, 1, side, side]."""
         fields = F.unfold(x, self.kernel_size).flip(1)  # the convolution's k against the correlation's W
-        sums = torch.einsum("nfp,mfp->nmp", fields, self.weights)
+        sums = (fields.permute(2, 0, 1) @ self.weights).permute(1, 2, 0)
         return self.gain[:, None, None] * torch.tanh(sums).unflatten(2, (self.out, self.out))
 
 
