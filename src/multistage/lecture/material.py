@@ -13,7 +13,8 @@ from torch import Tensor
 
 from multistage import composition, data, network, runs
 from multistage.config import Config
-from multistage.data import Dataset, Split
+from multistage.data import Dataset, Split, caltech101
+from multistage.data.images import read_rgb, resize, to_gray
 from multistage.errors import MultistageError
 from multistage.network import MultiStageNet
 from multistage.report import artifacts
@@ -44,6 +45,7 @@ class Material:
         self.split = cache(self._split)
         self.images = cache(self._images)
         self.labels = cache(self._labels)
+        self.photographs = cache(self._photographs)
         self.trained = cache(self._trained)
         self.untrained = cache(self._untrained)
         self.filters = cache(self._filters)
@@ -76,6 +78,16 @@ class Material:
     def _labels(self, name: str, count: int) -> Tensor:
         """Labels of the same `images`, int64 [count]."""
         return self.dataset(name).labels[self._chosen(name, count)]
+
+    def _photographs(self, count: int, side: int = 128) -> Tensor:
+        """Caltech-101's `images` before any preprocessing: gray values from 0 to 255, float32 [count, 1, side, side].
+
+        The shorter side is resized to `side`, and the middle of the longer one is cut out.
+        """
+        folder = Path(self.config("data=caltech101")["data.root"]) / caltech101.SOURCE.folder
+        names = self.dataset("caltech101").names
+        found = [_square(folder / names[i], side) for i in self._chosen("caltech101", count).tolist()]
+        return torch.stack(found)[:, None]
 
     def _chosen(self, name: str, count: int) -> Tensor:
         test = self.split(name).test  # ascending, and data sets hold their images class by class or shuffled
@@ -143,3 +155,11 @@ class Material:
             f"{self.results} holds no filters of a run with data={data}, filters={filters}, "
             f"refine={str(refine).lower()}; publish one with: python scripts/report.py runs/NAME"
         )
+
+
+def _square(file: Path, side: int) -> Tensor:
+    image = to_gray(read_rgb(file))
+    scale = side / min(image.shape)
+    height, width = (max(side, round(size * scale)) for size in image.shape)
+    top, left = (height - side) // 2, (width - side) // 2
+    return torch.from_numpy(resize(image, height, width)).float()[top : top + side, left : left + side]

@@ -3,8 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
+
+from multistage.report.cells import t_interval
 
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
+
+DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-\d+\b")
+"""Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
+Caltech-101."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,12 @@ class Measured:
     unit: str = ""
     interval: tuple[float, float] | None = None
     n: int = 1
+
+
+def mean_of(values: Sequence[float], what: str, unit: str = "") -> Measured:
+    """The mean of measurements, one an image or a filter, with Student's 95 % interval."""
+    values = [float(value) for value in values]
+    return Measured(fmean(values), what, unit, t_interval(values), len(values))
 
 
 @dataclass(frozen=True)
@@ -58,10 +71,14 @@ class Section:
         claim: Its id in the ledger, such as ``lecture-04``.
         title: The assertion in a few words.
         text: One paragraph: what is shown, on what, and what was measured. Every number in it that was measured stands
-            as ``{name}`` or ``{name:.1f}`` (a format of Python's) and comes from `measured`.
+            as ``{name}`` or ``{name:.1f}`` (a format of Python's) and comes from `measured`; other digits are refused
+            outside of what `DEFINITION` allows. Text between backticks is shown as code.
         measured: By name, unique within the section; the ledger reads ``<claim>.<name>``.
         pictures: In order.
         tables: In order.
+
+    Raises:
+        ValueError: A number that was typed into a text.
     """
 
     claim: str
@@ -70,6 +87,16 @@ class Section:
     measured: Mapping[str, Measured]
     pictures: Sequence[Picture] = field(default=())
     tables: Sequence[Table] = field(default=())
+
+    def __post_init__(self) -> None:
+        for text in self.texts:
+            if typed := typed_numbers(text):
+                raise ValueError(f"{self.claim}: {typed[0]!r} is typed into {text!r}; expected a {{name}} of measured")
+
+    @property
+    def texts(self) -> list[str]:
+        """Title, text and captions, not filled."""
+        return [self.title, self.text, *(p.caption for p in self.pictures), *(t.caption for t in self.tables)]
 
     def fill(self, text: str) -> str:
         """A text of this section with its figures.
@@ -83,3 +110,8 @@ class Section:
 def _shown(measured: Measured, form: str) -> str:
     unit = f"\N{NO-BREAK SPACE}{measured.unit}" if measured.unit else ""
     return f"{measured.value:{form}}{unit}"
+
+
+def typed_numbers(text: str) -> list[str]:
+    """Digits of a text that neither stand in a place nor belong to a definition."""
+    return re.findall(r"\d[\d.,]*", DEFINITION.sub("", PLACE.sub("", text)))

@@ -1,0 +1,60 @@
+"""Measure the lecture's assertions, and make the page that shows them.
+
+python scripts/lecture.py                            results/lecture: index.html, its pictures, measured.json
+python scripts/lecture.py lecture-04 lecture-08 --output /tmp/lecture     some sections only, elsewhere
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from multistage.errors import MultistageError
+from multistage.lecture import page, sections
+from multistage.lecture.material import Material
+from multistage.lecture.section import Section
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Read the command line, measure, write; returns the exit code."""
+    modules = {sections.claim(name): name for name in sections.names()}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(modules)}; all if none")
+    parser.add_argument("--output", type=Path, help="folder to write instead of results/lecture")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.sections if name not in modules]:
+        parser.error(f"{unknown[0]} is no section; expected one of {', '.join(modules)}")
+    if options.sections and options.output is None:
+        parser.error("a page of some sections does not go into results/lecture; say where, e.g. --output /tmp/lecture")
+    output = options.output or root / "results" / "lecture"
+    logging.basicConfig(level=logging.WARNING)
+    torch.set_num_threads(1)  # other numbers of threads round otherwise
+    try:
+        material = Material(root / "results")
+        made = [measure(modules[name], material) for name in options.sections or modules]
+        for file in page.write(output, made):
+            print(file)
+    except (MultistageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is missing; pip install 'multistage[report]'", file=sys.stderr)
+        return 1
+    return 0
+
+
+def measure(name: str, material: Material) -> Section:
+    """Make one section and say how long it took."""
+    started = time.perf_counter()
+    section = sections.make(name, material)
+    print(f"{section.claim}: {len(section.measured)} figures, {time.perf_counter() - started:.1f} s", flush=True)
+    return section
+
+
+if __name__ == "__main__":
+    sys.exit(main())
