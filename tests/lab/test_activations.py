@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from multistage import composition, network
-from multistage.lab.activations import before_pooling, follow, train_and_follow
+from multistage.lab.activations import Course, before_pooling, follow, train_and_follow
 
 
 def batches(n=4):
@@ -71,9 +73,17 @@ def test_the_part_before_pooling_gives_what_is_pooled(model, plan):
 
 def test_a_run_is_followed_on_its_own_mini_batches_at_its_full_rate(plan):
     config = plan("data.batch_size=8", "optimizer.lr=0.03").config
-    one, other = (train_and_follow(config, 25) for _ in range(2))
+    (net, one), (_, other) = (train_and_follow(config, 25) for _ in range(2))
     assert len(one.losses) == 25
     assert torch.equal(one.losses, other.losses)
-    faster = train_and_follow({**config, "optimizer.lr": 0.06}, 25)
+    assert one.late_loss == pytest.approx(one.losses[15:].mean().item())
+    assert not net.training
+    _, faster = train_and_follow({**config, "optimizer.lr": 0.06}, 25)
     assert one.losses[0] == faster.losses[0]
     assert one.losses[1] != faster.losses[1]
+
+
+def test_a_loss_that_is_no_number_counts_as_infinite():
+    nothing = torch.zeros(12, 1)
+    losses = torch.tensor([1.0] * 11 + [math.nan])
+    assert Course(losses, nothing, nothing, nothing, nothing).late_loss == math.inf

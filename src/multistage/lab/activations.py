@@ -1,5 +1,6 @@
 """Units through training: their mean and deviation in every mini-batch, beside the loss of the step."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from multistage import data, network, optimizer, protocol
 from multistage.config import Config
 from multistage.network import MultiStageNet
 from multistage.training import EpochOrder
+
+LATE = 10
+"""Steps, at the end of a training, over which its loss is averaged."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class Course:
     deviations: Tensor
     shifts: Tensor
     scales: Tensor
+
+    @property
+    def late_loss(self) -> float:
+        """The mean over the last `LATE` steps, nats; what is not finite counts as infinite."""
+        loss = float(self.losses[-LATE:].mean())
+        return loss if math.isfinite(loss) else math.inf
 
     @property
     def standardised(self) -> tuple[Tensor, Tensor]:
@@ -80,13 +90,16 @@ def follow(
     return Course(torch.stack(losses), means, deviations, shifts, scales)
 
 
-def train_and_follow(config: Config, steps: int, stage: int = 0) -> Course:
+def train_and_follow(config: Config, steps: int, stage: int = 0) -> tuple[MultiStageNet, Course]:
     """The first steps of a run at its full rate, without a schedule, on the mini-batches that the run would take.
 
     Args:
         config: The run's configuration.
         steps: Mini-batches; epochs are gone through as long as there are steps left.
         stage: Whose output before pooling is watched, from 0.
+
+    Returns:
+        The network as it is then, in eval mode, and the course of its training.
 
     Raises:
         DataError: Missing, changed or unreadable data.
@@ -102,4 +115,4 @@ def train_and_follow(config: Config, steps: int, stage: int = 0) -> Course:
     for epoch in range(-(-steps // len(order))):
         order.set_epoch(epoch)
         batches += list(order)
-    return follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)
+    return net, follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)

@@ -72,7 +72,7 @@ class Setting:
         lr: Of SGD with momentum 0.9; it falls to 0 along half a cosine.
     """
 
-    maps: int = 16
+    maps: int = 8
     kernel_size: int = 5
     pool: int = 2
     epochs: int = 10
