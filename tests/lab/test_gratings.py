@@ -12,9 +12,11 @@ from multistage.lab.gratings import (
     amplitude,
     angle_between,
     circular_correlation,
+    correlation,
     frequencies,
     gratings,
     orientation,
+    resampled,
     responses,
 )
 
@@ -99,3 +101,16 @@ def test_orientations_are_never_further_apart_than_a_quarter_turn():
     degrees = torch.tensor([[10.0, 170.0], [0.0, 90.0], [179.0, 1.0], [30.0, 30.0]]) * math.pi / 180
     expected = torch.tensor([20.0, 90.0, 2.0, 0.0]) * math.pi / 180
     torch.testing.assert_close(angle_between(*degrees.T), expected, atol=1e-5, rtol=0)
+
+
+def test_the_bootstrap_covers_the_standard_error_of_a_correlation():
+    """Of 400 pairs that correlate by 0.6: Fisher's interval."""
+    random = torch.Generator().manual_seed(2)
+    a = torch.randn(400, generator=random)
+    b = 0.6 * a + 0.8 * torch.randn(400, generator=random)
+    low, high = resampled(correlation, a, b)
+    half = 1.96 / 397**0.5
+    z = math.atanh(correlation(a, b))
+    assert correlation(a, b) == pytest.approx(0.6, abs=0.08)
+    assert low == pytest.approx(math.tanh(z - half), abs=0.02)
+    assert high == pytest.approx(math.tanh(z + half), abs=0.02)

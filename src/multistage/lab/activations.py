@@ -90,16 +90,13 @@ def follow(
     return Course(torch.stack(losses), means, deviations, shifts, scales)
 
 
-def train_and_follow(config: Config, steps: int, stage: int = 0) -> tuple[MultiStageNet, Course]:
+def train_and_follow(config: Config, steps: int, stage: int = 0) -> Course:
     """The first steps of a run at its full rate, without a schedule, on the mini-batches that the run would take.
 
     Args:
         config: The run's configuration.
         steps: Mini-batches; epochs are gone through as long as there are steps left.
         stage: Whose output before pooling is watched, from 0.
-
-    Returns:
-        The network as it is then, in eval mode, and the course of its training.
 
     Raises:
         DataError: Missing, changed or unreadable data.
@@ -115,4 +112,4 @@ def train_and_follow(config: Config, steps: int, stage: int = 0) -> tuple[MultiS
     for epoch in range(-(-steps // len(order))):
         order.set_epoch(epoch)
         batches += list(order)
-    return net, follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)
+    return follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from multistage.randomness import generator
+
 SPECTRUM = 37
 """Frequencies along each axis: four times as many as a 9x9 filter has pixels; odd, so that none is its own alias."""
 
@@ -107,3 +109,26 @@ def circular_correlation(a: Tensor, b: Tensor) -> float:
 def angle_between(a: Tensor, b: Tensor) -> Tensor:
     """Smallest turn from one orientation to the other, radians from 0 to pi / 2."""
     return (a - b + math.pi / 2).remainder(math.pi).sub(math.pi / 2).abs()
+
+
+def resampled(
+    statistic: Callable[[Tensor, Tensor], float], a: Tensor, b: Tensor, times: int = 1000
+) -> tuple[float, float]:
+    """95 % interval of a statistic of pairs by the bootstrap: its percentiles over random choices of pairs.
+
+    Args:
+        statistic: Of two lists.
+        a: [n].
+        b: [n].
+        times: Choices, each of n pairs with replacement.
+    """
+    random = generator(0, "bootstrap")
+    choices = (torch.randint(len(a), (len(a),), generator=random) for _ in range(times))
+    values = torch.tensor([statistic(a[chosen], b[chosen]) for chosen in choices], dtype=torch.float64)
+    low, high = values.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return low, high
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson's, of two lists [n]."""
+    return float(torch.corrcoef(torch.stack([a.double(), b.double()]))[0, 1])

@@ -24,7 +24,7 @@ DIVERGED = 100.0
 def course(material: Material, model: str, rate: float, seed: int) -> Course:
     """The first `STEPS` of a training on digits, watched before the first stage's pooling."""
     typed = (f"model={model}", f"optimizer.lr={rate}", f"draw={seed}", f"seed={seed}")
-    return train_and_follow(material.config(*typed), STEPS)[1]
+    return train_and_follow(material.config(*typed), STEPS)
 
 
 def late_losses(material: Material, model: str, rate: float) -> list[float]:

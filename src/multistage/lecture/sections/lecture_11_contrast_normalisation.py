@@ -19,7 +19,7 @@ from multistage.lecture import drawing, trials
 from multistage.lecture.material import Material
 from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
 
-COUNT, WITH_MAPS, WITH_UNITS = 40, 12, 6
+COUNT, WITH_MAPS, WITH_UNITS = 40, 8, 6
 """Photographs of which one map, all maps, or single units are looked at."""
 
 WINDOW, SMALL = 9, 1e-3
@@ -27,25 +27,25 @@ CROP = 56
 
 TEXT = (
     "Contrast normalisation subtracts from each value its local mean and divides by its local deviation, but never by "
-    "less than a floor c. On {photographs} photographs of Caltech-101 (gray values from zero to one) under the "
-    "lecture's Gaussian window of 7x7: with c a small constant, the mean local deviation goes from {photo_before:.3f} to "
-    "{photo_small:.2f}, and the mean size of the local mean from {mean_before:.2f} to {mean_small:.2f}. So deviation one "
-    "and mean zero hold nearly, not exactly, because each value is centred by the mean around itself. With the paper's c, "
-    "the mean of sigma over the image, local deviation becomes {photo_paper:.2f} on average: {photo_above:.2f} where "
-    "sigma exceeds c, {photo_floor:.2f} on the {photo_share:.0f} of positions that sit on the floor. There c does what it "
-    "is for, noise in flat regions is not blown up; and there local deviation is not one. After a bank of {maps} random "
-    "filters and `R_abs`, with the paper's 9x9 window over all maps, deviation over all maps is {maps_after:.2f} "
-    "({maps_share:.0f} on the floor). Neighbours inhibit: the strongest unit of a map keeps {places:.2f} of its response "
-    "when the rest of its window in the same map is twice as active (less than before in {places_less:.0f} of "
-    "{units:,} units), and {others:.2f} when the other maps at its position are ({others_less:.0f}): maps compete. With N by "
-    "each map alone, other maps count for nothing, and the window more: {alone:.2f}. Scales become alike: the strength "
-    "of these maps varies over photographs by {spread_before:.2f} (standard deviation), after N by {spread_after:.2f}. "
-    "Better for learning? On digits, the loss after {steps} steps differs by {n_equal:+.2f} ± {n_equal_half:.2f} with N "
-    "at the usual rate of {rate:g}, and by {n_best:+.2f} ± {n_best_half:.2f} where each has its best rate; of {trainings} "
-    "trainings {n_lost} with N and {n_lost_without} without ended above chance. The lecture's formula sums over all maps "
-    "with weights that sum to one over the window alone. On one map that is the same; on {maps} maps it subtracts their "
-    "sum instead of their mean, so that {lecture_common:.1f} of the energy of its output is the same in all maps "
-    "(the paper's: {paper_common:.1f}), and the two correlate by {alike:.2f}. The paper's is meant."
+    "less than a floor c. On {photographs} photographs of Caltech-101 (gray values from zero to one), under the "
+    "lecture's Gaussian window of 7x7 and with c a small constant, local deviation goes from {photo_before:.3f} to "
+    "{photo_small:.2f}, and the size of the local mean from {mean_before:.2f} to {mean_small:.2f}: near one, and much "
+    "nearer to zero than it was, but neither exactly, because each value is centred by the mean around itself and not "
+    "by that of the window it is in. With the paper's c, the mean of sigma over the image, local deviation is "
+    "{photo_above:.2f} where sigma exceeds c and {photo_floor:.2f} on the {photo_share:.0f} of positions that sit on "
+    "the floor: noise in flat regions is not blown up to one, which is what c is for. After {maps} random filters and "
+    "`R_abs`, with the paper's 9x9 window over all maps, it is {maps_after:.2f} ({maps_share:.0f} on the floor) around a "
+    "mean of size {maps_mean:.2f}. Neighbours inhibit: the strongest unit of a map keeps {places:.2f} of its response "
+    "when its window in the same map is twice as active, and {others:.2f} when the other maps at its position are; "
+    "{places_less:,} and {others_less:,} of {units:,} such units respond less. So maps do compete, and more than places: "
+    "only with N by each map alone does the window count for much, {alone:.2f}. Scales become alike: the strength of all "
+    "maps varies over photographs by {spread_before:.2f} before N and {spread_after:.2f} after it (standard deviation). "
+    "Better for learning? On digits the loss after {steps} steps differs, with N minus without, by {n_equal:+.2f} ± "
+    "{n_equal_half:.2f} at the usual rate of {rate:g}, and by {n_best:+.2f} ± {n_best_half:.2f} where each has its best "
+    "rate. The lecture's formula sums over all maps with weights that sum to one over the window alone. On one map that "
+    "is the paper's; on {maps} maps it subtracts their sum where the paper subtracts their mean: {lecture_common:.1f} of "
+    "the energy of what comes out is the same in all maps (the paper's: {paper_common:.1f}), and outputs correlate by "
+    "{alike:.2f}. This repository takes the paper's."
 )
 
 
@@ -125,7 +125,7 @@ def _maps(material: Material, images: Tensor) -> Tensor:
 
 def _all_maps(maps: Tensor) -> dict[str, Measured]:
     paper, lecture = local_contrast_norm(maps.double(), WINDOW), lecture_contrast_norm(maps, WINDOW, SMALL)
-    _, deviation = local_statistics(_inside(paper, WINDOW), WINDOW, across_maps=True)
+    mean, deviation = local_statistics(_inside(paper, WINDOW), WINDOW, across_maps=True)
     alike = [
         torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()
         for a, b in zip(paper, lecture, strict=True)
@@ -134,6 +134,7 @@ def _all_maps(maps: Tensor) -> dict[str, Measured]:
     return {
         "maps": Measured(maps.shape[1], "maps of random filters and R_abs, Caltech-101"),
         "maps_after": mean_of(_by_image(deviation), "local deviation over all maps after N, window 9x9"),
+        "maps_mean": mean_of(_by_image(mean.abs()), "size of the local mean over all maps after N, window 9x9"),
         "maps_share": mean_of(floor, "positions on the floor, 64 maps, window 9x9", "%"),
         "lecture_common": mean_of(
             (100 * common_share(lecture)).tolist(), "energy common to all maps, lecture's N", "%"
@@ -161,7 +162,9 @@ def _units(ratios: dict[str, Tensor]) -> dict[str, Measured]:
         "others": "with the other maps at its position twice as active",
         "alone": "with its window twice as active, N by each map alone",
     }
-    measured = {"units": Measured(len(ratios["places"]), "units, the strongest of each map, 6 photographs")}
+    measured = {
+        "units": Measured(len(ratios["places"]), f"units, the strongest of each map on {WITH_UNITS} photographs")
+    }
     for name, ratio in ratios.items():
         measured[name] = mean_of(ratio.tolist(), f"what a unit keeps of its response {words[name]}")
         measured[f"{name}_less"] = Measured(int((ratio < 1).sum()), f"units that respond less {words[name]}")
@@ -230,7 +233,7 @@ def _deviations(found: dict[str, tuple[Tensor, Tensor]]) -> Picture:
         ax.legend()
         caption = (
             "Local deviation at all positions of {photographs} photographs, before N and after it. What is on the floor "
-            "makes the left part of the last curve; before N nearly all lie left of the first tick, and the curve is cut off."
+            "makes the left part of the last curve; the first is cut off above."
         )
         return Picture("lecture-11-deviation", drawing.png(drawn), caption)
 

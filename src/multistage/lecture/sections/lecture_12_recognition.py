@@ -36,6 +36,13 @@ def section(material: Material) -> Section:
     settled = [change for change in changes if change.difference.interval]
     better = sum(change.difference.interval[0] > 0 for change in settled if change.difference.interval)
     worse = sum(change.difference.interval[1] < 0 for change in settled if change.difference.interval)
+    gains = {
+        (respect, data): [
+            c.difference.mean for c in changes if c.respect == respect and c.before.config["data"] == data
+        ]
+        for respect in OPERATIONS
+        for data in ("caltech101", "digits")
+    }
     digits = [
         cell.mean for change in changes for cell in (change.before, change.after) if cell.config["data"] == "digits"
     ]
