@@ -43,8 +43,8 @@ def compared(material: Material, without: str, with_it: str, name: str, what: st
         what: The operation, in words.
 
     Returns:
-        ``<name>_equal``, the paired difference of the losses at the middle rate; ``<name>_best``, the same with each
-        preset at the rate that was best for it; ``<name>_lost`` and ``<name>_lost_without``, for how many of all
+        ``<name>_slow`` and ``<name>_equal``, the paired differences of the losses at the smallest and at the middle
+        rate; ``<name>_best``, the same with each preset at the rate that was best for it; ``<name>_lost`` and ``<name>_lost_without``, for how many of all
         rates and seeds training ended above chance.
     """
     losses = {model: {rate: late_losses(material, model, rate) for rate in RATES} for model in (without, with_it)}
@@ -55,13 +55,16 @@ def compared(material: Material, without: str, with_it: str, name: str, what: st
         model: sum(loss > CHANCE for each in by_rate.values() for loss in each) for model, by_rate in losses.items()
     }
     loss = f"of the loss after {STEPS} steps on digits, with {what} minus without ({with_it}, {without})"
+    slow = minus(losses[with_it][RATES[0]], losses[without][RATES[0]])
+    at_slow = mean_of(slow, f"paired difference {loss}, rate {RATES[0]}", "nats")
     at_equal = mean_of(equal, f"paired difference {loss}, rate {RATES[1]}", "nats")
     at_best = mean_of(own, f"paired difference {loss}, each at its best rate", "nats")
     return {
+        f"{name}_slow": at_slow,
+        f"{name}_slow_half": half_width(at_slow),
         f"{name}_equal": at_equal,
         f"{name}_equal_half": half_width(at_equal),
         f"{name}_best": at_best,
-        f"{name}_best_half": half_width(at_best),
         f"{name}_lost": Measured(lost[with_it], f"trainings that ended above chance, {with_it}"),
         f"{name}_lost_without": Measured(lost[without], f"trainings that ended above chance, {without}"),
     }
@@ -83,6 +86,7 @@ def settings() -> dict[str, Measured]:
     return {
         "steps": Measured(STEPS, "training steps"),
         "seeds": Measured(SEEDS, "seeds, each with its own draw of training images"),
+        "slow_rate": Measured(RATES[0], "smallest learning rate tried"),
         "rate": Measured(RATES[1], "learning rate of the published runs on digits"),
         "trainings": Measured(SEEDS * len(RATES), "trainings of each preset: rates times seeds"),
     }
@@ -102,6 +106,9 @@ def curves(material: Material, models: dict[str, str], name: str) -> Picture:
                 losses = sum(course(material, model, rate, seed).losses for seed in range(SEEDS)) / SEEDS
                 smooth = losses.unfold(0, 5, 1).mean(1)
                 ax.plot(range(3, STEPS - 1), smooth.clamp(max=6), style, label=label)
+            lost = [label for model, label in models.items() if max(late_losses(material, model, rate)) > CHANCE]
+            if lost:
+                ax.text(STEPS / 2, 3.8, "\n".join(["diverged:", *lost]), ha="center", va="top")
             ax.axhline(CHANCE, color="#555555", linewidth=1)
             ax.set_title(f"rate {rate:g}")
             ax.set_ylim(0, 4)
@@ -111,6 +118,6 @@ def curves(material: Material, models: dict[str, str], name: str) -> Picture:
         drawn.legend(handles, labels, loc="outside lower center", ncols=2)
         caption = (
             "Loss of the mini-batch, mean over {seeds} seeds and over five neighbouring steps; the gray line is "
-            "chance. A curve that leaves the panel has diverged."
+            "chance. Diverged is what ends above it, with any seed."
         )
         return Picture(name, drawing.png(drawn), caption)

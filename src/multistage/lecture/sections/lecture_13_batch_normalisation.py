@@ -22,10 +22,10 @@ TEXT = (
     "little in so few steps: scales end between {scale_low:.2f} and {scale_high:.2f}, shifts between {shift_low:+.2f} and "
     "{shift_high:+.2f}. Without it, means of the same units end between {plain_low:.2f} and {plain_high:.2f}, and on the "
     "way the mean of a unit moves by {plain_drift:.2f} of its deviation, with it by {norm_drift:.2f}. Does it help "
-    "training? With rectification: the loss after {steps} steps differs, with minus without, by {abs_equal:+.2f} ± "
-    "{abs_equal_half:.2f} at the usual rate of {rate:g} and by {abs_best:+.2f} ± {abs_best_half:.2f} where each has its "
-    "best rate. Without rectification, where means are near zero anyway (`avgpool`, `batchnorm_avgpool`): "
-    "{signed_equal:+.2f} ± {signed_equal_half:.2f} and {signed_best:+.2f} ± {signed_best_half:.2f}. Of {trainings} "
+    "training? With rectification: the loss after {steps} steps differs, with minus without, by {abs_slow:+.2f} ± "
+    "{abs_slow_half:.2f} at a rate of {slow_rate:g} and by {abs_equal:+.2f} ± {abs_equal_half:.2f} at the usual {rate:g}. "
+    "Without rectification, where means are near zero anyway (`avgpool`, `batchnorm_avgpool`): {signed_slow:+.2f} ± "
+    "{signed_slow_half:.2f} and {signed_equal:+.2f} ± {signed_equal_half:.2f}. Of {trainings} "
     "trainings each, at three rates, {abs_lost} with it and {abs_lost_without} without ended above chance in the first "
     "pair, {signed_lost} and {signed_lost_without} in the second. In published runs on digits that were trained to the "
     "end, batch normalisation after `R_abs` changes test accuracy by {published:+.2f} ± {published_half:.2f}."
@@ -42,7 +42,7 @@ def section(material: Material) -> Section:
     published = _published(material)
     return Section(
         claim="lecture-13",
-        title="Batch normalisation: zero mean, unit variance, and training that goes faster",
+        title="Batch normalisation: zero mean, unit variance, and what that does for training",
         text=TEXT,
         measured={
             "mean_error": Measured(float(means.abs().max()), "largest mean of a unit in any mini-batch, standardised"),

@@ -41,8 +41,8 @@ TEXT = (
     "({n_frequency_low:.2f} to {n_frequency_high:.2f}). With tanh and images of unit deviation, they correlate by "
     "{strong_orientation:.2f} and {strong_frequency:.2f}. What the ascent finds from one random start is a local "
     "optimum: its own strongest frequency agrees with the spectral peak less, by {climb_orientation:.2f} and "
-    "{climb_frequency:.2f}. So a random unit is selective because of its filter's spectrum, nearly as predicted, and N "
-    "moves some units to a frequency at which fewer others respond."
+    "{climb_frequency:.2f}. So a random unit is selective because its filter's spectrum has a peak, as predicted, and N, "
+    "under which maps compete, moves some units elsewhere."
 )
 
 
