@@ -242,14 +242,26 @@ def load(folder: Path | str) -> "MultiStageNet":
     Raises:
         MultistageError: Not a finished run, or one whose files do not belong together.
     """
-    from multistage import network, readout
-
     record = read(Path(folder))
     if record is None:
         raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
+    return restore(Path(folder) / WEIGHTS, record)
+
+
+def restore(path: Path, record: Record) -> "MultiStageNet":
+    """The trained network of a record, in eval mode, with its `class_names`.
+
+    Args:
+        path: The run's weights, wherever they lie.
+        record: The run's record.
+
+    Raises:
+        MultistageError: Weights that are missing, or not the record's.
+    """
+    from multistage import network, readout
+
     names = tuple(entry["name"] for entry in record["per_class"])
     net = network.from_config(record["config"], len(names))
-    path = Path(folder) / WEIGHTS
     try:
         state = weights(path, record)
         net.classifier = readout.restore(record["config"], net.classifier, state)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from browser.colour import contrast, luminance
 from report import invented
 
 from multistage.report import page
@@ -13,20 +14,6 @@ from multistage.report.records import command, from_file
 pytestmark = pytest.mark.browser
 
 RESULTS = Path(__file__).parents[2] / "results"
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-default-browser-check"),
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'multistage[dev]'")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +29,6 @@ def rich(tmp_path_factory):
 @pytest.fixture(params=["committed", "invented"])
 def file(request):
     return RESULTS / "index.html" if request.param == "committed" else request.getfixturevalue("rich")
-
-
-@pytest.fixture
-def look(browser):
-    """Open a page; what it asked for and complained of is checked at the end."""
-    contexts, requests, complaints = [], [], []
-
-    def open_(file, fragment="", width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.goto(file.as_uri() + fragment)
-        return tab
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith("data:") and ".html" not in url] == []
-    assert len([url for url in requests if ".html" in url]) == len(contexts)
 
 
 def models(table):
@@ -220,20 +184,12 @@ def test_words_can_be_told_from_their_background(look, rich, scheme):
         }"""
     )
 
-    def luminance(colour):
-        linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
-        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    def contrast(one, other):
-        low, high = sorted((luminance(colours[one]), luminance(colours[other])))
-        return (high + 0.05) / (low + 0.05)
-
     assert (luminance(colours["paper"]) < 0.05) == (scheme == "dark")
     for background in ("paper", "raised"):
         for name in ("ink", "quiet", "link", "good", "near", "bad"):
-            assert contrast(name, background) >= 4.5, (name, background)
+            assert contrast(colours[name], colours[background]) >= 4.5, (name, background)
         for name in ("s0", "s1", "s2", "s3"):
-            assert contrast(name, background) >= 3, (name, background)
+            assert contrast(colours[name], colours[background]) >= 3, (name, background)
 
 
 def test_everything_can_be_reached_by_keyboard(look, rich):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from report import invented
 from safetensors.torch import load_file
 
@@ -31,6 +32,45 @@ def test_published_filters_are_those_of_the_seed_and_of_the_weights(finished, tm
     names, counts = artifacts.confusion(tmp_path / "results", record)
     assert names == ["a, b", "c"]
     assert counts.tolist() == [[3, 1], [0, 4]]
+
+
+def test_weights_are_published_where_they_are_wanted_and_give_the_network_again(finished, tmp_path):
+    folder, record = finished
+    artifacts.publish(folder, tmp_path / "elsewhere")
+    assert artifacts.network(tmp_path / "elsewhere", record) is None
+    wanted = tmp_path / artifacts.WITH_WEIGHTS[0]
+    artifacts.publish(folder, wanted)
+    net, trained = artifacts.network(wanted, record), runs.load(folder)
+    assert not net.training
+    assert net.class_names == trained.class_names
+    state = net.state_dict()
+    assert state.keys() == trained.state_dict().keys()
+    assert all(torch.equal(value, state[name]) for name, value in trained.state_dict().items())
+
+
+def test_weights_that_are_not_the_records_are_refused_when_published_and_when_used(finished, tmp_path, flip_byte):
+    folder, record = finished
+    wanted = tmp_path / artifacts.WITH_WEIGHTS[0]
+    flip_byte(artifacts.publish(folder, wanted) / runs.WEIGHTS)
+    with pytest.raises(MultistageError, match="its checksum is not the record's"):
+        artifacts.network(wanted, record)
+    flip_byte(folder / runs.WEIGHTS)
+    with pytest.raises(MultistageError, match="its checksum is not the record's"):
+        artifacts.publish(folder, wanted)
+
+
+def test_of_results_with_weights_every_run_is_kept(finished, tmp_path):
+    folder, record = finished
+    other = record | {"run": record["run"] + "-lr-9"}
+    better = {"metrics": record["metrics"] | {"test_mean_class_accuracy": 2.0}}
+    root = folder.parents[len(path(record).split("/")) - 1]
+    for name in ("ablation", *artifacts.WITH_WEIGHTS):
+        target = tmp_path / name
+        (artifacts.folder(target, other)).mkdir(parents=True)  # a better run, published before, which is not there now
+        artifacts.publish_best(root, target, [record, other | better])
+        kept = {entry.name for entry in (target / "artifacts").iterdir()}
+        everything = {artifacts.folder(target, each).name for each in (record, other)}
+        assert kept == (everything if name in artifacts.WITH_WEIGHTS else {artifacts.folder(target, other).name})
 
 
 def test_what_is_too_large_is_left_out_and_named(finished, tmp_path, monkeypatch, caplog):

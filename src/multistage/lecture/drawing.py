@@ -4,6 +4,7 @@ The same numbers give the same bytes: nothing in a file says when or with what i
 """
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "legend.handlelength": 2.6,
     "grid.color": "#dddddd",
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
@@ -73,6 +75,11 @@ def png(drawn: "Figure", colours: int = 128) -> bytes:
     return out.getvalue()
 
 
+def formula(name: str) -> str:
+    """The paper's name of a stage as it is set: ``F-R_abs-P_A`` with abs and A as indices."""
+    return re.sub(r"([A-Z])_(\w+)", r"\1$_{\\mathrm{\2}}$", name)
+
+
 def gray(axes: "Axes", values: Tensor, title: str = "", limit: float | None = None, low: float | None = None) -> None:
     """Show one map [height, width] in shades of gray.
 
@@ -84,7 +91,7 @@ def gray(axes: "Axes", values: Tensor, title: str = "", limit: float | None = No
         low: Shown black; -limit if None.
     """
     limit = float(values.abs().max()) or 1.0 if limit is None else limit
-    axes.imshow(values, cmap="gray", vmin=-limit if low is None else low, vmax=limit, interpolation="nearest")
+    axes.imshow(values.numpy(), cmap="gray", vmin=-limit if low is None else low, vmax=limit, interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from multistage import composition, data, network, runs
+from multistage import composition, data, network
 from multistage.config import Config
 from multistage.data import Dataset, Split, caltech101
 from multistage.data.images import read_rgb, resize, to_gray
@@ -110,28 +110,18 @@ class Material:
         """The published MNIST network of a preset, trained, in eval mode.
 
         Raises:
-            MultistageError: It is not published, or its weights are missing or damaged; says what to run.
+            MultistageError: It is not published, or its weights are missing (says what to run), or not its own.
         """
         record = self._record(model)
-        net = self._fresh(record)
-        file = artifacts.folder(self.explorer, record) / runs.WEIGHTS
-        try:
-            net.load_state_dict(runs.weights(file, record))
-        except OSError as error:
-            raise MultistageError(f"{file} cannot be read ({error.strerror}); {self._advice()}") from None
-        except ValueError as error:
-            raise MultistageError(f"{file} is damaged ({error}); {self._advice()}") from None
-        return net
+        net = artifacts.network(self.explorer, record)
+        if net is None:
+            raise MultistageError(f"{self.explorer} has no weights of model={model}; {self._advice()}")
+        return net.requires_grad_(False)
 
     def _untrained(self, model: str) -> MultiStageNet:
         """The same network with the random filters and weights that its training began with, in eval mode."""
-        return self._fresh(self._record(model))
-
-    def _fresh(self, record: Record) -> MultiStageNet:
-        names = tuple(entry["name"] for entry in record["per_class"])
-        net = network.from_config(record["config"], len(names)).eval()
-        net.class_names = names
-        return net.requires_grad_(False)
+        record = self._record(model)
+        return network.from_config(record["config"], len(record["per_class"])).eval().requires_grad_(False)
 
     def _filters(self, data: str, filters: str, refine: bool) -> Filters:
         """First-stage filters of a published run.

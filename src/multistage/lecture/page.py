@@ -99,8 +99,18 @@ def _section(section: Section) -> str:
 
 
 def _prose(section: Section, text: str) -> str:
-    """A text with its figures, and what stands between backticks as code."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(section.fill(text)))
+    """A text with its figures, what stands between backticks as code, and powers of ten as such."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", _powers(escape(section.fill(text))))
+
+
+def _powers(text: str) -> str:
+    """``7e-16`` as 7 times ten to the power of -16."""
+    sign = {"-": "\N{MINUS SIGN}", "+": ""}
+    return re.sub(
+        r"(?<![\w.])(\d(?:\.\d+)?)e([+-])0*(\d+)\b",
+        lambda number: f"{number[1]}\N{MIDDLE DOT}10<sup>{sign[number[2]]}{number[3]}</sup>",
+        text,
+    )
 
 
 def _picture(section: Section, picture: Picture) -> str:
@@ -136,7 +146,7 @@ def _table(section: Section, table: Table) -> str:
 
 def _figures(section: Section) -> str:
     entries = "".join(
-        f"<dt>{name} = {with_interval(measured)}</dt><dd>{escape(measured.what)}</dd>"
+        f"<dt>{name} = {_powers(with_interval(measured))}</dt><dd>{escape(measured.what)}</dd>"
         for name, measured in section.measured.items()
     )
     return f"<details><summary>All figures of this section</summary><dl>{entries}</dl></details>" if entries else ""
@@ -144,8 +154,7 @@ def _figures(section: Section) -> str:
 
 def with_interval(measured: Measured, form: str = ".3g") -> str:
     """A figure with half of its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
-    if isinstance(measured.value, int):
-        form = ","
+    form = "," if isinstance(measured.value, int) else form
     half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {_half(measured.interval):.1g}"
     unit = f" {measured.unit}" if measured.unit else ""
     return f"{measured.value:{form}}{half}{unit}" + (f" (n = {measured.n:,})" if measured.n > 1 else "")

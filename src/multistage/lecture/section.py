@@ -9,7 +9,7 @@ from multistage.report.cells import t_interval
 
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
 
-DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-\d+\b")
+DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
 Caltech-101."""
 

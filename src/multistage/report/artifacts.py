@@ -1,9 +1,10 @@
-"""What the page shows beyond numbers: confusions and first-stage filters of the best runs, kept beside their records.
+"""What pages show beyond numbers: confusions, first-stage filters and trained weights, kept beside their records.
 
-    results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors
+    results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors   weights.safetensors
 
 Published are, for each data set, the best run and the best refined one. Best means the highest test accuracy, chosen
-afterwards: these runs illustrate, tables and statistics are made of all runs.
+afterwards: these runs illustrate, tables and statistics are made of all runs. Of the results named in `WITH_WEIGHTS`
+every run is published, with its weights.
 """
 
 import csv
@@ -11,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError
@@ -21,12 +23,18 @@ from multistage.errors import MultistageError
 from multistage.report.records import path
 from multistage.runs import Record
 
+if TYPE_CHECKING:
+    from multistage.network import MultiStageNet
+
 log = logging.getLogger(__name__)
 
 ARTIFACTS = "artifacts"
 
 LIMIT = 300_000
 """Bytes; a larger file is not published."""
+
+WITH_WEIGHTS = ("explorer",)
+"""Results of small models that other pages show at work: the artifacts of all their runs, with weights."""
 
 
 def folder(target: Path, record: Record) -> Path:
@@ -56,10 +64,10 @@ def illustrated(records: Sequence[Record]) -> list[Record]:
 
 
 def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> list[Path]:
-    """Keep the artifacts of an experiment's best runs, and no others.
+    """Keep the artifacts of an experiment's best runs (of all, if they are published with weights), and no others.
 
     Args:
-        run_folders: ``runs/<name>``; of best runs that are not there, what was published before is kept.
+        run_folders: ``runs/<name>``; of runs that are not there, what was published before is kept.
         target: ``results/<name>``.
         records: All that are published.
 
@@ -67,9 +75,9 @@ def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> 
         The artifact folders that were written.
 
     Raises:
-        MultistageError: Filters of a run that are missing or damaged.
+        MultistageError: Filters or weights of a run that are missing or damaged.
     """
-    chosen = illustrated(records)
+    chosen = records if target.name in WITH_WEIGHTS else illustrated(records)
     here = [run_folders / path(record) for record in chosen]
     written = [publish(run_folder, target) for run_folder in here if (run_folder / runs.RESULT).exists()]
     for old in set((target / ARTIFACTS).glob("*")) - {folder(target, record) for record in chosen}:
@@ -78,14 +86,14 @@ def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> 
 
 
 def publish(run_folder: Path, target: Path) -> Path:
-    """Copy a finished run's confusions, and its first-stage kernels before and after training.
+    """Copy a finished run's confusions, its first-stage kernels before and after training, and perhaps its weights.
 
     Args:
         run_folder: The run's folder.
         target: ``results/<name>``.
 
     Raises:
-        MultistageError: Not a finished run, or filters that are missing or damaged.
+        MultistageError: Not a finished run, or filters or weights that are missing or damaged.
     """
     record = runs.read(run_folder)
     if record is None:
@@ -101,6 +109,9 @@ def publish(run_folder: Path, target: Path) -> Path:
         except (OSError, SafetensorError) as error:
             raise MultistageError(f"{source} is missing or damaged ({error})") from None
         shutil.copyfile(source, kept / runs.FILTERS)
+    if target.name in WITH_WEIGHTS:
+        runs.restore(run_folder / runs.WEIGHTS, record)  # refuses weights that are not this record's
+        shutil.copyfile(run_folder / runs.WEIGHTS, kept / runs.WEIGHTS)
     for file in sorted(kept.iterdir()):
         if file.stat().st_size > LIMIT:
             log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)
@@ -125,3 +136,13 @@ def confusion(target: Path, record: Record) -> tuple[list[str], np.ndarray] | No
     with file.open(encoding="utf-8", newline="") as lines:
         header, *rows = csv.reader(lines)
     return header[1:], np.array([[int(count) for count in row[1:]] for row in rows])
+
+
+def network(target: Path, record: Record) -> "MultiStageNet | None":
+    """The trained network in eval mode, with its `class_names`, if its weights are published.
+
+    Raises:
+        MultistageError: Weights that are not the record's.
+    """
+    file = folder(target, record) / runs.WEIGHTS
+    return runs.restore(file, record) if file.exists() else None

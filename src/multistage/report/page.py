@@ -13,7 +13,7 @@ from string import Template
 
 from multistage import durable
 from multistage.report import captions, curve, figures, layout, pictures
-from multistage.report.artifacts import best, confusion, filters
+from multistage.report.artifacts import WITH_WEIGHTS, best, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
 from multistage.report.records import command, from_file, path
@@ -80,6 +80,22 @@ def document(results: Path) -> str:
     )
 
 
+def places_of(folder: Path, table: layout.Table) -> list[Place]:
+    """Where on the page each cell of a table stands.
+
+    Args:
+        folder: ``results/<name>``.
+        table: One of its tables.
+    """
+    return [
+        Place(cell, row, number, protocol, _id(folder.name, table.title, protocol, row))
+        for number, protocol in enumerate(table.protocols)
+        for architecture in table.architectures
+        if (cell := table.cells.get((protocol, architecture)))
+        for row in [architecture if table.against_labels else str(cell.config["model"])]
+    ]
+
+
 def _contents(blocks: Mapping[Path, Sequence[layout.Table]]) -> str:
     links = (
         f'<li><a href="#{_id(folder.name, table.title)}">{escape(folder.name)}: '
@@ -97,26 +113,20 @@ def _id(*parts: str) -> str:
 def _experiment(folder: Path, records: Sequence[Record], tables: Sequence[layout.Table]) -> str:
     digest = hashlib.sha256((folder / "records.jsonl").read_bytes()).hexdigest()
     parts = "\n".join(_block(folder, table) for table in tables)
+    at_work = f' <a href="{folder.name}.html">These networks at work.</a>' if folder.name in WITH_WEIGHTS else ""
     return (
         f'<section id="{_id(folder.name)}"><h2>{escape(folder.name)}</h2><p class="facts">{captions.facts(records)} '
-        f"SHA-256 of its records: <code>{digest[:16]}</code>.</p>\n{parts}</section>"
+        f"SHA-256 of its records: <code>{digest[:16]}</code>.{at_work}</p>\n{parts}</section>"
     )
 
 
 def _block(folder: Path, table: layout.Table) -> str:
     """One data set, or one number of stages: its table and its figures, best model first."""
     block = _id(folder.name, table.title)
-    places = [
-        Place(cell, row, number, protocol, _id(block, protocol, row))
-        for number, protocol in enumerate(table.protocols)
-        for architecture in table.architectures
-        if (cell := table.cells.get((protocol, architecture)))
-        for row in [architecture if table.against_labels else str(cell.config["model"])]
-    ]
-    ranked = sorted(places, key=lambda place: (place.series, -place.cell.mean))
+    ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
     used = dict.fromkeys(place.row for place in ranked)
     rows = [size for size in table.architectures if size in used] if table.against_labels else list(used)
-    places = sorted(places, key=lambda place: (rows.index(place.row), place.series))
+    places = sorted(ranked, key=lambda place: (rows.index(place.row), place.series))
     found = [place.cell for place in places]
     series = table.protocols
     parts = [_figure(captions.table(found, table.as_in_paper or table.against_labels), _table(table, places, rows))]

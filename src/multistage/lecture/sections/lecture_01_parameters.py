@@ -15,14 +15,14 @@ CLASSES = 102
 TEXT = (
     "An image of 200x200 pixels and a layer of as many units: fully connected it has {full:,} weights (the lecture's "
     "“about two billion” is this number rounded up), with local fields of 10x10 pixels {local:,}, and with one "
-    "hundred filters of 10x10 that are shared by all positions {shared:,}. This is arithmetic; how it carries over to "
-    "the networks of this repository was counted by building each of the {presets} presets of `conf/model` for "
-    "Caltech-101 and walking through its layers. The two filter banks of the paper's network have {filters:,} parameters "
-    "between them, gains included, while the linear classifier behind them has {classifier:,}. Without sharing, the first "
-    "bank alone would need {unshared:,}; fully connected, {unlocal:.2e}. Presets do not differ in this: all have "
-    "{parameters:,} parameters but those with batch normalisation, which adds {batchnorm:,}. Multiply-adds are another "
-    "matter: sharing saves memory, not arithmetic, and the two banks do {bank_share:.0f} of all {multiply_adds:.2e} "
-    "multiply-adds that an image takes."
+    "hundred filters of 10x10 that all positions share {shared:,}. This is arithmetic. How it carries over to the "
+    "networks of this repository was counted by building each of the {presets} presets of `conf/model` for "
+    "Caltech-101 and walking through its layers. Both filter banks of the paper's network together have {filters:,} "
+    "parameters, gains included; the linear classifier behind them has {classifier:,}. Without sharing, the first "
+    "bank alone would need {unshared:,} weights, fully connected {unlocal:,}. Presets hardly differ: {same} have "
+    "{parameters:,} parameters, the others {batchnorm:,} more, the scales and shifts of batch normalisation. "
+    "Multiply-adds are another matter: sharing saves memory, not arithmetic, and both banks together do "
+    "{bank_share:.0f} of the {multiply_adds:,} multiply-adds that an image takes."
 )
 
 
@@ -86,8 +86,7 @@ def _picture(layers: list[LayerCount]) -> Picture:
             ax.barh([layer.name.replace("_", " ") for layer in shown], values, color=drawing.COLOURS[0])
             ax.set_xscale("log")
             ax.set_xlim(1e3, 1e9)
-            ax.set_xticks([1e3, 1e6, 1e9], ["thousand", "million", "billion"])
-            ax.tick_params(axis="x", labelsize=8)
+            ax.set_xticks([1e3, 1e6, 1e9], ["$10^3$", "$10^6$", "$10^9$"])
             ax.grid(axis="y", visible=False)
             ax.set_xlabel(label)
         axes[0, 0].invert_yaxis()

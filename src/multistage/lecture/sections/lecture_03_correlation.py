@@ -15,17 +15,17 @@ DIGIT_DISTANCES = tuple(d for d in DISTANCES if d <= 20)
 RADII = (1, 2, 3, 4)
 
 TEXT = (
-    "How alike are two pixels, by their distance? Pearson's correlation was taken over all pairs in a row or a column, "
-    "image by image: of {images} photographs of Caltech-101 in gray values, of the same images after the paper's local "
-    "normalisation, and of {digits} digits of MNIST. Neighbours in photographs agree almost perfectly, {photo_near:.3f}; at "
-    "ten pixels it is {photo_ten:.2f}, and even at forty, a third of the image, {photo_forty:.2f}: correlation falls "
-    "with distance, but in raw photographs it is not local, mostly because of slow changes of light. Local "
-    "normalisation takes these away: correlation is {normalised_near:.2f} between neighbours, {normalised_four:.2f} at four "
-    "pixels and {normalised_ten:.2f} at ten; that of digits is {digit_four:.2f} at four and {digit_ten:.2f} at ten. With its "
-    "pixels shuffled, a photograph shows {shuffled:.3f} between neighbours, as it should. What is local even in raw "
-    "photographs is what pixels say about each other: by least squares, the eight nearest neighbours explain "
-    "{photo_one:.1f} of a pixel's variance, and all eighty within four pixels no more than {photo_all:.1f} "
-    "(normalised images: {normalised_one:.1f} and {normalised_all:.1f}). That is the case for small filters."
+    "How alike are two pixels, by their distance? Pearson's correlation was taken over all pairs in a row or a "
+    "column, image by image: of {images} photographs of Caltech-101 in gray values, of the same images after the "
+    "paper's local normalisation, and of {digits} digits of MNIST. Neighbours in photographs correlate by "
+    "{photo_near:.2f}, pixels ten apart by {photo_ten:.2f}, forty apart, a third of the image, by {photo_forty:.2f}: "
+    "correlation falls with distance, but slowly, and raw photographs are local only beside their own size. Local "
+    "normalisation, which takes slow changes of light and shade away, leaves {normalised_near:.2f} between neighbours "
+    "and {normalised_four:.2f} at four pixels; digits have {digit_four:.2f} at four and {digit_ten:.2f} at ten. With "
+    "its pixels shuffled, a photograph shows {shuffled:.3f} between neighbours, as it should. Local in all of them is "
+    "what pixels say about each other: by least squares the eight nearest neighbours explain {photo_one:.1f} of a "
+    "photograph's variance, all eighty within four pixels {photo_all:.1f} (locally normalised: {normalised_one:.1f} "
+    "and {normalised_all:.1f}). That is the case for small filters."
 )
 
 

@@ -1,0 +1,39 @@
+"""Make the feature explorer again, from published records, weights and digits.
+
+python scripts/explorer.py              results/explorer.html, from results/explorer
+python scripts/explorer.py --digits     first take its digits from MNIST again: results/explorer/digits.png
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from multistage import composition, data, durable
+from multistage.errors import MultistageError
+from multistage.report.explorer import digits, page
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Read the command line and write; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--digits", action="store_true", help="take the digits from MNIST's test set again")
+    options = parser.parse_args(arguments)
+    try:
+        if options.digits:
+            file = root / "results" / page.NAME / page.DIGITS
+            mnist = data.load(composition.plan(["data=mnist"]).config)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            durable.write(file, digits.to_png(digits.choose(mnist)))
+            print(file)
+        if (written := page.write(root / "results")) is not None:
+            print(written)
+    except (MultistageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

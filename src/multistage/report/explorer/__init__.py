@@ -1,0 +1,6 @@
+"""results/explorer.html: every preset's forward pass in the browser, on real digits and on the visitor's own.
+
+It belongs to the report: a page made of committed records and artifacts, here the weights of ``results/explorer``.
+`explorer.html`, `explorer.css` and the scripts are put together by `page`; `network.js` is the forward pass, without
+the page around it.
+"""

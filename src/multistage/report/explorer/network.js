@@ -1,0 +1,162 @@
+// The forward pass, in double precision, one function a layer. The reference is multistage.layers; tests compare all steps.
+//
+// Maps are {data: Float64Array, maps, height, width}, in the order map, row, column.
+
+const FLOAT32_EPSILON = 2 ** -23;
+
+// Each image by itself to mean 0 and deviation 1, a flat one to 0: multistage.data.dataset.standardise.
+function standardise(pixels, side) {
+  const n = pixels.length;
+  const mean = pixels.reduce((sum, value) => sum + value, 0) / n;
+  const variance = pixels.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n;
+  const deviation = Math.sqrt(variance) || 1;
+  return { data: Float64Array.from(pixels, (value) => (value - mean) / deviation), maps: 1, height: side, width: side };
+}
+
+function empty(maps, height, width) {
+  return { data: new Float64Array(maps * height * width), maps, height, width };
+}
+
+const LAYERS = {
+  // F_CSG: y_j = g_j tanh(sum_i k_ij * x_i). A true convolution: the kernel is read from its end while x is read forwards.
+  filter_bank(x, { kernels, gain, size, maps, connections }) {
+    const y = empty(maps, x.height - size + 1, x.width - size + 1);
+    const plane = y.height * y.width;
+    const taps = size * size;
+    connections.forEach((inputs, j) => {
+      const sums = y.data.subarray(j * plane, (j + 1) * plane);
+      inputs.forEach((input, f) => {
+        const first = (j * inputs.length + f) * taps;
+        for (let tap = 0; tap < taps; tap++) {
+          const weight = kernels[first + taps - 1 - tap];
+          const [down, right] = [Math.floor(tap / size), tap % size];
+          for (let row = 0; row < y.height; row++) {
+            const from = (input * x.height + row + down) * x.width + right;
+            const to = row * y.width;
+            for (let column = 0; column < y.width; column++) sums[to + column] += weight * x.data[from + column];
+          }
+        }
+      });
+      for (let i = 0; i < plane; i++) sums[i] = gain[j] * Math.tanh(sums[i]);
+    });
+    return y;
+  },
+
+  rectify(x, { kind }) {
+    const rule = kind === "abs" ? Math.abs : (value) => Math.max(value, 0);
+    return { ...x, data: x.data.map(rule) };
+  },
+
+  // N: v = x - m, y = v / max(c, sigma); m and sigma by a Gaussian window over all maps, c the mean of sigma.
+  contrast_norm(x, { size }) {
+    const plane = x.height * x.width;
+    const window = gaussian(size);
+    const overMaps = (value) => {
+      const mean = new Float64Array(plane);
+      x.data.forEach((_, i) => { mean[i % plane] += value(i) / x.maps; });
+      return blur(mean, x.height, x.width, window);
+    };
+    const mean = overMaps((i) => x.data[i]);
+    const v = x.data.map((value, i) => value - mean[i % plane]);
+    const deviation = overMaps((i) => v[i] ** 2).map(Math.sqrt);
+    const floor = deviation.reduce((sum, value) => sum + value, 0) / plane;
+    const rounding = 4 * FLOAT32_EPSILON * mean.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const divisor = deviation.map((sigma) => {
+      const floored = Math.max(floor, sigma);
+      return floored > rounding ? floored : 1; // of a flat image nothing but rounding is left
+    });
+    return { ...x, data: v.map((value, i) => value / divisor[i % plane]) };
+  },
+
+  // With the statistics gathered in training.
+  batch_norm(x, { mean, variance, scale, shift, epsilon }) {
+    const plane = x.height * x.width;
+    const data = x.data.map((value, i) => {
+      const map = Math.floor(i / plane);
+      return ((value - mean[map]) / Math.sqrt(variance[map] + epsilon)) * scale[map] + shift[map];
+    });
+    return { ...x, data };
+  },
+
+  pool(x, { kind, window, step }) {
+    const y = empty(x.maps, Math.floor((x.height - window) / step) + 1, Math.floor((x.width - window) / step) + 1);
+    const average = kind === "average";
+    y.data.forEach((_, i) => {
+      const column = i % y.width;
+      const row = Math.floor(i / y.width) % y.height;
+      const map = Math.floor(i / (y.width * y.height));
+      let result = average ? 0 : -Infinity;
+      for (let down = 0; down < window; down++) {
+        const from = (map * x.height + row * step + down) * x.width + column * step;
+        for (let right = 0; right < window; right++) {
+          const value = x.data[from + right];
+          result = average ? result + value / window ** 2 : Math.max(result, value);
+        }
+      }
+      y.data[i] = result;
+    });
+    return y;
+  },
+};
+
+function gaussian(size) {
+  const sigma = size / (4 * Math.SQRT2);
+  const window = Float64Array.from({ length: size }, (_, i) => Math.exp(-(((i - (size - 1) / 2) / sigma) ** 2) / 2));
+  const sum = window.reduce((a, b) => a + b, 0);
+  return window.map((value) => value / sum);
+}
+
+// Along rows, then along columns; what lies outside counts as zero.
+function blur(map, height, width, window) {
+  const radius = (window.length - 1) / 2;
+  const along = (source, step, length, position) =>
+    source.map((_, i) => {
+      const here = position(i);
+      let sum = 0;
+      for (let tap = Math.max(-radius, -here); tap <= Math.min(radius, length - 1 - here); tap++) {
+        sum += window[tap + radius] * source[i + tap * step];
+      }
+      return sum;
+    });
+  const rows = along(map, 1, width, (i) => i % width);
+  return along(rows, width, height, (i) => Math.floor(i / width));
+}
+
+function softmax(scores) {
+  const largest = Math.max(...scores);
+  const powers = scores.map((score) => Math.exp(score - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+// All steps of a network: [{stage, name, x}] and the class probabilities.
+function forward(network, input) {
+  const steps = [];
+  let x = input;
+  network.stages.forEach((parts, stage) => {
+    for (const part of parts) {
+      x = LAYERS[part.name](x, part);
+      steps.push({ stage, name: part.name, x });
+    }
+  });
+  const { weights, bias } = network.classifier;
+  const features = x.data;
+  const scores = Array.from(bias, (score, c) =>
+    features.reduce((sum, value, i) => sum + weights[c * features.length + i] * value, score),
+  );
+  return { steps, probabilities: softmax(scores) };
+}
+
+// A network as the page holds it: places in an array of float32 become the values that stand there.
+function unpack(packed) {
+  const bytes = Uint8Array.from(atob(packed.values), (character) => character.charCodeAt(0));
+  const values = new Float32Array(bytes.buffer);
+  const filled = (part) =>
+    Object.fromEntries(
+      Object.entries(part).map(([key, place]) => {
+        const stored = Array.isArray(place) && key !== "connections";
+        return [key, stored ? values.subarray(place[0], place[0] + place[1]) : place];
+      }),
+    );
+  return { stages: packed.stages.map((parts) => parts.map(filled)), classifier: filled(packed.classifier) };
+}

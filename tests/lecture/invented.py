@@ -1,0 +1,57 @@
+"""Material without files: blurred noise for images, a few of them; networks and filters as they are before training."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from multistage import composition, network
+from multistage.data import Dataset
+from multistage.lecture.material import Filters, Material
+from multistage.lecture.stage import random_kernels
+
+MOST = 4
+"""Images that a section gets, however many it asks for."""
+
+
+def noise(n, side, seed=0):
+    """Gray values from 0 to 255 with structure over a few pixels."""
+    white = torch.rand(n, 1, side + 4, side + 4, generator=torch.Generator().manual_seed(seed))
+    blurred = torch.nn.functional.avg_pool2d(white, 5, 1)
+    low, high = blurred.amin((1, 2, 3), keepdim=True), blurred.amax((1, 2, 3), keepdim=True)
+    return 255 * (blurred - low) / (high - low)
+
+
+class Invented(Material):
+    """The same interface, made of nothing."""
+
+    def __init__(self):
+        super().__init__(Path("nowhere"))
+
+    def _dataset(self, name):
+        side, classes, each = (143, 3, 32) if name == "caltech101" else (28, 10, 4)
+        images, labels = noise(classes * each, side), torch.arange(classes).repeat_interleave(each)
+        names = [f"{label}/{i}" for i, label in enumerate(labels.tolist())]
+        official = None if name == "caltech101" else torch.arange(len(labels)) % 2 == 0
+        images = (images - 127) / 64 if name == "caltech101" else images.to(torch.uint8)
+        return Dataset(images, labels, tuple(map(str, range(classes))), names, official, "invented")
+
+    def _images(self, name: str, count: int) -> Tensor:
+        return super()._images(name, min(count, MOST))
+
+    def _labels(self, name: str, count: int) -> Tensor:
+        return super()._labels(name, min(count, MOST))
+
+    def _photographs(self, count: int, side: int = 128) -> Tensor:
+        return noise(min(count, MOST), side, seed=1)
+
+    def _trained(self, model):
+        config = composition.plan(["data=mnist", f"model={model}", "seed=1"]).config
+        return network.from_config(config, 10).eval().requires_grad_(False)
+
+    def _untrained(self, model):
+        config = composition.plan(["data=mnist", f"model={model}"]).config
+        return network.from_config(config, 10).eval().requires_grad_(False)
+
+    def _filters(self, data, filters, refine):
+        return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")

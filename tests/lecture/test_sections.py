@@ -1,0 +1,147 @@
+"""Every section, found by listing, on invented material: what it says is measured, and what must come out comes out."""
+
+import io
+import re
+
+import pytest
+from lecture.invented import Invented
+from PIL import Image
+
+from multistage import composition
+from multistage.lecture import page, sections
+from multistage.lecture.drawing import WIDTH
+
+NAMES = sections.names()
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Sections by claim, each made when it is first asked for."""
+    material, found = Invented(), {}
+
+    def make(name):
+        if name not in found:
+            found[name] = sections.make(name, material)
+        return found[name]
+
+    return make
+
+
+def values(made, claim):
+    name = next(name for name in NAMES if sections.claim(name) == claim)
+    return {key: measured.value for key, measured in made(name).measured.items()}
+
+
+def test_names_say_the_claim_and_come_in_the_lectures_order():
+    claims = [sections.claim(name) for name in NAMES]
+    assert claims == sorted(set(claims))
+    assert all(re.fullmatch(r"(lecture|paper)-\d\d", claim) for claim in claims)
+    assert {f"lecture-{n:02}" for n in (1, 3, 4, 5, 6, 7, 8, 9, 10)} <= set(claims)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_is_filled_by_what_was_measured(made, name):
+    section = made(name)
+    assert section.claim == sections.claim(name)
+    assert all("{" not in section.fill(text) for text in section.texts)
+    assert len(section.text.split()) >= 40
+    assert all(measured.what for measured in section.measured.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_are_small_and_carry_nothing_but_pixels(made, name):
+    for picture in made(name).pictures:
+        assert picture.name.startswith(f"{sections.claim(name)}-")
+        assert len(picture.png) < 150_000
+        with Image.open(io.BytesIO(picture.png)) as image:
+            assert image.width == round(WIDTH * 160)
+            assert image.info == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_are_rectangles(made, name):
+    for table in made(name).tables:
+        assert {len(row) for row in table.rows} == {len(table.heads)}
+
+
+def test_the_page_takes_all_of_them(made):
+    document = page.document([made(name) for name in NAMES])
+    for name in NAMES:
+        assert f'<section id="{sections.claim(name)}">' in document
+
+
+@pytest.mark.parametrize("name", ["lecture_05_convolution", "lecture_09_gradients"])
+def test_making_a_section_again_gives_the_same_bytes(made, name):
+    again = sections.make(name, Invented())
+    assert [p.png for p in again.pictures] == [p.png for p in made(name).pictures]
+    assert page.document([again]) == page.document([made(name)])
+
+
+def test_the_lectures_three_numbers(made):
+    counted = values(made, "lecture-01")
+    assert (counted["full"], counted["local"], counted["shared"]) == (1_600_000_000, 4_000_000, 10_000)
+    assert counted["presets"] == len(composition.names("model"))
+    assert counted["same"] == sum("batchnorm" not in name for name in composition.names("model"))
+
+
+def test_shuffled_pixels_are_not_correlated(made):
+    found = values(made, "lecture-03")
+    assert abs(found["shuffled"]) < 0.02
+    assert found["photo_near"] > 0.7 > found["photo_ten"] + 0.5
+    assert found["photo_one"] <= found["photo_all"]
+
+
+def test_equivariance_holds_where_it_must(made):
+    found = values(made, "lecture-04")
+    for exact in ("bank", "mean_step", "max_step", "maxpool_step"):
+        assert found[exact] < 1e-5
+    for broken in ("unshared", "mean_between", "max_between", "maxpool_between", "paper_step"):
+        assert found[broken] > 0.05
+    assert found["paper_inside"] < 1e-3
+
+
+def test_convolution_is_exact(made):
+    found = values(made, "lecture-05")
+    assert found["example"] == 0
+    assert found["by_hand"] < 1e-12
+    assert found["with_w"] < 1e-6
+    assert found["with_k"] > 0.3
+
+
+def test_padding_is_wrong_only_where_the_filter_goes_over_the_border(made):
+    found = values(made, "lecture-06")
+    assert found["zero_inner"] < 1e-5
+    assert found["zero_outer"] > 0.3
+    assert (found["corner_valid"], found["corner_padded"], found["centre"]) == (1, 25, 81)
+
+
+def test_the_detector_is_the_same_at_every_place(made):
+    found = values(made, "lecture-07")
+    assert found["places_error"] < 1e-6
+    assert found["opposite"] == 0
+    assert found["flat"] == pytest.approx(1 / (1 + 2.718281828**4))
+    assert found["preferred"] > 0.2 > abs(found["preferred_random"])
+
+
+def test_a_unit_that_looks_further_changes_less(made):
+    found = values(made, "lecture-08")
+    assert found["mean_wide"] < found["mean_five"]
+    assert found["max_wide"] < found["max_five"]
+    assert found["mean_one"] < found["none_one"]
+    assert (found["unpooled"], found["pooled"]) == (1_166_400, 43_264)
+
+
+def test_gradient_goes_where_the_lecture_says(made):
+    found = values(made, "lecture-09")
+    assert (found["winners"], found["reached_max"], found["reached_mean"]) == (100, 4, 100)
+    assert found["share"] == pytest.approx(0.01)
+    assert found["overlap"] == pytest.approx(0.04)
+    assert max(found["by_map"], found["by_kernel"]) < 1e-9
+
+
+def test_only_the_absolute_value_is_exactly_blind_to_sign(made):
+    found = values(made, "lecture-10")
+    assert found["abs"] == found["abs_lcn"] == found["abs_random"] == found["untrained_abs"] == 0
+    assert found["identical"] == sum(name.startswith("abs") for name in composition.names("model"))
+    assert min(found["none"], found["untrained_none"]) > 1
+    assert found["relu"] > 0.01
