@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from multistage import composition, network
+from multistage import composition, data, network
 from multistage.lab.activations import Course, before_pooling, follow, train_and_follow
 
 
@@ -73,11 +73,12 @@ def test_the_part_before_pooling_gives_what_is_pooled(model, plan):
 
 def test_a_run_is_followed_on_its_own_mini_batches_at_its_full_rate(plan):
     config = plan("data.batch_size=8", "optimizer.lr=0.03").config
-    one, other = (train_and_follow(config, 25) for _ in range(2))
+    dataset = data.load(config)
+    one, other = (train_and_follow(config, dataset, 25) for _ in range(2))
     assert len(one.losses) == 25
     assert torch.equal(one.losses, other.losses)
     assert one.late_loss == pytest.approx(one.losses[15:].mean().item())
-    faster = train_and_follow({**config, "optimizer.lr": 0.06}, 25)
+    faster = train_and_follow({**config, "optimizer.lr": 0.06}, dataset, 25)
     assert one.losses[0] == faster.losses[0]
     assert one.losses[1] != faster.losses[1]
 

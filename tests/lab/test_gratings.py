@@ -52,7 +52,7 @@ def test_orientations_are_across_the_bars_and_repeat_after_half_a_turn():
     expected = torch.tensor([0, 0.5, 0.25, 0.75, 0.25]) * math.pi
     torch.testing.assert_close(orientation(chosen), expected)
     bank = gabor_bank(8, 9)
-    assert orientation(frequencies()[amplitude(bank, frequencies()).argmax(1)]).unique().numel() >= 4
+    assert orientation(frequencies(37)[amplitude(bank, frequencies(37)).argmax(1)]).unique().numel() >= 4
 
 
 def test_a_unit_that_averages_squares_prefers_the_peak_of_its_filter_s_spectrum():
@@ -66,8 +66,8 @@ def test_a_unit_that_averages_squares_prefers_the_peak_of_its_filter_s_spectrum(
     with torch.no_grad():
         bank.kernels[:, 0] = uniform(20)
     unit = nn.Sequential(bank, Square(), AveragePool(20, 20), nn.Flatten())
-    found = responses(unit, frequencies(), 28).argmax(1)
-    assert torch.equal(found, amplitude(uniform(20), frequencies()).argmax(1))
+    found = responses(unit, frequencies(37), 28).argmax(1)
+    assert torch.equal(found, amplitude(uniform(20), frequencies(37)).argmax(1))
 
 
 def test_responses_do_not_depend_on_the_size_of_batches():

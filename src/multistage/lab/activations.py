@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multistage import data, network, optimizer, protocol
+from multistage import data, network, optimizer
 from multistage.config import Config
+from multistage.data import Dataset
 from multistage.network import MultiStageNet
 from multistage.training import EpochOrder
 
@@ -90,18 +91,18 @@ def follow(
     return Course(torch.stack(losses), means, deviations, shifts, scales)
 
 
-def train_and_follow(config: Config, steps: int, stage: int = 0) -> Course:
+def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 0) -> Course:
     """The first steps of a run at its full rate, without a schedule, on the mini-batches that the run would take.
 
     Args:
         config: The run's configuration.
+        dataset: Its images.
         steps: Mini-batches; epochs are gone through as long as there are steps left.
         stage: Whose output before pooling is watched, from 0.
 
     Raises:
-        DataError: Missing, changed or unreadable data.
+        DataError: A class without enough images.
     """
-    dataset = protocol.load_data(config)
     chosen = data.split(dataset, config).train
     x, y = dataset.pixels(chosen), dataset.labels[chosen]
     net = network.from_config(config, len(dataset.class_names))

@@ -13,18 +13,15 @@ from torch import Tensor
 
 from multistage.randomness import generator
 
-SPECTRUM = 37
-"""Frequencies along each axis: four times as many as a 9x9 filter has pixels; odd, so that none is its own alias."""
-
 PHASES = tuple(math.pi * step / 4 for step in range(4))
 """Over which responses are averaged, radians at the first pixel."""
 
 
-def frequencies(number: int = SPECTRUM) -> Tensor:
+def frequencies(number: int) -> Tensor:
     """One of each pair (f, -f) of a spectrum but the constant, cycles a pixel, float64 [n, 2]: row, column.
 
     Args:
-        number: Along each axis, odd.
+        number: Along each axis, odd, so that none is its own alias.
     """
     axis = torch.fft.fftfreq(number, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)

@@ -24,7 +24,7 @@ DIVERGED = 100.0
 def course(material: Material, model: str, rate: float, seed: int) -> Course:
     """The first `STEPS` of a training on digits, watched before the first stage's pooling."""
     typed = (f"model={model}", f"optimizer.lr={rate}", f"draw={seed}", f"seed={seed}")
-    return train_and_follow(material.config(*typed), STEPS)
+    return train_and_follow(material.config(*typed), material.dataset("digits"), STEPS)
 
 
 def late_losses(material: Material, model: str, rate: float) -> list[float]:
@@ -43,9 +43,9 @@ def compared(material: Material, without: str, with_it: str, name: str, what: st
         what: The operation, in words.
 
     Returns:
-        ``<name>_slow`` and ``<name>_equal``, the paired differences of the losses at the smallest and at the middle
-        rate; ``<name>_best``, the same with each preset at the rate that was best for it; ``<name>_lost`` and ``<name>_lost_without``, for how many of all
-        rates and seeds training ended above chance.
+        ``<name>_slow`` and ``<name>_equal``, the paired differences of the losses at the smallest and the middle rate;
+        ``<name>_best``, the same with each preset at the rate that was best for it; ``<name>_lost`` and
+        ``<name>_lost_without``, for how many of all rates and seeds training ended above chance.
     """
     losses = {model: {rate: late_losses(material, model, rate) for rate in RATES} for model in (without, with_it)}
     best = {model: min(by_rate, key=lambda rate: sum(by_rate[rate])) for model, by_rate in losses.items()}

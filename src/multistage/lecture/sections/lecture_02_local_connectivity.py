@@ -14,17 +14,18 @@ SHIFTS = (0, 2, 4)
 SETTING = Setting(epochs=6)
 
 TEXT = (
-    "Two networks that differ in one thing: the first has {maps} filters of 5x5 that all positions share, the second a "
-    "filter of its own at every position, {ratio:.0f} times as many weights in this layer. Both go on with tanh, "
-    "average pooling and a linear classifier, have equally many units, and were trained alike on {training:,} "
-    "handwritten digits (scikit-learn's, resized to 28x28), {draws} times, each with other images and weights. "
-    "Registered, as the digits come, test accuracy is {shared_0:.1f} with sharing and {local_0:.1f} without; the paired "
-    "difference is {gain_0:+.1f} ± {gain_0_half:.1f}. A layer that knows where it is does no worse on images that are "
-    "where they should be, in spite of all its weights. Then each image, for training and for test, was shifted at "
-    "random by up to {far} along each axis: {shared_far:.1f} with sharing, {local_far:.1f} without, a difference of "
-    "{gain_far:+.1f} ± {gain_far_half:.1f}. So sharing suffers less where registration is missing, as the lecture says, "
-    "but it is not true that it needs none: it lost {lost:.1f} itself. Filters are found anywhere; the linear classifier "
-    "behind them still looks at fixed positions. That is what pooling is for."
+    "Two networks that differ in one thing: the first has {maps} filters of 5x5 that all positions share, the "
+    "second a filter of its own at every position, {ratio:.0f} times as many weights in this layer. Both go on "
+    "with tanh, average pooling and a linear classifier, have equally many units, and were trained alike on "
+    "{training:,} handwritten digits (scikit-learn's, resized to 28x28), {draws} times, each with other images "
+    "and weights. Registered, as the digits come, test accuracy is {shared_0:.1f} with sharing and {local_0:.1f} "
+    "without; the paired difference is {gain_0:+.1f} ± {gain_0_half:.1f}. A layer that knows where it is does no "
+    "worse on images that are where they should be, in spite of all its weights. Then each image, for training "
+    "and for test, was shifted at random by up to {far} along each axis: {shared_far:.1f} with sharing, "
+    "{local_far:.1f} without, a difference of {gain_far:+.1f} ± {gain_far_half:.1f}. So sharing suffers less "
+    "where registration is missing, as the lecture says, but it is not true that it needs none: it lost "
+    "{lost:.1f} itself. Filters are found anywhere; the linear classifier behind them still looks at fixed "
+    "positions. That is what pooling is for."
 )
 
 

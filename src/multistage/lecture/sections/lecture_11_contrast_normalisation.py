@@ -26,26 +26,28 @@ WINDOW, SMALL = 9, 1e-3
 CROP = 56
 
 TEXT = (
-    "Contrast normalisation subtracts from each value its local mean and divides by its local deviation, but never by "
-    "less than a floor c. On {photographs} photographs of Caltech-101 (gray values from zero to one), under the "
-    "lecture's Gaussian window of 7x7 and with c a small constant, local deviation goes from {photo_before:.3f} to "
-    "{photo_small:.2f}, and the size of the local mean from {mean_before:.2f} to {mean_small:.2f}: near one, and much "
-    "nearer to zero than it was, but neither exactly, because each value is centred by the mean around itself and not "
-    "by that of the window it is in. With the paper's c, the mean of sigma over the image, local deviation is "
-    "{photo_above:.2f} where sigma exceeds c and {photo_floor:.2f} on the {photo_share:.0f} of positions that sit on "
-    "the floor: noise in flat regions is not blown up to one, which is what c is for. After {maps} random filters and "
-    "`R_abs`, with the paper's 9x9 window over all maps, it is {maps_after:.2f} ({maps_share:.0f} on the floor) around a "
-    "mean of size {maps_mean:.2f}. Neighbours inhibit: the strongest unit of a map keeps {places:.2f} of its response "
-    "when its window in the same map is twice as active, and {others:.2f} when the other maps at its position are; "
-    "{places_less:,} and {others_less:,} of {units:,} such units respond less. So maps do compete, and more than places: "
-    "only with N by each map alone does the window count for much, {alone:.2f}. Scales become alike: the strength of all "
-    "maps varies over photographs by {spread_before:.2f} before N and {spread_after:.2f} after it (standard deviation). "
-    "Better for learning? On digits the loss after {steps} steps differs, with N minus without, by {n_slow:+.2f} ± "
-    "{n_slow_half:.2f} at a rate of {slow_rate:g}, and by {n_equal:+.2f} ± {n_equal_half:.2f} at the usual {rate:g}: N "
-    "spares a larger rate, and where that is there its gain is in doubt. The lecture's formula sums over all maps with weights that sum to one over the window alone. On one map that "
-    "is the paper's; on {maps} maps it subtracts their sum where the paper subtracts their mean: {lecture_common:.1f} of "
-    "the energy of what comes out is the same in all maps (the paper's: {paper_common:.1f}), and outputs correlate by "
-    "{alike:.2f}. This repository takes the paper's."
+    "Contrast normalisation subtracts from each value its local mean and divides by its local deviation, but "
+    "never by less than a floor c. On {photographs} photographs of Caltech-101 (gray values from zero to one), "
+    "under the lecture's Gaussian window of 7x7 and with c a small constant, local deviation goes from "
+    "{photo_before:.3f} to {photo_small:.2f}, and the size of the local mean from {mean_before:.2f} to "
+    "{mean_small:.2f}: near one, and much nearer to zero than it was, but neither exactly, because each value is "
+    "centred by the mean around itself and not by that of the window it is in. With the paper's c, the mean of "
+    "sigma over the image, local deviation is {photo_above:.2f} where sigma exceeds c and {photo_floor:.2f} on "
+    "the {photo_share:.0f} of positions that sit on the floor: noise in flat regions is not blown up to one, "
+    "which is what c is for. After {maps} random filters and `R_abs`, with the paper's 9x9 window over all maps, "
+    "it is {maps_after:.2f} ({maps_share:.0f} on the floor) around a mean of size {maps_mean:.2f}. Neighbours "
+    "inhibit: the strongest unit of a map keeps {places:.2f} of its response when its window in the same map is "
+    "twice as active, and {others:.2f} when the other maps at its position are; {places_less:,} and "
+    "{others_less:,} of {units:,} such units respond less. So maps do compete, and more than places: only with N "
+    "by each map alone does the window count for much, {alone:.2f}. Scales become alike: the strength of all maps "
+    "varies over photographs by {spread_before:.2f} before N and {spread_after:.2f} after it (standard "
+    "deviation). Better for learning? On digits the loss after {steps} steps differs, with N minus without, by "
+    "{n_slow:+.2f} ± {n_slow_half:.2f} at a rate of {slow_rate:g}, and by {n_equal:+.2f} ± {n_equal_half:.2f} at "
+    "the usual {rate:g}: N spares a larger rate, and where that is there its gain is in doubt. The lecture's "
+    "formula sums over all maps with weights that sum to one over the window alone. On one map that is the "
+    "paper's; on {maps} maps it subtracts their sum where the paper subtracts their mean: {lecture_common:.1f} of "
+    "the energy of what comes out is the same in all maps (the paper's: {paper_common:.1f}), and outputs "
+    "correlate by {alike:.2f}. This repository takes the paper's."
 )
 
 
@@ -199,7 +201,7 @@ def _formulas(maps: Tensor) -> Table:
 
 def _before_and_after(floors: dict[str, Tensor]) -> Picture:
     titles = {"before": "photograph", "small": "N, c small", "paper": "N, c mean of sigma"}
-    chosen = (5, 23)
+    chosen = (len(floors["before"]) // 8, len(floors["before"]) // 2)
     with drawing.figure(len(chosen), 3, 3.3) as (drawn, axes):
         for line, image in enumerate(chosen):
             for ax, (name, x) in zip(axes[line], floors.items(), strict=True):
@@ -208,7 +210,7 @@ def _before_and_after(floors: dict[str, Tensor]) -> Picture:
                     drawing.gray(ax, x[image, 0], title, limit=1.0, low=0.0)
                 else:
                     drawing.gray(ax, x[image, 0], title, limit=2.5)
-        caption = "Two photographs before and after N, window 7x7: a small c makes the noise of flat regions as strong as edges."
+        caption = "Two photographs before and after N, window 7x7: a small c blows up what is in flat regions."
         return Picture("lecture-11-photographs", drawing.png(drawn), caption)
 
 
@@ -232,8 +234,8 @@ def _deviations(found: dict[str, tuple[Tensor, Tensor]]) -> Picture:
         ax.set_ylabel("density of positions")
         ax.legend()
         caption = (
-            "Local deviation at all positions of {photographs} photographs, before N and after it. What is on the floor "
-            "makes the left part of the last curve; the first is cut off above."
+            "Local deviation at all positions of {photographs} photographs, before N and after it. What is on the "
+            "floor makes the left part of the last curve; the first is cut off above."
         )
         return Picture("lecture-11-deviation", drawing.png(drawn), caption)
 
@@ -259,6 +261,6 @@ def _competition(ratios: dict[str, Tensor]) -> Picture:
         return Picture(
             "lecture-11-competition",
             drawing.png(drawn),
-            "What {units:,} strong units keep of their response when neighbours are twice as active; left of the line, less "
-            "than before.",
+            "What {units:,} strong units keep of their response when neighbours are twice as active; left of the line, "
+            "less than before.",
         )

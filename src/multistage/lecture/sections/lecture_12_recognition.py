@@ -12,16 +12,17 @@ WORDS = {"model.rectify": "rectification", "model.normalise": "normalisation"}
 HEADLINE = {"data": "caltech101", "stages": 2, "filters": "random", "refine": False, "readout": "lbfgs"}
 
 TEXT = (
-    "From the published records (`results/table1`, `results/ablation`): every pair of presets with average pooling "
-    "that differ by nothing but `R_abs`, or by nothing but N, compared run by run, so that both networks of a pair had "
-    "the same images and began with the same random filters. For random frozen filters in two stages on Caltech-101, "
-    "with a converged classifier, rectification brings {rectify:+.1f} without N and {rectify_with:+.1f} with it, "
-    "normalisation {normalise:+.1f} without `R_abs` and {normalise_with:+.1f} with it, and both together {both:+.1f}. Of "
-    "all {comparisons} comparisons, {better} show an improvement whose interval leaves out zero, {worse} a loss, and "
-    "{unclear} neither. On photographs with few labels the assertion holds: no gain by rectification is below "
-    "{least_rectify:+.1f}, none by normalisation below {least_normalise:+.1f}, and N without rectification does not "
-    "replace it. On small digits, where each of these variants gets {least_digits:.0f} right, there is little left to "
-    "gain: the largest gain by normalisation is {most_digits:+.1f}."
+    "From the published records (`results/table1`, `results/ablation`): every pair of presets with average "
+    "pooling that differ by nothing but `R_abs`, or by nothing but N, compared run by run, so that both networks "
+    "of a pair had the same images and began with the same random filters. For random frozen filters in two "
+    "stages on Caltech-101, with a converged classifier, rectification brings {rectify:+.1f} without N and "
+    "{rectify_with:+.1f} with it, normalisation {normalise:+.1f} without `R_abs` and {normalise_with:+.1f} with "
+    "it, and both together {both:+.1f}. Of all {comparisons} comparisons, {better} show an improvement whose "
+    "interval leaves out zero, {worse} a loss, and {unclear} neither. On photographs with few labels the "
+    "assertion holds: no gain by rectification is below {least_rectify:+.1f}, none by normalisation below "
+    "{least_normalise:+.1f}, and N without rectification does not replace it. On small digits, where each of "
+    "these variants gets {least_digits:.0f} right, there is little left to gain: the largest gain by "
+    "normalisation is {most_digits:+.1f}."
 )
 
 

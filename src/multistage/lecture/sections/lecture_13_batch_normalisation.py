@@ -14,21 +14,23 @@ PLAIN, NORMALISED = "abs_avgpool", "abs_batchnorm_avgpool"
 SIGNED, SIGNED_NORMALISED = "avgpool", "batchnorm_avgpool"
 
 TEXT = (
-    "The same network was trained on digits with and without batch normalisation before each pooling (`abs_avgpool`, "
-    "`abs_batchnorm_avgpool`), {seeds} times, and the first stage's units were watched in every mini-batch of the first "
-    "{steps} steps. Before its learned scale and shift, batch normalisation leaves means of {mean_error:.0e} at most and "
-    "deviations that miss one by {deviation_error:.0e} at most, the latter because of the small constant that is added to "
-    "variances: zero mean and unit variance hold, in training, by construction. Scale and shift are learned, but move "
-    "little in so few steps: scales end between {scale_low:.2f} and {scale_high:.2f}, shifts between {shift_low:+.2f} and "
-    "{shift_high:+.2f}. Without it, means of the same units end between {plain_low:.2f} and {plain_high:.2f}, and on the "
-    "way the mean of a unit moves by {plain_drift:.2f} of its deviation, with it by {norm_drift:.2f}. Does it help "
-    "training? With rectification: the loss after {steps} steps differs, with minus without, by {abs_slow:+.2f} ± "
-    "{abs_slow_half:.2f} at a rate of {slow_rate:g} and by {abs_equal:+.2f} ± {abs_equal_half:.2f} at the usual {rate:g}. "
-    "Without rectification, where means are near zero anyway (`avgpool`, `batchnorm_avgpool`): {signed_slow:+.2f} ± "
-    "{signed_slow_half:.2f} and {signed_equal:+.2f} ± {signed_equal_half:.2f}. Of {trainings} "
-    "trainings each, at three rates, {abs_lost} with it and {abs_lost_without} without ended above chance in the first "
-    "pair, {signed_lost} and {signed_lost_without} in the second. In published runs on digits that were trained to the "
-    "end, batch normalisation after `R_abs` changes test accuracy by {published:+.2f} ± {published_half:.2f}."
+    "The same network was trained on digits with and without batch normalisation before each pooling "
+    "(`abs_avgpool`, `abs_batchnorm_avgpool`), {seeds} times, and the first stage's units were watched in every "
+    "mini-batch of the first {steps} steps. Before its learned scale and shift, batch normalisation leaves means "
+    "of {mean_error:.0e} at most and deviations that miss one by {deviation_error:.0e} at most, the latter "
+    "because of the small constant that is added to variances: zero mean and unit variance hold, in training, by "
+    "construction. Scale and shift are learned, but move little in so few steps: scales end between "
+    "{scale_low:.2f} and {scale_high:.2f}, shifts between {shift_low:+.2f} and {shift_high:+.2f}. Without it, "
+    "means of the same units end between {plain_low:.2f} and {plain_high:.2f}, and on the way the mean of a unit "
+    "moves by {plain_drift:.2f} of its deviation, with it by {norm_drift:.2f}. Does it help training? With "
+    "rectification: the loss after {steps} steps differs, with minus without, by {abs_slow:+.2f} ± "
+    "{abs_slow_half:.2f} at a rate of {slow_rate:g} and by {abs_equal:+.2f} ± {abs_equal_half:.2f} at the usual "
+    "{rate:g}. Without rectification, where means are near zero anyway (`avgpool`, `batchnorm_avgpool`): "
+    "{signed_slow:+.2f} ± {signed_slow_half:.2f} and {signed_equal:+.2f} ± {signed_equal_half:.2f}. Of "
+    "{trainings} trainings each, at three rates, {abs_lost} with it and {abs_lost_without} without ended above "
+    "chance in the first pair, {signed_lost} and {signed_lost_without} in the second. In published runs on digits "
+    "that were trained to the end, batch normalisation after `R_abs` changes test accuracy by {published:+.2f} ± "
+    "{published_half:.2f}."
 )
 
 
@@ -73,7 +75,7 @@ def _ends(values: Tensor, name: str, what: str) -> dict[str, Measured]:
 
 
 def _drift(courses: list[tuple[Tensor, Tensor]], model: str) -> Measured:
-    """How far units' means go: first to last ten steps, in units of their first deviations, mean over units and seeds."""
+    """How far units' means go from the first ten steps to the last, in their first deviations; over units and seeds."""
     moved = [((m[-10:].mean(0) - m[:10].mean(0)).abs() / d[:10].mean(0)).mean() for m, d in courses]
     return Measured(float(torch.stack(moved).mean()), f"how far a unit's mean moves, in its deviations, {model}")
 

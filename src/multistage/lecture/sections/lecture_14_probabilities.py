@@ -10,6 +10,7 @@ from multistage.lecture import drawing
 from multistage.lecture.material import Material
 from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
 from multistage.lecture.trials import half_width
+from multistage.quiet import quiet
 
 COUNT, SURE = 2000, 0.99
 PAPER = "abs_lcn_avgpool"
@@ -20,18 +21,19 @@ LEAST = 20
 """Predictions of a bin that is drawn."""
 
 TEXT = (
-    "If softmax estimates probabilities, then of the images to whose likeliest class it gives `p`, a share `p` must be "
-    "right. This was measured on {images:,} test digits of MNIST, evenly over the classes, with the published trained "
-    "networks of {presets} presets. The paper's (`abs_lcn_avgpool`) is right for {accuracy:.2f} at a mean confidence of "
-    "{confidence:.2f}; its expected calibration error, the mean distance of confidence and accuracy in {bins} bins of "
-    "equal width, is {error:.2f}, and over presets it lies between {least:.2f} and {most:.2f}. Such small numbers are "
-    "easily had where {sure:.0f} of all confidences exceed {limit:g}. More telling are the {unsure:,} predictions, of "
-    "all presets together, that do not: their mean confidence is {unsure_confidence:.1f}, and {unsure_accuracy:.1f} are "
-    "right. Few labels are harder. Trained on {few} digits a class for {few_epochs} epochs ({few_draws} draws, "
-    "scikit-learn's digits), the same architecture gets {few_training:.0f} of its training images right, and of the "
-    "others {few_accuracy:.1f} at a mean confidence of {few_confidence:.1f}: confidence minus accuracy is "
-    "{few_over:+.1f} ± {few_over_half:.1f}, and the calibration error {few_error:.1f}. Softmax outputs are "
-    "probabilities in form; how well they estimate any has to be measured."
+    "If softmax estimates probabilities, then of the images to whose likeliest class it gives `p`, a share `p` "
+    "must be right. This was measured on {images:,} test digits of MNIST, evenly over the classes, with the "
+    "published trained networks of {presets} presets. The paper's (`abs_lcn_avgpool`) is right for {accuracy:.2f} "
+    "at a mean confidence of {confidence:.2f}; its expected calibration error, the mean distance of confidence "
+    "and accuracy in {bins} bins of equal width, is {error:.2f}, and over presets it lies between {least:.2f} and "
+    "{most:.2f}. Such small numbers are easily had where {sure:.0f} of all confidences exceed {limit:g}. More "
+    "telling are the {unsure:,} predictions, of all presets together, that do not: their mean confidence is "
+    "{unsure_confidence:.1f}, and {unsure_accuracy:.1f} are right. Few labels are harder. Trained on {few} digits "
+    "a class for {few_epochs} epochs ({few_draws} draws, scikit-learn's digits), the same architecture gets "
+    "{few_training:.0f} of its training images right, and of the others {few_accuracy:.1f} at a mean confidence "
+    "of {few_confidence:.1f}: confidence minus accuracy is {few_over:+.1f} ± {few_over_half:.1f}, and the "
+    "calibration error {few_error:.1f}. Softmax outputs are probabilities in form; how well they estimate any has "
+    "to be measured."
 )
 
 
@@ -90,7 +92,8 @@ def _with_few_labels(material: Material) -> tuple[dict[str, Measured], Tensor, T
         settings = (f"data.train_per_class={FEW}", f"trainer.max_epochs={EPOCHS}", f"draw={draw}", f"seed={draw}")
         config = material.config("data=digits", "trainer.accelerator=cpu", *settings)
         split = data.split(dataset, config)
-        net = protocol.train(config, dataset, split, History(), "none").net
+        with quiet():
+            net = protocol.train(config, dataset, split, History(), "none").net
         scores, labels = _scores(net, dataset.pixels(split.test)), dataset.labels[split.test]
         training, _ = _accuracy_and_confidence(_scores(net, dataset.pixels(split.train)), dataset.labels[split.train])
         error = 100 * calibration_error(scores, labels)

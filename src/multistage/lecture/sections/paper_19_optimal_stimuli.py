@@ -23,26 +23,30 @@ SIDE, WINDOW, STEP = 38, 10, 5
 
 SHIFTS, FAR = 8, 4
 
+ASCENT, SPECTRUM = 40, 37
+"""Steps; frequencies along each axis that are tried, four times as many as a filter has pixels."""
+
 WORDS = {"random": "random filters", "psd": "PSD filters", "refined": "refined filters"}
 
 TEXT = (
-    "One stage `F-R_abs-N-P_A` of the paper's Caltech-101 network: for each of its {maps} maps, gradient ascent on an image "
-    "of {side}x{side} pixels and fixed energy, from white noise, until the map's central pooled unit responds most. Tanh "
-    "was left out: to faint images it is linear, and N does not care how faint. {found} With random filters the "
-    "stimulus drives its unit to {random_response:.2f}, noise to {random_noise:.2f}, the best of {gratings} gratings of "
-    "the same energy to {random_grating:.2f}. Are the stimuli oriented? A score from zero (no orientation) to one (a "
-    "grating) is {random_oriented:.2f} for them and {noise_oriented:.2f} for noise{others}: gratings, but impure ones. Do "
-    "they tolerate shifts? Moved by {far} pixels, a stimulus keeps {random_far:.2f} of the response; that of a unit "
-    "before pooling keeps {unpooled_far:.2f} of its own. Saxe et al. (ICML) predict why: for a unit that pools squares, the "
-    "best input is a grating where its filter's spectrum has its peak. For squares, that is so in {square_exact:.0f} of "
-    "the {maps} units here, and for absolute values without N in {plain_exact:.0f}. With N, where maps compete, it is so in "
-    "{n_exact:.0f}: orientations of best grating and spectral peak correlate by {n_orientation:.2f} (interval "
+    "One stage `F-R_abs-N-P_A` of the paper's Caltech-101 network: for each of its {maps} maps, gradient ascent "
+    "on an image of {side}x{side} pixels and fixed energy, from white noise, until the map's central pooled unit "
+    "responds most. Tanh was left out: to faint images it is linear, and N does not care how faint. {found} With "
+    "random filters the stimulus drives its unit to {random_response:.2f}, noise to {random_noise:.2f}, the best "
+    "of {gratings} gratings of the same energy to {random_grating:.2f}. Are the stimuli oriented? A score from "
+    "zero (no orientation) to one (a grating) is {random_oriented:.2f} for them and {noise_oriented:.2f} for "
+    "noise{others}: gratings, but impure ones. Do they tolerate shifts? Moved by {far} pixels, a stimulus keeps "
+    "{random_far:.2f} of the response; that of a unit before pooling keeps {unpooled_far:.2f} of its own. Saxe et "
+    "al. (ICML) predict why: for a unit that pools squares, the best input is a grating where its filter's "
+    "spectrum has its peak. For squares, that is so in {square_exact:.0f} of the {maps} units here, and for "
+    "absolute values without N in {plain_exact:.0f}. With N, where maps compete, it is so in {n_exact:.0f}: "
+    "orientations of best grating and spectral peak correlate by {n_orientation:.2f} (interval "
     "{n_orientation_low:.2f} to {n_orientation_high:.2f}, circular), frequencies by {n_frequency:.2f} "
     "({n_frequency_low:.2f} to {n_frequency_high:.2f}). With tanh and images of unit deviation, they correlate by "
     "{strong_orientation:.2f} and {strong_frequency:.2f}. What the ascent finds from one random start is a local "
     "optimum: its own strongest frequency agrees with the spectral peak less, by {climb_orientation:.2f} and "
-    "{climb_frequency:.2f}. So a random unit is selective because its filter's spectrum has a peak, as predicted, and N, "
-    "under which maps compete, moves some units elsewhere."
+    "{climb_frequency:.2f}. So a random unit is selective because its filter's spectrum has a peak, as predicted, "
+    "and N, under which maps compete, moves some units elsewhere."
 )
 
 
@@ -71,11 +75,11 @@ def section(material: Material) -> Section:
     kinds = {name: _kind(kernels) for name, kernels in filters.items()}
     random = kinds["random"]
     unpooled = CentralUnits(nn.Sequential(*list(_stage(random.filters))[:-1]))
-    alone = shift_tolerance(unpooled, climb(unpooled, SIDE - 1).images, SHIFTS)  # an odd side has a middle
+    alone = shift_tolerance(unpooled, climb(unpooled, SIDE - 1, ASCENT).images, SHIFTS)  # an odd side has a middle
     measured = {
         "maps": Measured(len(random.filters), "maps, each with its own stimulus"),
         "side": Measured(SIDE, "side of the images, pixels"),
-        "gratings": Measured(len(gratings.frequencies()), "gratings of other frequencies that were tried"),
+        "gratings": Measured(len(gratings.frequencies(SPECTRUM)), "gratings of other frequencies that were tried"),
         "far": Measured(FAR, "pixels of the shift that is compared"),
         "unpooled_far": mean_of(alone[:, FAR].tolist(), "response kept at that shift by units before pooling"),
         "noise_oriented": mean_of(_oriented(_noise()), "orientation score of white noise"),
@@ -132,20 +136,20 @@ class Square(nn.Module):
 
 def _kind(kernels: Tensor) -> Kind:
     units = CentralUnits(_stage(kernels))
-    optimum = climb(units, SIDE)
+    optimum = climb(units, SIDE, ASCENT)
     best, chosen = _best_grating(units)
     return Kind(kernels, optimum, shift_tolerance(units, optimum.images, SHIFTS), best, chosen)
 
 
 def _best_grating(units: nn.Module) -> tuple[Tensor, Tensor]:
     """Response of each unit to its best grating, and that grating's frequency."""
-    best = gratings.responses(units, gratings.frequencies(), SIDE).max(1)
-    return best.values, gratings.frequencies()[best.indices]
+    best = gratings.responses(units, gratings.frequencies(SPECTRUM), SIDE).max(1)
+    return best.values, gratings.frequencies(SPECTRUM)[best.indices]
 
 
 def _peak(images: Tensor) -> Tensor:
     """Frequency at which the spectra of images or filters [n, height, width] are largest, [n, 2]."""
-    return gratings.frequencies()[gratings.amplitude(images, gratings.frequencies()).argmax(1)]
+    return gratings.frequencies(SPECTRUM)[gratings.amplitude(images, gratings.frequencies(SPECTRUM)).argmax(1)]
 
 
 def _noise() -> Tensor:
@@ -209,8 +213,8 @@ def _table(kinds: dict[str, Kind]) -> Table:
         rows.append([WORDS[name], *(f"{value:.2f}" for value in (*values, angle, frequency))])
     heads = ["filters", "response", "to noise", "to a grating", "oriented", "after shift", "orientation", "frequency"]
     caption = (
-        "Means over maps: responses, orientation score, response kept after a shift of {far} pixels; and correlations of "
-        "the best grating's orientation and frequency with those of the filter's spectral peak, with N."
+        "Means over maps: responses, orientation score, response kept after a shift of {far} pixels; and correlations "
+        "of the best grating's orientation and frequency with those of the filter's spectral peak, with N."
     )
     return Table(heads, rows, caption)
 
@@ -238,7 +242,7 @@ def _tolerance(tolerance: dict[str, Tensor], alone: Tensor) -> Picture:
         ax.set_xlabel("stimulus shifted by, pixels")
         ax.set_ylabel("response kept")
         ax.legend()
-        caption = "Response to the optimal stimulus after shifts, as a part of that in place; mean over maps and four directions."
+        caption = "Response to shifted optimal stimuli, as a part of that in place; mean over maps and directions."
         return Picture("paper-19-shifts", drawing.png(drawn), caption)
 
 
@@ -259,7 +263,7 @@ def _peaks(random: Kind) -> Picture:
             ax.set_xlabel("filter's peak")
         axes[0, 0].set_ylabel("best grating")
         caption = (
-            "Best grating of each random unit against the peak of its filter's spectrum, with N. Orientations of zero and "
-            "of half a turn are the same."
+            "Best grating of each random unit against the peak of its filter's spectrum, with N. Orientations of zero "
+            "and of half a turn are the same."
         )
         return Picture("paper-19-peaks", drawing.png(drawn), caption)
