@@ -68,17 +68,46 @@ def in_torch(net, images):
     return torch.cat([step.flatten(1) for step in found], 1).numpy(), names
 
 
+def difference(tab, record, images):
+    """The largest between torch's and the page's values, over all images and steps."""
+    expected, names = in_torch(artifacts.network(RESULTS / page.NAME, record), images)
+    sent = [record["config"]["model"], base64.b64encode(images.tobytes()).decode()]
+    found = tab.evaluate(ALL_STEPS, sent)
+    assert all(image["names"] == names for image in found)
+    computed = np.stack([np.frombuffer(base64.b64decode(image["values"]), "<f4") for image in found])
+    assert computed.shape == expected.shape
+    return np.nan_to_num(np.abs(computed - expected), nan=np.inf).max()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_step_of_every_image_is_what_torch_computes(look, records, images, model):
-    net = artifacts.network(RESULTS / page.NAME, records[model])
-    expected, names = in_torch(net, images)
-    found = look(FILE).evaluate(ALL_STEPS, [model, base64.b64encode(images.tobytes()).decode()])
-    assert len(found) == len(images) >= 12
-    for image, values in zip(found, expected, strict=True):
-        assert image["names"] == names
-        computed = np.frombuffer(base64.b64decode(image["values"]), "<f4")
-        assert computed.shape == values.shape
-        assert np.abs(computed - values).max() < TOLERANCE
+    assert len(images) >= 12
+    assert difference(look(FILE), records[model], images) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("model", "right", "wrong"),
+    [
+        ("avgpool", "kernels[first + taps - 1 - tap]", "kernels[first + tap]"),
+        ("avgpool", "gain[j] * Math.tanh", "Math.tanh"),
+        ("avgpool", "result + value / window ** 2", "result + value / (window ** 2 - 1)"),
+        ("avgpool", "Math.sqrt(variance) || 1", "Math.sqrt(variance)"),
+        ("maxpool", "Math.max(result, value)", "value"),
+        ("relu_avgpool", 'kind === "abs"', 'kind !== "abs"'),
+        ("abs_lcn_avgpool", "4 * Math.SQRT2", "4 * Math.SQRT1_2"),
+        ("abs_lcn_avgpool", "Math.max(floor, sigma)", "sigma"),
+        ("abs_lcn_avgpool", "floored > rounding ? floored : 1", "floored"),
+        ("abs_lcn_avgpool", "return blur(mean, x.height, x.width, window)", "return mean"),
+        ("batchnorm_avgpool", "* scale[map]", "* 1"),
+        ("batchnorm_avgpool", "+ shift[map]", "+ 0"),
+    ],
+)
+def test_a_mistake_in_a_layer_is_seen(look, records, images, tmp_path, model, right, wrong):
+    text = FILE.read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    mutant = tmp_path / "mutant.html"
+    mutant.write_text(text.replace(right, wrong), encoding="utf-8")
+    assert difference(look(mutant), records[model], images[-4:]) > TOLERANCE
 
 
 def probabilities(tab):
@@ -142,7 +171,7 @@ def test_two_networks_stand_side_by_side_and_the_address_brings_them_back(look):
     assert tab.locator("[data-step='0.rectify'] .side").all_inner_texts()[1].startswith("avgpool\n")
     assert "Not in this network" in tab.locator("[data-step='0.contrast_norm'] .absent").inner_text()
     assert tab.locator("[data-step='1.batch_norm']").is_hidden()
-    assert tab.locator("#facts").inner_text().endswith("They differ in rectify (abs or none), normalise (lcn or none).")
+    assert "They differ in rectify (abs or none), normalise (lcn or none)." in tab.locator("#facts").inner_text()
     again = look(FILE, tab.evaluate("location.hash"))
     assert np.array_equal(probabilities(again), probabilities(tab))
     assert again.locator("#digits input").nth(3).is_checked()

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from multistage.report.plot import COLOURS
+from multistage.report.plot import COLOURS as COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

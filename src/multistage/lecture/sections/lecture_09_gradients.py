@@ -89,7 +89,7 @@ def _convolution_errors(x: Tensor, k: Tensor) -> tuple[float, float]:
     x, k = x.clone().requires_grad_(), k.clone().requires_grad_()
     y = filter_bank(x[None, None], k[None, None], squash="none")[0, 0]
     upstream = torch.randn(y.shape, generator=generator(0, "upstream"), dtype=y.dtype)
-    y.backward(upstream)
+    torch.autograd.backward(y, upstream)
     written = gradients(x.detach(), k.detach(), upstream)
     assert x.grad is not None
     assert k.grad is not None

@@ -37,8 +37,11 @@ TEXT = (
     "chance: what spoke for a class speaks against it once its sign is turned; the positive part in the place of the "
     "absolute value (`relu_lcn_avgpool`) gets {relu_negative:.1f}. It is no different before training: scores of the "
     "untrained `abs_lcn_avgpool` change by {untrained_abs:.0f}, those of `lcn_avgpool` by {untrained_none:.2f}. The "
-    "table shows what rectification does not do: against light that gets brighter, weaker or comes from one side it "
-    "is normalisation, of the image or of the maps, that helps."
+    "table shows what rectification does not do. If a photograph gets brighter, it makes the change of its pooled "
+    "maps larger, not smaller ({bright_none:.2f} without, {bright_abs:.2f} with it). Against half the contrast, "
+    "normalising the maps helps ({half_abs:.2f} without, {half_norm:.2f} with it); against brightness and contrast "
+    "altogether, normalising the image ({bright_image:.2f} and {half_image:.2f}), which also takes a part of a light "
+    "from one side away ({lit_abs:.2f}, then {lit_image:.2f}, and {lit_both:.2f} with the maps normalised too)."
 )
 
 
@@ -48,6 +51,7 @@ def section(material: Material) -> Section:
     x = material.images("caltech101", COUNT)
     turned = {name: _changed(f, x, _opposite) for name, f in operations(learned).items()}
     random = _changed(operations(random_kernels(len(learned), learned.shape[-1]))["F-R_abs"], x, _opposite)
+    changes = _changes(material.photographs(COUNT), learned)
     nets = _networks(material)
     rectified = {name for name, net in nets.items() if net["difference"].max() == 0}
     others = [net for name, net in nets.items() if name not in rectified]
@@ -57,6 +61,11 @@ def section(material: Material) -> Section:
         for name in ("abs_lcn_avgpool", "lcn_avgpool")
         for net in [material.untrained(name)]
     }
+
+    def light(name: str, given: str, what: str) -> Measured:
+        return mean_of(changes[name, given, what].tolist(), f"change of pooled maps by {what}: {name}, {given}")
+
+    gray, bright, half, side = "gray values", *list(CHANGES)[1:]
     return Section(
         claim="lecture-10",
         title="Rectification gives invariance to the sign of a unit",
@@ -86,9 +95,18 @@ def section(material: Material) -> Section:
                 untrained["abs_lcn_avgpool"].tolist(), "change of scores, untrained abs_lcn_avgpool"
             ),
             "untrained_none": mean_of(untrained["lcn_avgpool"].tolist(), "change of scores, untrained lcn_avgpool"),
+            "bright_none": light("F", gray, bright),
+            "bright_abs": light("F-R_abs", gray, bright),
+            "bright_image": light("F-R_abs", "normalised", bright),
+            "half_abs": light("F-R_abs", gray, half),
+            "half_norm": light("F-R_abs-N", gray, half),
+            "half_image": light("F-R_abs", "normalised", half),
+            "lit_abs": light("F-R_abs", gray, side),
+            "lit_image": light("F-R_abs", "normalised", side),
+            "lit_both": light("F-R_abs-N", "normalised", side),
         },
         pictures=[_picture(nets)],
-        tables=[_stages(material.photographs(COUNT), learned)],
+        tables=[_table(changes)],
     )
 
 
@@ -120,16 +138,24 @@ def _percent(right: Tensor, what: str) -> Measured:
     return mean_of((100 * right).tolist(), f"accuracy of {what}", "%")
 
 
-def _stages(photographs: Tensor, kernels: Tensor) -> Table:
-    """Changes of pooled maps by what may happen to photographs, which are scaled alike or normalised each by itself."""
+def _changes(photographs: Tensor, kernels: Tensor) -> dict[tuple[str, str, str], Tensor]:
+    """Changes of pooled maps, [images], by operations, by how photographs are scaled, and by what happens to them."""
     inputs: Mapping[str, Function] = {
         "gray values": lambda x: (x - 127.5) / 64,
         "normalised": lambda x: torch.stack([caltech101.preprocess(image[0].numpy()) for image in x]),
     }
-    rows = [
-        [name, given, *(f"{_changed(chain(prepare, f), photographs, c).mean():.2f}" for c in CHANGES.values())]
+    return {
+        (name, given, what): _changed(chain(prepare, f), photographs, transform)
         for given, prepare in inputs.items()
         for name, f in operations(kernels).items()
+        for what, transform in CHANGES.items()
+    }
+
+
+def _table(changes: Mapping[tuple[str, str, str], Tensor]) -> Table:
+    rows = [
+        [name, given, *(f"{changes[name, given, what].mean():.2f}" for what in CHANGES)]
+        for name, given in dict.fromkeys((name, given) for name, given, _ in changes)
     ]
     return Table(
         ["stage, then P_A", "image", *CHANGES],

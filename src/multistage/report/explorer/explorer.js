@@ -173,7 +173,8 @@ function facts() {
   if (chosen.length > 1) {
     const differing = ["rectify", "normalise", "pool"].filter((key) => chosen[0][key] !== chosen[1][key]);
     const each = differing.map((key) => `${key} (${chosen.map((preset) => preset[key]).join(" or ")})`);
-    lines.push(element("p", {}, `They differ in ${each.join(", ")}.`));
+    const worth = element("a", { href: "index.html#ablation" }, "What that is worth over several draws");
+    lines.push(element("p", {}, differing.length ? `They differ in ${each.join(", ")}. ` : "They are the same. ", worth));
   }
   byId("facts").replaceChildren(...lines);
 }
