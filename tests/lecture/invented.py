@@ -16,7 +16,7 @@ MOST = 4
 QUICK = {
     "multistage.lecture.trials": {"STEPS": 12, "SEEDS": 2, "RATES": (0.005, 0.02)},
     "multistage.lecture.sections.lecture_02_local_connectivity": {"DRAWS": 2, "SHIFTS": (0, 1)},
-    "multistage.lecture.sections.lecture_11_contrast_normalisation": {"WITH_MAPS": 2, "WITH_UNITS": 1},
+    "multistage.lecture.sections.lecture_11_contrast_normalisation": {"WITH_MAPS": 2, "WITH_UNITS": 1, "CROP": 36},
     "multistage.lecture.sections.lecture_14_probabilities": {"EPOCHS": 2, "DRAWS": 2, "LEAST": 1},
     "multistage.lecture.sections.paper_19_optimal_stimuli": {"ASCENT": 4, "SPECTRUM": 9},
 }

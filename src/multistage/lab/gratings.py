@@ -76,7 +76,8 @@ def responses(units: Callable[[Tensor], Tensor], chosen: Tensor, side: int, batc
         [units, n].
     """
     found = [
-        torch.stack([units(gratings(some, side, phase)) for phase in PHASES]).mean(0) for some in chosen.split(batch)
+        torch.stack([units(gratings(some, side, phase)) for phase in PHASES]).mean(0)
+        for some in torch.split(chosen, batch)
     ]
     return torch.cat(found).T
 

@@ -56,7 +56,7 @@ class LocallyConnected(nn.Module):
         """Maps [n, maps, out, out] of images [n, 1, side, side]."""
         fields = F.unfold(x, self.kernel_size).flip(1)  # the convolution's k against the correlation's W
         sums = (fields.permute(2, 0, 1) @ self.weights).permute(1, 2, 0)
-        return self.gain[:, None, None] * torch.tanh(sums).unflatten(2, (self.out, self.out))
+        return self.gain[:, None, None] * torch.tanh(sums).reshape(*sums.shape[:2], self.out, self.out)
 
 
 @dataclass(frozen=True)

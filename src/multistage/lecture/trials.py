@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
+import torch
+
 from multistage.lab.activations import Course, train_and_follow
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
@@ -103,9 +105,9 @@ def curves(material: Material, models: dict[str, str], name: str) -> Picture:
     with drawing.figure(1, len(RATES), 2.7, sharey=True) as (drawn, axes):
         for ax, rate in zip(axes[0], RATES, strict=True):
             for (model, label), style in zip(models.items(), ("-", "--", "-.", ":"), strict=False):
-                losses = sum(course(material, model, rate, seed).losses for seed in range(SEEDS)) / SEEDS
+                losses = torch.stack([course(material, model, rate, seed).losses for seed in range(SEEDS)]).mean(0)
                 smooth = losses.unfold(0, 5, 1).mean(1)
-                ax.plot(range(3, STEPS - 1), smooth.clamp(max=6), style, label=label)
+                ax.plot(range(3, 3 + len(smooth)), smooth.clamp(max=6), style, label=label)
             lost = [label for model, label in models.items() if max(late_losses(material, model, rate)) > CHANCE]
             if lost:
                 ax.text(STEPS / 2, 3.8, "\n".join(["diverged:", *lost]), ha="center", va="top")

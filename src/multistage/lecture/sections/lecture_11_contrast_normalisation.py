@@ -1,5 +1,7 @@
 """lecture-11: contrast normalisation: local mean 0, local deviation 1; neighbours and maps compete; scales."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,12 @@ COUNT, WITH_MAPS, WITH_UNITS = 40, 8, 6
 """Photographs of which one map, all maps, or single units are looked at."""
 
 WINDOW, SMALL = 9, 1e-3
+"""Of the paper's N, pixels; the lecture's c."""
+
 CROP = 56
+"""Pixels of the maps in which single units are looked at."""
+
+LINE: dict[str, Any] = {"histtype": "step", "linewidth": 1.8}
 
 TEXT = (
     "Contrast normalisation subtracts from each value its local mean and divides by its local deviation, but "
@@ -38,16 +45,16 @@ TEXT = (
     "it is {maps_after:.2f} ({maps_share:.0f} on the floor) around a mean of size {maps_mean:.2f}. Neighbours "
     "inhibit: the strongest unit of a map keeps {places:.2f} of its response when its window in the same map is "
     "twice as active, and {others:.2f} when the other maps at its position are; {places_less:,} and "
-    "{others_less:,} of {units:,} such units respond less. So maps do compete, and more than places: only with N "
-    "by each map alone does the window count for much, {alone:.2f}. Scales become alike: the strength of all maps "
-    "varies over photographs by {spread_before:.2f} before N and {spread_after:.2f} after it (standard "
-    "deviation). Better for learning? On digits the loss after {steps} steps differs, with N minus without, by "
-    "{n_slow:+.2f} ± {n_slow_half:.2f} at a rate of {slow_rate:g}, and by {n_equal:+.2f} ± {n_equal_half:.2f} at "
-    "the usual {rate:g}: N spares a larger rate, and where that is there its gain is in doubt. The lecture's "
-    "formula sums over all maps with weights that sum to one over the window alone. On one map that is the "
-    "paper's; on {maps} maps it subtracts their sum where the paper subtracts their mean: {lecture_common:.1f} of "
-    "the energy of what comes out is the same in all maps (the paper's: {paper_common:.1f}), and outputs "
-    "correlate by {alike:.2f}. This repository takes the paper's."
+    "{others_less:,} of {units:,} such units respond less. So maps do compete. The window in a unit's own map "
+    "counts for more with N by each map alone: {alone:.2f}. Scales become alike: the strength of all maps varies "
+    "over photographs by {spread_before:.2f} before N and {spread_after:.2f} after it (standard deviation). "
+    "Better for learning? On digits the loss after {steps} steps differs, with N minus without, by {n_slow:+.2f} "
+    "± {n_slow_half:.2f} at a rate of {slow_rate:g}, and by {n_equal:+.2f} ± {n_equal_half:.2f} at the usual "
+    "{rate:g}: N spares a larger rate, and where that is there its gain is in doubt. The lecture's formula sums "
+    "over all maps with weights that sum to one over the window alone. On one map that is the paper's; on {maps} "
+    "maps it subtracts their sum where the paper subtracts their mean: {lecture_common:.1f} of the energy of what "
+    "comes out is the same in all maps (the paper's: {paper_common:.1f}), and outputs correlate by {alike:.2f}. "
+    "This repository takes the paper's."
 )
 
 
@@ -221,13 +228,12 @@ def _deviations(found: dict[str, tuple[Tensor, Tensor]]) -> Picture:
         for (name, (_, deviation)), style in zip(found.items(), (":", "-", "--"), strict=True):
             ax.hist(
                 deviation.flatten().numpy(),
-                80,
-                (0, 2),
+                bins=80,
+                range=(0, 2),
                 density=True,
-                histtype="step",
-                linewidth=1.8,
-                linestyle=style,
                 label=labels[name],
+                **LINE,
+                linestyle=style,
             )
         ax.set_ylim(0, 4)
         ax.set_xlabel("local deviation")
@@ -245,22 +251,14 @@ def _competition(ratios: dict[str, Tensor]) -> Picture:
     with drawing.figure(height=2.5) as (drawn, axes):
         ax = axes[0, 0]
         for (name, ratio), style in zip(ratios.items(), ("-", "--", ":"), strict=True):
-            ax.hist(
-                ratio.clamp(0, 1.3).numpy(),
-                65,
-                (0, 1.3),
-                histtype="step",
-                linewidth=1.8,
-                linestyle=style,
-                label=labels[name],
-            )
+            ax.hist(ratio.clamp(0, 1.3).numpy(), bins=65, range=(0, 1.3), label=labels[name], **LINE, linestyle=style)
         ax.axvline(1, color="#555555", linewidth=1)
-        ax.set_xlabel("response kept when twice as active:")
+        ax.set_xlabel("response kept")
         ax.set_ylabel("units")
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", title="twice as active:", alignment="left")
         return Picture(
             "lecture-11-competition",
             drawing.png(drawn),
             "What {units:,} strong units keep of their response when neighbours are twice as active; left of the line, "
-            "less than before.",
+            "less than before. What changes its sign counts as zero.",
         )

@@ -147,7 +147,7 @@ def _picture(changes: list[Change]) -> Picture:
         labels = [
             _setting(c).replace(" stages", "").replace(" stage", "").replace("caltech101", "caltech") for c in shown
         ]
-        ax.set_yticks(range(len(shown)), labels, fontsize=7)
+        ax.set_yticks(range(len(shown)), labels, fontsize=7.5)
         ax.invert_yaxis()
         for respect, colour, marker in (("model.rectify", 0, "o"), ("model.normalise", 1, "s")):
             ax.plot([], [], marker, color=drawing.COLOURS[colour], label=WORDS[respect])

@@ -75,7 +75,7 @@ def section(material: Material) -> Section:
 
 @torch.inference_mode()
 def _scores(net: nn.Module, x: Tensor) -> Tensor:
-    return torch.cat([net(some) for some in x.split(250)])
+    return torch.cat([net(some) for some in torch.split(x, 250)])
 
 
 def _accuracy_and_confidence(scores: Tensor, labels: Tensor) -> tuple[float, float]:
