@@ -48,6 +48,21 @@ def test_definitions_sizes_and_names_may_have_digits(text):
     section(text=text)
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (-0.001, ".2f", "0.00"),
+        (-0.02, ".2f", "\N{MINUS SIGN}0.02"),
+        (1_600_000_000, ",", "1,600,000,000"),
+        (2.5e-7, ".1g", "2e-07"),
+        (0.0, ".1g", "0"),
+    ],
+)
+def test_figures_are_shown_as_people_write_them(value, form, shown):
+    one = Section("lecture-04", "A title", f"{{it:{form}}}", {"it": Measured(value, "it")})
+    assert one.fill(one.text) == shown
+
+
 def test_captions_are_held_to_the_same():
     with pytest.raises(ValueError, match="is typed into"):
         section(tables=[Table(["a"], [["1"]], "Of 3 images.")])

@@ -108,8 +108,10 @@ class Section:
 
 
 def _shown(measured: Measured, form: str) -> str:
+    """A figure with its unit; what rounds to zero has no sign."""
+    number = f"{measured.value:{form if isinstance(measured.value, int) else f'z{form}'}}"
     unit = f"\N{NO-BREAK SPACE}{measured.unit}" if measured.unit else ""
-    return f"{measured.value:{form}}{unit}"
+    return re.sub("^-", "\N{MINUS SIGN}", number) + unit
 
 
 def typed_numbers(text: str) -> list[str]:
