@@ -20,9 +20,9 @@ TEXT = (
     "it, and both together {both:+.1f}. Of all {comparisons} comparisons, {better} show an improvement whose "
     "interval leaves out zero, {worse} a loss, and {unclear} neither. On photographs with few labels the "
     "assertion holds: no gain by rectification is below {least_rectify:+.1f}, none by normalisation below "
-    "{least_normalise:+.1f}, and N without rectification does not replace it. On small digits, where each of "
-    "these variants gets {least_digits:.0f} right, there is little left to gain: the largest gain by "
-    "normalisation is {most_digits:+.1f}."
+    "{least_normalise:+.1f}, and N alone does not replace rectification. On small digits, where each of these "
+    "variants gets {least_digits:.0f} right, there is little left to gain: the largest gain by normalisation is "
+    "{most_digits:+.1f}."
 )
 
 

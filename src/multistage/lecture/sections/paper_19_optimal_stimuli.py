@@ -43,10 +43,10 @@ TEXT = (
     "orientations of best grating and spectral peak correlate by {n_orientation:.2f} (interval "
     "{n_orientation_low:.2f} to {n_orientation_high:.2f}, circular), frequencies by {n_frequency:.2f} "
     "({n_frequency_low:.2f} to {n_frequency_high:.2f}). With tanh and images of unit deviation, they correlate by "
-    "{strong_orientation:.2f} and {strong_frequency:.2f}. What the ascent finds from one random start is a local "
-    "optimum: its own strongest frequency agrees with the spectral peak less, by {climb_orientation:.2f} and "
-    "{climb_frequency:.2f}. So a random unit is selective because its filter's spectrum has a peak, as predicted, "
-    "and N, under which maps compete, moves some units elsewhere."
+    "{strong_orientation:.2f} and {strong_frequency:.2f}. What the ascent finds is better than a grating and no "
+    "pure one: its own strongest frequency agrees less with the peak, orientation by {climb_orientation:.2f}, "
+    "frequency by {climb_frequency:.2f}. So a random unit is selective because its filter's spectrum has a peak, "
+    "as predicted, and N, under which maps compete, moves some units elsewhere."
 )
 
 
