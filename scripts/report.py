@@ -1,7 +1,8 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
 python scripts/report.py                    results/*/table.*, results/index.html and README's tables, from records;
-                                            results/*/README.md, from README.template.md beside it and records
+                                            results/*/README.md, from README.template.md beside it and records;
+                                            results/claims.md, from results/claims.yaml and records
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from multistage import durable
 from multistage.errors import MultistageError
-from multistage.report import artifacts, explanations, page, readme, speed
+from multistage.report import artifacts, explanations, ledger, page, readme, speed
 from multistage.report.paper import published
 from multistage.report.publish import RECORDS, publish, texts
 from multistage.report.records import collect, from_file, merge, path, to_lines
@@ -40,8 +41,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             print(file)
         write_speed(root)
         write_readme(root, entries)
-        if (index := page.write(root / "results")) is not None:
-            print(index)
+        for made in (ledger.write(root / "results", entries), page.write(root / "results")):
+            if made is not None:
+                print(made)
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

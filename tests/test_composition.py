@@ -65,12 +65,18 @@ def test_beyond_table_1_are_the_presets_that_the_paper_leaves_out(published):
     assert sorted(c["model"] for c in planned if c["refine"]) == sorted({model for model, *_ in frozen})
 
 
-CURVES = {"norb": (5, 1000), "labels_mnist": (10, 1000), "labels_caltech101": (102, 768)}
+CURVES = {
+    "norb": (5, 1000, 5),
+    "labels_mnist": (10, 1000, 3),
+    "labels_mnist_variants": (10, 1000, 2),
+    "labels_caltech101": (102, 768, 3),
+}
+"""Classes, steps with few labels, lines."""
 
 
 @pytest.mark.parametrize("name", CURVES)
 def test_curves_of_labels_train_as_long_with_few_labels_as_with_many(name):
-    classes, least = CURVES[name]
+    classes, least, count = CURVES[name]
     lines = {}
     for config in configs(name):
         labels = config["data.train_per_class"]
@@ -80,7 +86,7 @@ def test_curves_of_labels_train_as_long_with_few_labels_as_with_many(name):
             default = composition.plan([f"data={config['data']}"]).config["trainer.max_epochs"]
             assert config["trainer.max_epochs"] == max(default, math.ceil(least / steps)), labels
     assert len(set(map(frozenset, lines.values()))) == 1
-    assert len(lines) == (5 if name == "norb" else 3)
+    assert len(lines) == count
 
 
 def test_the_curve_of_norb_has_every_point_of_the_paper(published):

@@ -128,6 +128,7 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["stages=1", "geometry.stage2.maps=3"], ["geometry.stage2.maps=3 has no effect", "stages=1"]),
         (["refine=false", "readout=sgd", "optimizer.lr=1"], ["optimizer.lr=1 has no effect", "readout=sgd"]),
         (["lbfgs.penalty=1"], ["lbfgs.penalty=1 has no effect"]),
+        (["refine=false", "readout=lbfgs", "sgd.rate=1"], ["sgd.rate=1 has no effect", "readout=lbfgs"]),
         (["filters=templates"], ["filters=templates", "random"]),
         (["filters=gabor", "geometry.stage1.maps=31"], ["geometry.stage1.maps=31", "even", "two phases"]),
         (["filters=gabor", "geometry.stage1.kernel=3"], ["geometry.stage1.kernel=3", "at least 5"]),

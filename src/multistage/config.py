@@ -81,6 +81,8 @@ RULES: dict[str, Rule] = {
     "refine": FLAG,
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),
+    "sgd.rate": number(0, exclusive=True),
+    "sgd.start": number(0, 1),
     "lbfgs.penalty": number(0, exclusive=True),
     "lbfgs.max_iter": whole(1),
     "pyramid_svm.words": whole(1, 2**15),
@@ -127,6 +129,10 @@ WITHOUT_BEARING = (
 )
 
 
+LATER: Config = {"sgd.rate": 0.01, "sgd.start": 0.015}
+"""Settings that there was no choice of when the first published runs were made, and what these did."""
+
+
 def section(config: Config, prefix: str) -> dict[str, Any]:
     """The keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
     return {key.removeprefix(prefix + "."): value for key, value in config.items() if key.startswith(prefix + ".")}
@@ -139,7 +145,8 @@ def bears_on_result(key: str) -> bool:
 
 def bearing(config: Config) -> dict[str, Any]:
     """The settings that a run reads and that bear on its result: with another value it would be another run."""
-    return {key: value for key, value in config.items() if bears_on_result(key) and not is_unread(key, config)}
+    complete = {**LATER, **config}
+    return {key: value for key, value in complete.items() if bears_on_result(key) and not is_unread(key, config)}
 
 
 def check(config: Config) -> None:
@@ -190,6 +197,7 @@ def leaves_out_pooling(config: Config) -> bool:
 def is_unread(key: str, config: Config) -> bool:
     """Whether a run does not read this key."""
     unread = {
+        "sgd": config["readout"] != "sgd",
         "lbfgs": config["readout"] != "lbfgs",
         "pyramid_svm": config["readout"] != "pyramid_svm",
         "psd": config["filters"] != "psd",

@@ -15,11 +15,11 @@ def clusters(samples, features, classes, scale=1.0, seed=0):
     return scale * (centres[labels] + torch.randn(samples, features, generator=random)), labels
 
 
-def demo_loop(features, labels, classes, seed, epochs):
+def demo_loop(features, labels, classes, seed, epochs, rate, start):
     """The authors' loop as it stands in their demo, one sample at a time, with nothing clever."""
     x = features.double()
     w = torch.empty(classes, x.shape[1], dtype=torch.float64).uniform_(
-        -0.015, 0.015, generator=generator(seed, "classifier")
+        -start, start, generator=generator(seed, "classifier")
     )
     b = torch.zeros(classes, dtype=torch.float64)
     order = torch.randperm(len(x), generator=generator(seed, "order"))
@@ -27,8 +27,8 @@ def demo_loop(features, labels, classes, seed, epochs):
         for i in order:
             error = torch.softmax(w @ x[i] + b, 0)
             error[labels[i]] -= 1
-            w -= 0.01 / (1 + 0.03 * epoch) * error[:, None] * x[i]
-            b -= 0.01 / (1 + 0.03 * epoch) * error
+            w -= rate / (1 + 0.03 * epoch) * error[:, None] * x[i]
+            b -= rate / (1 + 0.03 * epoch) * error
     return w, b
 
 
@@ -38,14 +38,15 @@ def double(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
 
 
+@pytest.mark.parametrize(("rate", "start"), [(0.01, 0.015), (0.002, 0)])
 @pytest.mark.parametrize("block", [1, 7, 128])
 @pytest.mark.parametrize(("samples", "features"), [(150, 170), (150, 20)], ids=["in the span", "direct"])
-def test_sgd_is_the_demos_loop(samples, features, block, double, monkeypatch):
+def test_sgd_is_the_demos_loop(samples, features, block, rate, start, double, monkeypatch):
     monkeypatch.setattr(sgd, "BLOCK", block)
     x, y = clusters(samples, features, 3)
     x += 3
-    weight, bias = fit_sgd(x, y, 3, seed=4, epochs=5)
-    expected_weight, expected_bias = demo_loop(x, y, 3, seed=4, epochs=5)
+    weight, bias = fit_sgd(x, y, 3, seed=4, epochs=5, rate=rate, start=start)
+    expected_weight, expected_bias = demo_loop(x, y, 3, seed=4, epochs=5, rate=rate, start=start)
     torch.testing.assert_close(weight, expected_weight, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(bias, expected_bias, rtol=1e-10, atol=1e-10)
 

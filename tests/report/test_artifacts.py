@@ -121,3 +121,11 @@ def test_illustrated_are_the_best_run_and_the_best_refined_run_of_each_data_set(
                 assert equals[0] in [path(record) for record in chosen]
     assert artifacts.illustrated(records[::-1]) == chosen
     assert artifacts.illustrated([]) == []
+
+
+def test_filters_that_no_label_has_touched_are_illustrated_too():
+    better, refined = invented.record(0.9, refine="false"), invented.record(0.2, filters="psd")
+    frozen = [invented.record(0.3 + draw / 10, draw, filters="psd", refine="false") for draw in range(3)]
+    assert artifacts.best_learned([better, refined]) is None
+    assert artifacts.illustrated([*frozen, better]) == [better, frozen[2]]
+    assert artifacts.illustrated([*frozen, refined]) == [frozen[2], refined]

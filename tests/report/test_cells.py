@@ -175,3 +175,14 @@ def test_old_records_know_neither_their_folder_nor_their_command(record):
         del old[field]
     (made,) = cells([old, record(draw=1, **TABLE1)])
     assert made.n == 2
+
+
+def test_runs_from_before_the_demos_rate_could_be_set_had_the_demos_rate(record):
+    settings = TABLE1 | {"readout": "sgd"}
+    old, new = record(**settings), record(draw=1, **settings)
+    del old["config"]["sgd.rate"], old["config"]["sgd.start"]
+    (made,) = cells([old, new])
+    assert made.n == 2
+    new["config"]["sgd.rate"] = 0.001
+    with pytest.raises(MultistageError, match=r"differ in sgd\.rate"):
+        cells([old, new])

@@ -64,6 +64,18 @@ def test_the_most_frequent_confusions_come_first():
     assert pictures.errors("abc", counts) == [("b", "c", 3, 10), ("a", "b", 2, 7), ("b", "a", 1, 10)]
 
 
+def test_learned_filters_come_with_what_was_measured_of_them():
+    kernels = np.linspace(-0.5, 0.5, 4 * 25, dtype=np.float32).reshape(4, 1, 5, 5)
+    measured = {"prediction_snr": 9.52, "reconstruction_snr": 6.3, "active_fraction": 0.414}
+    record = {"run": "a/<b>", "filters": [measured | {"oriented": 3}, measured]}
+    said = captions.learned_filters(record, kernels)
+    assert said.startswith("4 first-stage filters that predict sparse codes; 3 are localised and oriented.")
+    for figure in ("9.5&nbsp;dB", "6.3&nbsp;dB", "41%", "0.50", "a/&lt;b&gt;"):
+        assert figure in said
+    assert "oriented" not in captions.learned_filters(record | {"filters": [measured]}, kernels)
+    assert pictures.learned_filters(kernels).count("<img") == 1
+
+
 @pytest.mark.parametrize("classes", [3, 30])
 def test_confusions_are_a_table_or_a_map(classes):
     drawn = pictures.confusion([f"class {c}" for c in range(classes)], np.eye(classes, dtype=int) * 4)

@@ -41,7 +41,8 @@ def fit(
         shape, seed = output_shape(config), config["seed"]
         return fit_pyramid_svm(features, labels, classes, shape, words, levels, cost, seed, report)
     if config["readout"] == "sgd":
-        weight, bias = fit_sgd(features, labels, classes, config["seed"], report=report, keep=keep)
+        seed, rate, start = config["seed"], config["sgd.rate"], config["sgd.start"]
+        weight, bias = fit_sgd(features, labels, classes, seed, rate=rate, start=start, report=report, keep=keep)
     else:
         penalty, max_iter = config["lbfgs.penalty"], config["lbfgs.max_iter"]
         weight, bias = fit_lbfgs(features, labels, classes, penalty, max_iter, report, keep=keep)

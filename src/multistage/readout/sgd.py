@@ -25,6 +25,7 @@ def fit_sgd(
     epochs: int = 30,
     rate: float = 0.01,
     decay: float = 0.03,
+    start: float = 0.015,
     report: Report = lambda epoch, loss: None,
     keep: Keep = keep_nothing,
 ) -> tuple[Tensor, Tensor]:
@@ -39,10 +40,11 @@ def fit_sgd(
         features: X, [n, f].
         labels: [n], from 0.
         classes: Number of classes.
-        seed: Initial weights (uniform +-0.015, biases 0) and order.
+        seed: Initial weights and order.
         epochs: Passes over the samples.
         rate: Of the first epoch.
         decay: Of the rate, per epoch.
+        start: Initial weights are uniform in +-`start`; biases are 0.
         report: Called after each epoch with its number and mean loss (each sample's before its step).
         keep: Keeps what depends on features alone.
 
@@ -56,7 +58,7 @@ def fit_sgd(
     """
     n, f = features.shape
     weights = torch.empty(classes, f, dtype=torch.float64)
-    weights.uniform_(-0.015, 0.015, generator=generator(seed, "classifier"))
+    weights.uniform_(-start, start, generator=generator(seed, "classifier"))
     order = torch.randperm(n, generator=generator(seed, "order"))
     learned, bias = weights.numpy(), np.zeros(classes)
     in_span = n < f
@@ -64,7 +66,7 @@ def fit_sgd(
         products = keep("gram", lambda: gram(features))
         offset = products["offset"][order]
         inner = (products["centred"][order][:, order] + offset[:, None] + offset).numpy()
-        start, mixture = times(features, weights.T)[order].numpy(), np.zeros((n, classes))
+        first_scores, mixture = times(features, weights.T)[order].numpy(), np.zeros((n, classes))
     else:
         x = features[order].double().numpy()
     targets = labels[order].tolist()
@@ -73,7 +75,7 @@ def fit_sgd(
         for first in range(0, n, BLOCK):
             block = slice(first, first + BLOCK)
             if in_span:
-                scores, near = start[block] + inner[block] @ mixture, inner[block, block]
+                scores, near = first_scores[block] + inner[block] @ mixture, inner[block, block]
             else:
                 scores, near = x[block] @ learned.T, x[block] @ x[block].T
             changes, likelihoods = _steps(scores + bias, near + 1, targets[block], step)
@@ -85,7 +87,7 @@ def fit_sgd(
             loss -= np.log(np.maximum(likelihoods, 1e-300)).sum()
         if not np.isfinite(loss):
             raise MultistageError(
-                f"sgd diverged in epoch {epoch + 1}; these features are too large for its rate of {rate}"
+                f"sgd diverged in epoch {epoch + 1}; these features are too large for sgd.rate={rate:g}"
             )
         report(epoch + 1, float(loss) / n)
     if in_span:

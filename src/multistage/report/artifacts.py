@@ -2,7 +2,8 @@
 
     results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors   weights.safetensors
 
-Published are, for each data set, the best run and the best refined one. Best means the highest test accuracy, chosen
+Published are, for each data set, the best run, the best refined one, and the best with filters that were learned
+without labels and stayed so. Best means the highest test accuracy, chosen
 afterwards: these runs illustrate, tables and statistics are made of all runs. Of the results named in `WITH_WEIGHTS`
 every run is published, with its weights.
 """
@@ -52,12 +53,22 @@ def best(records: Iterable[Record]) -> Record | None:
     return min(records, key=lambda r: (-r["metrics"]["test_mean_class_accuracy"], path(r)), default=None)
 
 
+def best_refined(records: Iterable[Record]) -> Record | None:
+    """The best run whose filters were trained with labels."""
+    return best(record for record in records if record["config"]["refine"])
+
+
+def best_learned(records: Iterable[Record]) -> Record | None:
+    """The best run whose filters were learned without labels and stayed so."""
+    return best(r for r in records if r["config"]["filters"] == "psd" and not r["config"]["refine"])
+
+
 def illustrated(records: Sequence[Record]) -> list[Record]:
-    """The runs whose artifacts are published: of each data set the best, and the best refined one."""
+    """The runs whose artifacts are published, of each data set the best of each kind."""
     chosen: dict[str, Record] = {}
     for data in sorted({record["config"]["data"] for record in records}):
         of_data = [record for record in records if record["config"]["data"] == data]
-        for record in (best(of_data), best(r for r in of_data if r["config"]["refine"])):
+        for record in (best(of_data), best_refined(of_data), best_learned(of_data)):
             if record is not None:
                 chosen[path(record)] = record
     return list(chosen.values())

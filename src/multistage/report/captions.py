@@ -8,6 +8,7 @@ import numpy as np
 
 from multistage.report.cells import Cell
 from multistage.report.layout import Table, protocol
+from multistage.report.records import path
 from multistage.report.tables import signed
 from multistage.runs import Record
 
@@ -160,6 +161,19 @@ def filters(run: str, before: np.ndarray, after: np.ndarray) -> str:
         f"Training changed the {before.shape[0]} first-stage filters of the best refined run by {moved:.0%} of their "
         f'norm. <span class="how">Gray is zero, black &minus;{limit:.2f}, white {limit:.2f}; '
         f"<code>{escape(run)}</code></span>"
+    )
+
+
+def learned_filters(record: Record, kernels: np.ndarray) -> str:
+    """Over the mosaic: what was measured of filters that predict sparse codes."""
+    measured, limit = record["filters"][0], float(np.abs(kernels).max())
+    oriented = f"; {measured['oriented']} are localised and oriented" if "oriented" in measured else ""
+    return (
+        f"{len(kernels)} first-stage filters that predict sparse codes{oriented}. The codes that they predict differ "
+        f"from the best ones by {measured['prediction_snr']:.1f}&nbsp;dB (signal to noise), which rebuild patches to "
+        f"{measured['reconstruction_snr']:.1f}&nbsp;dB with {measured['active_fraction']:.0%} of the units. "
+        f'<span class="how">Gray is zero, black &minus;{limit:.2f}, white {limit:.2f}; '
+        f"<code>{escape(path(record))}</code></span>"
     )
 
 

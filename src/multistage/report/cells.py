@@ -21,6 +21,7 @@ from multistage.words import listing
 
 Key = tuple[tuple[str, Any], ...]
 Interval = tuple[float, float]
+Draw = tuple[int, int]
 Mark = Literal["inside", "within three points", "off"]
 
 SIGNS: dict[Mark, str] = {
@@ -184,21 +185,36 @@ def paired(a: Cell, b: Cell) -> Difference:
     Raises:
         MultistageError: None is shared, or a shared draw holds other images.
     """
-    theirs = {_draw(record): record for record in b.records}
-    pairs = [(record, theirs[_draw(record)]) for record in a.records if _draw(record) in theirs]
-    if not pairs:
+    found = pairs(a, b)
+    if not found:
         raise MultistageError(f"{a.title} and {b.title} share no draw and seed; run both with the same draw= and seed=")
-    for one, other in pairs:
-        _refuse_difference(one, other, ("data_hash", "results_version", "split_hash"))
-    values = [100 * (one["metrics"][METRIC] - other["metrics"][METRIC]) for one, other in pairs]
+    values = [100 * (one["metrics"][METRIC] - other["metrics"][METRIC]) for one, other in found.values()]
     spread = stdev(values) if len(values) > 1 else None
     return Difference(fmean(values), spread, t_interval(values), len(values))
+
+
+def pairs(a: Cell, b: Cell) -> dict[Draw, tuple[Record, Record]]:
+    """The runs of two cells by the draws and seeds that both have run.
+
+    Raises:
+        MultistageError: A shared draw holds other images.
+    """
+    theirs = {draw(record): record for record in b.records}
+    found = {draw(record): (record, theirs[draw(record)]) for record in a.records if draw(record) in theirs}
+    for one, other in found.values():
+        _refuse_difference(one, other, ("data_hash", "results_version", "split_hash"))
+    return found
 
 
 def key(record: Record) -> Key:
     """The settings that a run reads and that bear on its result, draw and seed apart."""
     settings = bearing(record["config"])
     return tuple((k, _plain(settings[k])) for k in sorted(settings) if k not in VARYING)
+
+
+def draw(record: Record) -> Draw:
+    """Draw and seed of a run."""
+    return record["config"]["draw"], record["config"]["seed"]
 
 
 def common_path(record: Record) -> tuple[str, str]:
@@ -209,10 +225,6 @@ def common_path(record: Record) -> tuple[str, str]:
 
 def _plain(value: Any) -> Any:
     return tuple(_plain(item) for item in value) if isinstance(value, list) else value
-
-
-def _draw(record: Record) -> tuple[int, int]:
-    return record["config"]["draw"], record["config"]["seed"]
 
 
 def _titles(groups: Mapping[Key, Record]) -> list[str]:
@@ -243,7 +255,7 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
         for record in cell.records:
             _refuse_difference(cell.records[0], record, ("data_hash", "results_version"))
             _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("split_hash",))
-            if runs.setdefault(_draw(record), record) is not record:
+            if runs.setdefault(draw(record), record) is not record:
                 raise MultistageError(f"{path(record)} is recorded twice; keep one of its records")
             first = folders.setdefault("".join(common_path(record)), record)
             if differing := dict(key(first)).items() ^ dict(key(record)).items():

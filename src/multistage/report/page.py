@@ -1,6 +1,7 @@
 """results/index.html: every published record on one page, which needs nothing but itself.
 
-A pure function of ``results/*/records.jsonl``, the artifacts beside them and ``results/paper.yaml``.
+A pure function of ``results/*/records.jsonl``, the artifacts beside them, ``results/paper.yaml`` and the ledger of
+claims.
 """
 
 import hashlib
@@ -12,8 +13,8 @@ from pathlib import Path
 from string import Template
 
 from multistage import durable
-from multistage.report import captions, curve, figures, layout, pictures
-from multistage.report.artifacts import WITH_WEIGHTS, best, confusion, filters
+from multistage.report import captions, curve, figures, layout, ledger, pictures
+from multistage.report.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
 from multistage.report.records import command, from_file, path
@@ -70,13 +71,16 @@ def document(results: Path) -> str:
     paper = published(results / "paper.yaml")
     experiments = {file.parent: from_file(file) for file in sorted(results.glob("*/records.jsonl"))}
     blocks = {folder: layout.tables(cells(records, paper), paper) for folder, records in experiments.items() if records}
+    verdicts = ledger.html(ledger.ledger(results, paper), paper)
     template = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         summary=captions.summary([record for records in experiments.values() for record in records]),
-        contents=_contents(blocks),
-        sections="\n".join(_experiment(folder, experiments[folder], tables) for folder, tables in blocks.items()),
+        contents=_contents(blocks, bool(verdicts)),
+        sections="\n".join(
+            [verdicts, *(_experiment(folder, experiments[folder], tables) for folder, tables in blocks.items())]
+        ),
     )
 
 
@@ -96,13 +100,14 @@ def places_of(folder: Path, table: layout.Table) -> list[Place]:
     ]
 
 
-def _contents(blocks: Mapping[Path, Sequence[layout.Table]]) -> str:
-    links = (
+def _contents(blocks: Mapping[Path, Sequence[layout.Table]], verdicts: bool) -> str:
+    links = ['<li><a href="#claims">claims and verdicts</a></li>'] * verdicts
+    links += [
         f'<li><a href="#{_id(folder.name, table.title)}">{escape(folder.name)}: '
         f"{escape(table.title.partition(':')[0])}</a></li>"
         for folder, tables in blocks.items()
         for table in tables
-    )
+    ]
     return f"<ul>{''.join(links)}</ul>"
 
 
@@ -227,10 +232,12 @@ def _losses(cell: Cell) -> list[list[float]]:
 
 
 def _artifacts(folder: Path, records: Sequence[Record]) -> list[str]:
-    """Filters of the best refined run and confusions of the best run, as far as they were published."""
+    """Filters of the best runs that learned them, and confusions of the best run, as far as they were published."""
     parts = []
-    if (run := best(r for r in records if r["config"]["refine"])) and (kernels := filters(folder, run)):
+    if (run := best_refined(records)) and (kernels := filters(folder, run)):
         parts.append(_figure(captions.filters(path(run), *kernels), pictures.filters(*kernels)))
+    if (run := best_learned(records)) and (kernels := filters(folder, run)):
+        parts.append(_figure(captions.learned_filters(run, kernels[1]), pictures.learned_filters(kernels[1])))
     if (run := best(records)) and (confused := confusion(folder, run)):
         parts.append(_figure(captions.confusion(path(run), *confused), pictures.confusion(*confused)))
     return parts

@@ -43,15 +43,22 @@ def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:
 def filters(before: np.ndarray, after: np.ndarray) -> str:
     """First-stage kernels [maps, fan_in, k, k] before and after training, on one scale."""
     limit = float(max(np.abs(before).max(), np.abs(after).max())) or 1.0
-    pictures = []
-    for name, kernels in (("before training", before), ("after training", after)):
-        image = mosaic(kernels.reshape(-1, *kernels.shape[-2:]), limit)
-        height, width = image.shape
-        pictures.append(
-            f'<div><img class="pixels" width="{width}" height="{height}" alt="{len(kernels)} filters {name}" '
-            f'src="{bitmap(image)}"><span>{name}</span></div>'
-        )
-    return f'<div class="pair">{"".join(pictures)}</div>'
+    return f'<div class="pair">{_named(before, "before training", limit)}{_named(after, "after training", limit)}</div>'
+
+
+def learned_filters(kernels: np.ndarray) -> str:
+    """First-stage kernels [maps, fan_in, k, k] that no label has touched."""
+    named = _named(kernels, "learned without labels", float(np.abs(kernels).max()) or 1.0)
+    return f'<div class="pair">{named}</div>'
+
+
+def _named(kernels: np.ndarray, name: str, limit: float) -> str:
+    image = mosaic(kernels.reshape(-1, *kernels.shape[-2:]), limit)
+    height, width = image.shape
+    return (
+        f'<div><img class="pixels" width="{width}" height="{height}" alt="{len(kernels)} filters {name}" '
+        f'src="{bitmap(image)}"><span>{name}</span></div>'
+    )
 
 
 def errors(names: Sequence[str], counts: np.ndarray, most: int = 8) -> list[tuple[str, str, int, int]]:

@@ -53,6 +53,7 @@ def test_every_preset_is_there_the_papers_columns_first(text):
 
 def test_accuracies_are_those_of_the_records_and_lead_to_them(text):
     index = (RESULTS / "index.html").read_text(encoding="utf-8")
+    assert '<a href="explorer.html">' in index
     records = {record["config"]["model"]: record for record in from_file(RESULTS / page.NAME / "records.jsonl")}
     for preset in data(text)["presets"]:
         accuracy = records[preset["name"]]["metrics"]["test_mean_class_accuracy"]

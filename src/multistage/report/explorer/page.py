@@ -24,7 +24,8 @@ NAME = "explorer"
 
 DIGITS = "digits.png"
 
-SCRIPTS = ("network.js", "digit.js", "picture.js", "explorer.js")
+SCRIPTS = ("network", "digit", "picture", "state", "rows", "enlarged", "drawing", "explorer")
+"""In the order in which they run; only the last one begins anything."""
 
 FIRST = 7
 """The digit with which the page opens; a 7 has edges in several directions."""
@@ -63,7 +64,7 @@ def document(results: Path) -> str:
     styles = (HERE.parent / "page.css", HERE / "explorer.css")
     return template.substitute(
         style="".join(style.read_text(encoding="utf-8") for style in styles),
-        script="\n".join((HERE / script).read_text(encoding="utf-8") for script in SCRIPTS),
+        script="\n".join((HERE / f"{script}.js").read_text(encoding="utf-8") for script in SCRIPTS),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         per_class={1: "first", 2: "two"}.get(digits.PER_CLASS, str(digits.PER_CLASS)),
     )
