@@ -13,6 +13,15 @@ from multistage.lecture.stage import random_kernels
 MOST = 4
 """Images that a section gets, however many it asks for."""
 
+QUICK = {
+    "multistage.lecture.trials": {"STEPS": 12, "SEEDS": 2, "RATES": (0.005, 0.02)},
+    "multistage.lecture.sections.lecture_02_local_connectivity": {"DRAWS": 2, "SHIFTS": (0, 1)},
+    "multistage.lecture.sections.lecture_11_contrast_normalisation": {"WITH_MAPS": 2, "WITH_UNITS": 1, "CROP": 36},
+    "multistage.lecture.sections.lecture_14_probabilities": {"EPOCHS": 2, "DRAWS": 2, "LEAST": 1},
+    "multistage.lecture.sections.paper_19_optimal_stimuli": {"ASCENT": 4, "SPECTRUM": 9},
+}
+"""Smaller numbers for sections that train or search; by module."""
+
 
 def noise(n, side, seed=0):
     """Gray values from 0 to 255 with structure over a few pixels."""
@@ -25,14 +34,21 @@ def noise(n, side, seed=0):
 class Invented(Material):
     """The same interface, made of nothing."""
 
-    def __init__(self):
-        super().__init__(Path("nowhere"))
+    def __init__(self, results=Path("nowhere")):
+        super().__init__(results)
+
+    def _config(self, *typed):
+        if any(setting.startswith("data=") and setting != "data=digits" for setting in typed):
+            return super()._config(*typed)
+        return super()._config(*typed, "data.train_per_class=10")
 
     def _dataset(self, name):
-        side, classes, each = (143, 3, 32) if name == "caltech101" else (28, 10, 4)
+        side, classes, each = {"caltech101": (143, 3, 32), "digits": (28, 10, 14)}.get(name, (28, 10, 4))
         images, labels = noise(classes * each, side), torch.arange(classes).repeat_interleave(each)
         names = [f"{label}/{i}" for i, label in enumerate(labels.tolist())]
-        official = None if name == "caltech101" else torch.arange(len(labels)) % 2 == 0
+        official = None if name != "mnist" else torch.arange(len(labels)) % 2 == 0
+        if name == "digits":  # to be learned: a class is where a bar is
+            images[torch.arange(len(labels)), :, 2 * labels + 4] = 255
         images = (images - 127) / 64 if name == "caltech101" else images.to(torch.uint8)
         return Dataset(images, labels, tuple(map(str, range(classes))), names, official, "invented")
 

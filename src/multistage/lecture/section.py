@@ -108,8 +108,9 @@ class Section:
 
 
 def _shown(measured: Measured, form: str) -> str:
-    """A figure with its unit; what rounds to zero has no sign."""
-    number = f"{measured.value:{form if isinstance(measured.value, int) else f'z{form}'}}"
+    """A figure with its unit; what rounds to zero has no minus."""
+    unsigned = form if isinstance(measured.value, int) else re.sub(r"^\+?", r"\g<0>z", form)
+    number = f"{measured.value:{unsigned}}"
     unit = f"\N{NO-BREAK SPACE}{measured.unit}" if measured.unit else ""
     return re.sub("^-", "\N{MINUS SIGN}", number) + unit
 

@@ -12,8 +12,8 @@ from multistage.lecture.section import Section
 
 
 def names() -> list[str]:
-    """The modules of the sections, in the lecture's order."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("lecture_*.py"))
+    """The modules of the sections, in the lecture's order; those of the paper's claims come after them."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
 def claim(name: str) -> str:

@@ -1,0 +1,69 @@
+"""Do the outputs of softmax estimate probabilities of classes? Of the images that a network is 80 % sure of, 80 % must
+be right.
+
+Bins are those of torchmetrics: `bins` of equal width, [0, 1/bins) and so on, and one for confidences of exactly 1.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predictions by confidence, which is the largest probability that softmax gives to a class.
+
+    Attributes:
+        confidence: Mean of each bin, [bins + 1]; NaN where a bin is empty.
+        accuracy: Share of right ones in each, [bins + 1]; NaN likewise.
+        count: Predictions in each, int64 [bins + 1].
+    """
+
+    confidence: Tensor
+    accuracy: Tensor
+    count: Tensor
+
+
+def reliability(scores: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
+    """Confidence and accuracy by bin of confidence.
+
+    Args:
+        scores: Logits [n, classes].
+        labels: int64 [n].
+        bins: Of equal width.
+    """
+    confidence, predicted = scores.softmax(1).max(1)
+    right = (predicted == labels).double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=confidence.dtype)
+    index = torch.bucketize(confidence, edges, right=True) - 1
+    count = torch.bincount(index, minlength=bins + 1)
+    means = [torch.bincount(index, value, minlength=bins + 1) / count for value in (confidence.double(), right)]
+    return Reliability(means[0], means[1], count)
+
+
+def calibration_error(scores: Tensor, labels: Tensor, bins: int = BINS) -> float:
+    """Expected calibration error, a fraction: the mean over predictions of how far confidence and accuracy of their bin
+    are apart.
+
+    Args:
+        scores: Logits [n, classes].
+        labels: int64 [n].
+        bins: Of equal width.
+    """
+    probabilities = scores.softmax(1)  # torchmetrics would take scores between 0 and 1 for probabilities
+    return float(multiclass_calibration_error(probabilities, labels, scores.shape[1], n_bins=bins))
+
+
+def overconfidence(scores: Tensor, labels: Tensor) -> float:
+    """Mean confidence minus accuracy, a signed fraction that needs no bins.
+
+    Args:
+        scores: Logits [n, classes].
+        labels: int64 [n].
+    """
+    confidence, predicted = scores.double().softmax(1).max(1)
+    return float(confidence.mean() - (predicted == labels).double().mean())

@@ -1,0 +1,145 @@
+"""Local statistics of maps, before and after N, and N as the lecture writes it.
+
+A local statistic is taken under a Gaussian window whose weights sum to one over the window, or over maps and window
+together, at positions where the window lies inside the map: no guess about the border is in it.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from multistage.layers.contrast_norm import blur_matrix, gaussian_window
+
+LECTURE_WINDOW = 7
+"""Side of the lecture's window, pixels; the paper's is 9."""
+
+
+def local_statistics(x: Tensor, kernel_size: int, across_maps: bool = False) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of maps about each position p, both weighted by the window w around it:
+
+        m_p = sum_iq w_q x_{i, p+q}        s_p = sqrt(sum_iq w_q (x_{i, p+q} - m_p)^2)
+
+    N's own sigma differs from s: it subtracts from each value the mean about that value, not about p.
+
+    Args:
+        x: Maps [n, maps, height, width].
+        kernel_size: Side of the window, pixels, odd.
+        across_maps: Whether the sum runs over all maps, which then share both statistics, or over each map alone.
+
+    Returns:
+        m and s, float64 [n, maps or 1, height - kernel_size + 1, width - kernel_size + 1].
+
+    Raises:
+        ValueError: An even window, or one larger than the map.
+    """
+    if kernel_size > min(x.shape[-2:]):
+        raise ValueError(f"kernel_size={kernel_size} exceeds its {x.shape[-2]}x{x.shape[-1]} map")
+    x = x.double()
+    shift = x.mean((-2, -1), keepdim=True)  # without it, squares of large values would hide small deviations
+    shift = shift.mean(1, keepdim=True) if across_maps else shift
+    first, second = (_windowed(power, kernel_size, across_maps) for power in (x - shift, (x - shift).square()))
+    return first + shift, (second - first.square()).clamp_min(0).sqrt()
+
+
+def _windowed(x: Tensor, kernel_size: int, across_maps: bool) -> Tensor:
+    x = x.mean(1, keepdim=True) if across_maps else x
+    window = gaussian_window(kernel_size).to(x.device)
+    n, maps, height, width = x.shape
+    x = F.conv2d(x.reshape(-1, 1, height, width), window[None, None, None, :])
+    return F.conv2d(x, window[None, None, :, None]).reshape(n, maps, height - kernel_size + 1, -1)
+
+
+def contrast_norm_deviation(x: Tensor, kernel_size: int = 9) -> Tensor:
+    """N's sigma, shared by all maps, with zeros outside the map: the root of the local mean of v^2, v = x - local mean.
+
+    Args:
+        x: Maps [n, maps, height, width].
+        kernel_size: Side of the window, pixels, odd.
+
+    Returns:
+        float64 [n, 1, height, width].
+    """
+    v = x.double() - _blurred(x.double(), kernel_size)
+    return _blurred(v.square(), kernel_size).sqrt()
+
+
+def on_floor(x: Tensor, kernel_size: int = 9) -> Tensor:
+    """Where N divides by its floor c and not by sigma: positions whose sigma is below the mean over positions.
+
+    Args:
+        x: Maps [n, maps, height, width].
+        kernel_size: Side of the window, pixels, odd.
+
+    Returns:
+        bool [n, 1, height, width].
+    """
+    sigma = contrast_norm_deviation(x, kernel_size)
+    return sigma < sigma.mean((2, 3), keepdim=True)
+
+
+def lecture_contrast_norm(x: Tensor, kernel_size: int = LECTURE_WINDOW, floor: float = 1e-3) -> Tensor:
+    """Contrast normalisation as the lecture's formula has it: sums over all maps, weights that sum to one over the
+    window only, and c a small constant.
+
+    On one map it is the paper's N but for c. On C maps it subtracts C times their mean, and divides by a deviation that
+    is sqrt(C) times as large as the mean over maps.
+
+    Args:
+        x: Maps [n, maps, height, width]; zeros outside.
+        kernel_size: Side of the window, pixels, odd.
+        floor: c.
+
+    Returns:
+        float64, same shape.
+    """
+    maps = x.shape[1]
+    v = x.double() - maps * _blurred(x.double(), kernel_size)
+    return v / (maps * _blurred(v.square(), kernel_size)).sqrt().clamp_min(floor)
+
+
+def _blurred(x: Tensor, kernel_size: int) -> Tensor:
+    """Mean over maps and window, zeros outside, [n, 1, height, width]."""
+    window = gaussian_window(kernel_size).to(x)
+    return blur_matrix(x.shape[-2], window) @ x.mean(1, keepdim=True) @ blur_matrix(x.shape[-1], window).T
+
+
+def common_share(x: Tensor) -> Tensor:
+    """How much of the energy of maps is the same in all of them: 1 if they are equal, 1 / maps if they have nothing in
+    common (orthogonal, equally strong), 0 if they cancel.
+
+    Args:
+        x: Maps [n, maps, height, width].
+
+    Returns:
+        [n], the sum over positions of the squared mean over maps, divided by that of the mean square over maps.
+    """
+    return x.mean(1).square().sum((1, 2)) / x.square().mean(1).sum((1, 2))
+
+
+def scale_spread(x: Tensor) -> float:
+    """How far apart the scales of samples are: the standard deviation over samples of log2 of their root mean square.
+
+    Args:
+        x: Maps [n, ...], none of them all zero.
+
+    Returns:
+        Octaves.
+    """
+    return float(x.double().square().flatten(1).mean(1).sqrt().log2().std())
+
+
+def active(x: Tensor, margin: int) -> Tensor:
+    """The strongest unit of each map, not nearer to the border than `margin`.
+
+    Args:
+        x: One sample's maps [maps, height, width].
+        margin: Pixels.
+
+    Returns:
+        int64 [maps, 3]: map, row, column.
+    """
+    inner = x[:, margin : x.shape[1] - margin, margin : x.shape[2] - margin]
+    place = inner.flatten(1).argmax(1)
+    width = inner.shape[2]
+    maps = torch.arange(len(x), device=x.device)
+    return torch.stack([maps, place // width + margin, place % width + margin], 1)
