@@ -137,13 +137,13 @@ def check_gradients(implementation, border):
 
 
 LAST_OF_WINDOW = "return window / window.sum()"
-SUM_OF_MAPS = "total.view(n, 1, height, width) / maps"
+WEIGHT_OF_A_MAP = "1 / max(maps, 1)"
 OF_BLUR = "rows @ map_ @ columns.T"
-OF_SIGMA = "deviation = _blur(square, rows, columns).sqrt_()"
+OF_SIGMA = "deviation = _blur(torch.cat(squares), rows, columns).sqrt_()"
 OF_SQUARES = "local_mean[block], 0, out"
 OF_FLOOR = "divisor = torch.where(deviation >= c, deviation, c)"
 FORWARD = {
-    "no square root": (OF_SIGMA, "deviation = _blur(square, rows, columns)"),
+    "no square root": (OF_SIGMA, "deviation = _blur(torch.cat(squares), rows, columns)"),
     "deviation of x": (OF_SQUARES, "torch.zeros_like(local_mean[block]), 0, out"),
     "floor over the batch": (
         "c = deviation.mean((2, 3), keepdim=True)\n        c = c",
@@ -154,38 +154,40 @@ FORWARD = {
     "padding off by one": ("source = pixel[:, None] + tap", "source = pixel[:, None] + tap + 1"),
     "renormalised instead of zero": ('if border == "renormalise" else', 'if border == "zero" else'),
     "width 2": ("kernel_size / (4 * math.sqrt(2)) if", "2 if"),
-    "sum over maps": (SUM_OF_MAPS, "total.view(n, 1, height, width)"),
+    "sum over maps": (WEIGHT_OF_A_MAP, "1"),
     "floor added": (OF_FLOOR, "divisor = deviation + c"),
     "smaller of the two": (OF_FLOOR, "divisor = torch.where(deviation < c, deviation, c)"),
     "no floor": (OF_FLOOR, "divisor = deviation"),
-    "not centred": ("torch.addcmul(-local_mean * inverse, x", "torch.addcmul(0 * inverse, x"),
-    "mean not divided": ("torch.addcmul(-local_mean * inverse, x", "torch.addcmul(-local_mean, x"),
+    "not centred": ("torch.mul(local_mean, inverse).neg_()", "torch.zeros_like(inverse)"),
+    "mean not divided": ("torch.mul(local_mean, inverse).neg_()", "-local_mean"),
     "blur of rows only": (OF_BLUR, "rows @ map_"),
 }
-Q = "q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)"
-G_MEAN = "g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)"
-OF_C = "((divisor - c).abs() <= 1e-3 * c) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)"
-DX = "dx = torch.addcmul(-g_mean, y, divisor * q)"
+Q = "q = _blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)"
+G_D = "g_d = torch.cat(products).mul_(inverse).neg_()"
+G_MEAN = "g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)"
+OF_C = "g_d.mul_(c_divides).mean((2, 3), keepdim=True)"
+C_DIVIDES = "((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)"
+DX = "dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))"
 BACKWARD = {
     "no gradient by way of the mean's deviation": (G_MEAN, G_MEAN.replace("offset, q", "offset, 0 * q")),
-    "no gradient by way of the mean": (DX, DX.replace("-g_mean", "0 * g_mean")),
-    "no gradient by way of sigma": (DX, DX.replace("divisor * q", "0 * q")),
+    "no gradient by way of the mean": (DX, DX.replace("g_mean.neg_()", "0 * g_mean")),
+    "no gradient by way of sigma": (DX, DX.replace("q.mul_(divisor)", "0 * q")),
     "no gradient by way of c": ("if through_floor:", "if False:"),
     "floor_gradient inverted": ('floor == "mean" and floor_gradient', 'floor == "mean" and not floor_gradient'),
     "c is a sum": (OF_C, OF_C.replace(".mean(", ".sum(")),
-    "c divides everywhere": (OF_C, OF_C.replace(" & ~sigma_divides", "")),
-    "flat samples have a c": (OF_C, OF_C.replace("((divisor - c).abs() <= 1e-3 * c) & ", "")),
-    "sigma divides elsewhere": ("sigma_divides = deviation == divisor", "sigma_divides = deviation != divisor"),
-    "sigma may be 0": (Q, Q.replace("torch.where(deviation > 0, g_sigma / deviation, 0)", "g_sigma / deviation")),
-    "sigma not divided by": (Q, Q.replace("g_sigma / deviation", "g_sigma")),
+    "c divides everywhere": (C_DIVIDES, C_DIVIDES.replace(".logical_and_(elsewhere)", "")),
+    "flat samples have a c": (C_DIVIDES, "elsewhere"),
+    "sigma divides elsewhere": ("elsewhere = deviation != divisor", "elsewhere = deviation == divisor"),
+    "sigma may be 0": (Q, Q.replace(".masked_fill_(deviation == 0, 0)", "")),
+    "sigma not divided by": (Q, Q.replace(".div_(deviation)", "")),
     "blur of sigma not transposed": (Q, Q.replace("rows.T, columns.T", "rows, columns")),
     "blur of the mean not transposed": (G_MEAN, G_MEAN.replace("rows.T, columns.T", "rows, columns")),
-    "wrong sign of d": ("g_d = -product * inverse", "g_d = product * inverse"),
-    "wrong sign of the mean": (DX, DX.replace("-g_mean", "g_mean")),
-    "d not divided by": ("g_d = -product * inverse", "g_d = -product"),
+    "wrong sign of d": (G_D, G_D.replace(".neg_()", "")),
+    "wrong sign of the mean": (DX, DX.replace(".neg_()", "")),
+    "d not divided by": (G_D, G_D.replace(".mul_(inverse)", "")),
     "dy not divided": ("dx.addcmul_(dy, inverse)", "dx.add_(dy)"),
-    "mean of dy not divided": (G_MEAN, G_MEAN.replace("_mean(dy, rows.dtype) * inverse", "_mean(dy, rows.dtype)")),
-    "v is y": (DX, DX.replace("divisor * q", "q")),
+    "mean of dy not divided": (G_MEAN, G_MEAN.replace(".mul_(inverse)", "")),
+    "v is y": (DX, DX.replace("q.mul_(divisor)", "q")),
     "square of y": ("torch.mul(dy[block].to(rows.dtype), y[block]", "torch.mul(y[block].to(rows.dtype), y[block]"),
 }
 ONLY_IN = {  # with zeros outside the blur is its own transpose, and no sample flat but the black

@@ -88,14 +88,14 @@ def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Ten
     """
     mean = _mean(x, rows.dtype)
     local_mean = _blur(mean, rows, columns)
-    square = torch.empty_like(mean)
-    for block, scratch in blocks(x, rows.dtype):
-        v_square = torch.ops.aten.mse_loss(x[block].to(rows.dtype), local_mean[block], 0, out=scratch)
-        square[block] = _mean(v_square, rows.dtype)
-    deviation = _blur(square, rows, columns).sqrt_()
+    squares = [
+        _mean(torch.ops.aten.mse_loss.out(x[block].to(rows.dtype), local_mean[block], 0, out=scratch), rows.dtype)
+        for block, scratch in blocks(x, rows.dtype)
+    ]
+    deviation = _blur(torch.cat(squares), rows, columns).sqrt_()
     divisor = floored(deviation, local_mean, floor)
-    inverse = 1 / divisor
-    y = torch.addcmul(-local_mean * inverse, x, inverse)
+    inverse = divisor.reciprocal()
+    y = torch.addcmul(torch.mul(local_mean, inverse).neg_(), x, inverse)
     return y.to(x.dtype), mean.sub_(local_mean), deviation, divisor
 
 
@@ -124,20 +124,21 @@ def backward(
     Returns:
         dx like `y`.
     """
-    product = torch.empty_like(divisor)
-    for block, scratch in blocks(y, rows.dtype):
-        g_y = torch.mul(dy[block].to(rows.dtype), y[block].to(rows.dtype), out=scratch)
-        product[block] = _mean(g_y, rows.dtype)
-    inverse = 1 / divisor
-    g_d = -product * inverse
-    sigma_divides = deviation == divisor
-    g_sigma = torch.where(sigma_divides, g_d, 0)
+    products = [
+        _mean(torch.mul(dy[block].to(rows.dtype), y[block].to(rows.dtype), out=scratch), rows.dtype)
+        for block, scratch in blocks(y, rows.dtype)
+    ]
+    inverse = divisor.reciprocal()
+    g_d = torch.cat(products).mul_(inverse).neg_()
+    elsewhere = deviation != divisor
+    g_sigma = g_d.masked_fill(elsewhere, 0)
     if through_floor:
         c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
-        g_sigma += torch.where(((divisor - c).abs() <= 1e-3 * c) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)
-    q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)
-    g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)
-    dx = torch.addcmul(-g_mean, y, divisor * q)
+        c_divides = ((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)
+        g_sigma += g_d.mul_(c_divides).mean((2, 3), keepdim=True)
+    q = _blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)
+    g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)
+    dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))
     return dx.addcmul_(dy, inverse).to(y.dtype)
 
 
@@ -149,9 +150,9 @@ def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Mean over maps, [n, 1, height, width]."""
     n, maps, height, width = x.shape
     x = x.to(dtype)
-    ones = x.new_ones(1, maps)
+    weights = x.new_full((1, maps), 1 / max(maps, 1))
     if x.is_contiguous(memory_format=torch.channels_last):
-        total = x.permute(0, 2, 3, 1).flatten(1, 2) @ ones.T
+        mean = x.permute(0, 2, 3, 1).flatten(1, 2) @ weights.T
     else:
-        total = ones @ x.flatten(2)
-    return total.view(n, 1, height, width) / maps
+        mean = torch.bmm(weights.expand(n, 1, maps), x.flatten(2))
+    return mean.view(n, 1, height, width)
