@@ -8,9 +8,10 @@ In the notation of `contrast_norm`, with B the blur (B^T its transpose), C maps,
               q = B^T (g / sigma)                               what arrives at v_i by way of sigma is v_i q
               dx_i = dy_i / d + v_i q - B^T (<dy> / d + <v> q)  v_i = y_i d
 
-Between the two, y is kept and three maps of one channel: <v>, sigma and d. Squares and products live in a
-buffer that the processor's cache holds; means over maps are products with a row of ones, which BLAS reads twice as fast
-as torch sums.
+Between the two, y is kept and three maps of one channel: <v>, sigma and d. Where the processor's cache holds a whole
+batch, fewest operations win: y is v, divided in place. Larger ones are read as rarely as can be: squares and products
+live in a buffer that the cache holds; means over maps are products with a row of numbers, which BLAS reads from memory
+in less time than torch.
 """
 
 import sys
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 
 from multistage.layers.contrast_norm import Border, Floor, accumulator, autocasts, blur_matrix, floored, gaussian_window
-from multistage.layers.eager import blocks, undifferentiable
+from multistage.layers.eager import blocks, fits_the_cache, undifferentiable
 
 
 def contrast_norm(
@@ -88,14 +89,18 @@ def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Ten
     """
     mean = _mean(x, rows.dtype)
     local_mean = _blur(mean, rows, columns)
-    squares = [
-        _mean(torch.ops.aten.mse_loss.out(x[block].to(rows.dtype), local_mean[block], 0, out=scratch), rows.dtype)
-        for block, scratch in blocks(x, rows.dtype)
-    ]
-    deviation = _blur(torch.cat(squares), rows, columns).sqrt_()
+    if fits_the_cache(x):
+        y = x.to(rows.dtype) - local_mean
+        square = _mean(y.square(), rows.dtype)
+    else:
+        square = _mean_square(x, local_mean)
+    deviation = _blur(square, rows, columns).sqrt_()
     divisor = floored(deviation, local_mean, floor)
-    inverse = divisor.reciprocal()
-    y = torch.addcmul(torch.mul(local_mean, inverse).neg_(), x, inverse)
+    if fits_the_cache(x):
+        y.div_(divisor)
+    else:
+        inverse = divisor.reciprocal()
+        y = torch.addcmul(torch.mul(local_mean, inverse).neg_(), x, inverse)
     return y.to(x.dtype), mean.sub_(local_mean), deviation, divisor
 
 
@@ -129,7 +134,7 @@ def backward(
         for block, scratch in blocks(y, rows.dtype)
     ]
     inverse = divisor.reciprocal()
-    g_d = torch.cat(products).mul_(inverse).neg_()
+    g_d = _joined(products).mul_(inverse).neg_()
     elsewhere = deviation != divisor
     g_sigma = g_d.masked_fill(elsewhere, 0)
     if through_floor:
@@ -142,6 +147,19 @@ def backward(
     return dx.addcmul_(dy, inverse).to(y.dtype)
 
 
+def _mean_square(x: Tensor, local_mean: Tensor) -> Tensor:
+    """<v^2>, without all of v."""
+    squares = [
+        _mean(torch.ops.aten.mse_loss.out(x[block].to(scratch.dtype), local_mean[block], 0, out=scratch), scratch.dtype)
+        for block, scratch in blocks(x, local_mean.dtype)
+    ]
+    return _joined(squares)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def _blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return rows @ map_ @ columns.T
 
@@ -150,7 +168,9 @@ def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Mean over maps, [n, 1, height, width]."""
     n, maps, height, width = x.shape
     x = x.to(dtype)
-    weights = x.new_full((1, maps), 1 / max(maps, 1))
+    if fits_the_cache(x):
+        return x.mean(1, keepdim=True)
+    weights = x.new_full((1, maps), 1 / maps)
     if x.is_contiguous(memory_format=torch.channels_last):
         mean = x.permute(0, 2, 3, 1).flatten(1, 2) @ weights.T
     else:
