@@ -59,7 +59,10 @@ def main(arguments: Sequence[str]) -> int:
             return show(arguments, other)
         if flags or _value(typed, "experiment") not in (None, "null"):
             return many(typed, arguments)
-        run = composition.plan(typed)
+        from multistage.imports import uncollected
+
+        with uncollected():
+            run = composition.plan(typed)
         record = execute(run, "bar" if sys.stderr.isatty() else "lines")
         from multistage.report import terminal
 
@@ -102,14 +105,15 @@ def show(arguments: Sequence[str], flags: set[str]) -> int:
 
 def execute(run: "Run", progress: "Progress") -> "Record":
     """Do one run; a run that is finished already is not done again."""
-    import torch._dynamo  # noqa: F401  torch's optimisers and Lightning need it; nothing is to be hidden from it
+    from multistage.imports import hidden, uncollected
 
-    from multistage.hidden import hidden
+    with uncollected():
+        import torch._dynamo  # noqa: F401  torch's optimisers and Lightning need it; nothing is to be hidden from it
 
-    with hidden("matplotlib", "scipy", "torchvision"):  # for metrics of sound and pictures: a fifth of the start
-        import pytorch_lightning  # noqa: F401
-    from multistage import hardware, protocol
-    from multistage.quiet import quiet
+        with hidden("matplotlib", "scipy", "torchvision"):  # for metrics of sound and pictures: a fifth of the start
+            import pytorch_lightning  # noqa: F401
+        from multistage import hardware, protocol
+        from multistage.quiet import quiet
 
     hardware.prepare()
     with quiet():
@@ -118,13 +122,14 @@ def execute(run: "Run", progress: "Progress") -> "Record":
 
 def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
     """An experiment, or the combinations of a multirun."""
+    from multistage.imports import uncollected
     from multistage.sweep import sweep
 
     engine = [word for word in typed if word.startswith(("hydra.", "hydra/"))]
     words = [word for word in typed if word not in engine]
     composition.check_engine(engine)
     name = _value(words, "experiment")
-    with composition.hydra():
+    with uncollected(), composition.hydra():
         if name in (None, "null"):
             jobs = composition.expand(words)
         else:

@@ -98,9 +98,12 @@ def test_a_wrong_contrast_norm_is_detected(border, mistake):
 
 @pytest.fixture
 def mutant(monkeypatch):
-    """`local_contrast_norm` whose source has `old`, which must stand there once, replaced by `new`."""
+    """`local_contrast_norm` whose source has `old`, which must stand there once, replaced by `new`.
 
-    def build(old, new):
+    It takes samples one by one, or, where they fit the cache, all at once.
+    """
+
+    def build(old, new, fit=False):
         originals = [eager, contrast_norm_module, contrast_norm_fast]  # each after those it imports from
         sources = [Path(module.__file__).read_text(encoding="utf-8") for module in originals]
         assert sum(source.count(old) for source in sources) == 1, f"stands in the source not once: {old}"
@@ -115,7 +118,8 @@ def mutant(monkeypatch):
             exec(compile(source.replace(old, new), module.__name__, "exec"), vars(module))
             mutants.append(module)
         monkeypatch.setattr(layers, "contrast_norm_fast", mutants[-1])  # what `local_contrast_norm` imports
-        monkeypatch.setattr(mutants[0], "BLOCK_BYTES", X[0].nbytes)
+        if not fit:
+            monkeypatch.setattr(mutants[0], "BLOCK_BYTES", X[0].nbytes)
         return mutants[1].local_contrast_norm
 
     return build
@@ -137,7 +141,7 @@ def check_gradients(implementation, border):
 
 
 LAST_OF_WINDOW = "return window / window.sum()"
-SUM_OF_MAPS = "total.view(n, 1, height, width) / maps"
+WEIGHT_OF_A_MAP = "(1, maps), 1 / maps"
 OF_BLUR = "rows @ map_ @ columns.T"
 OF_SIGMA = "deviation = _blur(square, rows, columns).sqrt_()"
 OF_SQUARES = "local_mean[block], 0, out"
@@ -154,38 +158,47 @@ FORWARD = {
     "padding off by one": ("source = pixel[:, None] + tap", "source = pixel[:, None] + tap + 1"),
     "renormalised instead of zero": ('if border == "renormalise" else', 'if border == "zero" else'),
     "width 2": ("kernel_size / (4 * math.sqrt(2)) if", "2 if"),
-    "sum over maps": (SUM_OF_MAPS, "total.view(n, 1, height, width)"),
+    "sum over maps": (WEIGHT_OF_A_MAP, "(1, maps), 1"),
     "floor added": (OF_FLOOR, "divisor = deviation + c"),
     "smaller of the two": (OF_FLOOR, "divisor = torch.where(deviation < c, deviation, c)"),
     "no floor": (OF_FLOOR, "divisor = deviation"),
-    "not centred": ("torch.addcmul(-local_mean * inverse, x", "torch.addcmul(0 * inverse, x"),
-    "mean not divided": ("torch.addcmul(-local_mean * inverse, x", "torch.addcmul(-local_mean, x"),
+    "not centred": ("torch.mul(local_mean, inverse).neg_()", "torch.zeros_like(inverse)"),
+    "mean not divided": ("torch.mul(local_mean, inverse).neg_()", "-local_mean"),
     "blur of rows only": (OF_BLUR, "rows @ map_"),
 }
-Q = "q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)"
-G_MEAN = "g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)"
-OF_C = "((divisor - c).abs() <= 1e-3 * c) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)"
-DX = "dx = torch.addcmul(-g_mean, y, divisor * q)"
+WHERE_ALL_FIT = {
+    "no square root": FORWARD["no square root"],
+    "deviation of x": ("_mean(y.square(), rows.dtype)", "_mean(x.square(), rows.dtype)"),
+    "not centred": ("y.div_(divisor)", "y = x / divisor"),
+    "not divided": ("y.div_(divisor)", "pass"),
+    "sum over maps": ("x.mean(1, keepdim=True)", "x.sum(1, keepdim=True)"),
+}
+Q = "q = _blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)"
+G_D = "g_d = _joined(products).mul_(inverse).neg_()"
+G_MEAN = "g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)"
+OF_C = "g_d.mul_(c_divides).mean((2, 3), keepdim=True)"
+C_DIVIDES = "((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)"
+DX = "dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))"
 BACKWARD = {
     "no gradient by way of the mean's deviation": (G_MEAN, G_MEAN.replace("offset, q", "offset, 0 * q")),
-    "no gradient by way of the mean": (DX, DX.replace("-g_mean", "0 * g_mean")),
-    "no gradient by way of sigma": (DX, DX.replace("divisor * q", "0 * q")),
+    "no gradient by way of the mean": (DX, DX.replace("g_mean.neg_()", "0 * g_mean")),
+    "no gradient by way of sigma": (DX, DX.replace("q.mul_(divisor)", "0 * q")),
     "no gradient by way of c": ("if through_floor:", "if False:"),
     "floor_gradient inverted": ('floor == "mean" and floor_gradient', 'floor == "mean" and not floor_gradient'),
     "c is a sum": (OF_C, OF_C.replace(".mean(", ".sum(")),
-    "c divides everywhere": (OF_C, OF_C.replace(" & ~sigma_divides", "")),
-    "flat samples have a c": (OF_C, OF_C.replace("((divisor - c).abs() <= 1e-3 * c) & ", "")),
-    "sigma divides elsewhere": ("sigma_divides = deviation == divisor", "sigma_divides = deviation != divisor"),
-    "sigma may be 0": (Q, Q.replace("torch.where(deviation > 0, g_sigma / deviation, 0)", "g_sigma / deviation")),
-    "sigma not divided by": (Q, Q.replace("g_sigma / deviation", "g_sigma")),
+    "c divides everywhere": (C_DIVIDES, C_DIVIDES.replace(".logical_and_(elsewhere)", "")),
+    "flat samples have a c": (C_DIVIDES, "elsewhere"),
+    "sigma divides elsewhere": ("elsewhere = deviation != divisor", "elsewhere = deviation == divisor"),
+    "sigma may be 0": (Q, Q.replace(".masked_fill_(deviation == 0, 0)", "")),
+    "sigma not divided by": (Q, Q.replace(".div_(deviation)", "")),
     "blur of sigma not transposed": (Q, Q.replace("rows.T, columns.T", "rows, columns")),
     "blur of the mean not transposed": (G_MEAN, G_MEAN.replace("rows.T, columns.T", "rows, columns")),
-    "wrong sign of d": ("g_d = -product * inverse", "g_d = product * inverse"),
-    "wrong sign of the mean": (DX, DX.replace("-g_mean", "g_mean")),
-    "d not divided by": ("g_d = -product * inverse", "g_d = -product"),
+    "wrong sign of d": (G_D, G_D.replace(".neg_()", "")),
+    "wrong sign of the mean": (DX, DX.replace(".neg_()", "")),
+    "d not divided by": (G_D, G_D.replace(".mul_(inverse)", "")),
     "dy not divided": ("dx.addcmul_(dy, inverse)", "dx.add_(dy)"),
-    "mean of dy not divided": (G_MEAN, G_MEAN.replace("_mean(dy, rows.dtype) * inverse", "_mean(dy, rows.dtype)")),
-    "v is y": (DX, DX.replace("divisor * q", "q")),
+    "mean of dy not divided": (G_MEAN, G_MEAN.replace(".mul_(inverse)", "")),
+    "v is y": (DX, DX.replace("q.mul_(divisor)", "q")),
     "square of y": ("torch.mul(dy[block].to(rows.dtype), y[block]", "torch.mul(y[block].to(rows.dtype), y[block]"),
 }
 ONLY_IN = {  # with zeros outside the blur is its own transpose, and no sample flat but the black
@@ -203,8 +216,9 @@ def in_borders(mistakes):
 
 
 @pytest.mark.parametrize("border", ONLY_WITH)
-def test_the_layer_itself_passes(border, mutant):
-    same = mutant(LAST_OF_WINDOW, LAST_OF_WINDOW)
+@pytest.mark.parametrize("fit", [False, True], ids=["one by one", "all at once"])
+def test_the_layer_itself_passes(fit, border, mutant):
+    same = mutant(LAST_OF_WINDOW, LAST_OF_WINDOW, fit)
     assert same is not local_contrast_norm
     reference.assert_is_contrast_norm(same, X, border=border)
     check_gradients(same, border)
@@ -213,6 +227,13 @@ def test_the_layer_itself_passes(border, mutant):
 @in_borders(FORWARD)
 def test_a_wrong_layer_is_detected(border, mistake, mutant):
     wrong = mutant(*FORWARD[mistake])
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        reference.assert_is_contrast_norm(wrong, X, border=border)
+
+
+@in_borders(WHERE_ALL_FIT)
+def test_a_wrong_layer_is_detected_where_all_samples_fit_the_cache(border, mistake, mutant):
+    wrong = mutant(*WHERE_ALL_FIT[mistake], fit=True)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         reference.assert_is_contrast_norm(wrong, X, border=border)
 

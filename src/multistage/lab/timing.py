@@ -1,6 +1,7 @@
 """Timing forms of the same computation against each other, in one process, in turns."""
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,8 @@ def side_by_side(
 ) -> dict[str, Timing]:
     """Time functions in turns: each once, then each again, so that whatever disturbs the machine disturbs all alike.
 
+    Each turn has an order of its own, since a function finds in the cache what the one before it left there.
+
     Args:
         forms: By name.
         turns: At most.
@@ -57,11 +60,13 @@ def side_by_side(
     for run in [*forms.values()] * warm_up:
         run()
     taken: dict[str, list[float]] = {name: [] for name in forms}
+    order, shuffler = list(forms.items()), random.Random(0)
     started = time.perf_counter()
     while len(taken[next(iter(forms))]) < turns:
         if time.perf_counter() - started > seconds and len(taken[next(iter(forms))]) >= least:
             break
-        for name, run in forms.items():
+        shuffler.shuffle(order)
+        for name, run in order:
             if before is not None:
                 before()
             taken[name].append(once(run))

@@ -179,7 +179,7 @@ def floored(deviation: Tensor, mean: Tensor, floor: Floor, floor_gradient: bool 
         divisor = torch.where(deviation >= c, deviation, c)  # `maximum` would halve the gradient of a map of one pixel
     else:
         divisor = deviation.clamp_min(floor)
-    rounding = 4 * torch.finfo(mean.dtype).eps * mean.abs().amax((2, 3), keepdim=True)
+    rounding = mean.abs().amax((2, 3), keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
     return torch.where(divisor > rounding, divisor, 1)
 
 

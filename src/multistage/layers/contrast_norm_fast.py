@@ -8,9 +8,10 @@ In the notation of `contrast_norm`, with B the blur (B^T its transpose), C maps,
               q = B^T (g / sigma)                               what arrives at v_i by way of sigma is v_i q
               dx_i = dy_i / d + v_i q - B^T (<dy> / d + <v> q)  v_i = y_i d
 
-Between the two, y is kept and three maps of one channel: <v>, sigma and d. Squares and products live in a
-buffer that the processor's cache holds; means over maps are products with a row of ones, which BLAS reads twice as fast
-as torch sums.
+Between the two, y is kept and three maps of one channel: <v>, sigma and d. Where the processor's cache holds a whole
+batch, fewest operations win: y is v, divided in place. Larger ones are read as rarely as can be: squares and products
+live in a buffer that the cache holds; means over maps are products with a row of numbers, which BLAS reads from memory
+in less time than torch.
 """
 
 import sys
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 
 from multistage.layers.contrast_norm import Border, Floor, accumulator, autocasts, blur_matrix, floored, gaussian_window
-from multistage.layers.eager import blocks, undifferentiable
+from multistage.layers.eager import blocks, fits_the_cache, undifferentiable
 
 
 def contrast_norm(
@@ -88,14 +89,18 @@ def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Ten
     """
     mean = _mean(x, rows.dtype)
     local_mean = _blur(mean, rows, columns)
-    square = torch.empty_like(mean)
-    for block, scratch in blocks(x, rows.dtype):
-        v_square = torch.ops.aten.mse_loss(x[block].to(rows.dtype), local_mean[block], 0, out=scratch)
-        square[block] = _mean(v_square, rows.dtype)
+    if fits_the_cache(x):
+        y = x.to(rows.dtype) - local_mean
+        square = _mean(y.square(), rows.dtype)
+    else:
+        square = _mean_square(x, local_mean)
     deviation = _blur(square, rows, columns).sqrt_()
     divisor = floored(deviation, local_mean, floor)
-    inverse = 1 / divisor
-    y = torch.addcmul(-local_mean * inverse, x, inverse)
+    if fits_the_cache(x):
+        y.div_(divisor)
+    else:
+        inverse = divisor.reciprocal()
+        y = torch.addcmul(torch.mul(local_mean, inverse).neg_(), x, inverse)
     return y.to(x.dtype), mean.sub_(local_mean), deviation, divisor
 
 
@@ -124,21 +129,35 @@ def backward(
     Returns:
         dx like `y`.
     """
-    product = torch.empty_like(divisor)
-    for block, scratch in blocks(y, rows.dtype):
-        g_y = torch.mul(dy[block].to(rows.dtype), y[block].to(rows.dtype), out=scratch)
-        product[block] = _mean(g_y, rows.dtype)
-    inverse = 1 / divisor
-    g_d = -product * inverse
-    sigma_divides = deviation == divisor
-    g_sigma = torch.where(sigma_divides, g_d, 0)
+    products = [
+        _mean(torch.mul(dy[block].to(rows.dtype), y[block].to(rows.dtype), out=scratch), rows.dtype)
+        for block, scratch in blocks(y, rows.dtype)
+    ]
+    inverse = divisor.reciprocal()
+    g_d = _joined(products).mul_(inverse).neg_()
+    elsewhere = deviation != divisor
+    g_sigma = g_d.masked_fill(elsewhere, 0)
     if through_floor:
         c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
-        g_sigma += torch.where(((divisor - c).abs() <= 1e-3 * c) & ~sigma_divides, g_d, 0).mean((2, 3), keepdim=True)
-    q = _blur(torch.where(deviation > 0, g_sigma / deviation, 0), rows.T, columns.T)
-    g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype) * inverse, offset, q), rows.T, columns.T)
-    dx = torch.addcmul(-g_mean, y, divisor * q)
+        c_divides = ((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)
+        g_sigma += g_d.mul_(c_divides).mean((2, 3), keepdim=True)
+    q = _blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)
+    g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)
+    dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))
     return dx.addcmul_(dy, inverse).to(y.dtype)
+
+
+def _mean_square(x: Tensor, local_mean: Tensor) -> Tensor:
+    """<v^2>, without all of v."""
+    squares = [
+        _mean(torch.ops.aten.mse_loss.out(x[block].to(scratch.dtype), local_mean[block], 0, out=scratch), scratch.dtype)
+        for block, scratch in blocks(x, local_mean.dtype)
+    ]
+    return _joined(squares)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -149,9 +168,11 @@ def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Mean over maps, [n, 1, height, width]."""
     n, maps, height, width = x.shape
     x = x.to(dtype)
-    ones = x.new_ones(1, maps)
+    if fits_the_cache(x):
+        return x.mean(1, keepdim=True)
+    weights = x.new_full((1, maps), 1 / maps)
     if x.is_contiguous(memory_format=torch.channels_last):
-        total = x.permute(0, 2, 3, 1).flatten(1, 2) @ ones.T
+        mean = x.permute(0, 2, 3, 1).flatten(1, 2) @ weights.T
     else:
-        total = ones @ x.flatten(2)
-    return total.view(n, 1, height, width) / maps
+        mean = torch.bmm(weights.expand(n, 1, maps), x.flatten(2))
+    return mean.view(n, 1, height, width)

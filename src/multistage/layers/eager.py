@@ -1,6 +1,7 @@
 """What hand-written gradients share: when they may stand in for torch's own, and how they stay in the cache."""
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from typing import Any
 
 import torch
@@ -37,6 +38,8 @@ def undifferentiable(gradient: Callable[..., Any], *arguments: Any) -> Any:
     Raises:
         NotImplementedError: When a second derivative is asked for.
     """
+    if not torch.is_grad_enabled():  # which it is where the gradient itself is to be differentiated
+        return gradient(*arguments)
     return _Undifferentiable.apply(gradient, *arguments)
 
 
@@ -53,14 +56,22 @@ class _Undifferentiable(torch.autograd.Function):
         )
 
 
-BLOCK_BYTES = 10 * 2**20
-"""Of input, taken together on the CPU (measured for 1 to 38 MB; two Caltech-101 images of 64 maps)."""
+BLOCK_BYTES = 12 * 2**20
+"""Of input, taken together on the CPU: two Caltech-101 images of 64 maps, 32 of 256 maps after the first stage."""
+
+
+def fits_the_cache(x: Tensor) -> bool:
+    """Whether all of `x` is taken together on the CPU."""
+    return x.numel() * x.element_size() <= BLOCK_BYTES
 
 
 def blocks(x: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
     """Samples to take together, and space for a value of each of their inputs: the same, so that it stays cached."""
-    whole = x.numel() * x.element_size() <= BLOCK_BYTES or x.device.type != "cpu"
-    size = len(x) if whole else max(1, BLOCK_BYTES // (x[0].numel() * x.element_size()))
+    if fits_the_cache(x) or x.device.type != "cpu":
+        yield slice(None), torch.empty_like(x, dtype=dtype)
+        return
+    most = max(1, BLOCK_BYTES // (x[0].numel() * x.element_size()))
+    size = ceil(len(x) / ceil(len(x) / most))  # as even as can be
     scratch = torch.empty_like(x[:size], dtype=dtype)
-    for start in range(0, len(x), max(size, 1)):
+    for start in range(0, len(x), size):
         yield slice(start, start + size), scratch[: len(x) - start]

@@ -78,7 +78,7 @@ def _gained_tanh_gradient(grad: Tensor, squashed: Tensor, gain: Tensor) -> tuple
     for block, scratch in blocks(squashed, squashed.dtype):
         d_gain += torch.mul(grad[block], squashed[block], out=scratch).sum((0, 2, 3))
         torch.mul(grad[block], gain[:, None, None], out=scratch)
-        torch.ops.aten.tanh_backward(scratch, squashed[block], grad_input=d_y[block])
+        torch.ops.aten.tanh_backward.grad_input(scratch, squashed[block], grad_input=d_y[block])
     return d_y, d_gain
 
 
