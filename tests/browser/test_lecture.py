@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from lecture.invented import Invented
+from lecture.invented import quick
 
 from multistage.lecture import page, sections
 
@@ -15,8 +15,9 @@ COMMITTED = Path(__file__).parents[2] / "results" / "lecture" / page.INDEX
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The page of invented material."""
-    folder, material = tmp_path_factory.mktemp("lecture"), Invented()
-    page.write(folder, [sections.make(name, material) for name in sections.names()])
+    folder = tmp_path_factory.mktemp("lecture")
+    with quick(tmp_path_factory.mktemp("results")) as material:
+        page.write(folder, [sections.make(name, material) for name in sections.names()])
     return folder / page.INDEX
 
 

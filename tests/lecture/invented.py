@@ -1,8 +1,13 @@
 """Material without files: blurred noise for images, a few of them; networks and filters as they are before training."""
 
+import importlib
+import json
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
+from report import invented
 from torch import Tensor
 
 from multistage import composition, network
@@ -71,3 +76,17 @@ class Invented(Material):
 
     def _filters(self, data, filters, refine):
         return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")
+
+
+@contextmanager
+def quick(results):
+    """Invented material with published records below a folder, and small numbers for as long as it is used."""
+    invented.publish(results, invented.records())
+    (results / "table1").mkdir()
+    table1 = [record for record in invented.records() if record["config"]["data"] == "caltech101"]
+    (results / "table1" / "records.jsonl").write_text("\n".join(map(json.dumps, table1)), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for module, values in QUICK.items():
+            for name, value in values.items():
+                patch.setattr(importlib.import_module(module), name, value)
+        yield Invented(results)

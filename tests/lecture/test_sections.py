@@ -1,14 +1,11 @@
 """Every section, found by listing, on invented material: what it says is measured, and what must come out comes out."""
 
-import importlib
 import io
-import json
 import re
 
 import pytest
-from lecture.invented import QUICK, Invented
+from lecture.invented import Invented, quick
 from PIL import Image
-from report import invented
 
 from multistage import composition
 from multistage.lecture import page, sections
@@ -20,22 +17,14 @@ NAMES = sections.names()
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Sections by claim, each made when it is first asked for."""
-    results, found = tmp_path_factory.mktemp("results"), {}
-    invented.publish(results, invented.records())
-    (results / "table1").mkdir()
-    table1 = [record for record in invented.records() if record["config"]["data"] == "caltech101"]
-    (results / "table1" / "records.jsonl").write_text("\n".join(map(json.dumps, table1)), encoding="utf-8")
-    material = Invented(results)
+    found = {}
+    with quick(tmp_path_factory.mktemp("results")) as material:
 
-    def make(name):
-        if name not in found:
-            found[name] = sections.make(name, material)
-        return found[name]
+        def make(name):
+            if name not in found:
+                found[name] = sections.make(name, material)
+            return found[name]
 
-    with pytest.MonkeyPatch.context() as patch:
-        for module, values in QUICK.items():
-            for name, value in values.items():
-                patch.setattr(importlib.import_module(module), name, value)
         yield make
 
 

@@ -56,6 +56,7 @@ class Kind:
 
     Attributes:
         filters: k, [maps, 9, 9].
+        run: That learned them; empty if none did.
         optimum: By gradient ascent.
         tolerance: Of the stimuli to shifts, [maps, shifts + 1].
         best: Response of each unit to its best grating, [maps].
@@ -63,6 +64,7 @@ class Kind:
     """
 
     filters: Tensor
+    run: str
     optimum: Optimum
     tolerance: Tensor
     best: Tensor
@@ -72,7 +74,7 @@ class Kind:
 def section(material: Material) -> Section:
     """Climb for every map of every kind of filters that is published."""
     filters, missing = _filters(material)
-    kinds = {name: _kind(kernels) for name, kernels in filters.items()}
+    kinds = {name: _kind(*origin) for name, origin in filters.items()}
     random = kinds["random"]
     unpooled = CentralUnits(nn.Sequential(*list(_stage(random.filters))[:-1]))
     alone = shift_tolerance(unpooled, climb(unpooled, SIDE - 1, ASCENT).images, SHIFTS)  # an odd side has a middle
@@ -105,16 +107,17 @@ def section(material: Material) -> Section:
     )
 
 
-def _filters(material: Material) -> tuple[dict[str, Tensor], list[str]]:
-    """Filters of the first stage on Caltech-101 by kind, and the kinds of which none are published."""
+def _filters(material: Material) -> tuple[dict[str, tuple[Tensor, str]], list[str]]:
+    """First-stage filters on Caltech-101 by kind, with the run they are of, and the kinds that are not published."""
     bank = network.from_config(material.config("data=caltech101", "stages=1"), 102).filter_banks[0]
-    found, missing = {"random": bank.kernels.detach()[:, 0]}, []
+    found, missing = {"random": (bank.kernels.detach()[:, 0], "")}, []
     for name, wanted in (("psd", [("psd", False)]), ("refined", [("random", True), ("psd", True)])):
         for filters, refine in wanted:
             try:
-                found.setdefault(name, material.filters("caltech101", filters, refine).after)
+                published = material.filters("caltech101", filters, refine)
             except MultistageError:
                 continue
+            found.setdefault(name, (published.after, published.run))
         if name not in found:
             missing.append(name)
     return found, missing
@@ -134,11 +137,11 @@ class Square(nn.Module):
         return x.square()
 
 
-def _kind(kernels: Tensor) -> Kind:
+def _kind(kernels: Tensor, run: str) -> Kind:
     units = CentralUnits(_stage(kernels))
     optimum = climb(units, SIDE, ASCENT)
     best, chosen = _best_grating(units)
-    return Kind(kernels, optimum, shift_tolerance(units, optimum.images, SHIFTS), best, chosen)
+    return Kind(kernels, run, optimum, shift_tolerance(units, optimum.images, SHIFTS), best, chosen)
 
 
 def _best_grating(units: nn.Module) -> tuple[Tensor, Tensor]:
@@ -229,6 +232,7 @@ def _stimuli(kind: Kind, name: str) -> Picture:
     with drawing.figure(height=4.6 * rows / 8) as (drawn, axes):
         drawing.gray(axes[0, 0], sheet, limit=1.0)
         caption = f"Optimal stimuli of the units of {WORDS[name]}, one a map, each scaled to its largest value."
+        caption += f" The filters are those of `{kind.run}`." if kind.run else ""
         return Picture(f"paper-19-{name}", drawing.png(drawn, 32), caption)
 
 
@@ -241,7 +245,7 @@ def _tolerance(tolerance: dict[str, Tensor], alone: Tensor) -> Picture:
         ax.axhline(0, color="#555555", linewidth=1)
         ax.set_xlabel("stimulus shifted by, pixels")
         ax.set_ylabel("response kept")
-        ax.legend()
+        ax.legend(loc="lower left", bbox_to_anchor=(0.1, 0.06))
         caption = "Response to shifted optimal stimuli, as a part of that in place; mean over maps and directions."
         return Picture("paper-19-shifts", drawing.png(drawn), caption)
 
