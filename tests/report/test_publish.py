@@ -49,8 +49,9 @@ def repository(tmp_path, monkeypatch):
     shutil.copy(ROOT / "README.md", tmp_path)
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "paper.yaml", tmp_path / "results")
-    for name in ("first_light", "speed", "table1", "table1_tests"):  # what README reads, and what that reads
-        shutil.copytree(ROOT / "results" / name, tmp_path / "results" / name)
+    for folder in (ROOT / "results" / "speed", *FOLDERS):
+        if folder.name != "ablation":  # which these tests make
+            shutil.copytree(folder, tmp_path / "results" / folder.name, ignore=shutil.ignore_patterns("artifacts"))
     script.page.write(tmp_path / "results")
     return tmp_path
 
