@@ -1,6 +1,7 @@
 """lecture-04: shared filters are equivariant; through pooling only by multiples of the step."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ NETWORK_SHIFTS, NETWORK_STEP = range(9), 4
 BORDER, NETWORK_BORDER = 8, 4
 """Positions at each side of a map that depend on what N takes to lie outside: two blurs of radius 4 in a stage; after
 both stages of the MNIST network."""
+
+Line = tuple[Tensor, str, dict[str, Any]]
+"""Errors [shifts, images], matplotlib's format, and its further arguments."""
 
 TEXT = (
     "If the image moves, the map moves: two views were cut out of each of {images} Caltech-101 images, one of them "
@@ -136,37 +140,38 @@ def _inside(stages: Function, digits: Tensor) -> Tensor:
 
 
 def _layer_picture(curves: Mapping[str, Tensor]) -> Picture:
-    with drawing.figure(height=3.3) as (drawn, axes):
-        ax = axes[0, 0]
-        for (name, curve), style in zip(curves.items(), ("k:", "o-", "^--", "s-", "D-"), strict=True):
-            ax.plot(SHIFTS, curve.mean(1), style, label=drawing.formula(name), clip_on=False)
-        ax.set_xlabel("shift, pixels")
-        ax.set_ylabel("equivariance error")
-        ax.set_xlim(0, SHIFTS[-1])
-        ax.set_ylim(-0.02, 1.1)
-        drawn.legend(loc="outside upper left", ncols=2)
-        caption = (
-            "Equivariance error against shift, learned filters: none for shared filters, and for pooled maps a zero at "
-            "every multiple of the step, five pixels."
-        )
-        return Picture("lecture-04-layers", drawing.png(drawn), caption)
+    lines: dict[str, Line] = {
+        drawing.formula(name): (curve, style, {})
+        for (name, curve), style in zip(curves.items(), ("k:", "o-", "^--", "s-", "D-"), strict=True)
+    }
+    caption = (
+        "Equivariance error against shift, learned filters: none for shared filters, and for pooled maps a zero at "
+        "every multiple of the step, five pixels."
+    )
+    return _picture("lecture-04-layers", SHIFTS, lines, 3.3, caption)
 
 
 def _network_picture(curves: Mapping[tuple[str, str], Tensor]) -> Picture:
-    with drawing.figure(height=3.1) as (drawn, axes):
+    lines: dict[str, Line] = {}
+    for ((model, state), curve), style in zip(curves.items(), ("o--", "o-", "s--", "s-"), strict=True):
+        colour = drawing.COLOURS[0] if model == "maxpool" else drawing.COLOURS[1]
+        look = {"color": colour, "fillstyle": "full" if state == "trained" else "none"}
+        lines[f"{model}, {state}"] = curve, style, look
+    caption = (
+        "The same through both stages of networks for MNIST, whose steps make four pixels, before and after training."
+    )
+    return _picture("lecture-04-networks", NETWORK_SHIFTS, lines, 3.1, caption)
+
+
+def _picture(name: str, shifts: range, lines: Mapping[str, Line], height: float, caption: str) -> Picture:
+    """Mean errors against shift, by their labels."""
+    with drawing.figure(height=height) as (drawn, axes):
         ax = axes[0, 0]
-        for ((model, state), curve), style in zip(curves.items(), ("o--", "o-", "s--", "s-"), strict=True):
-            colour = drawing.COLOURS[0] if model == "maxpool" else drawing.COLOURS[1]
-            fill = "full" if state == "trained" else "none"
-            label = f"{model}, {state}"
-            ax.plot(NETWORK_SHIFTS, curve.mean(1), style, color=colour, label=label, fillstyle=fill, clip_on=False)
+        for label, (curve, style, look) in lines.items():
+            ax.plot(shifts, curve.mean(1), style, label=label, clip_on=False, **look)
         ax.set_xlabel("shift, pixels")
         ax.set_ylabel("equivariance error")
-        ax.set_xlim(0, NETWORK_SHIFTS[-1])
+        ax.set_xlim(0, shifts[-1])
         ax.set_ylim(-0.02, 1.1)
         drawn.legend(loc="outside upper left", ncols=2)
-        caption = (
-            "The same through both stages of networks for MNIST, whose steps make four pixels, before and after "
-            "training."
-        )
-        return Picture("lecture-04-networks", drawing.png(drawn), caption)
+        return Picture(name, drawing.png(drawn), caption)
