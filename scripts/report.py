@@ -80,20 +80,16 @@ def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None
 def write_speed(root: Path) -> None:
     """Make the table of what was measured of speed again, if anything was."""
     file = root / "results" / "speed" / "table.md"
-    if records := speed.read(file.parent):
-        text = speed.table(records)
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            durable.write(file, text.encode())
-            print(file)
+    records = speed.read(file.parent)
+    if records and durable.update(file, speed.table(records).encode()):
+        print(file)
 
 
 def write_readme(root: Path, entries: list[Record]) -> None:
     """Make the tables of README again."""
     file = root / "README.md"
     text = file.read_text(encoding="utf-8")
-    new = readme.fill(text, root / "results", entries)
-    if new != text:
-        durable.write(file, new.encode())
+    if durable.update(file, readme.fill(text, root / "results", entries).encode()):
         print(file)
 
 

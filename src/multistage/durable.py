@@ -32,6 +32,14 @@ def write(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
+def update(path: Path, content: bytes) -> bool:
+    """Write a file unless it is so already; whether it was written."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    write(path, content)
+    return True
+
+
 def _flush_folder(folder: Path) -> None:
     """Let a rename survive a power failure; where folders cannot be opened (Windows), the system sees to it."""
     if hasattr(os, "O_DIRECTORY"):

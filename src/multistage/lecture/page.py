@@ -10,6 +10,7 @@ from string import Template
 
 from multistage import durable
 from multistage.lecture.section import Measured, Picture, Section, Table
+from multistage.report.cells import half_width
 
 HERE = Path(__file__).parent
 INDEX, MEASURED = "index.html", "measured.json"
@@ -40,14 +41,7 @@ def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for old in set(folder.glob("*.png")) - {folder / name for name in contents}:
         old.unlink()
-    changed = [folder / name for name, content in contents.items() if _content(folder / name) != content]
-    for file in changed:
-        durable.write(file, contents[file.name])
-    return changed
-
-
-def _content(file: Path) -> bytes | None:
-    return file.read_bytes() if file.exists() else None
+    return [folder / name for name, content in contents.items() if durable.update(folder / name, content)]
 
 
 def figures(sections: Sequence[Section]) -> str:
@@ -155,10 +149,6 @@ def _figures(section: Section) -> str:
 def with_interval(measured: Measured, form: str = ".3g") -> str:
     """A figure with half of its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
     form = "," if isinstance(measured.value, int) else form
-    half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {_half(measured.interval):.1g}"
+    half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {half_width(measured.interval):.1g}"
     unit = f" {measured.unit}" if measured.unit else ""
     return f"{measured.value:{form}}{half}{unit}" + (f" (n = {measured.n:,})" if measured.n > 1 else "")
-
-
-def _half(interval: tuple[float, float]) -> float:
-    return (interval[1] - interval[0]) / 2

@@ -3,9 +3,8 @@
     results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors   weights.safetensors
 
 Published are, for each data set, the best run, the best refined one, and the best with filters that were learned
-without labels and stayed so. Best means the highest test accuracy, chosen
-afterwards: these runs illustrate, tables and statistics are made of all runs. Of the results named in `WITH_WEIGHTS`
-every run is published, with its weights.
+without labels and stayed so. Best means the highest test accuracy, chosen afterwards: these runs illustrate, tables and
+statistics are made of all runs. Of the results named in `WITH_WEIGHTS` every run is published, with its weights.
 """
 
 import csv

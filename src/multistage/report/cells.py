@@ -91,7 +91,7 @@ class Cell:
     @property
     def half_width(self) -> float | None:
         """What stands behind the plus-minus: half the width of the interval, in points."""
-        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+        return None if self.interval is None else half_width(self.interval)
 
     @property
     def training(self) -> float:
@@ -104,6 +104,11 @@ class Cell:
         return None if self.paper is None else self.mean - self.paper["value"]
 
     @property
+    def is_close(self) -> bool | None:
+        """Whether the mean lies within three points of the paper's figure; None where nothing was published."""
+        return None if self.difference is None else round(abs(self.difference), 9) <= CLOSE
+
+    @property
     def mark(self) -> Mark | None:
         """How the paper's figure lies to ours; None where nothing was published.
 
@@ -111,11 +116,11 @@ class Cell:
         flatters nobody. A single run has no interval and is never inside. "within three points": at most 3 points
         from our mean. "off": neither.
         """
-        if self.paper is None or self.difference is None:
+        if self.paper is None:
             return None
         if self.interval is not None and self.interval[0] <= self.paper["value"] <= self.interval[1]:
             return "inside"
-        return "within three points" if round(abs(self.difference), 9) <= CLOSE else "off"
+        return "within three points" if self.is_close else "off"
 
     @property
     def seconds(self) -> float:
@@ -149,6 +154,11 @@ def t_interval(values: Sequence[float]) -> Interval | None:
         return None
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / sqrt(n)
     return fmean(values) - half, fmean(values) + half
+
+
+def half_width(interval: Interval) -> float:
+    """What stands behind a plus-minus."""
+    return (interval[1] - interval[0]) / 2
 
 
 def cells(records: Iterable[Record], paper: Sequence[Record] = ()) -> list[Cell]:

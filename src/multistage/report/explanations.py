@@ -19,7 +19,7 @@ from typing import Any
 from multistage import durable
 from multistage.errors import MultistageError
 from multistage.report import layout
-from multistage.report.cells import CLOSE, Cell, cells, paired
+from multistage.report.cells import Cell, cells, paired
 from multistage.report.records import from_file
 from multistage.report.tables import plus_minus, rows, signed
 from multistage.runs import Record
@@ -77,12 +77,7 @@ def texts(results: Path, published: list[Record]) -> dict[Path, str]:
 
 def write(results: Path, published: list[Record]) -> list[Path]:
     """Write what `texts` makes; the files that changed."""
-    changed = []
-    for path, text in texts(results, published).items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            durable.write(path, text.encode())
-            changed.append(path)
-    return changed
+    return [path for path, text in texts(results, published).items() if durable.update(path, text.encode())]
 
 
 def fill(template: str, found: Cells, source: Path) -> str:
@@ -114,11 +109,7 @@ def fill(template: str, found: Cells, source: Path) -> str:
 
 def missed(found: Cells, name: str) -> list[Address]:
     """The cells of a folder that miss the paper's figure by more than three points."""
-    return [
-        address
-        for address, cell in found.items()
-        if address[0] == name and cell.difference is not None and round(abs(cell.difference), 9) > CLOSE
-    ]
+    return [address for address, cell in found.items() if address[0] == name and cell.is_close is False]
 
 
 def _figure(parts: list[str], found: Cells, explained: set[Address]) -> str:

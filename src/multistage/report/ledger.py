@@ -57,11 +57,7 @@ def write(results: Path, published: Sequence[Record]) -> Path | None:
         MultistageError: A ledger that cannot be read or applied.
     """
     path, found = results / TEXT, ledger(results, published)
-    text = document(found, published)
-    if not found or (path.exists() and path.read_text(encoding="utf-8") == text):
-        return None
-    durable.write(path, text.encode())
-    return path
+    return path if found and durable.update(path, document(found, published).encode()) else None
 
 
 def ledger(results: Path, published: Sequence[Record]) -> list[Judged]:

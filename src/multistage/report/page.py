@@ -53,10 +53,7 @@ class Place:
 def write(results: Path) -> Path | None:
     """Write ``index.html`` into the folder of published results; see `document`. None if it was so already."""
     target, content = results / "index.html", document(results).encode()
-    if target.exists() and target.read_bytes() == content:
-        return None
-    durable.write(target, content)
-    return target
+    return target if durable.update(target, content) else None
 
 
 def document(results: Path) -> str:

@@ -49,12 +49,7 @@ def publish(folder: Path, published: Sequence[Record], redraw: bool = False) -> 
     """
     records = from_file(folder / RECORDS)
     contents = texts(folder.name, records, published)
-    changed = []
-    for name, text in contents.items():
-        path = folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            durable.write(path, text.encode())
-            changed.append(path)
+    changed = [folder / name for name, text in contents.items() if durable.update(folder / name, text.encode())]
     digests, path = metadata(records, contents), folder / PICTURE
     if redraw or plot.carried(path) != digests:
         plot.draw(folder.name, layout(cells(records, published), published), digests, path)

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from multistage.report.cells import CONFIDENCE, METRIC, Cell, Interval
+from multistage.report.cells import CONFIDENCE, METRIC, Cell, Interval, half_width
 from multistage.report.differences import Change, differences
 from multistage.report.layout import Table, protocol, symbol, tables
 from multistage.report.records import command, path
@@ -143,7 +143,7 @@ def signed(value: float, interval: Interval | None = None) -> str:
 
 
 def _bar(interval: Interval | None) -> str:
-    return "" if interval is None else f" ± {(interval[1] - interval[0]) / 2:.2f}"
+    return "" if interval is None else f" ± {half_width(interval):.2f}"
 
 
 def _changes(changes: Sequence[Change]) -> str:

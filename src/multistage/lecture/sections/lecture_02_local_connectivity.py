@@ -8,6 +8,7 @@ from multistage.lecture.material import Material
 from multistage.lecture.section import Measured, Picture, Section, mean_of
 from multistage.lecture.trials import half_width, minus
 from multistage.randomness import generator
+from multistage.report import cells
 
 DRAWS = 5
 SHIFTS = (0, 2, 4)
@@ -82,7 +83,7 @@ def _picture(accuracy: dict[tuple[int, bool], list[float]]) -> Picture:
         ax = axes[0, 0]
         for sharing, label, marker, offset in ((True, "shared", "o", -0.05), (False, "not shared", "s", 0.05)):
             means = [mean_of(accuracy[shift, sharing], "") for shift in SHIFTS]
-            half = [(m.interval[1] - m.interval[0]) / 2 if m.interval else 0 for m in means]
+            half = [cells.half_width(m.interval) if m.interval else 0 for m in means]
             places = [shift + offset for shift in SHIFTS]
             ax.errorbar(places, [m.value for m in means], yerr=half, fmt=f"{marker}-", capsize=3, label=label)
         ax.set_xticks(SHIFTS)

@@ -3,7 +3,7 @@
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
 from multistage.lecture.section import Measured, Picture, Section, Table
-from multistage.report.cells import Cell, cells, paired
+from multistage.report.cells import Cell, cells, half_width, paired
 from multistage.report.differences import Change, differences
 from multistage.report.records import from_file
 
@@ -127,7 +127,7 @@ def _table(changes: list[Change]) -> Table:
     rows = []
     for change in changes:
         d = change.difference
-        half = f" ± {(d.interval[1] - d.interval[0]) / 2:.1f}" if d.interval else ""
+        half = f" ± {half_width(d.interval):.1f}" if d.interval else ""
         gain = f"{d.mean:+.1f}{half}".replace("-", "\N{MINUS SIGN}")
         rows.append([WORDS[change.respect], _setting(change), _beside(change), gain, str(d.n)])
     heads = ["inserted", "setting", "the other is there", "gain, points", "pairs"]
@@ -141,7 +141,7 @@ def _picture(changes: list[Change]) -> Picture:
         for line, change in enumerate(shown):
             d = change.difference
             colour, marker = (0, "o") if change.respect == "model.rectify" else (1, "s")
-            half = (d.interval[1] - d.interval[0]) / 2 if d.interval else 0
+            half = half_width(d.interval) if d.interval else 0
             ax.errorbar(d.mean, line, xerr=half, fmt=marker, color=drawing.COLOURS[colour], capsize=2)
         ax.axvline(0, color="#555555", linewidth=1)
         labels = [

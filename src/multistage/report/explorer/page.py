@@ -34,10 +34,7 @@ FIRST = 7
 def write(results: Path) -> Path | None:
     """Write ``explorer.html`` into the folder of published results; see `document`. None if it was so already."""
     target, content = results / f"{NAME}.html", document(results).encode()
-    if target.exists() and target.read_bytes() == content:
-        return None
-    durable.write(target, content)
-    return target
+    return target if durable.update(target, content) else None
 
 
 def document(results: Path) -> str:
