@@ -78,6 +78,7 @@ RULES: dict[str, Rule] = {
     "psd.batch_size": whole(1, 10**6),
     "psd.rate": number(0, exclusive=True),
     "psd.convolutional": FLAG,
+    "psd.length": one_of("learned", "random"),
     "refine": FLAG,
     "readout": one_of(*READOUTS),
     "hidden": whole(0, 10**6),
@@ -129,7 +130,7 @@ WITHOUT_BEARING = (
 )
 
 
-LATER: Config = {"sgd.rate": 0.01, "sgd.start": 0.015}
+LATER: Config = {"sgd.rate": 0.01, "sgd.start": 0.015, "psd.length": "learned"}
 """Settings that there was no choice of when the first published runs were made, and what these did."""
 
 
@@ -196,13 +197,14 @@ def leaves_out_pooling(config: Config) -> bool:
 
 def is_unread(key: str, config: Config) -> bool:
     """Whether a run does not read this key."""
+    learned_length = config["filters"] == "psd" and config.get("psd.length", LATER["psd.length"]) == "learned"
     unread = {
         "sgd": config["readout"] != "sgd",
         "lbfgs": config["readout"] != "lbfgs",
         "pyramid_svm": config["readout"] != "pyramid_svm",
         "psd": config["filters"] != "psd",
         "psd.stage2": config["stages"] == 1,
-        **{f"geometry.stage{n}.filter_range": config["filters"] == "psd" for n in (1, 2)},
+        **{f"geometry.stage{n}.filter_range": learned_length for n in (1, 2)},
         "optimizer": config["readout"] != "softmax",
         "schedule": config["readout"] != "softmax",
         "trainer.max_epochs": config["readout"] != "softmax",

@@ -5,7 +5,8 @@ import torch
 from scipy.ndimage import rotate
 
 from multistage.errors import ConfigError
-from multistage.filters.gabor import gabor, gabor_bank, of_length, random_length, templates
+from multistage.filters.gabor import gabor, gabor_bank, templates
+from multistage.filters.values import of_length, random_length
 from multistage.geometry import gabor_counts
 from multistage.layers import FilterBank
 

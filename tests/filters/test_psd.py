@@ -200,6 +200,25 @@ def test_the_filter_bank_computes_what_the_encoder_predicts(fan_in, plan, monkey
         torch.testing.assert_close(y[:, :, row, column], codes, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("convolutional", [False, True])
+def test_filters_as_long_as_random_ones_are_the_learned_ones_but_for_their_length(convolutional, plan):
+    bank = FilterBank(5, 8, 4, connection_table(5, 8, 3, torch.Generator().manual_seed(1)))
+    images = gaussian(20, 5, 24, 24, dtype=torch.float32)
+
+    def find(*typed):
+        given = ("filters=psd", "psd.stage2.steps=5", "psd.batch_size=256")
+        config = plan(*given, f"psd.convolutional={convolutional}", "geometry.stage2.kernel=3", *typed).config
+        return psd(config, 2, bank, lambda limit: images[:limit], torch.device("cpu"))
+
+    learned, found = find(), find("psd.length=random", "geometry.stage2.filter_range=0.3")
+    shorter = found.kernels / learned.kernels
+    torch.testing.assert_close(shorter, shorter[:, :1, :1, :1].expand_as(shorter))
+    length = 0.3 * 4 * (3 / 3) ** 0.5  # of uniform values in +- 0.3, on 3 maps of 4x4
+    torch.testing.assert_close(found.kernels.flatten(1).norm(dim=1), torch.full((8,), length))
+    assert torch.equal(found.gain, torch.ones(8))
+    assert found.measured == learned.measured
+
+
 def test_a_network_gets_filters_that_are_measured_reported_and_kept(plan):
     config = plan(
         "filters=psd", "psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=16", "refine=false", "readout=lbfgs"

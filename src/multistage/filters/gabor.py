@@ -10,7 +10,7 @@ from torch import Tensor
 
 from multistage.config import Config
 from multistage.filters.patches import Patches
-from multistage.filters.values import Filters, Maps, Report, connected, correlating, silent
+from multistage.filters.values import Filters, Maps, Report, connected, correlating, of_length, random_length, silent
 from multistage.geometry import gabor_counts
 from multistage.layers import FilterBank
 from multistage.randomness import generator
@@ -85,14 +85,3 @@ def templates(maps: Tensor, count: int, size: int, random: torch.Generator) -> T
         MultistageError: All images are flat.
     """
     return Patches(maps, size, random).draw(count)
-
-
-def random_length(filter_range: float, fan_in: int, size: int) -> float:
-    """Root mean square of the Euclidean lengths of random filters [fan_in, size, size], uniform in +- a range."""
-    return filter_range * math.sqrt(fan_in * size**2 / 3)
-
-
-def of_length(filters: Tensor, length: float) -> Tensor:
-    """Filters [n, ...] of one Euclidean length; one that is 0 stays 0."""
-    lengths = filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (filters.ndim - 1))
-    return filters * (length / torch.where(lengths > 0, lengths, torch.inf))

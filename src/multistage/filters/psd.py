@@ -22,7 +22,7 @@ from multistage.config import Config
 from multistage.filters.convolutional_psd import convolutional_psd
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
-from multistage.filters.values import Filters, Maps, Report, connected, correlating, silent
+from multistage.filters.values import Filters, Maps, Report, connected, correlating, of_length, random_length, silent
 from multistage.layers import FilterBank
 from multistage.randomness import generator
 
@@ -144,7 +144,8 @@ def psd(
 ) -> Filters:
     """Filters for one bank by Predictive Sparse Decomposition of patches of its input, brought to unit scale.
 
-    Where the bank has a connection table, encoder and dictionary have it too.
+    Where the bank has a connection table, encoder and dictionary have it too. With ``psd.length=random`` filters are
+    made as long as random ones in the end, and gains 1: tanh is then as nearly linear as it is with those.
 
     Args:
         config: The run's configuration; ``psd.`` says how.
@@ -154,8 +155,19 @@ def psd(
         device: Where to compute.
         report: Called after each step.
     """
-    if config["psd.convolutional"]:
-        return convolutional_psd(config, number, bank, maps, device, report)
+    find = convolutional_psd if config["psd.convolutional"] else patch_psd
+    found = find(config, number, bank, maps, device, report)
+    if config["psd.length"] == "learned":
+        return found
+    _, fan_in, size, _ = found.kernels.shape
+    length = random_length(config[f"geometry.stage{number}.filter_range"], fan_in, size)
+    return Filters(of_length(found.kernels, length), torch.ones(bank.out_maps), found.measured)
+
+
+def patch_psd(
+    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
+) -> Filters:
+    """`psd`, each patch by itself, with filters as long as they were learned."""
     size, units = bank.kernel_size, bank.out_maps
     patches = Patches(maps(IMAGES), size, generator(config["seed"], "psd patches", number))
     scaled, scale = at_unit_scale(patches, TESTED, device)

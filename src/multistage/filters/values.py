@@ -1,5 +1,6 @@
 """What a method finds for one filter bank, and what it may look at."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -68,6 +69,17 @@ def connected(filters: Tensor, bank: FilterBank) -> Tensor:
     if bank.connections is None:
         return filters
     return filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, *filters.shape[2:]))
+
+
+def random_length(filter_range: float, fan_in: int, size: int) -> float:
+    """Root mean square of the Euclidean lengths of random filters [fan_in, size, size], uniform in +- a range."""
+    return filter_range * math.sqrt(fan_in * size**2 / 3)
+
+
+def of_length(filters: Tensor, length: float) -> Tensor:
+    """Filters [n, ...] of one Euclidean length; one that is 0 stays 0."""
+    lengths = filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (filters.ndim - 1))
+    return filters * (length / torch.where(lengths > 0, lengths, torch.inf))
 
 
 def silent(step: int, energy: float) -> None:
