@@ -262,7 +262,7 @@ def kill_points() -> list[tuple[str, Sabotage]]:
         (
             f"batch {number}, {'after' if after else 'before'} its loss",
             training.Classifier,
-            "training_step",
+            "learn",
             number,
             after,
         )

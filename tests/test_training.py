@@ -147,11 +147,23 @@ def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
 def test_batches_are_the_samples_in_the_order_asked_for():
     samples = torch.arange(20.0).view(10, 2), torch.arange(10)
     order = training.EpochOrder(10, 3, seed=0)
-    batches = training.Batches(samples, order)
+    batches = training.Batches(samples, list(order))
     assert len(batches) == len(list(batches)) == 4
     for indices, (x, y) in zip(order, batches, strict=True):
         assert torch.equal(y, indices)
         assert torch.equal(x, samples[0][indices])
+
+
+@pytest.mark.parametrize(("samples", "steps", "calls"), [(10, 1, 4), (300, 2, 50), (597, 3, 67), (600, 4, 50)])
+def test_an_epoch_of_many_batches_is_handed_over_in_at_least_fifty_calls(samples, steps, calls):
+    order = training.EpochOrder(samples, 3, seed=0)
+    handed = training.Calls((torch.zeros(samples), torch.arange(samples)), order)
+    groups = [[y for _, y in group] for group in handed]
+    assert handed.steps == steps
+    assert len(handed) == len(groups) == calls
+    assert {len(group) for group in groups[:-1]} == {steps}
+    given = [y for group in groups for y in group]
+    assert all(torch.equal(a, b) for a, b in zip(given, order, strict=True))
 
 
 def test_metrics_of_an_epoch_are_those_of_all_its_samples():
@@ -172,15 +184,15 @@ def test_metrics_of_an_epoch_are_those_of_all_its_samples():
 
 def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkeypatch):
     run = plan("trainer.max_epochs=3", "model=avgpool")
-    steps, original = [], training.Classifier.training_step
+    steps, original = [], training.Classifier.learn
 
-    def step(self, batch, index):
-        steps.append(index)
+    def learn(self, x, y):
+        steps.append(len(x))
         if len(steps) == 6:  # the second of the second epoch's four
             self.in_training.add(torch.tensor(torch.inf), torch.zeros(1, 4), torch.zeros(1, dtype=torch.long))
-        original(self, batch, index)
+        original(self, x, y)
 
-    monkeypatch.setattr(training.Classifier, "training_step", step)
+    monkeypatch.setattr(training.Classifier, "learn", learn)
     dataset = data.load(run.config)
     with quiet(), pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
         protocol.train(run.config, dataset, data.split(dataset, run.config), history := History(), "none")
@@ -191,19 +203,19 @@ def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkey
 def test_a_step_never_waits_for_the_device(plan, monkeypatch):
     """No number of a tensor is read in a step; on a GPU each reading would cost more than the step's arithmetic."""
     run = plan("trainer.max_epochs=1", "model=avgpool")
-    original, inside, read = training.Classifier.training_step, [], []
+    original, inside, read = training.Classifier.learn, [], []
     for name in ("item", "__bool__", "__float__", "__int__", "tolist", "cpu"):
         method = getattr(torch.Tensor, name)
         monkeypatch.setattr(
             torch.Tensor, name, lambda t, *a, m=method, n=name: (read.extend([n] * len(inside)), m(t, *a))[1]
         )
 
-    def step(*arguments):
+    def learn(*arguments):
         inside.append(True)
         original(*arguments)
         inside.clear()
 
-    monkeypatch.setattr(training.Classifier, "training_step", step)
+    monkeypatch.setattr(training.Classifier, "learn", learn)
     dataset = data.load(run.config)
     with quiet():
         protocol.train(run.config, dataset, data.split(dataset, run.config), History(), "none")

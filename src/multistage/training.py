@@ -5,7 +5,7 @@ What is trained, on what, is decided in `protocol`.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -68,12 +68,13 @@ class Classifier(pl.LightningModule):
         module: From inputs to scores [n, classes].
         classes: Number of classes.
         config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
+        steps: Of the whole training.
     """
 
-    def __init__(self, module: nn.Module, classes: int, config: Config) -> None:
+    def __init__(self, module: nn.Module, classes: int, config: Config, steps: int) -> None:
         super().__init__()
         self.module = module
-        self.config = config
+        self.config, self.steps = config, steps
         # The step is done by hand: what Lightning wraps around an automatic one, and around `manual_backward`,
         # takes half a millisecond more.
         self.automatic_optimization = False
@@ -83,8 +84,12 @@ class Classifier(pl.LightningModule):
         scores: Tensor = self.module(x)
         return scores
 
-    def training_step(self, batch: Samples, index: int) -> None:
-        x, y = batch
+    def training_step(self, batches: Iterable[Samples], index: int) -> None:
+        for x, y in batches:
+            self.learn(x.to(self.device), y.to(self.device))
+
+    def learn(self, x: Tensor, y: Tensor) -> None:
+        """One step of the optimiser, on one batch."""
         made: Any = self.optimizers()
         schedule: Any = self.lr_schedulers()
         made.zero_grad()
@@ -97,7 +102,7 @@ class Classifier(pl.LightningModule):
         self.in_training.add(loss, scores, y)
 
     def validation_step(self, batch: Samples, index: int) -> None:
-        x, y = batch
+        x, y = (part.to(self.device) for part in batch)
         scores = self(x)
         self.in_validation.add(F.cross_entropy(scores, y), scores, y)
 
@@ -120,13 +125,10 @@ class Classifier(pl.LightningModule):
         return dict(sorted(metrics.items()))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        if batch[0].device == device:  # as a rule; Lightning would look through the batch to find out
-            return batch
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return batch  # each is moved when its turn comes; Lightning would look through all of them
 
     def configure_optimizers(self) -> Any:
-        steps = int(self.trainer.estimated_stepping_batches)
-        made, schedule = optimizer.make(self.config, self.parameters(), steps)
+        made, schedule = optimizer.make(self.config, self.parameters(), self.steps)
         return made if schedule is None else ([made], [schedule])
 
 
@@ -149,24 +151,50 @@ class EpochOrder:
 
 
 class Batches:
-    """Batches of samples that lie in memory, taken where they lie.
+    """Batches of samples that lie in memory, taken where they lie when their turn comes.
 
     Args:
         samples: On any device.
-        sampler: Indices of each batch, on the same device. Lightning calls its `set_epoch` if it has one.
+        indices: Of each batch, on the same device.
     """
 
-    batch_sampler = None  # Lightning asks whatever has a sampler for this too
-
-    def __init__(self, samples: Samples, sampler: EpochOrder | Sequence[Tensor]) -> None:
-        self.samples, self.sampler = samples, sampler
+    def __init__(self, samples: Samples, indices: Sequence[Tensor]) -> None:
+        self.samples, self.indices = samples, indices
 
     def __iter__(self) -> Iterator[Samples]:
         x, y = self.samples
-        return ((x[indices], y[indices]) for indices in self.sampler)
+        return ((x[batch], y[batch]) for batch in self.indices)
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.indices)
+
+
+class Calls:
+    """The batches of an epoch in groups: what Lightning is given at a time.
+
+    What Lightning does around each call of `training_step` takes as long as the arithmetic of a small step, so that
+    an epoch of many small steps is handed over in fewer calls. Each step is done as if it came alone.
+
+    Args:
+        samples: On any device.
+        sampler: Indices of each batch, on the same device. Lightning calls its `set_epoch`.
+    """
+
+    AN_EPOCH = 50
+    """No fewer, where there are as many batches: progress is shown after each."""
+
+    batch_sampler = None  # Lightning asks whatever has a sampler for this too
+
+    def __init__(self, samples: Samples, sampler: EpochOrder) -> None:
+        self.samples, self.sampler = samples, sampler
+        self.steps = max(1, len(sampler) // self.AN_EPOCH)
+
+    def __iter__(self) -> Iterator[Batches]:
+        batches = list(self.sampler)
+        return (Batches(self.samples, batches[i : i + self.steps]) for i in range(0, len(batches), self.steps))
+
+    def __len__(self) -> int:
+        return -(-len(self.sampler) // self.steps)
 
 
 def resident(samples: Samples, target: torch.device) -> Samples:
@@ -283,18 +311,16 @@ def fit(
     target = device(config["trainer.accelerator"])
     training, validation = resident(training, target), resident(validation, target)
     order = EpochOrder(len(training[1]), batch_size, config["seed"], training[1].device)
-    loader, held_out = Batches(training, order), None
+    held_out = None
     if len(validation[1]):
-        held_out = Batches(
-            validation, torch.split(torch.arange(len(validation[1]), device=validation[1].device), batch_size)
-        )
+        in_order = torch.arange(len(validation[1]), device=validation[1].device)
+        held_out = Batches(validation, torch.split(in_order, batch_size))
     memory = Memory(history, module, order, choose=held_out is not None)
     callbacks: list[Callback] = [memory]
     if resumable is not None:
         callbacks.append(EveryEpoch(resumable.folder, resumable.origin))
     if progress != "none":
-        often = RichProgressBar(refresh_rate=max(1, len(loader) // 50))  # drawing takes as long as a small step
-        callbacks.append(often if progress == "bar" else EpochLines(history))
+        callbacks.append(RichProgressBar() if progress == "bar" else EpochLines(history))
     module.train()
     trainer = pl.Trainer(
         accelerator="gpu" if target.type == "cuda" else "cpu",
@@ -310,7 +336,8 @@ def fit(
     )
     checkpoint = None if resumable is None else resumable.checkpoint
     try:
-        trainer.fit(Classifier(module, classes, config), loader, held_out, ckpt_path=checkpoint, weights_only=True)
+        learner = Classifier(module, classes, config, steps=len(order) * config["trainer.max_epochs"])
+        trainer.fit(learner, Calls(training, order), held_out, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as exit:
         if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
