@@ -6,6 +6,7 @@ from torch import nn
 
 import multistage
 from multistage import composition, data, network, protocol, runs, training
+from multistage.batches import Batches, Calls, EpochOrder
 from multistage.history import History
 from multistage.quiet import quiet
 
@@ -132,7 +133,7 @@ def test_a_diverged_run_is_stopped_and_leaves_no_record(plan, do):
 
 
 def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
-    order = training.EpochOrder(10, 3, seed=0)
+    order = EpochOrder(10, 3, seed=0)
     first = torch.cat(list(order))
     assert sorted(first.tolist()) == list(range(10))
     assert len(list(order)) == len(order) == 4
@@ -141,13 +142,13 @@ def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
     assert not torch.equal(first, torch.cat(list(order)))
     order.set_epoch(0)
     assert torch.equal(first, torch.cat(list(order)))
-    assert not torch.equal(first, torch.cat(list(training.EpochOrder(10, 3, seed=1))))
+    assert not torch.equal(first, torch.cat(list(EpochOrder(10, 3, seed=1))))
 
 
 def test_batches_are_the_samples_in_the_order_asked_for():
     samples = torch.arange(20.0).view(10, 2), torch.arange(10)
-    order = training.EpochOrder(10, 3, seed=0)
-    batches = training.Batches(samples, list(order))
+    order = EpochOrder(10, 3, seed=0)
+    batches = Batches(samples, list(order))
     assert len(batches) == len(list(batches)) == 4
     for indices, (x, y) in zip(order, batches, strict=True):
         assert torch.equal(y, indices)
@@ -156,8 +157,8 @@ def test_batches_are_the_samples_in_the_order_asked_for():
 
 @pytest.mark.parametrize(("samples", "steps", "calls"), [(10, 1, 4), (300, 2, 50), (597, 3, 67), (600, 4, 50)])
 def test_an_epoch_of_many_batches_is_handed_over_in_at_least_fifty_calls(samples, steps, calls):
-    order = training.EpochOrder(samples, 3, seed=0)
-    handed = training.Calls((torch.zeros(samples), torch.arange(samples)), order)
+    order = EpochOrder(samples, 3, seed=0)
+    handed = Calls((torch.zeros(samples), torch.arange(samples)), order)
     groups = [[y for _, y in group] for group in handed]
     assert handed.steps == steps
     assert len(handed) == len(groups) == calls
@@ -224,7 +225,7 @@ def test_a_step_never_waits_for_the_device(plan, monkeypatch):
 
 def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
     epochs = []
-    monkeypatch.setattr(training.EpochOrder, "set_epoch", lambda self, epoch: epochs.append(epoch))
+    monkeypatch.setattr(EpochOrder, "set_epoch", lambda self, epoch: epochs.append(epoch))
     do(plan("trainer.max_epochs=3"))
     assert sorted(set(epochs)) == [0, 1, 2]
 
@@ -243,7 +244,7 @@ def test_lightning_does_what_a_bare_loop_does(plan, overrides):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
     schedule = None if overrides else torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
     for epoch in range(2):
-        order = training.EpochOrder(len(y), 32, run.config["seed"])
+        order = EpochOrder(len(y), 32, run.config["seed"])
         order.set_epoch(epoch)
         for batch in order:
             optimizer.zero_grad()

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
 from multistage import cache, data, durable, features, filters, hardware, network, readout, runs
+from multistage.batches import Samples
 from multistage.config import Config
 from multistage.data import Dataset, Split
 from multistage.history import History
@@ -29,7 +30,7 @@ from multistage.loggers import Summary, log_summary, open_loggers
 from multistage.naming import Run, name
 from multistage.network import MultiStageNet
 from multistage.report.paper import matching, published
-from multistage.training import Progress, Resumable, Samples, fit
+from multistage.training import Progress, Resumable, fit
 
 log = logging.getLogger(__name__)
 

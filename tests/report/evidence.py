@@ -16,9 +16,6 @@ from multistage import composition, naming
 from multistage.lecture.section import Measured
 from multistage.report import cells, layout, paper, verdicts
 
-TO_COME = {"mnist": ("data=mnist", "filters=psd", "hidden=200")}
-"""Experiments that rules name and that have no file yet, by what their runs will be."""
-
 PUBLISHED = paper.published(composition.CONF.parent / "results" / "paper.yaml")
 SLACK, SOONER = 1.0, 0.3
 """How far beyond its bound an accuracy lies, in points, and a number of epochs."""
@@ -27,11 +24,8 @@ SLACK, SOONER = 1.0, 0.3
 @cache
 def planned(folder):
     """Every cell that an experiment will publish, by address, each with one run."""
-    if folder in TO_COME:
-        runs = [composition.plan(TO_COME[folder])]
-    else:
-        with composition.hydra():
-            runs = [composition.plan(job) for job in composition.experiment(folder, ["draw=0"])]
+    with composition.hydra():
+        runs = [composition.plan(job) for job in composition.experiment(folder, ["draw=0"])]
     records = [_record(run) for run in runs] + (_table1() if folder == "table1" else [])
     unique = {record["run"]: record for record in records}
     tables = layout.tables(cells.cells(unique.values(), PUBLISHED), PUBLISHED)

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage import data, network, optimizer
+from multistage.batches import EpochOrder
 from multistage.config import Config
 from multistage.data import Dataset
 from multistage.network import MultiStageNet
-from multistage.training import EpochOrder
 
 LATE = 10
 """Steps, at the end of a training, over which its loss is averaged."""

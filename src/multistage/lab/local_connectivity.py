@@ -11,11 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from multistage.batches import EpochOrder, Samples
 from multistage.layers import AveragePool, FilterBank
 from multistage.randomness import generator
-from multistage.training import EpochOrder
-
-Samples = tuple[Tensor, Tensor]
 
 
 class LocallyConnected(nn.Module):

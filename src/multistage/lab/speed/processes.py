@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from multistage import composition, data, network, optimizer, protocol, training
+from multistage.batches import EpochOrder, Samples
 from multistage.config import Config
 from multistage.errors import MultistageError
 from multistage.history import History
 from multistage.lab.speed.measurement import Measurement, Settings
 from multistage.lab.timing import Timing, wait
 from multistage.quiet import quiet
-from multistage.training import Samples
 
 ROOT = composition.CONF.parent
 
@@ -181,7 +181,7 @@ def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, 
 def _by_loop(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
     net.train().to(device)
     x, y = (part.to(device) for part in samples)
-    order = training.EpochOrder(len(y), config["data.batch_size"], config["seed"])
+    order = EpochOrder(len(y), config["data.batch_size"], config["seed"])
     made, schedule = optimizer.make(config, net.parameters(), len(order))
     order.set_epoch(0)
     wait()

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from multistage import composition, data, network, protocol
+from multistage.batches import Samples
 from multistage.config import Config
 from multistage.errors import DataError
 from multistage.history import History
@@ -13,7 +14,7 @@ from multistage.lab.baselines import plain_network, plain_training
 from multistage.lab.speed.measurement import Measurement, Settings
 from multistage.lab.timing import side_by_side
 from multistage.quiet import quiet
-from multistage.training import Samples, fit
+from multistage.training import fit
 
 NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
 
