@@ -26,9 +26,7 @@ def planned(folder):
     """Every cell that an experiment will publish, by address, each with one run."""
     with composition.hydra():
         runs = [composition.plan(job) for job in composition.experiment(folder, ["draw=0"])]
-    records = [_record(run) for run in runs] + (_table1() if folder == "table1" else [])
-    unique = {record["run"]: record for record in records}
-    tables = layout.tables(cells.cells(unique.values(), PUBLISHED), PUBLISHED)
+    tables = layout.tables(cells.cells([_record(run) for run in runs], PUBLISHED), PUBLISHED)
     return {(folder, *place): cell for table in tables for place, cell in table.cells.items()}
 
 
@@ -42,19 +40,6 @@ def _record(run):
     name = naming.name(run.config, run.folder)
     fields = {"run": name, "config": run.config, "overrides": run.overrides, "data_hash": run.config["data"]}
     return invented.record() | fields
-
-
-def _table1():
-    """All rows of the paper's table, by every classifier that reads them."""
-    found = []
-    for entry in PUBLISHED:
-        if entry["table"] == 1:
-            settings = {key: str(entry[key]).lower() for key in ("data", "model", "stages", "filters", "refine")}
-            readouts = (
-                [entry["readout"]] if "readout" in entry else ["softmax"] if entry["refine"] else ["sgd", "lbfgs"]
-            )
-            found += [invented.record(readout=readout, **settings) for readout in readouts]
-    return [record | {"data_hash": "caltech101"} for record in found]
 
 
 def _bounds(test, bound, wanted, slack):
