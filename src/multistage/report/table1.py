@@ -18,7 +18,7 @@ READOUTS = ("sgd", "lbfgs")
 APART = 3.0
 """Points; where the two readouts differ by more, their training accuracies are shown."""
 
-ABSENT = "Not run yet; `python train.py experiment=table1` runs its frozen rows, and the same command again goes on."
+ABSENT = "Not run yet; `python train.py experiment=table1` runs it, and the same command again goes on."
 
 LEGEND = """\
 Ours / the paper's, accuracy in %, mean over classes and runs (number of runs): {inside} the paper's figure lies in our
