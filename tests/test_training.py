@@ -230,9 +230,12 @@ def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
     assert sorted(set(epochs)) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("calls", [1, 50])
 @pytest.mark.parametrize("overrides", [[], ["model=abs_batchnorm_avgpool", "schedule=null"]])
-def test_lightning_does_what_a_bare_loop_does(plan, overrides):
-    """The Trainer adds nothing to the arithmetic: same weights as a loop written out, bit for bit."""
+def test_lightning_does_what_a_bare_loop_does(plan, overrides, calls, monkeypatch):
+    """The Trainer adds nothing to the arithmetic, whether a call of it takes all four steps of an epoch or one: same
+    weights as a loop written out, bit for bit."""
+    monkeypatch.setattr(Calls, "AN_EPOCH", calls)
     run = plan("trainer.max_epochs=2", *overrides)
     dataset = data.load(run.config)
     split = data.split(dataset, run.config)

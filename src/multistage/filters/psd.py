@@ -146,6 +146,7 @@ def psd(
 
     Where the bank has a connection table, encoder and dictionary have it too. With ``psd.length=random`` filters are
     made as long as random ones in the end, and gains 1: tanh is then as nearly linear as it is with those.
+    What is measured of them is measured before.
 
     Args:
         config: The run's configuration; ``psd.`` says how.

@@ -1,0 +1,67 @@
+"""How long the features of each cell of Table 1 are before training; rates of refined networks were scaled by it.
+
+python scripts/feature_lengths.py    writes results/table1/lengths.md; minutes, as filters are learned first
+
+Draw 0, every thirtieth training image, which is one of each class.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from multistage import composition, data, durable, features, filters, network, protocol
+from multistage.errors import MultistageError
+from multistage.report.layout import letters, symbol
+from multistage.report.paper import published
+from multistage.report.tables import rows
+
+FILE = Path(__file__).parents[1] / "results" / "table1" / "lengths.md"
+COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool")
+
+TEXT = """\
+# Mean squared length of the features before training
+
+Made by `python scripts/feature_lengths.py`: Caltech-101, draw 0, one training image of each class, filters as they are
+before refinement.
+
+"""
+
+
+def main() -> int:
+    """Compute and write; returns the exit code."""
+    head = ["", *(symbol(model, published()) for model in COLUMNS)]
+    lines = []
+    for stages in (1, 2):
+        for method in ("random", "psd"):
+            found = [length([f"stages={stages}", f"filters={method}", f"model={model}"]) for model in COLUMNS]
+            lines.append([name(stages, method), *(f"{value:.3g}" for value in found)])
+    durable.update(FILE, (TEXT + rows(head, lines) + "\n").encode())
+    print(FILE)
+    return 0
+
+
+def name(stages: int, method: str) -> str:
+    """A row of Table 1."""
+    return letters({"filters": method, "stages": stages, "refine": True})
+
+
+def length(typed: Sequence[str]) -> float:
+    """Mean squared Euclidean length of a cell's features."""
+    config = composition.plan(["data=caltech101", *typed]).config
+    dataset = protocol.load_data(config)
+    train = data.split(dataset, config).train
+    net = network.from_config(config, len(dataset.class_names))
+    cpu = torch.device("cpu")
+    if config["filters"] != "random":
+        filters.initialise(config, net, dataset, train, cpu)
+    found = features.outputs(net.stages, dataset, train[::30], cpu)
+    return float(found.flatten(1).square().sum(1).mean())
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MultistageError as error:
+        sys.exit(f"error: {error}")
