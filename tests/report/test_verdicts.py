@@ -71,6 +71,13 @@ def test_every_cell_that_a_rule_names_is_made_by_an_experiment():
         assert address in evidence.planned(address[0])
 
 
+def test_every_number_that_a_rule_names_is_measured_by_the_lecture():
+    measured = verdicts.measurements(evidence.composition.CONF.parent / "results")
+    for claim in CLAIMS:
+        for test in claim.tests:
+            assert set(test.measured) <= measured.get(claim.id, {}).keys(), claim.id
+
+
 def test_every_command_can_be_typed():
     folders = {address[0] for claim in CLAIMS for test in claim.tests for address in test.addresses}
     for folder in folders:
