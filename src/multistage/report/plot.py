@@ -19,6 +19,8 @@ COLOURS = (
     "#56B4E9",
     "#000000",
 )  # Okabe & Ito: told apart by all
+MARKERS = ("o", "s", "^", "v")
+"""One after the other, where there are more protocols than colours."""
 INCHES_A_LINE, INCHES_A_PANEL, INCHES_A_CURVE, WIDTH = 0.3, 0.95, 3.8, 8.5
 
 
@@ -82,20 +84,20 @@ def _panel(axes: "Axes", table: Table) -> None:
     step = 0.7 / len(table.protocols)
     extent: tuple[float, ...] = ()
     for i, protocol in enumerate(table.protocols):
-        colour = COLOURS[i % len(COLOURS)]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)]
         offset = (i - (len(table.protocols) - 1) / 2) * step
         for line, architecture in enumerate(shown):
             cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
             if cell is None:
                 continue
             y = line + offset
-            axes.errorbar(cell.mean, y, xerr=cell.half_width, fmt="o", ms=5, color=colour, capsize=2.5, zorder=3)
+            axes.errorbar(cell.mean, y, xerr=cell.half_width, fmt=marker, ms=5, color=colour, capsize=2.5, zorder=3)
             extent += cell.interval or (cell.mean,)
             if paper is not None:
                 bar = paper["error"] or None
                 axes.errorbar(paper["value"], y, xerr=bar, fmt="D", ms=7, mfc="none", color=colour, alpha=0.6)
                 extent += (paper["value"] - (bar or 0), paper["value"] + (bar or 0))
-        axes.plot([], [], "o", ms=5, color=colour, label=protocol)
+        axes.plot([], [], marker, ms=5, color=colour, label=protocol)
     if any(place in table.paper for place in table.cells):
         axes.plot([], [], "D", ms=7, mfc="none", mec="#444444", label="the paper")
     axes.set_yticks(range(len(shown)), shown, fontsize=9)
@@ -115,13 +117,15 @@ def _curve(axes: "Axes", table: Table) -> None:
     """Error against labels a class, both logarithmic; dashed lines with hollow diamonds for the paper."""
     least = 0.01  # no errors at all cannot stand on a logarithmic axis
     for i, protocol in enumerate(table.protocols):
-        colour = COLOURS[i % len(COLOURS)]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)]
         line = [(int(a), table.cells[protocol, a]) for a in table.architectures if (protocol, a) in table.cells]
         paper = [(int(a), table.paper[protocol, a]) for a in table.architectures if (protocol, a) in table.paper]
         errors = [max(100 - cell.mean, least) for _, cell in line]
         bars = [min(cell.half_width or 0, error - least) for (_, cell), error in zip(line, errors, strict=True)]
         sizes = [labels for labels, _ in line]
-        axes.errorbar(sizes, errors, yerr=bars, fmt="o-", ms=5, capsize=2.5, color=colour, lw=1.4, label=protocol)
+        axes.errorbar(
+            sizes, errors, yerr=bars, fmt=f"{marker}-", ms=5, capsize=2.5, color=colour, lw=1.4, label=protocol
+        )
         theirs = [max(100 - entry["value"], least) for _, entry in paper]
         axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)
     if table.paper:
