@@ -13,12 +13,11 @@ import torch
 
 from multistage import composition, data, durable, features, filters, network, protocol
 from multistage.errors import MultistageError
-from multistage.report.layout import letters, symbol
+from multistage.report.layout import letters
 from multistage.report.paper import published
 from multistage.report.tables import rows
 
 FILE = Path(__file__).parents[1] / "results" / "table1" / "lengths.md"
-COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool")
 
 TEXT = """\
 # Mean squared length of the features before training
@@ -31,11 +30,12 @@ before refinement.
 
 def main() -> int:
     """Compute and write; returns the exit code."""
-    head = ["", *(symbol(model, published()) for model in COLUMNS)]
+    columns = {entry["model"]: entry["column"] for entry in published() if entry["table"] == 1}
+    head = ["", *columns.values()]
     lines = []
     for stages in (1, 2):
         for method in ("random", "psd"):
-            found = [length([f"stages={stages}", f"filters={method}", f"model={model}"]) for model in COLUMNS]
+            found = [length([f"stages={stages}", f"filters={method}", f"model={model}"]) for model in columns]
             lines.append([name(stages, method), *(f"{value:.3g}" for value in found)])
     durable.update(FILE, (TEXT + rows(head, lines) + "\n").encode())
     print(FILE)
