@@ -2,7 +2,8 @@
 
 python scripts/report.py                    results/*/table.*, results/index.html and README's tables, from records;
                                             results/*/README.md, from README.template.md beside it and records;
-                                            results/claims.md, from results/claims.yaml and records
+                                            results/claims.md, from results/claims.yaml and records;
+                                            effects in DEVIATIONS.md, from results/deviations
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from multistage import durable
 from multistage.errors import MultistageError
-from multistage.report import artifacts, explanations, ledger, page, readme, speed
+from multistage.report import artifacts, deviations, explanations, ledger, page, readme, speed
 from multistage.report.paper import published
 from multistage.report.publish import RECORDS, publish, texts
 from multistage.report.records import collect, from_file, merge, path, to_lines
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             print(file)
         write_speed(root)
         write_readme(root, entries)
+        write_deviations(root, entries)
         for made in (ledger.write(root / "results", entries), page.write(root / "results")):
             if made is not None:
                 print(made)
@@ -90,6 +92,14 @@ def write_readme(root: Path, entries: list[Record]) -> None:
     file = root / "README.md"
     text = file.read_text(encoding="utf-8")
     if durable.update(file, readme.fill(text, root / "results", entries).encode()):
+        print(file)
+
+
+def write_deviations(root: Path, entries: list[Record]) -> None:
+    """Fill in the effects of DEVIATIONS.md again."""
+    file = root / "DEVIATIONS.md"
+    text = file.read_text(encoding="utf-8")
+    if durable.update(file, deviations.fill(text, explanations.addresses(root / "results", entries)).encode()):
         print(file)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from multistage import runs
 from multistage.errors import MultistageError
-from multistage.report import explanations, layout, plot, publish, readme, records, speed
+from multistage.report import deviations, explanations, layout, plot, publish, readme, records, speed
 from multistage.report.cells import cells
 
 pytest.importorskip("matplotlib")
@@ -37,6 +37,9 @@ def stale(root, published):
         found.append(root / "results" / "speed" / "table.md")
     if readme.fill(text, root / "results", published) != text:
         found.append(root / "README.md")
+    guesses = (root / "DEVIATIONS.md").read_text(encoding="utf-8")
+    if deviations.fill(guesses, explanations.addresses(root / "results", published)) != guesses:
+        found.append(root / "DEVIATIONS.md")
     explained = explanations.texts(root / "results", published)
     found += [file for file, made in explained.items() if not file.exists() or file.read_text("utf-8") != made]
     return [path.relative_to(root).as_posix() for path in found]
@@ -47,6 +50,7 @@ def repository(tmp_path, monkeypatch):
     """A copy of what is published; the invented runs of these tests have no weights to show."""
     monkeypatch.setattr(script.artifacts, "publish_best", lambda *_: [])
     shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copy(ROOT / "DEVIATIONS.md", tmp_path)
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "paper.yaml", tmp_path / "results")
     for folder in (ROOT / "results" / "speed", *FOLDERS):
