@@ -6,7 +6,6 @@ Draw 0, every thirtieth training image, which is one of each class.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,12 +29,13 @@ before refinement.
 
 def main() -> int:
     """Compute and write; returns the exit code."""
+    dataset = protocol.load_data(composition.plan(["data=caltech101"]).config)
     columns = {entry["model"]: entry["column"] for entry in published() if entry["table"] == 1}
     head = ["", *columns.values()]
     lines = []
     for stages in (1, 2):
         for method in ("random", "psd"):
-            found = [length([f"stages={stages}", f"filters={method}", f"model={model}"]) for model in columns]
+            found = [length(dataset, stages, method, model) for model in columns]
             lines.append([name(stages, method), *(f"{value:.3g}" for value in found)])
     durable.update(FILE, (TEXT + rows(head, lines) + "\n").encode())
     print(FILE)
@@ -47,10 +47,10 @@ def name(stages: int, method: str) -> str:
     return letters({"filters": method, "stages": stages, "refine": True})
 
 
-def length(typed: Sequence[str]) -> float:
+def length(dataset: data.Dataset, stages: int, method: str, model: str) -> float:
     """Mean squared Euclidean length of a cell's features."""
+    typed = [f"stages={stages}", f"filters={method}", f"model={model}"]
     config = composition.plan(["data=caltech101", *typed]).config
-    dataset = protocol.load_data(config)
     train = data.split(dataset, config).train
     net = network.from_config(config, len(dataset.class_names))
     cpu = torch.device("cpu")

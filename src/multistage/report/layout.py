@@ -111,20 +111,27 @@ def protocol(cell: Cell, overrides: bool = True) -> str:
     return ", ".join(filter(None, [*words, common_path(cell.records[0])[1] if overrides else ""]))
 
 
-def line_name(line: Sequence[Cell], published: Sequence[Record]) -> str:
-    """A line of a curve: architecture, letters, readout of frozen filters, overrides that all its points share."""
-    config = line[0].config
-    words = [symbol(config["model"], published), letters(config), "" if config["refine"] else config["readout"]]
-    shared = re.sub(r"(train_per_class|max_epochs)-\d+-?", "", common_path(line[0].records[0])[1]).strip("-")
-    return ", ".join(filter(None, [*words, shared]))
+def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> list[str]:
+    """The lines of curves: architecture, letters, readout of frozen filters, overrides that all points share.
+
+    Tuned settings are not named where one line has the place, as in the paper's table.
+    """
+    short, full = [], []
+    for line in lines:
+        config = line[0].config
+        words = [symbol(config["model"], published), letters(config), "" if config["refine"] else config["readout"]]
+        shared = re.sub(r"(train_per_class|max_epochs)-\d+-?", "", common_path(line[0].records[0])[1]).strip("-")
+        full.append(", ".join(filter(None, [*words, shared])))
+        short.append(", ".join(filter(None, words)) if only_tuned(line[0], LABELS) else full[-1])
+    taken = Counter(short)
+    return [name if taken[name] == 1 else other for name, other in zip(short, full, strict=True)]
 
 
 def _against_labels(title: str, lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> Table:
     """One curve, with the paper's points beside ours, also those that were not run."""
     places: dict[tuple[str, str], Cell] = {}
     paper: dict[tuple[str, str], Record] = {}
-    for line in lines:
-        name = line_name(line, published)
+    for line, name in zip(lines, line_names(lines, published), strict=True):
         for cell in line:
             _put(places, (name, str(cell.config[LABELS])), cell)
         for entry in published:
@@ -148,10 +155,10 @@ def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
     return {cell: short[cell] if taken[short[cell], cell.config["model"]] == 1 else full[cell] for cell in cells}
 
 
-def only_tuned(cell: Cell) -> bool:
-    """Whether all that was typed beyond what names a run are settings that the paper leaves to be chosen."""
+def only_tuned(cell: Cell, *besides: str) -> bool:
+    """Whether all that was typed, `besides` and what names a run, are settings that the paper leaves to be chosen."""
     typed = (override.lstrip("+~").partition("=")[0] for override in cell.records[0].get("overrides", ()))
-    return all(key in IN_PATH or key.partition(".")[0] in TUNED for key in typed)
+    return all(key in (*IN_PATH, *besides) or key.partition(".")[0] in TUNED for key in typed)
 
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:
