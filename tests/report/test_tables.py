@@ -163,6 +163,12 @@ def test_differences_without_shared_draws_are_left_out(record):
     assert differences(cells([record(model="avgpool"), record(draw=1, model="abs_avgpool")])) == []
 
 
+@pytest.mark.parametrize("setting", ["data__train_per_class", "data__validation"])
+def test_runs_that_train_on_other_images_are_no_pair(record, setting):
+    runs = [record(0.5, **{setting: n}) | {"split_hash": str(n)} for n in (1, 2)]
+    assert differences(cells(runs)) == []
+
+
 def test_differences_that_leave_out_zero_are_bold(record, published):
     before = [record(0.90 + 0.001 * draw, draw, model="avgpool") for draw in range(3)]
     sure = [record(0.95 + 0.0011 * draw, draw, model="abs_avgpool") for draw in range(3)]

@@ -18,6 +18,9 @@ ORDERS: dict[str, tuple[Any, ...]] = {
 }
 """Respects in the order in which they are shown; of two values, the later one is counted as the change."""
 
+OTHER_IMAGES = ("data", "data.train_per_class", "data.test_per_class", "data.validation")
+"""Settings by which other images train or test, so that runs of one draw are no pair."""
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -39,7 +42,7 @@ def differences(cells: Sequence[Cell]) -> list[Change]:
     for i, one in enumerate(cells):
         for other in cells[i + 1 :]:
             names = differing(one, other)
-            if len(names) == 1 and names[0] != "data" and _draws(one) & _draws(other):
+            if len(names) == 1 and names[0] not in OTHER_IMAGES and _draws(one) & _draws(other):
                 before, after = sorted((one, other), key=lambda cell: _rank(names[0], cell.config.get(names[0])))
                 found.append(Change(names[0], before, after, paired(after, before)))
     shown = [*ORDERS, *sorted({change.respect for change in found} - ORDERS.keys())]
