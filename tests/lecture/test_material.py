@@ -45,11 +45,19 @@ def test_the_untrained_network_is_what_training_began_with(published):
     )
 
 
-def test_filters_are_those_before_and_after_training(published):
-    target, folder = published
-    found = Material(target.parent).filters("fake", "random", True)
-    assert found.run.startswith("explorer/fake/avgpool/")
-    assert torch.equal(found.after[:, None], runs.load(folder).filter_banks[0].kernels)
+def test_filters_are_those_before_and_after_training_of_the_named_network_alone(plan, tmp_path):
+    planned = [
+        plan(f"model={model}", "trainer.max_epochs=1", "name=table1") for model in ("abs_avgpool", "abs_lcn_avgpool")
+    ]
+    with quiet():
+        records = [protocol.run(run, "none") for run in planned]
+    target = tmp_path / "results" / "table1"
+    for run in planned:
+        artifacts.publish(run.folder, target)
+    (target / "records.jsonl").write_text(to_lines(records))
+    found = Material(target.parent).filters("random", True)
+    assert found.run.startswith("table1/fake/abs_lcn_avgpool/")
+    assert torch.equal(found.after[:, None], runs.load(planned[1].folder).filter_banks[0].kernels)
     assert found.before.shape == found.after.shape
     assert not torch.equal(found.before, found.after)
 
@@ -74,8 +82,8 @@ def test_weights_of_another_run_are_refused(published, flip_byte):
 
 
 def test_filters_that_are_not_there_say_so(tmp_path):
-    with pytest.raises(MultistageError, match="filters=psd, refine=false"):
-        Material(tmp_path).filters("caltech101", "psd", False)
+    with pytest.raises(MultistageError, match="filters=psd refine=false; make them with"):
+        Material(tmp_path).filters("psd", False)
 
 
 def test_images_are_test_images_of_all_classes(tmp_path):

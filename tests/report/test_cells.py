@@ -87,14 +87,15 @@ def test_other_settings_make_other_cells_with_other_titles(record, other):
     ("accuracies", "mark"),
     [
         ([0.629], "within three points"),
-        ([0.60, 0.65], "inside"),
+        ([0.60, 0.65, 0.63], "inside"),
         ([0.620, 0.622, 0.624], "within three points"),
         ([0.655, 0.660, 0.662], "within three points"),
         ([0.599], "within three points"),  # exactly three
         ([0.5989], "off"),
         ([0.6591], "off"),
         ([0.30, 0.31, 0.32], "off"),
-        ([0.2, 0.9], "inside"),  # an interval of two runs is wide, which n and its width show
+        ([0.60, 0.65], "within three points"),  # the interval of two runs is too wide to be hit
+        ([0.2, 0.9], "off"),
     ],
 )
 def test_marks(record, published, accuracies, mark):

@@ -75,7 +75,7 @@ def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
 )
 def test_a_rule_about_measurements_names_them(names, bound, words):
     test = claims.Test("x", None, None, None, names, **bound)
-    assert wording.rule(verdicts.Result(test, test.bound, None, "no data"), PUBLISHED) == words
+    assert wording.rule(verdicts.Result(test, test.bound, None, None, "no data"), PUBLISHED) == words
 
 
 def test_words_and_verdict_come_from_the_same_bound():
@@ -96,6 +96,8 @@ def test_the_verdict_says_how_much_was_measured_and_what_stands_in():
     found = judged("paper-02", "supported")
     part = verdicts.Judged(found.claim, (*found.results[:2], *nothing.results[:1]))
     assert wording.verdict(part) == "holds, 2 of 3 tests so far"
+    mixed = verdicts.Judged(found.claim, (found.results[0], judged("paper-02", "contradicted").results[1]))
+    assert wording.verdict(mixed) == "holds in part (1 of 2)"
 
 
 def test_the_headline_is_the_figure_that_fits_least():
@@ -106,6 +108,8 @@ def test_the_headline_is_the_figure_that_fits_least():
         f"`R_abs-N-P_A (RR, lbfgs)` less `P_A (RR, lbfgs)`: {wording.figure(worst)}"
     )
     assert wording.headline(verdicts.Judged(good.claim, ()), PUBLISHED) == ""
+    least = min(good.results, key=lambda result: result.margin)
+    assert wording.headline(good, PUBLISHED).endswith(f": {wording.figure(least)}")
 
 
 def test_figures_have_unit_interval_and_number_of_draws():

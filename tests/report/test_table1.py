@@ -45,7 +45,7 @@ def test_a_place_shows_ours_the_papers_the_mark_and_how_many_runs(record, publis
     runs += [record(0.61, data="caltech101"), record(0.5, data="caltech101", stages=1, model="abs_avgpool")]
     legend, _, rows = table(runs, published)
     assert rows["RR, sgd"] == [
-        "62.5 / 62.9 ● (2)",
+        "62.5 / 62.9 ◐ (2)",
         "36.0 / 33.7 ◐ (1)<br>training 51",
         *rows["UU, sgd"][2:2],
         *(f"– / {value}" for value in (37.6, 19.6, 8.8)),

@@ -52,7 +52,25 @@ def test_a_single_run_decides_only_where_the_rule_gives_it_a_width(claim):
     for result in judged.results:
         if result.test.effect is not None and result.test.alone is None:
             assert result.outcome == "undecided"
-            assert set(result.single) == set(result.test.addresses)
+            assert set(result.few) == set(result.test.addresses)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "width"),
+    [((5,), "supported", 3), ((2, 2.4), "supported", 3 / 2**0.5), ((2, 1), "undecided", 3 / 2**0.5)],
+)
+def test_one_run_or_two_are_given_the_width_of_the_rule(record, values, wanted, width):
+    found = {}
+    for model, plus in (("abs_avgpool", values), ("avgpool", [0] * len(values))):
+        runs = [record(0.5 + points / 100, draw, model=model) for draw, points in enumerate(plus)]
+        (found["ablation", "refined", model],) = verdicts_cells(runs)
+    effect = claims.Effect(("ablation", "refined", "abs_avgpool"), ("ablation", "refined", "avgpool"))
+    claim = claims.Claim("x", "x", "x", "", "", (claims.Test("x", effect, None, None, (), "above", 0, 0, 3),))
+    (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
+    assert result.outcome == wanted
+    assert (result.interval[1] - result.interval[0]) / 2 == pytest.approx(width)
+    assert result.margin == pytest.approx(sum(values) / len(values) / width)
+    assert bool(result.few) == (wanted == "undecided")
 
 
 @each

@@ -1,7 +1,8 @@
 """What sections measure on: real images, trained networks, learned filters; each read when it is first asked for, once.
 
 Images are test images of draw 0, spread evenly over the classes. Networks are published runs: their records and weights
-lie in ``results/explorer``; the same networks as they were before training are made from the same records.
+lie in ``results/explorer``; the same networks as they were before training are made from the same records. Filters are
+those of runs of ``results/table1``.
 """
 
 from functools import cache
@@ -20,6 +21,8 @@ from multistage.network import MultiStageNet
 from multistage.report import artifacts
 from multistage.report.records import from_file, path
 from multistage.runs import Record
+
+TABLE1 = "table1"
 
 
 class Filters(NamedTuple):
@@ -123,27 +126,26 @@ class Material:
         record = self._record(model)
         return network.from_config(record["config"], len(record["per_class"])).eval().requires_grad_(False)
 
-    def _filters(self, data: str, filters: str, refine: bool) -> Filters:
-        """First-stage filters of a published run.
+    def _filters(self, filters: str, refine: bool) -> Filters:
+        """First-stage filters of a published run of Table 1, two stages with abs and N.
 
         Args:
-            data: Of which data set, such as ``caltech101``.
             filters: How they were initialised: ``random``, ``gabor`` or ``psd``.
             refine: Whether they were trained afterwards.
 
         Raises:
             MultistageError: There is no such run with published filters.
         """
-        for file in sorted(self.results.glob("*/records.jsonl")):
-            for record in from_file(file):
-                config = record["config"]
-                wanted = (config["data"], config["filters"], config["refine"]) == (data, filters, refine)
-                if wanted and (kernels := artifacts.filters(file.parent, record)):
-                    before, after = (torch.from_numpy(k).flatten(0, 1) for k in kernels)
-                    return Filters(before, after, f"{file.parent.name}/{path(record)}")
+        folder = self.results / TABLE1
+        file = folder / "records.jsonl"
+        for record in from_file(file) if file.exists() else []:
+            wanted = {"model": "abs_lcn_avgpool", "stages": 2, "filters": filters, "refine": refine}
+            if wanted.items() <= record["config"].items() and (kernels := artifacts.filters(folder, record)):
+                before, after = (torch.from_numpy(k).flatten(0, 1) for k in kernels)
+                return Filters(before, after, f"{folder.name}/{path(record)}")
         raise MultistageError(
-            f"{self.results} holds no filters of a run with data={data}, filters={filters}, "
-            f"refine={str(refine).lower()}; publish one with: python scripts/report.py runs/NAME"
+            f"{folder} holds no filters of a run with filters={filters} refine={str(refine).lower()}; make them with: "
+            f"python train.py experiment={TABLE1} && python scripts/report.py runs/{TABLE1}"
         )
 
 

@@ -34,6 +34,9 @@ CONFIDENCE = 0.95
 CLOSE = 3.0
 """Points from the paper's figure; a cell further off has missed it."""
 
+FEW = 3
+"""Runs; the interval of fewer is too wide to say that anything lies in it."""
+
 METRIC = "test_mean_class_accuracy"
 VARYING = ("draw", "seed")
 """What tells the runs of one cell apart."""
@@ -113,12 +116,12 @@ class Cell:
         """How the paper's figure lies to ours; None where nothing was published.
 
         "inside": it lies in our 95 % interval, which is not widened by the paper's own error bar, so that a wide bar
-        flatters nobody. A single run has no interval and is never inside. "within three points": at most 3 points
-        from our mean. "off": neither.
+        flatters nobody; fewer than three runs, whose interval is wider than the table, are never inside. "within three
+        points": at most 3 points from our mean. "off": neither.
         """
         if self.paper is None:
             return None
-        if self.interval is not None and self.interval[0] <= self.paper["value"] <= self.interval[1]:
+        if self.n >= FEW and self.interval is not None and self.interval[0] <= self.paper["value"] <= self.interval[1]:
             return "inside"
         return "within three points" if self.is_close else "off"
 

@@ -14,7 +14,7 @@ A claim holds one or more tests, each a mapping of these words:
     above, below, within
                the bound, one of them; ``half`` stands for half of what the paper has for the same cells; `within` is
                the distance from `of` (0 if absent) that is too small to matter
-    alone      what has no interval (a single run, an exact number) decides if it lies this far beyond the bound
+    alone      half the width that stands for the interval of an exact number or a single run; of two runs, over root 2
 
 `verdicts` applies them, `ledger` puts them into words.
 """
@@ -83,7 +83,7 @@ class Test:
         relation: How the quantity must lie to the bound.
         bound: In the quantity's unit; "half": half of the paper's.
         of: What a bound of "within" is around.
-        alone: How far beyond the bound a figure without interval must lie to decide; None: it never does.
+        alone: Half the width of the interval that an exact number or a single run is given; None: it decides nothing.
     """
 
     __test__ = False  # pytest takes the name for its own

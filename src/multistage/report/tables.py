@@ -23,8 +23,8 @@ COLUMNS = (
 LEGEND = """\
 Accuracy on test images in %, mean over classes, then over runs ± half the width of Student's 95 % interval (number of
 runs). Below it, where the paper has a figure: that figure with the paper's error bar, ours minus that figure, a mark.
-**Inside**: the paper's figure lies in our interval, which is not widened by its error bar; a single run has no interval
-and is never inside. **Within three points**: of our mean. **Off**: neither. *Training*: accuracy on training images.
+**Inside**: the paper's figure lies in our interval, which is not widened by its error bar; fewer than three runs are
+never inside. **Within three points**: of our mean. **Off**: neither. *Training*: accuracy on training images.
 Every number's runs and commands: [table.csv](table.csv)."""
 
 DIFFERENCES = """\

@@ -1,22 +1,22 @@
 """How the tests of `claims` come out on what was run and measured, and the verdict that follows.
 
 A test is supported where the whole 95 % interval of its quantity lies as its bound demands, contradicted where none of
-it does, and undecided otherwise. A figure without interval decides only where the test says how far beyond the bound
-it must lie.
+it does, and undecided otherwise. A figure without interval decides only where the test gives it a width; there that
+width, over the root of their number, also stands for the interval of two runs, which is thirteen times their spread.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log
+from math import copysign, inf, log, sqrt
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
 from multistage.errors import MultistageError
 from multistage.lecture.section import Measured
-from multistage.report.cells import METRIC, Cell, Draw, draw, pairs, t_interval
+from multistage.report.cells import FEW, METRIC, Cell, Draw, Interval, draw, half_width, pairs, t_interval
 from multistage.report.claims import HALF, Claim, Effect, Test
 from multistage.report.explanations import Address, Cells
 from multistage.report.layout import LABELS
@@ -26,6 +26,9 @@ MEASURED = Path("lecture") / "measured.json"
 
 TINY = 1e-12
 """Nats; below any loss that float32 tells from none."""
+
+DRAWS = 5
+"""Runs of a cell in the paper's protocol; fewer may be why a test is undecided."""
 
 Outcome = Literal["supported", "contradicted", "undecided", "no data"]
 Verdict = Literal["holds", "holds in part", "fails", "no data"]
@@ -54,9 +57,10 @@ class Result:
         test: The test.
         bound: In the quantity's unit.
         figure: None without data.
+        interval: What decides: the figure's own, or what the test gives it; None where there is neither.
         outcome: What follows for the test.
         missing: The cells that it lacks.
-        single: The cells of one run by which it is undecided.
+        few: The cells that more draws could decide it by.
         absent: The numbers of the lecture's page that it lacks.
         reason: Why there is no figure though nothing is missing; "" where there is one.
     """
@@ -64,11 +68,22 @@ class Result:
     test: Test
     bound: float
     figure: Measured | None
+    interval: Interval | None
     outcome: Outcome
     missing: tuple[Address, ...] = ()
-    single: tuple[Address, ...] = ()
+    few: tuple[Address, ...] = ()
     absent: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def margin(self) -> float:
+        """How far the figure lies on its bound's good side, in half widths of the interval that decides."""
+        assert self.figure is not None
+        value, bound = self.figure.value, self.bound
+        room = {"above": value - bound, "below": bound - value, "within": bound - abs(value - self.test.of)}
+        distance = room[self.test.relation]
+        half = half_width(self.interval) if self.interval else 0.0
+        return distance / half if half else copysign(inf, distance)
 
 
 @dataclass(frozen=True)
@@ -160,17 +175,26 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
         figure = None if absent else _number([numbers[name] for name in test.measured])
     elif not missing:
         figure, reason = _estimate(test, evidence.cells)
-    outcome = "no data" if figure is None else _outcome(test, bound, figure)
-    alone = figure is not None and figure.interval is None and outcome == "undecided"
-    single = tuple(address for address in test.addresses if alone and evidence.cells[address].n == 1)
-    return Result(test, bound, figure, outcome, missing, single, absent, reason)
+    interval = None if figure is None else _interval(test, figure)
+    outcome = "no data" if figure is None else _outcome(test, bound, interval)
+    few = tuple(a for a in test.addresses if outcome == "undecided" and evidence.cells[a].n < DRAWS)
+    return Result(test, bound, figure, interval, outcome, missing, few, absent, reason)
 
 
-def _outcome(test: Test, bound: float, figure: Measured) -> Outcome:
-    """Where the interval lies; of a figure without one, the interval that the test gives it."""
-    if figure.interval is None and test.alone is None:
+def _interval(test: Test, figure: Measured) -> Interval | None:
+    """What decides: a figure's own interval, or what the test gives to few runs and to exact numbers."""
+    runs = figure.n if test.effect is not None else 1
+    if test.alone is None or (figure.interval is not None and (test.effect is None or runs >= FEW)):
+        return figure.interval
+    half = test.alone / sqrt(runs)
+    return figure.value - half, figure.value + half
+
+
+def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:
+    """Where the interval lies."""
+    if interval is None:
         return "undecided"
-    low, high = figure.interval or (figure.value - (test.alone or 0), figure.value + (test.alone or 0))
+    low, high = interval
     first, last = test.of - bound, test.of + bound
     supported, contradicted = {
         "above": (low > bound, high <= bound),

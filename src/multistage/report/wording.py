@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from multistage.errors import MultistageError
 from multistage.lecture.section import Measured
+from multistage.report.cells import half_width
 from multistage.report.claims import FILE, HALF, Effect, Test
 from multistage.report.explanations import PLACE, Address
 from multistage.report.tables import MINUS, plus_minus, signed
@@ -15,20 +16,24 @@ HOME = "table1"
 
 
 def verdict(judged: Judged) -> str:
-    """The verdict, how much of it was measured, and whether something stands in."""
+    """The verdict, how many tests agree with it, how much was measured, and whether something stands in."""
     words: str = judged.verdict
-    if judged.measured:
+    measured = len(judged.measured)
+    if measured:
         words += " that decides" * (words == "no data")
-        if len(judged.measured) < len(judged.results):
-            words += f", {len(judged.measured)} of {len(judged.results)} tests so far"
+        if words == "holds in part":
+            supported = [result for result in judged.measured if result.outcome == "supported"]
+            words += f" ({len(supported)} of {measured})"
+        if measured < len(judged.results):
+            words += f", {measured} of {len(judged.results)} tests so far"
         words += " (stand-in)" * bool(judged.claim.stand_in)
     return words
 
 
 def headline(judged: Judged, published: Sequence[Record]) -> str:
-    """The figure of the test that fits least: the first that contradicts, else the first undecided, else the first."""
+    """The figure of the test that fits least: of those with the worst outcome, the one with the least margin."""
     order: Sequence[Outcome] = ("contradicted", "undecided", "supported")
-    least = min(judged.measured, key=lambda result: order.index(result.outcome), default=None)
+    least = min(judged.measured, key=lambda result: (order.index(result.outcome), result.margin), default=None)
     return "" if least is None else f"{quantity(least.test, published)}: {figure(least)}"
 
 
@@ -39,15 +44,19 @@ def figure(result: Result) -> str:
         return "\N{EN DASH}"
     if result.test.measured:
         return _number(found)
-    text = (plus_minus if found.unit == "%" else signed)(found.value, found.interval)
+    interval = found.interval if found.interval == result.interval else None
+    text = (plus_minus if found.unit == "%" else signed)(found.value, interval)
     return f"{text} {found.unit} ({found.n})"
 
 
 def outcome(result: Result) -> str:
-    """How a test came out, and whether it did without an interval."""
-    if result.figure is None or result.figure.interval is not None:
+    """How a test came out, and whether it did without an interval of its own."""
+    if result.figure is None or (result.interval is not None and result.interval == result.figure.interval):
         return result.outcome
-    return f"{result.outcome} ({'no interval' if result.test.measured else 'single run'})"
+    if result.test.measured:
+        return f"{result.outcome} (no interval)"
+    width = f": ± {half_width(result.interval):.1f}" if result.interval and result.figure.n > 1 else ""
+    return f"{result.outcome} ({'single run' if result.figure.n == 1 else f'{result.figure.n} runs'}{width})"
 
 
 def rule(result: Result, published: Sequence[Record]) -> str:

@@ -46,7 +46,7 @@ TEXT = (
 def section(material: Material) -> Section:
     """Shift, filter, shift back."""
     x = material.images("caltech101", COUNT)
-    learned = material.filters("caltech101", "psd", False).after[::4]
+    learned = material.filters("psd", False).after[::4]
     of_layers = {name: _curve(f, x, step, margin) for name, (f, step, margin) in _layers(learned).items()}
     of_random = _layers(random_kernels(len(learned), learned.shape[-1]))
     digits = framed(material.images("mnist", DIGITS), ROOM // 2)

@@ -32,7 +32,7 @@ TEXT = (
 
 def section(material: Material) -> Section:
     """Compute the example, then the same on real images."""
-    kernels = material.filters("caltech101", "psd", False).after
+    kernels = material.filters("psd", False).after
     x = material.images("caltech101", COUNT)
     margin = (x.shape[-1] - SIDE) // 2
     patch = x[0, 0, margin : margin + SIDE, margin : margin + SIDE].double()

@@ -42,7 +42,7 @@ TEXT = (
 
 def section(material: Material) -> Section:
     """Count, then compare padded images with what was really there."""
-    kernels = material.filters("caltech101", "psd", False).after
+    kernels = material.filters("psd", False).after
     photographs = material.photographs(COUNT, SIDE)
     x = (photographs - photographs.mean((2, 3), keepdim=True)) / photographs.std((2, 3), keepdim=True)
     frame = torch.ones(SIDE, SIDE, dtype=torch.bool)

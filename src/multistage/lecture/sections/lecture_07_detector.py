@@ -42,7 +42,7 @@ def section(material: Material) -> Section:
         linear.amax((1, 2, 3), keepdim=True) - linear.amin((1, 2, 3), keepdim=True)
     )
     places = _at_places(x[0, 0], k)
-    kernels = material.filters("caltech101", "psd", False).after
+    kernels = material.filters("psd", False).after
     images = material.images("caltech101", COUNT)
     preferred, random = _preferred(images, kernels)
     return Section(

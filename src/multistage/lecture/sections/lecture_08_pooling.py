@@ -40,7 +40,7 @@ TEXT = (
 def section(material: Material) -> Section:
     """Shift images below the same units."""
     x = material.images("caltech101", COUNT)
-    learned = material.filters("caltech101", "psd", False).after[::4]
+    learned = material.filters("psd", False).after[::4]
     maps = chain(filtered(learned), rectified())
     curves = {(name, window): _curve(_pooled(maps, name, window), x) for name in POOLS for window in WINDOWS}
     other = chain(filtered(random_kernels(len(learned), learned.shape[-1])), rectified())

@@ -35,7 +35,7 @@ TEXT = (
 def section(material: Material) -> Section:
     """Send gradient back."""
     x = material.images("caltech101", COUNT)[..., INSIDE, INSIDE]
-    kernels = material.filters("caltech101", "psd", False).after[::4]
+    kernels = material.filters("psd", False).after[::4]
     with torch.no_grad():
         responses = filtered(kernels)(x)
         maps = rectify(responses)

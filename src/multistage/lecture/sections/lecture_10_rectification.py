@@ -47,7 +47,7 @@ TEXT = (
 
 def section(material: Material) -> Section:
     """Turn black into white."""
-    learned = material.filters("caltech101", "psd", False).after[::4]
+    learned = material.filters("psd", False).after[::4]
     x = material.images("caltech101", COUNT)
     turned = {name: _changed(f, x, _opposite) for name, f in operations(learned).items()}
     random = _changed(operations(random_kernels(len(learned), learned.shape[-1]))["F-R_abs"], x, _opposite)

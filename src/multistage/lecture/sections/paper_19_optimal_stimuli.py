@@ -114,7 +114,7 @@ def _filters(material: Material) -> tuple[dict[str, tuple[Tensor, str]], list[st
     for name, wanted in (("psd", [("psd", False)]), ("refined", [("random", True), ("psd", True)])):
         for filters, refine in wanted:
             try:
-                published = material.filters("caltech101", filters, refine)
+                published = material.filters(filters, refine)
             except MultistageError:
                 continue
             found.setdefault(name, (published.after, published.run))
