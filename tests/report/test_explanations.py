@@ -78,6 +78,41 @@ def test_missed_cells_are_listed_and_those_without_a_word_are_named(results, pub
     assert explained == "+20.50 ± 6.35 points"
 
 
+def rewrite(results, name, records):
+    (results / name / "records.jsonl").write_text("".join(json.dumps(run) + "\n" for run in records), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("other", "end"),
+    [
+        ((0.33, 0.34), ""),
+        ((0.37, 0.38), "\n**Explained in part** (what then remains, in points): RR, lbfgs | R_abs-P_A (3.80).\n"),
+        ((0.23, 0.24), ""),  # the paper's figure lies between
+        ((0.33, 0.60), "\n**Without a tested explanation yet:** RR, lbfgs | R_abs-P_A.\n"),
+    ],
+    ids=["explained", "in part", "between", "by chance"],
+)
+def test_what_remains_of_a_miss_and_what_chance_makes_are_no_explanation(results, published, record, other, end):
+    cell = {"data": "caltech101", "refine": "false", "model": "abs_avgpool"}
+    runs = [record(a, draw, readout="lbfgs", **cell) for draw, a in enumerate((0.53, 0.55))]
+    rewrite(results, "table1", runs)
+    changed = {**cell, "readout": "lbfgs", "contrast_norm__border": "reflect", "model": "abs_lcn_avgpool"}
+    rewrite(results, "checks", [record(a, draw, **changed) for draw, a in enumerate(other)])
+    text = filled(
+        results, published, f"[[{CELL} | explained by | checks | RR, lbfgs, border-reflect | R_abs-N-P_A]]", True
+    )
+    assert text.partition("\n")[1] + text.partition("\n")[2] == end
+
+
+def test_columns_in_another_order_than_the_papers_are_listed(results, published, record):
+    cell = {"data": "caltech101", "refine": "false", "readout": "sgd"}
+    accuracies = {"abs_avgpool": 0.37, "lcn_maxpool": 0.35, "lcn_avgpool": 0.20}
+    rewrite(results, "table1", [record(a, model=model, **cell) for model, a in accuracies.items()])
+    text = filled(results, published, "[[turned | table1]]")
+    (line,) = text.splitlines()[2:]
+    assert line == "| RR, sgd | N-P_M | R_abs-P_A | 37.6 | 33.7 | 35.00 | 37.00 | −2.00 |"
+
+
 @pytest.mark.parametrize(
     ("place", "said"),
     [

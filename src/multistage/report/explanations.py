@@ -7,6 +7,11 @@ What stands between ``[[`` and ``]]`` names a figure, its parts between bars:
     [[table1 | RR, lbfgs | R_abs-P_A | minus | table1 | RR, sgd | R_abs-P_A]]       paired difference of two cells
     [[table1 | RR, lbfgs | R_abs-P_A | explained by | table1 | RR, sgd | R_abs-P_A]] the same; why the first misses
     [[missed | table1]]                              a table of the cells that miss the paper by more than three points
+    [[turned | table1]]                              a table of the columns that stand in another order than the paper's
+
+At its end stands which missed cells no other explains, and which only in part: a cell is explained by one that differs
+from it beyond chance (its interval, if it has one, leaves out zero) and lies within three points of the paper's figure
+or beyond it, so that the paper's lies between the two.
 """
 
 import re
@@ -19,7 +24,7 @@ from typing import Any
 from multistage import durable
 from multistage.errors import MultistageError
 from multistage.report import layout
-from multistage.report.cells import Cell, cells, paired
+from multistage.report.cells import CLOSE, Cell, Difference, cells, paired
 from multistage.report.records import from_file
 from multistage.report.tables import plus_minus, rows, signed
 from multistage.runs import Record
@@ -29,6 +34,9 @@ HEADER = "<!-- Made from {template} and records by python scripts/report.py; do 
 PLACE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 SHOWN = ("mean ±", "paper", "difference", "training", "n")
 """Columns of the table of missed cells."""
+
+ORDERED = 2.0
+"""Points; columns of a row that differ by more in the paper have an order."""
 
 Address = tuple[str, str, str]
 """Folder of results, row, column."""
@@ -91,7 +99,7 @@ def fill(template: str, found: Cells, source: Path) -> str:
     Raises:
         MultistageError: What a place names is not there.
     """
-    explained: set[Address] = set()
+    explained: dict[Address, float] = {}
 
     def figure(place: re.Match[str]) -> str:
         parts = [part.strip() for part in place[1].split("|")]
@@ -101,10 +109,18 @@ def fill(template: str, found: Cells, source: Path) -> str:
             raise MultistageError(f"{source}: [[{' | '.join(parts)}]] {error.args[0]}") from None
 
     text = HEADER.format(template=source.name) + PLACE.sub(figure, template)
-    silent = [" | ".join(address[1:]) for address in missed(found, source.parent.name) if address not in explained]
+    open_ = missed(found, source.parent.name)
+    part = [f"{_place(a)} ({explained[a]:.2f})" for a in open_ if a in explained and explained[a] > CLOSE]
+    silent = [_place(address) for address in open_ if address not in explained]
+    if part:
+        text += f"\n**Explained in part** (what then remains, in points): {'; '.join(part)}.\n"
     if silent:
         text += f"\n**Without a tested explanation yet:** {'; '.join(silent)}.\n"
     return text
+
+
+def _place(address: Address) -> str:
+    return " | ".join(address[1:])
 
 
 def missed(found: Cells, name: str) -> list[Address]:
@@ -112,15 +128,34 @@ def missed(found: Cells, name: str) -> list[Address]:
     return [address for address, cell in found.items() if address[0] == name and cell.is_close is False]
 
 
-def _figure(parts: list[str], found: Cells, explained: set[Address]) -> str:
-    """What stands for one place; `explained` collects the cells that another explains."""
+def turned(found: Cells, name: str) -> list[tuple[Address, Address]]:
+    """Pairs of cells of a row, the better one of the paper first, that stand the other way round here.
+
+    Of each pair the paper's figures differ by more than `ORDERED` points.
+    """
+    of_paper = {address: float(cell.paper["value"]) for address, cell in found.items() if cell.paper}
+    return [
+        (better, worse)
+        for better, high in of_paper.items()
+        for worse, low in of_paper.items()
+        if better[0] == name and better[:2] == worse[:2] and high - low > ORDERED
+        if found[better].mean < found[worse].mean
+    ]
+
+
+def _figure(parts: list[str], found: Cells, explained: dict[Address, float]) -> str:
+    """What stands for one place; `explained` collects, of cells that others explain, what remains of their misses."""
     if parts[0] == "missed" and len(parts) == 2:
         return _table({address: found[address] for address in missed(found, parts[1])})
+    if parts[0] == "turned" and len(parts) == 2:
+        return _turned(turned(found, parts[1]), found)
     if len(parts) == 7 and parts[3] in ("minus", "explained by"):
         one, other = _cell(parts[:3], found), _cell(parts[4:], found)
-        if parts[3] == "explained by":
-            explained.add((parts[0], parts[1], parts[2]))
         difference = paired(one, other)
+        if parts[3] == "explained by" and one.paper and not _by_chance(difference):
+            address, miss = (parts[0], parts[1], parts[2]), one.mean - one.paper["value"]
+            rest = (other.mean - one.paper["value"]) * (1 if miss > 0 else -1)
+            explained[address] = min(rest, explained.get(address, rest))
         return signed(difference.mean, difference.interval)
     if len(parts) != 4:
         raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")
@@ -156,6 +191,23 @@ def _recorded(cell: Cell, path: str) -> str:
             raise LookupError(f"is no number; expected one of {', '.join(FIGURES)}, or the path of a number")
         values.append(float(value))
     return f"{fmean(values):.4g}"
+
+
+def _by_chance(difference: Difference) -> bool:
+    """Whether the interval of a difference, if it has one, takes in zero."""
+    return difference.interval is not None and difference.interval[0] <= 0 <= difference.interval[1]
+
+
+def _turned(pairs: list[tuple[Address, Address]], found: Cells) -> str:
+    if not pairs:
+        return "None of the cells run so far."
+    lines = []
+    for better, worse in pairs:
+        difference = paired(found[better], found[worse])
+        figures = [FIGURES[name](found[each]) for name in ("paper", "mean ±") for each in (better, worse)]
+        lines.append([better[1], better[2], worse[2], *figures, signed(difference.mean, difference.interval)])
+    heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]
+    return rows(heads, lines)
 
 
 def _table(found: Cells) -> str:
