@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from multistage.estimates import Measured, mean_of
 from multistage.lecture import drawing, page, sections
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of, typed_numbers
+from multistage.lecture.section import Picture, Section, Table, typed_numbers
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "lecture.py"
 

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from multistage.estimates import Measured, mean_of
 from multistage.lab.activations import Course
 from multistage.lecture import trials
-from multistage.lecture.section import Measured, mean_of
 
 LOSSES = {
     "plain": {0.005: 1.5, 0.02: 0.5, 0.08: math.nan},

@@ -13,7 +13,7 @@ from report import invented
 from scipy.optimize import linprog
 
 from multistage import composition, naming
-from multistage.lecture.section import Measured
+from multistage.estimates import Measured
 from multistage.report import cells, layout, paper, verdicts
 
 PUBLISHED = paper.published(composition.CONF.parent / "results" / "paper.yaml")

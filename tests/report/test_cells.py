@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from multistage.errors import MultistageError
-from multistage.report.cells import cells, paired, t_interval
+from multistage.estimates import t_interval
+from multistage.report.cells import cells, paired
 
 TABLE1 = {"data": "caltech101", "refine": "false", "readout": "lbfgs"}
 

@@ -5,7 +5,7 @@ from report import evidence
 
 from multistage import composition
 from multistage.errors import MultistageError
-from multistage.lecture.section import Measured
+from multistage.estimates import Measured
 from multistage.report import claims, ledger, verdicts
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 
 from multistage import durable
-from multistage.lecture.section import Measured, Picture, Section, Table
-from multistage.report.cells import half_width
+from multistage.estimates import Measured, half_width
+from multistage.lecture.section import Picture, Section, Table
 
 HERE = Path(__file__).parent
 INDEX, MEASURED = "index.html", "measured.json"

@@ -3,40 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
-from multistage.report.cells import t_interval
+from multistage.estimates import Measured
 
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
 
 DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
 Caltech-101."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A number that was measured.
-
-    Attributes:
-        value: The number, or a mean.
-        what: What it is, in words: one line for the ledger of claims.
-        unit: As it is written behind the number; "" for pure numbers and fractions.
-        interval: 95 % interval of a mean; None where there is none.
-        n: How many measurements the value is a mean of.
-    """
-
-    value: float
-    what: str
-    unit: str = ""
-    interval: tuple[float, float] | None = None
-    n: int = 1
-
-
-def mean_of(values: Sequence[float], what: str, unit: str = "") -> Measured:
-    """The mean of measurements, one an image or a filter, with Student's 95 % interval."""
-    values = [float(value) for value in values]
-    return Measured(fmean(values), what, unit, t_interval(values), len(values))
 
 
 @dataclass(frozen=True)

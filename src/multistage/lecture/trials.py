@@ -6,11 +6,12 @@ from functools import cache
 
 import torch
 
+from multistage import estimates
+from multistage.estimates import Measured, mean_of
 from multistage.lab.activations import Course, train_and_follow
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, mean_of
-from multistage.report import cells
+from multistage.lecture.section import Picture
 
 STEPS, SEEDS = 60, 5
 RATES = (0.005, 0.02, 0.08)
@@ -81,7 +82,7 @@ def minus(a: Sequence[float], b: Sequence[float]) -> list[float]:
 def half_width(mean: Measured) -> Measured:
     """Half of the interval of a mean, as texts put it behind a plus-minus."""
     assert mean.interval is not None
-    return Measured(cells.half_width(mean.interval), f"half of the interval of: {mean.what}", mean.unit)
+    return Measured(estimates.half_width(mean.interval), f"half of the interval of: {mean.what}", mean.unit)
 
 
 def settings() -> dict[str, Measured]:

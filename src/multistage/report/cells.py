@@ -8,19 +8,18 @@ of its own (``seed=${draw}``).
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from statistics import fmean, stdev
 from typing import Any, Literal
 
 from multistage.config import bearing
 from multistage.errors import MultistageError
+from multistage.estimates import Interval, half_width, t_interval
 from multistage.report.paper import matching
 from multistage.report.records import path
 from multistage.runs import Record
 from multistage.words import listing
 
 Key = tuple[tuple[str, Any], ...]
-Interval = tuple[float, float]
 Draw = tuple[int, int]
 Mark = Literal["inside", "within three points", "off"]
 
@@ -30,7 +29,6 @@ SIGNS: dict[Mark, str] = {
     "off": "\N{WHITE CIRCLE}",
 }
 
-CONFIDENCE = 0.95
 CLOSE = 3.0
 """Points from the paper's figure; a cell further off has missed it."""
 
@@ -146,22 +144,6 @@ class Difference:
     sd: float | None
     interval: Interval | None
     n: int
-
-
-def t_interval(values: Sequence[float]) -> Interval | None:
-    """Student's 95 % interval of the mean; None for fewer than two values."""
-    from scipy.special import stdtrit
-
-    n = len(values)
-    if n < 2:
-        return None
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / sqrt(n)
-    return fmean(values) - half, fmean(values) + half
-
-
-def half_width(interval: Interval) -> float:
-    """What stands behind a plus-minus."""
-    return (interval[1] - interval[0]) / 2
 
 
 def cells(records: Iterable[Record], paper: Sequence[Record] = ()) -> list[Cell]:

@@ -4,7 +4,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from multistage.report.cells import CONFIDENCE, METRIC, Cell, Interval, half_width
+from multistage.estimates import CONFIDENCE, Interval, half_width
+from multistage.report.cells import METRIC, Cell
 from multistage.report.differences import Change, differences
 from multistage.report.layout import Table, protocol, symbol, tables
 from multistage.report.records import command, path

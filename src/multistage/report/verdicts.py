@@ -15,8 +15,8 @@ from statistics import fmean
 from typing import Any, Literal
 
 from multistage.errors import MultistageError
-from multistage.lecture.section import Measured
-from multistage.report.cells import FEW, METRIC, Cell, Draw, Interval, draw, half_width, pairs, t_interval
+from multistage.estimates import Interval, Measured, half_width, t_interval
+from multistage.report.cells import FEW, METRIC, Cell, Draw, draw, pairs
 from multistage.report.claims import HALF, Claim, Effect, Test
 from multistage.report.explanations import Address, Cells
 from multistage.report.layout import LABELS

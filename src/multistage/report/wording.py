@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from multistage.errors import MultistageError
-from multistage.lecture.section import Measured
-from multistage.report.cells import half_width
+from multistage.estimates import Measured, half_width
 from multistage.report.claims import FILE, HALF, Effect, Test
 from multistage.report.explanations import PLACE, Address
 from multistage.report.tables import MINUS, plus_minus, signed

@@ -2,10 +2,11 @@
 
 from multistage import composition, network
 from multistage.config import Config
+from multistage.estimates import Measured
 from multistage.lab.accounting import LayerCount, count, fully_connected, local_fields, shared_filters
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table
+from multistage.lecture.section import Picture, Section, Table
 
 SIDE, FIELD, FILTERS = 200, 10, 100
 """The lecture's example: an image of 200x200 pixels, as many units, fields of 10x10, one hundred filters."""

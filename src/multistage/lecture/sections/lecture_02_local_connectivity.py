@@ -1,14 +1,14 @@
 """lecture-02: local connectivity suits registered images; sharing does not need registration."""
 
-from multistage import data
+from multistage import data, estimates
 from multistage.data.dataset import standardise
+from multistage.estimates import Measured, mean_of
 from multistage.lab.local_connectivity import Setting, make, shifted, trial
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, mean_of
+from multistage.lecture.section import Picture, Section
 from multistage.lecture.trials import half_width, minus
 from multistage.randomness import generator
-from multistage.report import cells
 
 DRAWS = 5
 SHIFTS = (0, 2, 4)
@@ -83,7 +83,7 @@ def _picture(accuracy: dict[tuple[int, bool], list[float]]) -> Picture:
         ax = axes[0, 0]
         for sharing, label, marker, offset in ((True, "shared", "o", -0.05), (False, "not shared", "s", 0.05)):
             means = [mean_of(accuracy[shift, sharing], "") for shift in SHIFTS]
-            half = [cells.half_width(m.interval) if m.interval else 0 for m in means]
+            half = [estimates.half_width(m.interval) if m.interval else 0 for m in means]
             places = [shift + offset for shift in SHIFTS]
             ax.errorbar(places, [m.value for m in means], yerr=half, fmt=f"{marker}-", capsize=3, label=label)
         ax.set_xticks(SHIFTS)

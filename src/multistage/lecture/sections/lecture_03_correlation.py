@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
+from multistage.estimates import Measured, mean_of
 from multistage.lab.spatial import correlation, explained
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, mean_of
+from multistage.lecture.section import Picture, Section
 from multistage.randomness import generator
 
 COUNT = 60

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multistage.estimates import Measured, mean_of
 from multistage.lab.invariance import equivariance_error
 from multistage.layers import average_pool, local_contrast_norm, max_pool
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, mean_of
+from multistage.lecture.section import Picture, Section
 from multistage.lecture.stage import Function, chain, filtered, framed, random_kernels, rectified
 from multistage.randomness import generator
 

@@ -4,12 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multistage.estimates import Measured, mean_of
 from multistage.lab.convolution_steps import Step, convolved, flipped, steps
 from multistage.lab.invariance import change
 from multistage.layers import filter_bank
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
+from multistage.lecture.section import Picture, Section, Table
 
 IMAGE = torch.tensor([[0.0, 80, 40], [20, 40, 0], [0, 0, 40]])
 KERNEL = torch.tensor([[0, 0.25], [0.5, 1]])

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multistage.estimates import Measured, mean_of
 from multistage.lab.convolution_steps import uses
 from multistage.lab.invariance import change
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, mean_of
+from multistage.lecture.section import Picture, Section
 from multistage.lecture.stage import Function, filtered
 
 COUNT, SIDE = 40, 128

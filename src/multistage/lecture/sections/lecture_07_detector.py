@@ -4,12 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multistage.estimates import Measured, mean_of
 from multistage.lab.convolution_steps import flipped
 from multistage.lab.detector import SLOPE, THRESHOLD, detector_map, vertical_edge
 from multistage.layers import filter_bank
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, mean_of
+from multistage.lecture.section import Picture, Section
 
 COUNT = 30
 PATCH, CANVAS = 24, 96

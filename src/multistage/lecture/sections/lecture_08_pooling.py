@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from multistage import composition
+from multistage.estimates import Measured, mean_of
 from multistage.lab.invariance import translation_error
 from multistage.lab.transformations import moved
 from multistage.layers import average_pool, max_pool
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
+from multistage.lecture.section import Picture, Section, Table
 from multistage.lecture.stage import Function, accuracy, chain, filtered, framed, random_kernels, rectified, shifted
 
 COUNT, DIGITS = 20, 300

@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
+from multistage.estimates import Measured
 from multistage.lab.convolution_steps import gradients
 from multistage.lab.pooling_gradient import gradient, shares
 from multistage.layers import average_pool, filter_bank, max_pool, rectify
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section
+from multistage.lecture.section import Picture, Section
 from multistage.lecture.stage import Function, filtered
 from multistage.randomness import generator
 

@@ -7,12 +7,13 @@ from torch import Tensor
 
 from multistage import composition
 from multistage.data import caltech101
+from multistage.estimates import Measured, mean_of
 from multistage.lab.invariance import Function, change, invariance_error
 from multistage.lab.transformations import brightened, contrasted, lit, negative
 from multistage.layers import average_pool
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
+from multistage.lecture.section import Picture, Section, Table
 from multistage.lecture.stage import accuracy, chain, operations, random_kernels
 
 COUNT, DIGITS = 20, 500

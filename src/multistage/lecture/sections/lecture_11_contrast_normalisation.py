@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from multistage import network
+from multistage.estimates import Measured, mean_of
 from multistage.lab.competition import response_ratio
 from multistage.lab.local_statistics import (
     LECTURE_WINDOW,
@@ -19,7 +20,7 @@ from multistage.lab.local_statistics import (
 from multistage.layers import local_contrast_norm
 from multistage.lecture import drawing, trials
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
+from multistage.lecture.section import Picture, Section, Table
 
 COUNT, WITH_MAPS, WITH_UNITS = 40, 8, 6
 """Photographs of which one map, all maps, or single units are looked at."""

@@ -1,9 +1,10 @@
 """lecture-12: inserting rectification and normalisation improves recognition."""
 
+from multistage.estimates import Measured, half_width
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table
-from multistage.report.cells import Cell, cells, half_width, paired
+from multistage.lecture.section import Picture, Section, Table
+from multistage.report.cells import Cell, cells, paired
 from multistage.report.differences import Change, differences
 from multistage.report.records import from_file
 

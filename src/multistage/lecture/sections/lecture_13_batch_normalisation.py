@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from multistage.estimates import Measured
 from multistage.lecture import drawing, trials
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section
+from multistage.lecture.section import Picture, Section
 from multistage.report.cells import cells
 from multistage.report.differences import differences
 from multistage.report.records import from_file

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from multistage import composition, data, protocol
+from multistage.estimates import Measured, mean_of
 from multistage.history import History
 from multistage.lab.calibration import BINS, calibration_error, overconfidence, reliability
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
+from multistage.lecture.section import Picture, Section, Table
 from multistage.lecture.trials import half_width
 from multistage.quiet import quiet
 

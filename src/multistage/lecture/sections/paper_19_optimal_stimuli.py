@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from multistage import network
 from multistage.errors import MultistageError
+from multistage.estimates import Measured, mean_of
 from multistage.lab import gratings
 from multistage.lab.orientation import selectivity
 from multistage.lab.stimuli import CentralUnits, Optimum, climb, shift_tolerance
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, Rectify
 from multistage.lecture import drawing
 from multistage.lecture.material import Material
-from multistage.lecture.section import Measured, Picture, Section, Table, mean_of
+from multistage.lecture.section import Picture, Section, Table
 from multistage.randomness import generator
 
 SIDE, WINDOW, STEP = 38, 10, 5
