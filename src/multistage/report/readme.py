@@ -1,14 +1,17 @@
-"""The tables of README: commands, what they gave here, what the paper has; Table 1; speed."""
+"""The tables of README: commands, what they gave here, what the paper has; Table 1; MNIST; speed."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from multistage.report import speed, table1
+from multistage.report.captions import count
 from multistage.report.paper import matching
 from multistage.report.records import command, from_file
 from multistage.runs import Record
 
 START, END = "<!-- measured: python scripts/report.py -->", "<!-- end of measured -->"
+MNIST = "<!-- mnist: python scripts/report.py -->", "<!-- end of mnist -->"
 
 
 def paper_value(published: Sequence[Record], record: Record) -> float | None:
@@ -33,6 +36,17 @@ def table(records: Sequence[Record], published: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
+def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
+    """One sentence: the error of each published run on MNIST's test digits, their mean, and the paper's."""
+    errors = [100 * (1 - record["metrics"]["test_accuracy"]) for record in records]
+    if not errors:
+        return "Not run yet; `python train.py experiment=mnist` runs it."
+    paper = paper_value(published, records[0])
+    each = ", ".join(f"{error:.2f}" for error in sorted(errors))
+    beside = "" if paper is None else f"; the paper has {100 - paper:.2f} %"
+    return f"{fmean(errors):.2f} % (mean of {count(len(errors), 'run')}: {each}){beside}."
+
+
 def insert(readme: str, table: str, start: str = START, end: str = END) -> str:
     """README with a table between its two marks."""
     before, rest = readme.split(start)
@@ -54,5 +68,6 @@ def fill(readme: str, results: Path, published: Sequence[Record]) -> str:
         return from_file(file) if file.exists() else []
 
     text = insert(readme, table(records("first_light"), published))
+    text = insert(text, mnist(records("mnist"), published), *MNIST)
     text = insert(text, table1.readme(records("table1"), published), table1.START, table1.END)
     return insert(text, speed.readme(speed.read(results / "speed")), speed.START, speed.END)

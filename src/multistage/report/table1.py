@@ -21,6 +21,10 @@ APART = 3.0
 ABSENT = "Not run yet; `python train.py experiment=table1` runs it, and the same command again goes on."
 
 LEGEND = """\
+Columns, the operations in order: R_abs rectification, N contrast normalisation, P_A average or P_M max pooling. Rows,
+one letter a stage: R random filters, U learned without labels, G Gabor filters, T templates; + where labels then train
+everything.
+
 Ours / the paper's, accuracy in %, mean over classes and runs (number of runs): {inside} the paper's figure lies in our
 95 % interval of three runs or more, {within} within three points of our mean, {off} further off; –: not run. Frozen
 filters (no +) with two classifiers: `sgd`, the authors' demo, and `lbfgs`, converged; *training*, the accuracy on
@@ -46,16 +50,19 @@ def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
     _refuse_rivals(places)
     table1 = [entry for entry in published if entry["table"] == 1]
     columns = tuple(dict.fromkeys(entry["column"] for entry in table1))
-    lines = []
-    for name, entries in _rows(table1).items():
-        values = [_entry(places, name, column, entries.get(column)) for column in columns]
-        seconds = [found.seconds for column in columns if (found := places.get((name, column)))]
-        lines.append([name, *values, f"{fmean(seconds) / 60:.1f}" if seconds else ""])
+    blocks = []
+    for stages, title in layout.STAGES.items():
+        lines = []
+        for name, entries in _rows([entry for entry in table1 if entry["stages"] == stages]).items():
+            values = [_entry(places, name, column, entries.get(column)) for column in columns]
+            seconds = [found.seconds for column in columns if (found := places.get((name, column)))]
+            lines.append([name, *values, f"{fmean(seconds) / 60:.1f}" if seconds else ""])
+        blocks.append(markdown([title, *columns, "minutes"], lines))
     legend = LEGEND.format(
         **{mark.partition(" ")[0]: sign for mark, sign in SIGNS.items()},
         machines=listed(sorted({machine(record) for record in records})),
     )
-    return f"{legend}\n\n{markdown(['', *columns, 'minutes'], lines)}"
+    return "\n\n".join([legend, *blocks])
 
 
 def _refuse_rivals(places: Mapping[tuple[str, str], Cell]) -> None:
