@@ -1,7 +1,7 @@
 """The column *effect* of ``DEVIATIONS.md``: what each guess changes, if it alone is changed, by experiment=deviations.
 
 What stands between ``<!-- effect: SETTING -->`` and ``<!-- end -->`` is made: the accuracy with that setting less the
-one without, in points, draw by draw. A setting is written as the folder of its runs and its row in table.md have it.
+one without, in points, draw by draw (number of draws). A setting is written as the folder of its runs and its row in table.md have it.
 """
 
 import re
@@ -33,4 +33,4 @@ def _effect(setting: str, found: Cells) -> str:
     if changed is None or plain is None:
         return UNKNOWN
     difference = paired(changed, plain)
-    return signed(difference.mean, difference.interval)
+    return f"{signed(difference.mean, difference.interval)} ({difference.n})"
