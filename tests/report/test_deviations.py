@@ -23,7 +23,9 @@ def found(record, published):
 
 def test_an_effect_is_the_paired_difference(found):
     text = "| 2: <!-- effect: sigma-2 -->not run<!-- end -->; 3: <!-- effect: sigma-3 -->+9<!-- end --> |"
-    filled = "| 2: <!-- effect: sigma-2 -->+4.00 ± 12.71 (2)<!-- end -->; 3: <!-- effect: sigma-3 -->not run<!-- end --> |"
+    filled = (
+        "| 2: <!-- effect: sigma-2 -->+4.00 ± 12.71 (2)<!-- end -->; 3: <!-- effect: sigma-3 -->not run<!-- end --> |"
+    )
     assert deviations.fill(text, found) == filled
     assert deviations.fill(filled, found) == filled
 

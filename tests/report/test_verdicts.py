@@ -218,6 +218,7 @@ def test_epochs_to_a_loss_are_read_off_the_curve(record, losses, epochs):
     (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
     assert result.figure.value == pytest.approx(epochs - 1, abs=1e-3)
     assert result.figure.unit == "epochs"
+    assert result.side == ("at least" if min(losses) > 0.5 else "")
 
 
 def verdicts_cells(records):

@@ -1,7 +1,8 @@
 """The column *effect* of ``DEVIATIONS.md``: what each guess changes, if it alone is changed, by experiment=deviations.
 
 What stands between ``<!-- effect: SETTING -->`` and ``<!-- end -->`` is made: the accuracy with that setting less the
-one without, in points, draw by draw (number of draws). A setting is written as the folder of its runs and its row in table.md have it.
+one without, in points, draw by draw (number of draws). A setting is written as the folder of its runs and its row in
+table.md have it.
 """
 
 import re

@@ -50,11 +50,11 @@ two points to either side. Cells are named by column and row of their table, wit
 when their figures were known already, that of lecture-02 when its author had read in words how it comes out, all
 others before theirs were known. Epochs to a loss were counted whole at first and are interpolated now: this was
 changed when two verdicts on digits (paper-18, lecture-13) had been seen, and turned both, as they were then, from
-*holds in part* to *holds*. A run that never gets to the loss is counted as one epoch more than it had, so that what
-it is later by is a least value. paper-19 had not said how far a stimulus moves: four pixels, as on the lecture's
-page, was added when that figure was known. The figure shown here is that of the test that fits its claim least: of
-those that contradict it, else of the undecided, else of all, the one that lies furthest on the wrong side of its
-bound or least on the good one, in half widths of its interval."""
+*holds in part* to *holds*. A run that never gets to the loss is counted as one epoch more than it had, which makes
+the difference a bound (at least, at most). paper-19 had not said how far a stimulus moves: four pixels, as on the
+lecture's page, was added when that figure was known. The figure shown here is that of the test that fits its claim
+least: of those that contradict it, else of the undecided, else of all, the one that lies furthest on the wrong side
+of its bound or least on the good one, in half widths of its interval."""
 
 
 def write(results: Path, published: Sequence[Record]) -> Path | None:

@@ -63,6 +63,7 @@ class Result:
         few: The cells that more draws could decide it by.
         absent: The numbers of the lecture's page that it lacks.
         reason: Why there is no figure though nothing is missing; "" where there is one.
+        side: "at least" or "at most" where some run never got to a loss, and is counted as one epoch more than it had.
     """
 
     test: Test
@@ -74,6 +75,7 @@ class Result:
     few: tuple[Address, ...] = ()
     absent: tuple[str, ...] = ()
     reason: str = ""
+    side: str = ""
 
     @property
     def margin(self) -> float:
@@ -178,7 +180,8 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     interval = None if figure is None else _interval(test, figure)
     outcome = "no data" if figure is None else _outcome(test, bound, interval)
     few = tuple(a for a in test.addresses if outcome == "undecided" and evidence.cells[a].n < DRAWS)
-    return Result(test, bound, figure, interval, outcome, missing, few, absent, reason)
+    side = _side(test, evidence.cells) if figure is not None else ""
+    return Result(test, bound, figure, interval, outcome, missing, few, absent, reason, side)
 
 
 def _interval(test: Test, figure: Measured) -> Interval | None:
@@ -256,6 +259,16 @@ def _epochs_less(one: Record, other: Record, loss: float) -> float | None:
     first, second = _losses(one), _losses(other)
     reached = min([*first, *second], default=loss + 1) <= loss
     return _epoch(first, loss) - _epoch(second, loss) if first and second and reached else None
+
+
+def _side(test: Test, cells: Cells) -> str:
+    """Which bound a mean of epochs to a loss is, because runs on one side of the difference never got there."""
+    loss, effect = test.to_loss, test.effect
+    if loss is None or effect is None or effect.minus is None:
+        return ""
+    found = pairs(cells[effect.cell], cells[effect.minus]).values()
+    late, early = ({min(_losses(run), default=loss) > loss for run in runs} for runs in zip(*found, strict=True))
+    return {(True, False): "at least", (False, True): "at most"}.get((True in late, True in early), "")
 
 
 def _losses(record: Record) -> list[float]:

@@ -45,7 +45,7 @@ def figure(result: Result) -> str:
         return _number(found)
     interval = found.interval if found.interval == result.interval else None
     text = (plus_minus if found.unit == "%" else signed)(found.value, interval)
-    return f"{text} {found.unit} ({found.n})"
+    return " ".join(filter(None, [result.side, text, found.unit, f"({found.n})"]))
 
 
 def outcome(result: Result) -> str:
