@@ -30,6 +30,14 @@ def test_an_effect_is_the_paired_difference(found):
     assert deviations.fill(filled, found) == filled
 
 
+def test_runs_that_share_no_draw_have_no_effect_yet(found, record, published):
+    other = [record(0.6, 5, data="caltech101", refine="false", readout="lbfgs", contrast_norm__sigma=2)]
+    (table,) = layout.tables(cells(other, published), published)
+    apart = found | {("deviations", *place): cell for place, cell in table.cells.items()}
+    text = "<!-- effect: sigma-2 -->not run<!-- end -->"
+    assert deviations.fill(text, apart) == text
+
+
 def test_every_setting_of_the_experiment_has_its_place():
     overrides = composition.experiment("deviations", [])
     folders = {composition.plan(each).folder.name for each in overrides}

@@ -9,7 +9,7 @@ from multistage import composition
 from multistage.errors import MultistageError
 from multistage.report import layout, tables
 from multistage.report.cells import cells
-from multistage.report.differences import differences
+from multistage.report.differences import OTHER_IMAGES, differences
 
 FROZEN = {"refine": "false", "readout": "lbfgs"}
 
@@ -163,9 +163,9 @@ def test_differences_without_shared_draws_are_left_out(record):
     assert differences(cells([record(model="avgpool"), record(draw=1, model="abs_avgpool")])) == []
 
 
-@pytest.mark.parametrize("setting", ["data__train_per_class", "data__validation"])
-def test_runs_that_train_on_other_images_are_no_pair(record, setting):
-    runs = [record(0.5, **{setting: n}) | {"split_hash": str(n)} for n in (1, 2)]
+@pytest.mark.parametrize("setting", OTHER_IMAGES[1:])
+def test_runs_that_train_or_test_on_other_images_are_no_pair(record, setting):
+    runs = [record(0.5, **{setting.replace(".", "__"): n}) | {"split_hash": str(n)} for n in (1, 2)]
     assert differences(cells(runs)) == []
 
 

@@ -239,6 +239,36 @@ def test_runs_that_never_got_to_a_loss_or_have_no_epochs_are_no_data(record, his
     assert result.reason == "no pair of runs got to a training loss of 0.5"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words", "side", "wanted"),
+    [
+        ([4, 2], [0.1, 0.1], {"above": 0}, "at least", "supported"),
+        ([4, 2], [0.1, 0.1], {"below": 0}, "at least", "contradicted"),
+        ([4, 2], [0.1, 0.1], {"below": 9}, "at least", "undecided"),
+        ([0.1, 0.1], [4, 2], {"below": 0}, "at most", "supported"),
+        ([0.1, 0.1], [4, 2], {"above": 0}, "at most", "contradicted"),
+        ([0.1, 0.1], [4, 2], {"above": -9}, "at most", "undecided"),
+        ([0.1, 0.1], [4, 0.2], {"below": 0}, "", "supported"),
+    ],
+)
+def test_a_bound_decides_on_its_own_side_only(record, first, second, words, side, wanted):
+    def cell(model, curves):
+        runs = [
+            record(draw=draw, model=model) | {"history": {"epoch": [1, 2], "train_loss": curve}}
+            for draw, curve in enumerate(curves)
+        ]
+        return verdicts_cells(runs)[0]
+
+    hopeless = [9.0, 9.0]  # a pair in which neither gets there is left out
+    curves = {"avgpool": [first, first, hopeless], "lcn_avgpool": [second, second, hopeless]}
+    found = {("ablation", "refined", model): cell(model, each) for model, each in curves.items()}
+    effect = claims.Effect(("ablation", "refined", "avgpool"), ("ablation", "refined", "lcn_avgpool"))
+    test = claims.Test("x", effect, None, 0.5, (), *_bound(words), 0, 0.1)
+    claim = claims.Claim("paper-00", "x", "x", "", "", (test,))
+    (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
+    assert (result.side, result.outcome, result.figure.n) == (side, wanted, 2)
+
+
 def test_half_of_what_the_paper_does_not_have_is_refused():
     effect = claims.Effect(("ablation", "refined", "avgpool"), ("ablation", "refined", "lcn_avgpool"))
     test = claims.Test("x", effect, None, None, (), "above", claims.HALF, 0, None)

@@ -33,7 +33,7 @@ CLOSE = 3.0
 """Points from the paper's figure; a cell further off has missed it."""
 
 FEW = 3
-"""Runs; the interval of fewer is too wide to say that anything lies in it."""
+"""Runs; the interval of two is six times their difference, near or far as luck has it."""
 
 METRIC = "test_mean_class_accuracy"
 VARYING = ("draw", "seed")
@@ -114,7 +114,7 @@ class Cell:
         """How the paper's figure lies to ours; None where nothing was published.
 
         "inside": it lies in our 95 % interval, which is not widened by the paper's own error bar, so that a wide bar
-        flatters nobody; fewer than three runs, whose interval is wider than the table, are never inside. "within three
+        flatters nobody; fewer than three runs, whose interval is a matter of luck, are never inside. "within three
         points": at most 3 points from our mean. "off": neither.
         """
         if self.paper is None:

@@ -7,7 +7,7 @@ table.md have it.
 
 import re
 
-from multistage.report.cells import paired
+from multistage.report.cells import paired, pairs
 from multistage.report.explanations import Cells
 from multistage.report.tables import signed
 
@@ -31,7 +31,7 @@ def fill(text: str, found: Cells) -> str:
 
 def _effect(setting: str, found: Cells) -> str:
     plain, changed = found.get((NAME, ROW, COLUMN)), found.get((NAME, f"{ROW}, {setting}", COLUMN))
-    if changed is None or plain is None:
+    if changed is None or plain is None or not pairs(changed, plain):
         return UNKNOWN
     difference = paired(changed, plain)
     return f"{signed(difference.mean, difference.interval)} ({difference.n})"

@@ -9,20 +9,23 @@ What stands between ``[[`` and ``]]`` names a figure, its parts between bars:
     [[missed | table1]]                              a table of the cells that miss the paper by more than three points
     [[turned | table1]]                              a table of the columns that stand in another order than the paper's
 
-At its end stands which missed cells no other explains, and which only in part: a cell is explained by one that differs
-from it beyond chance (its interval, if it has one, leaves out zero) and lies within three points of the paper's figure
-or beyond it, so that the paper's lies between the two.
+At its end stands which missed cells no other explains, and which only in part. What explains a cell moves it towards
+the paper's figure, beyond chance: by more than its interval, or three points for a single run. Of the miss, less what
+was moved, three points may remain; where more does, it is explained in part, and where it was moved more than three
+points beyond the paper's figure, that lies between the two.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from math import copysign
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from multistage import durable
 from multistage.errors import MultistageError
+from multistage.estimates import half_width
 from multistage.report import layout
 from multistage.report.cells import CLOSE, Cell, Difference, cells, paired
 from multistage.report.records import from_file
@@ -110,10 +113,14 @@ def fill(template: str, found: Cells, source: Path) -> str:
 
     text = HEADER.format(template=source.name) + PLACE.sub(figure, template)
     open_ = missed(found, source.parent.name)
-    part = [f"{_place(a)} ({explained[a]:.2f})" for a in open_ if a in explained and explained[a] > CLOSE]
-    silent = [_place(address) for address in open_ if address not in explained]
+    rests = {address: explained[address] for address in open_ if address in explained}
+    part = [f"{_place(address)} ({rest:.2f})" for address, rest in rests.items() if rest > CLOSE]
+    beyond = [_place(address) for address, rest in rests.items() if rest < -CLOSE]
+    silent = [_place(address) for address in open_ if address not in rests]
     if part:
         text += f"\n**Explained in part** (what then remains, in points): {'; '.join(part)}.\n"
+    if beyond:
+        text += f"\n**The paper's figure lies between** these and what explains them: {'; '.join(beyond)}.\n"
     if silent:
         text += f"\n**Without a tested explanation yet:** {'; '.join(silent)}.\n"
     return text
@@ -128,19 +135,19 @@ def missed(found: Cells, name: str) -> list[Address]:
     return [address for address, cell in found.items() if address[0] == name and cell.is_close is False]
 
 
-def turned(found: Cells, name: str) -> list[tuple[Address, Address]]:
-    """Pairs of cells of a row, the better one of the paper first, that stand the other way round here.
+def turned(found: Cells, name: str) -> list[tuple[Address, Address, Difference]]:
+    """Pairs of cells of a row, the better one of the paper first, that stand the other way round here; how far.
 
     Of each pair the paper's figures differ by more than `ORDERED` points.
     """
     of_paper = {address: float(cell.paper["value"]) for address, cell in found.items() if cell.paper}
-    return [
-        (better, worse)
+    ordered = [
+        (better, worse, paired(found[better], found[worse]))
         for better, high in of_paper.items()
         for worse, low in of_paper.items()
         if better[0] == name and better[:2] == worse[:2] and high - low > ORDERED
-        if found[better].mean < found[worse].mean
     ]
+    return [pair for pair in ordered if pair[2].mean < 0]
 
 
 def _figure(parts: list[str], found: Cells, explained: dict[Address, float]) -> str:
@@ -152,10 +159,10 @@ def _figure(parts: list[str], found: Cells, explained: dict[Address, float]) -> 
     if len(parts) == 7 and parts[3] in ("minus", "explained by"):
         one, other = _cell(parts[:3], found), _cell(parts[4:], found)
         difference = paired(one, other)
-        if parts[3] == "explained by" and one.paper and not _by_chance(difference):
-            address, miss = (parts[0], parts[1], parts[2]), one.mean - one.paper["value"]
-            rest = (other.mean - one.paper["value"]) * (1 if miss > 0 else -1)
-            explained[address] = min(rest, explained.get(address, rest))
+        if parts[3] == "explained by" and one.difference and _moves(difference, one.difference):
+            address, rest = (parts[0], parts[1], parts[2]), one.difference - difference.mean
+            rest = copysign(rest, rest * one.difference)
+            explained[address] = min(rest, explained.get(address, rest), key=abs)
         return signed(difference.mean, difference.interval)
     if len(parts) != 4:
         raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")
@@ -193,17 +200,17 @@ def _recorded(cell: Cell, path: str) -> str:
     return f"{fmean(values):.4g}"
 
 
-def _by_chance(difference: Difference) -> bool:
-    """Whether the interval of a difference, if it has one, takes in zero."""
-    return difference.interval is not None and difference.interval[0] <= 0 <= difference.interval[1]
+def _moves(difference: Difference, miss: float) -> bool:
+    """Whether the other cell lies on the paper's side of the one that misses, by more than chance."""
+    least = CLOSE if difference.interval is None else half_width(difference.interval)
+    return difference.mean * miss > 0 and abs(difference.mean) > least
 
 
-def _turned(pairs: list[tuple[Address, Address]], found: Cells) -> str:
+def _turned(pairs: list[tuple[Address, Address, Difference]], found: Cells) -> str:
     if not pairs:
         return "None of the cells run so far."
     lines = []
-    for better, worse in pairs:
-        difference = paired(found[better], found[worse])
+    for better, worse, difference in pairs:
         figures = [FIGURES[name](found[each]) for name in ("paper", "mean ±") for each in (better, worse)]
         lines.append([better[1], better[2], worse[2], *figures, signed(difference.mean, difference.interval)])
     heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]

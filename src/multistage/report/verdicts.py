@@ -2,7 +2,7 @@
 
 A test is supported where the whole 95 % interval of its quantity lies as its bound demands, contradicted where none of
 it does, and undecided otherwise. A figure without interval decides only where the test gives it a width; there that
-width, over the root of their number, also stands for the interval of two runs, which is thirteen times their spread.
+width, over the root of two, also stands for the interval of two runs, which is six times their difference.
 """
 
 import json
@@ -31,6 +31,7 @@ DRAWS = 5
 """Runs of a cell in the paper's protocol; fewer may be why a test is undecided."""
 
 Outcome = Literal["supported", "contradicted", "undecided", "no data"]
+Side = Literal["", "at least", "at most", "about"]
 Verdict = Literal["holds", "holds in part", "fails", "no data"]
 
 
@@ -63,7 +64,7 @@ class Result:
         few: The cells that more draws could decide it by.
         absent: The numbers of the lecture's page that it lacks.
         reason: Why there is no figure though nothing is missing; "" where there is one.
-        side: "at least" or "at most" where some run never got to a loss, and is counted as one epoch more than it had.
+        side: Which bound it is, as some runs never got to a loss and are counted as one epoch more than they had.
     """
 
     test: Test
@@ -75,7 +76,7 @@ class Result:
     few: tuple[Address, ...] = ()
     absent: tuple[str, ...] = ()
     reason: str = ""
-    side: str = ""
+    side: Side = ""
 
     @property
     def margin(self) -> float:
@@ -179,8 +180,10 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
         figure, reason = _estimate(test, evidence.cells)
     interval = None if figure is None else _interval(test, figure)
     outcome = "no data" if figure is None else _outcome(test, bound, interval)
+    side: Side = "" if figure is None else _side(test, evidence.cells)
+    if not _may_decide(side, test, outcome):
+        outcome = "undecided"
     few = tuple(a for a in test.addresses if outcome == "undecided" and evidence.cells[a].n < DRAWS)
-    side = _side(test, evidence.cells) if figure is not None else ""
     return Result(test, bound, figure, interval, outcome, missing, few, absent, reason, side)
 
 
@@ -261,14 +264,22 @@ def _epochs_less(one: Record, other: Record, loss: float) -> float | None:
     return _epoch(first, loss) - _epoch(second, loss) if first and second and reached else None
 
 
-def _side(test: Test, cells: Cells) -> str:
+def _side(test: Test, cells: Cells) -> Side:
     """Which bound a mean of epochs to a loss is, because runs on one side of the difference never got there."""
     loss, effect = test.to_loss, test.effect
     if loss is None or effect is None or effect.minus is None:
         return ""
-    found = pairs(cells[effect.cell], cells[effect.minus]).values()
-    late, early = ({min(_losses(run), default=loss) > loss for run in runs} for runs in zip(*found, strict=True))
-    return {(True, False): "at least", (False, True): "at most"}.get((True in late, True in early), "")
+    found = [(_losses(one), _losses(other)) for one, other in pairs(cells[effect.cell], cells[effect.minus]).values()]
+    counted = [(min(first), min(second)) for first, second in found if first and second]
+    late = any(second <= loss < first for first, second in counted)
+    early = any(first <= loss < second for first, second in counted)
+    return "about" if late and early else "at least" if late else "at most" if early else ""
+
+
+def _may_decide(side: Side, test: Test, outcome: Outcome) -> bool:
+    """Whether a bound lies on the side that an outcome needs."""
+    needed: Side = "at least" if (test.relation == "above") == (outcome == "supported") else "at most"
+    return not side or (side == needed and test.relation != "within")
 
 
 def _losses(record: Record) -> list[float]:
