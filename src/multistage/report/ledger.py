@@ -106,8 +106,9 @@ def html(found: Sequence[Judged], published: Sequence[Record]) -> str:
     )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("", "claim", "verdict", "figure"))
     return (
-        '<section id="claims"><h2>claims</h2><p>What the paper and the lecture claim, and what these runs say; the '
-        "figure is that of the test that fits least. Every rule and figure: <code>results/claims.md</code>.</p>"
+        '<section id="claims"><h2>claims</h2><p>What the paper and the lecture claim, and what these runs say; in '
+        "brackets, how many of its tests support a claim that holds in part; the figure is that of the test that fits "
+        "least. Every rule and figure: <code>results/claims.md</code>.</p>"
         '<div class="scroll wide" tabindex="0" role="region" aria-label="claims and verdicts"><table class="claims">'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div></section>"
     )
