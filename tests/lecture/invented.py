@@ -74,7 +74,7 @@ class Invented(Material):
         config = composition.plan(["data=mnist", f"model={model}"]).config
         return network.from_config(config, 10).eval().requires_grad_(False)
 
-    def _filters(self, data, filters, refine):
+    def _filters(self, filters, refine):
         return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")
 
 
