@@ -9,6 +9,7 @@ python scripts/report.py runs/ablation      first take the finished runs below r
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from multistage import durable
@@ -41,8 +42,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         for file in explanations.write(root / "results", entries):
             print(file)
         write_speed(root)
-        write_readme(root, entries)
-        write_deviations(root, entries)
+        refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
+        found = explanations.addresses(root / "results", entries)
+        refill(root / "DEVIATIONS.md", lambda text: deviations.fill(text, found))
         for made in (ledger.write(root / "results", entries), page.write(root / "results")):
             if made is not None:
                 print(made)
@@ -87,19 +89,9 @@ def write_speed(root: Path) -> None:
         print(file)
 
 
-def write_readme(root: Path, entries: list[Record]) -> None:
-    """Make the tables of README again."""
-    file = root / "README.md"
-    text = file.read_text(encoding="utf-8")
-    if durable.update(file, readme.fill(text, root / "results", entries).encode()):
-        print(file)
-
-
-def write_deviations(root: Path, entries: list[Record]) -> None:
-    """Fill in the effects of DEVIATIONS.md again."""
-    file = root / "DEVIATIONS.md"
-    text = file.read_text(encoding="utf-8")
-    if durable.update(file, deviations.fill(text, explanations.addresses(root / "results", entries)).encode()):
+def refill(file: Path, fill: Callable[[str], str]) -> None:
+    """Make again what stands between the marks of a text."""
+    if durable.update(file, fill(file.read_text(encoding="utf-8")).encode()):
         print(file)
 
 
