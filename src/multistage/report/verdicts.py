@@ -8,30 +8,25 @@ width, over the root of two, also stands for the interval of two runs, which is 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import copysign, inf, log, sqrt
+from math import copysign, inf, sqrt
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 from multistage.errors import MultistageError
-from multistage.estimates import Interval, Measured, half_width, t_interval
-from multistage.report.cells import FEW, METRIC, Cell, Draw, draw, pairs
-from multistage.report.claims import HALF, Claim, Effect, Test
+from multistage.estimates import Interval, Measured, half_width
+from multistage.report.cells import FEW
+from multistage.report.claims import HALF, Claim, Test
 from multistage.report.explanations import Address, Cells
 from multistage.report.layout import LABELS
+from multistage.report.quantities import Estimate, Side, estimate
 from multistage.runs import Record
 
 MEASURED = Path("lecture") / "measured.json"
-
-TINY = 1e-12
-"""Nats; below any loss that float32 tells from none."""
 
 DRAWS = 5
 """Runs of a cell in the paper's protocol; fewer may be why a test is undecided."""
 
 Outcome = Literal["supported", "contradicted", "undecided", "no data"]
-Side = Literal["", "at least", "at most", "about"]
 Verdict = Literal["holds", "holds in part", "fails", "no data"]
 
 
@@ -173,18 +168,18 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     missing = tuple(dict.fromkeys(address for address in test.addresses if address not in evidence.cells))
     numbers = evidence.measured.get(claim.id, {})
     absent = tuple(name for name in test.measured if name not in numbers)
-    figure, reason = None, ""
-    if test.measured:
-        figure = None if absent else _number([numbers[name] for name in test.measured])
-    elif not missing:
-        figure, reason = _estimate(test, evidence.cells)
+    found = Estimate(None)
+    if test.measured and not absent:
+        found = Estimate(_number([numbers[name] for name in test.measured]))
+    elif test.effect is not None and not missing:
+        found = estimate(test, evidence.cells)
+    figure = found.figure
     interval = None if figure is None else _interval(test, figure)
     outcome = "no data" if figure is None else _outcome(test, bound, interval)
-    side: Side = "" if figure is None else _side(test, evidence.cells)
-    if not _may_decide(side, test, outcome):
+    if not _may_decide(found.side, test, outcome):
         outcome = "undecided"
     few = tuple(a for a in test.addresses if outcome == "undecided" and evidence.cells[a].n < DRAWS)
-    return Result(test, bound, figure, interval, outcome, missing, few, absent, reason, side)
+    return Result(test, bound, figure, interval, outcome, missing, few, absent, found.reason, found.side)
 
 
 def _interval(test: Test, figure: Measured) -> Interval | None:
@@ -225,85 +220,10 @@ def _number(found: Sequence[Measured]) -> Measured:
     return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n))
 
 
-def _estimate(test: Test, cells: Cells) -> tuple[Measured | None, str]:
-    """The quantity's mean over draws with its interval, or why there is none."""
-    assert test.effect is not None
-    values = _by_draw(test.effect, cells, test.to_loss)
-    if test.beyond is not None:
-        others = _by_draw(test.beyond, cells, None)
-        values = {key: value - others[key] for key, value in values.items() if key in others}
-    if not values:
-        loss = f"no pair of runs got to a training loss of {test.to_loss:g}" if test.to_loss is not None else ""
-        return None, loss or "the cells share no draw and seed"
-    unit = "epochs" if test.to_loss is not None else "points" if test.effect.minus or test.effect.less_paper else "%"
-    numbers = list(values.values())
-    return Measured(fmean(numbers), test.says, unit, t_interval(numbers), len(numbers)), ""
-
-
-def _by_draw(effect: Effect, cells: Cells, to_loss: float | None) -> dict[Draw, float]:
-    """An effect by the draws and seeds that its cells share."""
-    cell = cells[effect.cell]
-    if effect.minus is not None:
-        found = pairs(cell, cells[effect.minus])
-        if to_loss is not None:
-            sooner = {key: _epochs_less(one, other, to_loss) for key, (one, other) in found.items()}
-            return {key: value for key, value in sooner.items() if value is not None}
-        return {key: _accuracy(one) - _accuracy(other) for key, (one, other) in found.items()}
-    subtracted = _of_paper(cell) if effect.less_paper else 0.0
-    return {draw(record): _accuracy(record) - subtracted for record in cell.records}
-
-
-def _accuracy(record: Record) -> float:
-    return 100 * record["metrics"][METRIC]
-
-
-def _epochs_less(one: Record, other: Record, loss: float) -> float | None:
-    """How many epochs later the first run gets to a loss; None if neither does, or one recorded no epochs."""
-    first, second = _losses(one), _losses(other)
-    reached = min([*first, *second], default=loss + 1) <= loss
-    return _epoch(first, loss) - _epoch(second, loss) if first and second and reached else None
-
-
-def _side(test: Test, cells: Cells) -> Side:
-    """Which bound a mean of epochs to a loss is, because runs on one side of the difference never got there."""
-    loss, effect = test.to_loss, test.effect
-    if loss is None or effect is None or effect.minus is None:
-        return ""
-    found = [(_losses(one), _losses(other)) for one, other in pairs(cells[effect.cell], cells[effect.minus]).values()]
-    counted = [(min(first), min(second)) for first, second in found if first and second]
-    late = any(second <= loss < first for first, second in counted)
-    early = any(first <= loss < second for first, second in counted)
-    return "about" if late and early else "at least" if late else "at most" if early else ""
-
-
 def _may_decide(side: Side, test: Test, outcome: Outcome) -> bool:
     """Whether a bound lies on the side that an outcome needs."""
     needed: Side = "at least" if (test.relation == "above") == (outcome == "supported") else "at most"
     return not side or (side == needed and test.relation != "within")
-
-
-def _losses(record: Record) -> list[float]:
-    """Mean training loss by epoch; none of a run that was not trained by epochs, or recorded none."""
-    history = record.get("history", {})
-    return list(history["train_loss"]) if "epoch" in history else []
-
-
-def _epoch(losses: Sequence[float], loss: float) -> float:
-    """When losses fall to `loss`, exponentially between epochs; one more than there are epochs if never."""
-    if losses[0] <= loss:
-        return 1.0
-    for epoch, (before, after) in enumerate(pairwise(losses), 1):
-        if after <= loss:
-            return epoch + log(before / loss) / log(before / max(after, TINY))
-    return len(losses) + 1.0
-
-
-def _of_paper(cell: Cell) -> float:
-    if cell.paper is None:
-        raise MultistageError(
-            f"the paper has no figure for {cell.title}, from which a rule of claims.yaml subtracts it"
-        )
-    return float(cell.paper["value"])
 
 
 def _half(test: Test, claim: Claim, evidence: Evidence) -> float:
