@@ -7,6 +7,7 @@ from multistage import composition
 from multistage.errors import MultistageError
 from multistage.estimates import Measured
 from multistage.report import claims, ledger, verdicts
+from multistage.report.cells import cells
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = claims.read(ROOT / "results" / "claims.yaml")
@@ -63,7 +64,7 @@ def test_one_run_or_two_are_given_the_width_of_the_rule(record, values, wanted, 
     found = {}
     for model, plus in (("abs_avgpool", values), ("avgpool", [0] * len(values))):
         runs = [record(0.5 + points / 100, draw, model=model) for draw, points in enumerate(plus)]
-        (found["ablation", "refined", model],) = verdicts_cells(runs)
+        (found["ablation", "refined", model],) = cells(runs)
     effect = claims.Effect(("ablation", "refined", "abs_avgpool"), ("ablation", "refined", "avgpool"))
     claim = claims.Claim("x", "x", "x", "", "", (claims.Test("x", effect, None, None, (), "above", 0, 0, 3),))
     (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
@@ -200,46 +201,6 @@ def test_the_difference_of_two_numbers_reaches_from_end_to_opposite_end():
 
 
 @pytest.mark.parametrize(
-    ("losses", "epochs"),
-    [([0.5, 0.1], 1.0), ([4, 1, 0.25], 2.5), ([4, 1, 0.5], 3.0), ([4, 1], 3.0), ([4, 0.0], 1.0717)],
-)
-def test_epochs_to_a_loss_are_read_off_the_curve(record, losses, epochs):
-    def run(model, losses, draw=0):
-        history = {"epoch": list(range(1, len(losses) + 1)), "train_loss": losses}
-        return record(draw=draw, model=model) | {"history": history}
-
-    found = {}
-    for model, curve in (("avgpool", losses), ("lcn_avgpool", [0.1])):
-        (cell,) = verdicts_cells([run(model, curve)])
-        found["ablation", "refined", model] = cell
-    effect = claims.Effect(("ablation", "refined", "avgpool"), ("ablation", "refined", "lcn_avgpool"))
-    test = claims.Test("x", effect, None, 0.5, (), "above", 0, 0, None)
-    claim = claims.Claim("paper-00", "x", "x", "", "", (test,))
-    (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
-    assert result.figure.value == pytest.approx(epochs - 1, abs=1e-3)
-    assert result.figure.unit == "epochs"
-    assert result.side == ("at least" if min(losses) > 0.5 else "")
-
-
-def verdicts_cells(records):
-    from multistage.report.cells import cells
-
-    return cells(records)
-
-
-@pytest.mark.parametrize("history", [{}, {"iteration": [1], "train_loss": [0.1]}, {"epoch": [1], "train_loss": [9.0]}])
-def test_runs_that_never_got_to_a_loss_or_have_no_epochs_are_no_data(record, history):
-    found = {}
-    for model in ("avgpool", "lcn_avgpool"):
-        (found["ablation", "refined", model],) = verdicts_cells([record(model=model) | {"history": history}])
-    effect = claims.Effect(("ablation", "refined", "avgpool"), ("ablation", "refined", "lcn_avgpool"))
-    claim = claims.Claim("x", "x", "x", "", "", (claims.Test("x", effect, None, 0.5, (), "above", 0, 0, None),))
-    (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
-    assert result.outcome == "no data"
-    assert result.reason == "no pair of runs got to a training loss of 0.5"
-
-
-@pytest.mark.parametrize(
     ("first", "second", "words", "side", "wanted"),
     [
         ([4, 2], [0.1, 0.1], {"above": 0}, "at least", "supported"),
@@ -257,7 +218,7 @@ def test_a_bound_decides_on_its_own_side_only(record, first, second, words, side
             record(draw=draw, model=model) | {"history": {"epoch": [1, 2], "train_loss": curve}}
             for draw, curve in enumerate(curves)
         ]
-        return verdicts_cells(runs)[0]
+        return cells(runs)[0]
 
     hopeless = [9.0, 9.0]  # a pair in which neither gets there is left out
     curves = {"avgpool": [first, first, hopeless], "lcn_avgpool": [second, second, hopeless]}
@@ -274,16 +235,6 @@ def test_half_of_what_the_paper_does_not_have_is_refused():
     test = claims.Test("x", effect, None, None, (), "above", claims.HALF, 0, None)
     with pytest.raises(MultistageError, match=r"paper-00: the paper has no figure for ablation \| refined \| avgpool"):
         verdicts.judge(claims.Claim("paper-00", "x", "x", "", "", (test,)), NOTHING)
-
-
-def test_cells_that_share_no_draw_are_no_data(record):
-    found = {}
-    for draw, model in enumerate(("avgpool", "lcn_avgpool")):
-        (found["ablation", "refined", model],) = verdicts_cells([record(draw=draw, model=model)])
-    effect = claims.Effect(("ablation", "refined", "avgpool"), ("ablation", "refined", "lcn_avgpool"))
-    claim = claims.Claim("x", "x", "x", "", "", (claims.Test("x", effect, None, None, (), "above", 0, 0, None),))
-    (result,) = verdicts.judge(claim, verdicts.Evidence(found, {}, [])).results
-    assert (result.outcome, result.reason) == ("no data", "the cells share no draw and seed")
 
 
 @pytest.mark.parametrize("text", ["{", '{"lecture-04": 3}', '{"lecture-04": {"bank": {"valeu": 1}}}'])
