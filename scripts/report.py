@@ -15,6 +15,7 @@ from pathlib import Path
 from multistage import durable
 from multistage.errors import MultistageError
 from multistage.report import artifacts, deviations, explanations, ledger, page, readme, speed
+from multistage.report.addresses import addresses
 from multistage.report.paper import published
 from multistage.report.publish import RECORDS, publish, texts
 from multistage.report.records import collect, from_file, merge, path, to_lines
@@ -39,13 +40,13 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         for records in sorted((root / "results").glob(f"*/{RECORDS}")):
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
-        for file in explanations.write(root / "results", entries):
+        found = addresses(root / "results", entries)
+        for file in explanations.write(root / "results", found):
             print(file)
         write_speed(root)
         refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
-        found = explanations.addresses(root / "results", entries)
         refill(root / "DEVIATIONS.md", lambda text: deviations.fill(text, found))
-        for made in (ledger.write(root / "results", entries), page.write(root / "results")):
+        for made in (ledger.write(root / "results", found, entries), page.write(root / "results")):
             if made is not None:
                 print(made)
     except (MultistageError, OSError) as error:

@@ -11,6 +11,7 @@ from report import evidence
 
 from multistage.errors import MultistageError
 from multistage.report import claims, ledger, verdicts, wording
+from multistage.report.addresses import addresses
 
 RESULTS = Path(__file__).parents[2] / "results"
 CLAIMS = {claim.id: claim for claim in claims.read(RESULTS / "claims.yaml")}
@@ -19,7 +20,7 @@ PUBLISHED = evidence.PUBLISHED
 
 @pytest.fixture(scope="module")
 def committed():
-    return ledger.ledger(RESULTS, PUBLISHED)
+    return ledger.ledger(RESULTS, addresses(RESULTS, PUBLISHED), PUBLISHED)
 
 
 def judged(name, wanted, draws=5):
@@ -175,10 +176,11 @@ def test_records_on_disk_become_verdicts(tmp_path):
         name: {"value": m.value, "what": m.what, "unit": "", "interval": m.interval} for name, m in numbers.items()
     }
     (tmp_path / "lecture" / "measured.json").write_text(json.dumps({"lecture-04": entries}), encoding="utf-8")
-    assert ledger.write(tmp_path, PUBLISHED) is None  # there is no ledger
+    cells = addresses(tmp_path, PUBLISHED)
+    assert ledger.write(tmp_path, cells, PUBLISHED) is None  # there is no ledger
     shutil.copy(RESULTS / "claims.yaml", tmp_path)
-    assert ledger.write(tmp_path, PUBLISHED) == tmp_path / "claims.md"
-    assert ledger.write(tmp_path, PUBLISHED) is None
+    assert ledger.write(tmp_path, cells, PUBLISHED) == tmp_path / "claims.md"
+    assert ledger.write(tmp_path, cells, PUBLISHED) is None
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert f"| [paper-02](#paper-02) | {CLAIMS['paper-02'].claim} | **holds** |" in text
     assert f"| [lecture-04](#lecture-04) | {CLAIMS['lecture-04'].claim} | **fails** |" in text

@@ -10,6 +10,7 @@ import pytest
 from multistage import runs
 from multistage.errors import MultistageError
 from multistage.report import deviations, explanations, layout, plot, publish, readme, records, speed
+from multistage.report.addresses import addresses
 from multistage.report.cells import cells
 
 pytest.importorskip("matplotlib")
@@ -38,9 +39,10 @@ def stale(root, published):
     if readme.fill(text, root / "results", published) != text:
         found.append(root / "README.md")
     guesses = (root / "DEVIATIONS.md").read_text(encoding="utf-8")
-    if deviations.fill(guesses, explanations.addresses(root / "results", published)) != guesses:
+    cells = addresses(root / "results", published)
+    if deviations.fill(guesses, cells) != guesses:
         found.append(root / "DEVIATIONS.md")
-    explained = explanations.texts(root / "results", published)
+    explained = explanations.texts(root / "results", cells)
     found += [file for file, made in explained.items() if not file.exists() or file.read_text("utf-8") != made]
     return [path.relative_to(root).as_posix() for path in found]
 

@@ -4,7 +4,7 @@ A claim holds one or more tests, each a mapping of these words:
 
     says       what it is about, one short phrase
     each       {word: [values]}: a test for every combination, in whose texts {word} stands for the value
-    cell       FOLDER | ROW | COLUMN, a cell's address as in `explanations`: its accuracy in %
+    cell       FOLDER | ROW | COLUMN, a cell's address as in `addresses`: its accuracy in %
     minus      another address: the paired difference; ``paper``: less the paper's figure for the cell
     beyond     [{cell, minus}, ...]: a test for each, the paired difference of the two differences
     to_loss    nats: instead of accuracy, epochs until the training loss falls to this; a run that never gets there
@@ -29,7 +29,7 @@ from typing import Any, Literal
 import yaml
 
 from multistage.errors import MultistageError, one_line
-from multistage.report.explanations import Address
+from multistage.report.addresses import Address
 
 FILE = "claims.yaml"
 PAPER, HALF = "paper", "half"

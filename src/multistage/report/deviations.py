@@ -7,8 +7,8 @@ table.md have it.
 
 import re
 
+from multistage.report.addresses import Cells
 from multistage.report.cells import paired, pairs
-from multistage.report.explanations import Cells
 from multistage.report.tables import signed
 
 NAME = "deviations"
@@ -24,7 +24,7 @@ def fill(text: str, found: Cells) -> str:
 
     Args:
         text: With a pair of marks for each effect.
-        found: As from `explanations.addresses`.
+        found: As from `addresses.addresses`.
     """
     return PLACE.sub(lambda place: f"{place[1]}{_effect(place[2], found)}{place[3]}", text)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from multistage import durable
 from multistage.report import claims, wording
+from multistage.report.addresses import Address, Cells
 from multistage.report.captions import count, listed
 from multistage.report.claims import Claim
-from multistage.report.explanations import Address, addresses
 from multistage.report.tables import rows
 from multistage.report.verdicts import Evidence, Judged, Outcome, Result, judge, measurements
 from multistage.runs import Record
@@ -63,17 +63,17 @@ undecided, else of all, the one that lies furthest on the wrong side of its boun
 widths of its interval."""
 
 
-def write(results: Path, published: Sequence[Record]) -> Path | None:
+def write(results: Path, cells: Cells, published: Sequence[Record]) -> Path | None:
     """Write ``claims.md`` where there is a ledger; None if it was so already.
 
     Raises:
         MultistageError: A ledger that cannot be read or applied.
     """
-    path, found = results / TEXT, ledger(results, published)
+    path, found = results / TEXT, ledger(results, cells, published)
     return path if found and durable.update(path, document(found, published).encode()) else None
 
 
-def ledger(results: Path, published: Sequence[Record]) -> list[Judged]:
+def ledger(results: Path, cells: Cells, published: Sequence[Record]) -> list[Judged]:
     """Every claim with the results of its tests, on all that is published; none where there is no ledger.
 
     Raises:
@@ -82,7 +82,7 @@ def ledger(results: Path, published: Sequence[Record]) -> list[Judged]:
     path = results / claims.FILE
     if not path.exists():
         return []
-    evidence = Evidence(addresses(results, list(published)), measurements(results), published)
+    evidence = Evidence(cells, measurements(results), published)
     return [judge(claim, evidence) for claim in claims.read(path)]
 
 

@@ -14,6 +14,7 @@ from string import Template
 
 from multistage import durable
 from multistage.report import captions, curve, figures, layout, ledger, pictures
+from multistage.report.addresses import addresses
 from multistage.report.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
@@ -68,7 +69,7 @@ def document(results: Path) -> str:
     paper = published(results / "paper.yaml")
     experiments = {file.parent: from_file(file) for file in sorted(results.glob("*/records.jsonl"))}
     blocks = {folder: layout.tables(cells(records, paper), paper) for folder, records in experiments.items() if records}
-    verdicts = ledger.html(ledger.ledger(results, paper), paper)
+    verdicts = ledger.html(ledger.ledger(results, addresses(results, paper), paper), paper)
     template = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         style=(HERE / "page.css").read_text(encoding="utf-8"),

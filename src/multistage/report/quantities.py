@@ -12,9 +12,9 @@ from typing import Literal
 
 from multistage.errors import MultistageError
 from multistage.estimates import Measured, t_interval
+from multistage.report.addresses import Cells
 from multistage.report.cells import METRIC, Cell, Draw, draw, pairs
 from multistage.report.claims import Effect, Test
-from multistage.report.explanations import Cells
 from multistage.runs import Record
 
 TINY = 1e-12
@@ -43,7 +43,7 @@ def estimate(test: Test, cells: Cells) -> Estimate:
 
     Args:
         test: With an effect.
-        cells: By address, as from `explanations.addresses`; all that the test names are there.
+        cells: By address, as from `addresses.addresses`; all that the test names are there.
 
     Raises:
         MultistageError: The paper's figure is asked for where it has none, or runs must not be compared.

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from multistage.errors import MultistageError
 from multistage.estimates import Interval, Measured, half_width
+from multistage.report.addresses import Address, Cells
 from multistage.report.cells import FEW
 from multistage.report.claims import HALF, Claim, Test
-from multistage.report.explanations import Address, Cells
 from multistage.report.layout import LABELS
 from multistage.report.quantities import Estimate, Side, estimate
 from multistage.runs import Record
@@ -35,7 +35,7 @@ class Evidence:
     """What verdicts are made from.
 
     Attributes:
-        cells: By address, as from `explanations.addresses`.
+        cells: By address, as from `addresses.addresses`.
         measured: Of the lecture's page, by claim and name.
         published: The paper's figures.
     """

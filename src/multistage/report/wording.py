@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from multistage.errors import MultistageError
 from multistage.estimates import Measured, half_width
+from multistage.report.addresses import Address
 from multistage.report.claims import FILE, HALF, Effect, Test
-from multistage.report.explanations import PLACE, Address
+from multistage.report.explanations import PLACE
 from multistage.report.tables import MINUS, plus_minus, signed
 from multistage.report.verdicts import Judged, Outcome, Result, paper_entry
 from multistage.runs import Record
