@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multistage.report.layout import Table
 
@@ -21,7 +21,13 @@ COLOURS = (
 )  # Okabe & Ito: told apart by all
 MARKERS = ("o", "s", "^", "v")
 """One after the other, where there are more protocols than colours."""
-INCHES_A_LINE, INCHES_A_PANEL, INCHES_A_CURVE, WIDTH = 0.3, 0.95, 3.8, 8.5
+INCHES_A_LINE, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.95, 3.8, 0.18, 8.5
+
+INCHES_BELOW = 0.5
+"""From a panel to the names below it: its numbers and what its axis says."""
+
+LONG_NAME, MANY_NAMES = 30, 16
+"""Characters, protocols: longer or more names stand below a panel, rather than beside it."""
 
 
 def digests(records: str, table: str) -> dict[str, str]:
@@ -55,13 +61,11 @@ def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    heights = [
-        INCHES_A_CURVE if table.against_labels else INCHES_A_PANEL + INCHES_A_LINE * len(_shown(table))
-        for table in tables
-    ]
+    heights = [_height(table) for table in tables]
+    names = sum(INCHES_A_NAME * (len(table.protocols) + 2) for table in tables if _names_below(table))
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        figure = Figure(figsize=(WIDTH, sum(heights) + 0.5), dpi=130, facecolor="white", layout="constrained")
+        figure = Figure(figsize=(WIDTH, sum(heights) + names + 0.5), dpi=130, facecolor="white", layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
         for table, axes in zip(tables, panels, strict=True):
@@ -77,6 +81,30 @@ def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: 
 def _shown(table: Table) -> list[str]:
     """Architectures of which there is anything to show."""
     return [a for a in table.architectures if any((p, a) in table.cells for p in table.protocols)]
+
+
+def _names_below(table: Table) -> bool:
+    return max(map(len, table.protocols)) > LONG_NAME or len(table.protocols) > MANY_NAMES
+
+
+def _height(table: Table) -> float:
+    """Of a panel without names below it, in inches; lines have room for as many protocols as there are."""
+    if table.against_labels:
+        return INCHES_A_CURVE
+    line = max(INCHES_A_LINE, 0.03 * len(table.protocols))
+    return INCHES_A_PANEL + line * len(_shown(table))
+
+
+def _legend(axes: "Axes", table: Table) -> None:
+    from matplotlib.transforms import ScaledTranslation
+
+    look: dict[str, Any] = {"fontsize": 8, "frameon": False}
+    if _names_below(table):
+        below = axes.transAxes + ScaledTranslation(0, -INCHES_BELOW, axes.figure.dpi_scale_trans)
+        columns = 2 if max(map(len, table.protocols)) < 2 * LONG_NAME else 1
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns, **look)
+    else:
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), **look)
 
 
 def _look(i: int) -> tuple[str, str]:
@@ -115,7 +143,7 @@ def _panel(axes: "Axes", table: Table) -> None:
         axes.spines[side].set_visible(False)
     margin = max(0.05 * (max(extent) - min(extent)), 0.5)
     axes.set_xlim(max(min(extent) - margin, 0), max(min(max(extent) + margin, 100), max(extent)))
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+    _legend(axes, table)
 
 
 def _curve(axes: "Axes", table: Table) -> None:
@@ -150,4 +178,4 @@ def _curve(axes: "Axes", table: Table) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+    _legend(axes, table)
