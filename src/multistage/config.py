@@ -225,10 +225,9 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
     """
     for key in overridden:
         if is_unread(key, config):
-            raise ConfigError(
-                f"{key}={shown(config.get(key))} has no effect with model={config['model']}, "
-                f"stages={config['stages']}, filters={config['filters']}, readout={config['readout']}; leave it out"
-            )
+            deciding = ["model", "stages", "filters", "readout", *["psd.length"] * (config["filters"] == "psd")]
+            settings = ", ".join(f"{each}={config[each]}" for each in deciding)
+            raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
     if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):
         from multistage import optimizer  # torch takes seconds to import; the files' own settings are tested
 
