@@ -69,7 +69,9 @@ def test_tuned_settings_stand_in_the_papers_place_and_other_changes_do_not(recor
     _, _, rows = table(runs, published)
     assert rows["R+R+"][:4] == ["66.0 / 64.7 ◐ (1)", "60.0 / 59.5 ◐ (1)", "– / 60.0", "– / 31.0"]
     (block,) = layout.tables(cells(runs, published), published)
-    assert block.protocols == ("R+R+", "R+R+, border-reflect")
+    assert block.protocols == ("R+R+, border-reflect", "R+R+, lr-0.01", "R+R+, max_epochs-12")
+    (block,) = layout.tables(cells(runs[:2], published), published)
+    assert block.protocols == ("R+R+",)
 
 
 def test_where_two_cells_want_a_place_the_untuned_one_has_it(record, published):

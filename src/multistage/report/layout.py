@@ -22,7 +22,7 @@ LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 """What the points of a curve differ in: labels a class, and the epochs that go with them."""
 
 TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
-"""Settings that the paper leaves to be chosen: a cell of Table 1 with other ones stands in the same place."""
+"""Settings that the paper leaves to be chosen: with other ones, a cell of Table 1 stands in the same place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +148,15 @@ def _put(places: dict[tuple[str, str], Cell], place: tuple[str, str], cell: Cell
 
 
 def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
-    """In which row each cell stands; the paper's table does not name tuned settings where one cell has the place."""
+    """In which row each cell stands.
+
+    The paper's table does not name tuned settings where one cell has the place, and where no other settings stand in it
+    that must be told apart from these.
+    """
     full = {cell: protocol(cell) for cell in cells}
-    short = {cell: protocol(cell, overrides=not (as_in_paper and only_tuned(cell))) for cell in cells}
+    if not as_in_paper or not all(map(only_tuned, cells)):
+        return full
+    short = {cell: protocol(cell, overrides=False) for cell in cells}
     taken = Counter((short[cell], cell.config["model"]) for cell in cells)
     return {cell: short[cell] if taken[short[cell], cell.config["model"]] == 1 else full[cell] for cell in cells}
 

@@ -45,7 +45,8 @@ def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
     """
     if not records:
         return ABSENT
-    tables = [table for table in layout.tables(cells(records, published), published) if table.as_in_paper]
+    own = [cell for cell in cells(records, published) if layout.only_tuned(cell)]
+    tables = [table for table in layout.tables(own, published) if table.as_in_paper]
     places = {place: cell for table in tables for place, cell in table.cells.items()}
     _refuse_rivals(places)
     table1 = [entry for entry in published if entry["table"] == 1]
@@ -70,7 +71,7 @@ def _refuse_rivals(places: Mapping[tuple[str, str], Cell]) -> None:
     rivals: dict[tuple[str, str], Cell] = {}
     for (row, column), cell in places.items():
         place = layout.protocol(cell, overrides=False), column
-        if row != place[0] and place not in places and layout.only_tuned(cell):
+        if row != place[0] and place not in places:
             other = rivals.setdefault(place, cell)
             if other is not cell:
                 raise MultistageError(
