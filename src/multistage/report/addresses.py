@@ -1,5 +1,6 @@
 """Addresses of cells: the folder of results, and the row and column that a cell has in that folder's table.md."""
 
+from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,17 +17,21 @@ Cells = Mapping[Address, Cell]
 
 
 def addresses(results: Path, published: list[Record]) -> Cells:
-    """Every cell of every folder of results.
+    """Every cell of every folder of results, row by row; two data sets' cells at one address are left out.
 
     Raises:
         MultistageError: Records that must not stand in one table.
     """
-    return {
-        (file.parent.name, *place): cell
+    placed = [
+        ((file.parent.name, protocol, architecture), cell)
         for file in sorted(results.glob("*/records.jsonl"))
         for table in layout.tables(cells(from_file(file), published), published)
-        for place, cell in table.cells.items()
-    }
+        for protocol in table.protocols
+        for architecture in table.architectures
+        if (cell := table.cells.get((protocol, architecture)))
+    ]
+    taken = Counter(address for address, _ in placed)
+    return {address: cell for address, cell in placed if taken[address] == 1}
 
 
 def cell(address: Address, found: Cells) -> Cell:
@@ -36,7 +41,6 @@ def cell(address: Address, found: Cells) -> Cell:
         LookupError: There is none; what is said names the nearest ones.
     """
     if address not in found:
-        known = {" | ".join(each): each for each in found}
-        similar = get_close_matches(" | ".join(address), known, n=3, cutoff=0.5)
+        similar = get_close_matches(" | ".join(address), [" | ".join(each) for each in found], n=3, cutoff=0.5)
         raise LookupError(f"names a cell that is not published; nearest: {'; '.join(similar) or 'none'}")
     return found[address]

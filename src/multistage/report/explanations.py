@@ -6,12 +6,12 @@ What stands between ``[[`` and ``]]`` names a figure, its parts between bars:
     [[table1 | UU, sgd | R_abs-P_A | filters.0.prediction_snr]] any number of the records, by its path, mean over runs
     [[table1 | RR, lbfgs | R_abs-P_A | minus | table1 | RR, sgd | R_abs-P_A]]       paired difference of two cells
     [[table1 | RR, lbfgs | R_abs-P_A | explained by | table1 | RR, sgd | R_abs-P_A | the authors' classifier]]
-                                                     the same; tried as what makes the first miss the paper, in words
+                                                     the same; tried as the reason for a miss, in words
     [[missed | table1]]                              a table of the cells that miss the paper by more than three points,
-                                                     with all that explains them anywhere in the text
+                                                     with all that is tried anywhere in the text
     [[turned | table1]]                              a table of the columns that stand in another order than the paper's
 
-`misses` says what counts as an explanation.
+`misses` says what of this accounts for a miss.
 """
 
 import re
@@ -33,7 +33,7 @@ HEADER = "<!-- Made from {template} and records by python scripts/report.py; do 
 PLACE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 Tried = dict[Address, dict[str, float | None]]
-"""What a text tries to explain cells by; `misses.Rests`."""
+"""What a text tries as reasons for misses; `misses.Rests`."""
 
 FIGURES: dict[str, Callable[[Cell], str | None]] = {
     "mean": lambda cell: f"{cell.mean:.2f}",
@@ -42,8 +42,6 @@ FIGURES: dict[str, Callable[[Cell], str | None]] = {
     "n": lambda cell: str(cell.n),
     "paper": lambda cell: str(cell.paper["value"]) if cell.paper else None,
     "difference": lambda cell: None if cell.difference is None else signed(cell.difference),
-    "mark": lambda cell: cell.mark,
-    "minutes": lambda cell: f"{cell.seconds / 60:.1f}",
 }
 """Figures of a cell by name."""
 
@@ -97,6 +95,8 @@ def fill(template: str, found: Cells, source: Path) -> str:
 
     def table(place: re.Match[str]) -> str:
         kind, name = _parts(place)
+        if not any(address[0] == name for address in found):
+            raise MultistageError(f"{source}: [[{kind} | {name}]] names no folder of results")
         return TABLES[kind](found, name, tried)
 
     return HEADER.format(template=source.name) + PLACE.sub(table, PLACE.sub(figure, template))
@@ -111,12 +111,15 @@ def _is_table(parts: list[str]) -> bool:
 
 
 def _figure(parts: list[str], found: Cells, tried: Tried) -> str:
-    """What stands for one place; `tried` collects what explains cells."""
+    """What stands for one place; `tried` collects reasons for misses."""
     if parts[3:4] == ["minus"] and len(parts) == 7:
         return _difference(_cell(parts[:3], found), _cell(parts[4:], found))
     if parts[3:4] == ["explained by"] and len(parts) == 8:
         one, other = _cell(parts[:3], found), _cell(parts[4:7], found)
-        tried.setdefault((parts[0], parts[1], parts[2]), {})[parts[7]] = misses.rest(one, other)
+        explanations = tried.setdefault((parts[0], parts[1], parts[2]), {})
+        if parts[7] in explanations:
+            raise LookupError(f"says again what was tried: {parts[7]}")
+        explanations[parts[7]] = misses.rest(one, other)
         return _difference(one, other)
     if len(parts) != 4:
         raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")

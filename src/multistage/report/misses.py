@@ -1,34 +1,36 @@
 """What differs from the paper: cells that miss its figure, with what explains them, and columns in another order.
 
-An explanation is another cell, run to see whether what it changes is why a cell misses. It counts if it lies on the
-paper's side of the cell, beyond chance: by more than the interval of their difference, or three points for a single
-run. Of the miss, less what was so moved, three points may remain. Where more remains, the cell is explained in part;
-where another explanation went more than three points beyond the paper's figure, that lies between.
+What is tried is another cell, run to see whether what it changes is why a cell misses. It counts if it lies on the
+paper's side of the cell, beyond chance: by more than half the interval of their difference over the runs that both
+have; by three points for a single run, by three over the root of two for two. What it leaves is the miss of all runs
+less what was so moved. Where that is within three points of the paper, the cell's miss is accounted for; where more
+remains, in part; where something else went more than three points beyond the paper's figure, that lies between.
 """
 
 from collections.abc import Mapping
+from math import sqrt
 from typing import Literal
 
 from multistage.estimates import half_width
 from multistage.report.addresses import Address, Cells
-from multistage.report.cells import CLOSE, Cell, Difference, paired
+from multistage.report.cells import CLOSE, FEW, Cell, Difference, paired
 from multistage.report.tables import plus_minus, rows, signed
 
 Rests = Mapping[Address, Mapping[str, float | None]]
 """Of cells, what was tried to explain them, in words, and the points that it leaves of the miss, as from `rest`."""
 
-Judgement = Literal["explained", "in part", "the paper lies between", "open"]
+Judgement = Literal["accounted for", "in part", "the paper lies between", "open"]
 
-UNEXPLAINED: dict[Judgement, str] = {
+OTHERS: dict[Judgement, str] = {
     "the paper lies between": "The paper lies between what was tried and the cell",
-    "in part": "Explained in part",
+    "in part": "In part",
     "open": "Without a tested explanation yet",
 }
 
 ORDERED = 2.0
 """Points; columns of a row that differ by more in the paper have an order."""
 
-NONE = "None of the cells run so far."
+NONE = "None so far."
 
 
 def rest(one: Cell, other: Cell) -> float | None:
@@ -39,59 +41,70 @@ def rest(one: Cell, other: Cell) -> float | None:
     if one.difference is None:
         return None
     moved = paired(one, other)
-    least = CLOSE if moved.interval is None else half_width(moved.interval)
+    least = half_width(moved.interval) if moved.interval and moved.n >= FEW else CLOSE / sqrt(moved.n)
     towards = moved.mean * one.difference > 0 and abs(moved.mean) > least
     return one.difference - moved.mean if towards else None
 
 
 def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
-    """What explanations make of a miss.
+    """What becomes of a miss.
 
     Args:
         miss: In points.
-        rests: What each explanation leaves, as from `rest`.
+        rests: What each thing that was tried leaves of it, as from `rest`.
     """
     left = [each for each in rests.values() if each is not None]
     if not left:
         return "open"
     if min(map(abs, left)) <= CLOSE:
-        return "explained"
+        return "accounted for"
     return "the paper lies between" if any(each * miss < 0 for each in left) else "in part"
 
 
 def missed(found: Cells, name: str) -> list[Address]:
-    """The cells of a folder that miss the paper's figure by more than three points."""
+    """The cells of a folder that miss the paper's figure by more than three points"""
     return [address for address, cell in found.items() if address[0] == name and cell.is_close is False]
 
 
 def table(found: Cells, name: str, tried: Rests) -> str:
     """Markdown: every missed cell of a folder with what was tried to explain it; then how many are explained."""
     lines: list[list[object]] = []
-    places: dict[Judgement, list[str]] = {}
+    places: dict[Judgement, list[Address]] = {}
     for address in missed(found, name):
         cell, rests = found[address], tried.get(address, {})
         assert cell.difference is not None
         assert cell.paper is not None
         judgement = judge(cell.difference, rests)
-        places.setdefault(judgement, []).append(" ".join(address[1:]))
+        places.setdefault(judgement, []).append(address)
         figures = [plus_minus(cell.mean, cell.interval), cell.paper["value"], signed(cell.difference), cell.n]
-        lines.append([*address[1:], *figures, _explanations(rests), judgement])
+        lines.append([*address[1:], *figures, _tried(rests), judgement])
     if not lines:
         return NONE
     heads = ["row", "column", "here", "paper", "miss", "n", "what was tried (what of the miss it leaves)", "judged"]
     return f"{rows(heads, lines)}\n\n{_summary(places)}"
 
 
-def _explanations(rests: Mapping[str, float | None]) -> str:
+def _tried(rests: Mapping[str, float | None]) -> str:
     """What leaves least comes first, what moves nothing last."""
     order = sorted(rests.items(), key=lambda item: (item[1] is None, abs(item[1] or 0)))
-    return "; ".join(f"{words} ({'moves nothing' if left is None else signed(left)})" for words, left in order)
+    return "; ".join(f"{words} ({'not beyond chance' if left is None else signed(left)})" for words, left in order)
 
 
-def _summary(places: Mapping[Judgement, list[str]]) -> str:
-    total = sum(map(len, places.values()))
-    named = [f"**{words}:** {'; '.join(places[each])}." for each, words in UNEXPLAINED.items() if each in places]
-    return " ".join([f"Of these {total} cells {len(places.get('explained', []))} are explained.", *named])
+def _summary(places: Mapping[Judgement, list[Address]]) -> str:
+    everywhere = [address for each in places.values() for address in each]
+    counts = []
+    for kind, by_lbfgs in (("`lbfgs`", True), ("the others", False)):
+        all_, done = (
+            [address for address in each if address[1].endswith(", lbfgs") == by_lbfgs]
+            for each in (everywhere, places.get("accounted for", []))
+        )
+        counts.append(f"of {len(all_)} by {kind} {len(done)}")
+    named = [
+        f"**{words}:** {'; '.join(' '.join(address[1:]) for address in places[each])}."
+        for each, words in OTHERS.items()
+        if each in places
+    ]
+    return " ".join([f"Accounted for, within three points of the paper: {', '.join(counts)}.", *named])
 
 
 def turned(found: Cells, name: str) -> list[tuple[Address, Address, Difference]]:

@@ -19,7 +19,7 @@ COLOURS = (
     "#56B4E9",
     "#000000",
 )  # Okabe & Ito: told apart by all
-MARKERS = ("o", "s", "^", "v")
+MARKERS = ("o", "s", "^", "v", "P", "X")
 """One after the other, where there are more protocols than colours."""
 INCHES_A_LINE, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.95, 3.8, 0.18, 8.5
 
