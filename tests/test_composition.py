@@ -9,8 +9,10 @@ import pytest
 from multistage import composition
 from multistage.errors import ConfigError
 from multistage.report import paper
+from multistage.report.records import from_file, path
 
 EXPERIMENTS = composition.names("experiment")
+RESULTS = composition.CONF.parent / "results"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,12 @@ def test_every_experiment_is_a_list_of_runs_that_can_be_planned(name):
     planned = planned_runs(name)
     assert len({run.folder for run in planned}) == len(planned) > 1
     assert {run.config["experiment"] for run in planned} == {name}
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if (RESULTS / name / "records.jsonl").exists()])
+def test_every_published_run_is_one_of_its_experiment(name):
+    published = {path(record) for record in from_file(RESULTS / name / "records.jsonl")}
+    assert published <= {run.folder.relative_to(f"runs/{run.config['name']}").as_posix() for run in planned_runs(name)}
 
 
 def test_the_ablation_is_what_the_paper_compares_and_what_it_leaves_out():

@@ -5,8 +5,9 @@ What stands between ``[[`` and ``]]`` names a figure, its parts between bars:
     [[table1 | RR, sgd | R_abs-P_A | mean]]          of a cell, by its folder, row and column in that folder's table.md
     [[table1 | UU, sgd | R_abs-P_A | filters.0.prediction_snr]] any number of the records, by its path, mean over runs
     [[table1 | RR, lbfgs | R_abs-P_A | minus | table1 | RR, sgd | R_abs-P_A]]       paired difference of two cells
-    [[table1 | RR, lbfgs | R_abs-P_A | explained by | table1 | RR, sgd | R_abs-P_A | the authors' classifier]]
-                                                     the same; tried as the reason for a miss, in words
+    [[table1 | RR, lbfgs | R_abs-P_A | tried | table1 | RR, sgd | R_abs-P_A | the authors' classifier]]
+                                                     the second cell's mean and what it is beyond the first's: a change
+                                                     that was tried as the reason for the first one's miss, in words
     [[missed | table1]]                              a table of the cells that miss the paper by more than three points,
                                                      with all that is tried anywhere in the text
     [[turned | table1]]                              a table of the columns that stand in another order than the paper's
@@ -114,13 +115,13 @@ def _figure(parts: list[str], found: Cells, tried: Tried) -> str:
     """What stands for one place; `tried` collects reasons for misses."""
     if parts[3:4] == ["minus"] and len(parts) == 7:
         return _difference(_cell(parts[:3], found), _cell(parts[4:], found))
-    if parts[3:4] == ["explained by"] and len(parts) == 8:
+    if parts[3:4] == ["tried"] and len(parts) == 8:
         one, other = _cell(parts[:3], found), _cell(parts[4:7], found)
-        explanations = tried.setdefault((parts[0], parts[1], parts[2]), {})
-        if parts[7] in explanations:
+        rests = tried.setdefault((parts[0], parts[1], parts[2]), {})
+        if parts[7] in rests:
             raise LookupError(f"says again what was tried: {parts[7]}")
-        explanations[parts[7]] = misses.rest(one, other)
-        return _difference(one, other)
+        rests[parts[7]] = misses.rest(one, other)
+        return f"{plus_minus(other.mean, other.interval)} ({_difference(other, one)})"
     if len(parts) != 4:
         raise LookupError("is no figure; expected FOLDER | ROW | COLUMN | FIGURE, as in the module explanations")
     cell = _cell(parts[:3], found)
