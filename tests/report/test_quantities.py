@@ -38,3 +38,23 @@ def test_runs_that_never_got_to_a_loss_or_have_no_epochs_are_no_data(record, his
 def test_cells_that_share_no_draw_are_no_data(record):
     runs = [record(draw=draw, model=model) for draw, model in enumerate(("avgpool", "lcn_avgpool"))]
     assert estimate(*runs) == quantities.Estimate(None, reason="the cells share no draw and seed")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "side"),
+    [
+        ((0.1, 0.1), (0.1, 0.1), ""),
+        ((4.0, 0.1), (0.1, 0.1), "at least"),
+        ((0.1, 0.1), (0.1, 4.0), "at most"),
+        ((4.0, 0.1), (0.1, 4.0), "about"),
+    ],
+)
+def test_runs_that_never_get_to_a_loss_make_a_mean_a_bound(record, first, second, side):
+    def cell(model, losses):
+        runs = [record(draw=draw, model=model) for draw in range(2)]
+        histories = [{"history": {"epoch": [1, 2], "train_loss": [5.0, loss]}} for loss in losses]
+        return cells([run | history for run, history in zip(runs, histories, strict=True)])[0]
+
+    found = {FIRST: cell("avgpool", first), SECOND: cell("lcn_avgpool", second)}
+    test = claims.Test("x", claims.Effect(FIRST, SECOND), None, LOSS, (), "above", 0, 0, None)
+    assert quantities.estimate(test, found).side == side
