@@ -21,7 +21,7 @@ COLOURS = (
 )  # Okabe & Ito: told apart by all
 MARKERS = ("o", "s", "^", "v", "P", "X")
 """One after the other, where there are more protocols than colours."""
-INCHES_A_LINE, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.95, 3.8, 0.18, 8.5
+INCHES_A_LINE, INCHES_A_DOT, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.03, 0.95, 3.8, 0.18, 8.5
 
 INCHES_BELOW = 0.5
 """From a panel to the names below it: its numbers and what its axis says."""
@@ -70,8 +70,9 @@ def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: 
         panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
         for table, axes in zip(tables, panels, strict=True):
             _curve(axes, table) if table.against_labels else _panel(axes, table)
-        for axes in [axes for table, axes in zip(tables, panels, strict=True) if not table.against_labels][-1:]:
-            axes.set_xlabel(
+        dotted = [axes for table, axes in zip(tables, panels, strict=True) if not table.against_labels]
+        if dotted:
+            dotted[-1].set_xlabel(
                 "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
             )
         figure.suptitle(name, fontsize=12, weight="bold")
@@ -91,7 +92,7 @@ def _height(table: Table) -> float:
     """Of a panel without names below it, in inches; lines have room for as many protocols as there are."""
     if table.against_labels:
         return INCHES_A_CURVE
-    line = max(INCHES_A_LINE, 0.03 * len(table.protocols))
+    line = max(INCHES_A_LINE, INCHES_A_DOT * len(table.protocols))
     return INCHES_A_PANEL + line * len(_shown(table))
 
 
@@ -141,8 +142,9 @@ def _panel(axes: "Axes", table: Table) -> None:
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    margin = max(0.05 * (max(extent) - min(extent)), 0.5)
-    axes.set_xlim(max(min(extent) - margin, 0), max(min(max(extent) + margin, 100), max(extent)))
+    low, high = min(extent), max(extent)
+    margin = max(0.05 * (high - low), 0.5)
+    axes.set_xlim(max(low - margin, 0), max(high, min(high + margin, 100)))  # beyond 100 only where an interval is
     _legend(axes, table)
 
 
