@@ -51,6 +51,15 @@ def test_caltech_is_laid_out_as_in_the_paper(record, published):
     assert grid[2][6] == ""
 
 
+def test_presets_that_the_paper_leaves_out_stand_without_its_columns_if_none_of_those_was_run(record, published):
+    beyond = [record(0.5, data="caltech101", model=model) for model in ("relu_avgpool", "maxpool")]
+    (table,) = layout.tables(cells(beyond, published), published)
+    assert (table.title, table.architectures) == ("caltech101, two stages", ("maxpool", "relu_avgpool"))
+    (table,) = layout.tables(cells([*beyond, record(0.6, data="caltech101")], published), published)
+    assert table.title == "caltech101, two stages: Table 1 of the paper"
+    assert len(table.architectures) == 7
+
+
 def test_other_data_sets_have_presets_as_rows(ablation, published):
     found = {table.title: table for table in layout.tables(cells(ablation(), published), published)}
     digits = found["digits"]

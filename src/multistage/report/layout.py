@@ -63,7 +63,9 @@ def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
     for stages, words in STAGES.items():
         if of_paper := [c for c in rest if c.config["data"] == "caltech101" and c.config["stages"] == stages]:
             entries = [entry for entry in table1 if entry["stages"] == stages]
-            found.append(_table(f"caltech101, {words}: Table 1 of the paper", of_paper, entries, table1))
+            columns = {entry["model"] for entry in table1}
+            title = ": Table 1 of the paper" * any(cell.config["model"] in columns for cell in of_paper)
+            found.append(_table(f"caltech101, {words}{title}", of_paper, entries, table1))
     for data in DATA_SETS:
         if others := [c for c in rest if c.config["data"] == data != "caltech101"]:
             found.append(_table(data, others, [], table1))
@@ -171,7 +173,9 @@ def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1:
     """One block; `entries` are the paper's figures for it, none if the paper's table has no such block."""
     rows = list(dict.fromkeys(entry["row"] for entry in entries))
     used = {cell.config["model"] for cell in cells}
-    of_paper = dict.fromkeys(entry["model"] for entry in table1 if entries or entry["model"] in used)
+    of_paper = dict.fromkeys(entry["model"] for entry in table1)
+    if not entries or used.isdisjoint(of_paper):  # places that were not run stand only beside some that were
+        of_paper = {model: None for model in of_paper if model in used}
     names = {model: symbol(model, entries) for model in (*of_paper, *sorted(used - of_paper.keys()))}
     shown = _rows(cells, bool(entries))
     ranked = {shown[cell]: _rank(letters(cell.config), rows) for cell in cells}
