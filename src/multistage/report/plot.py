@@ -23,6 +23,10 @@ MARKERS = ("o", "s", "^", "v", "P", "X")
 """One after the other, where there are more protocols than colours."""
 INCHES_A_LINE, INCHES_A_DOT, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.03, 0.95, 3.8, 0.18, 8.5
 
+TICKS, FINE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100), tuple(range(10, 101, 10))
+NARROW = 5
+"""Highest error over the least, in a curve; below it, finer marks have room."""
+
 INCHES_BELOW = 0.5
 """From a panel to the names below it: its numbers and what its axis says."""
 
@@ -169,9 +173,8 @@ def _curve(axes: "Axes", table: Table) -> None:
     axes.set_yscale("log")
     axes.set_xticks([int(a) for a in table.architectures], table.architectures)
     axes.minorticks_off()
-    ticks = [
-        t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100) if axes.get_ylim()[0] <= t <= axes.get_ylim()[1]
-    ]
+    low, high = axes.get_ylim()
+    ticks = [t for t in (FINE_TICKS if high / low < NARROW else TICKS) if low <= t <= high]
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
     axes.set_xlabel("labels a class")
     axes.set_ylabel("error, %, mean over classes and runs")
