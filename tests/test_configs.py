@@ -130,7 +130,6 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["lbfgs.penalty=1"], ["lbfgs.penalty=1 has no effect"]),
         (["filters=gabor", "refine=false", "readout=sgd", "psd.length=random"], ["psd.length=random has no effect"]),
         (["filters=psd", "geometry.stage1.filter_range=1"], ["filter_range=1 has no effect", "psd.length=learned"]),
-        (["filters=psd", "geometry.stage1.filter_range=1"], ["geometry.stage1.filter_range=1 has no effect"]),
         (["refine=false", "readout=lbfgs", "sgd.rate=1"], ["sgd.rate=1 has no effect", "readout=lbfgs"]),
         (["filters=templates"], ["filters=templates", "random"]),
         (["filters=gabor", "geometry.stage1.maps=31"], ["geometry.stage1.maps=31", "even", "two phases"]),

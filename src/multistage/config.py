@@ -225,7 +225,9 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
     """
     for key in overridden:
         if is_unread(key, config):
-            deciding = ["model", "stages", "filters", "readout", *["psd.length"] * (config["filters"] == "psd")]
+            deciding = ["model", "stages", "filters", "readout"]
+            if config["filters"] == "psd":
+                deciding.append("psd.length")
             settings = ", ".join(f"{each}={config[each]}" for each in deciding)
             raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
     if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):

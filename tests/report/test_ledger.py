@@ -32,6 +32,15 @@ def test_the_committed_text_is_what_is_made_now(committed):
     assert (RESULTS / "claims.md").read_text(encoding="utf-8") == text, "run python scripts/report.py"
 
 
+def test_no_claim_lacks_a_cell_that_is_published_under_a_longer_name():
+    found = addresses(RESULTS, PUBLISHED)
+    for claim in CLAIMS.values():
+        for folder, row, column in {a for test in claim.tests for a in test.addresses} - found.keys():
+            longer = [a for a in found if (a[0], a[2]) == (folder, column) and a[1].startswith(f"{row}, ")]
+            others = [a for a in longer if not any(b[:2] == (folder, row) for b in found)]
+            assert others == [], f"{claim.id} asks for {folder} | {row} | {column}"
+
+
 def test_every_claim_is_in_the_summary_and_has_a_section(committed):
     text = ledger.document(committed, PUBLISHED)
     for claim in CLAIMS.values():

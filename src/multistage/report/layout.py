@@ -64,8 +64,9 @@ def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
         if of_paper := [c for c in rest if c.config["data"] == "caltech101" and c.config["stages"] == stages]:
             entries = [entry for entry in table1 if entry["stages"] == stages]
             columns = {entry["model"] for entry in table1}
-            title = ": Table 1 of the paper" * any(cell.config["model"] in columns for cell in of_paper)
-            found.append(_table(f"caltech101, {words}{title}", of_paper, entries, table1))
+            is_table1 = any(cell.config["model"] in columns for cell in of_paper)
+            title = f"caltech101, {words}" + (": Table 1 of the paper" if is_table1 else "")
+            found.append(_table(title, of_paper, entries, table1))
     for data in DATA_SETS:
         if others := [c for c in rest if c.config["data"] == data != "caltech101"]:
             found.append(_table(data, others, [], table1))
