@@ -62,7 +62,7 @@ def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
     )
     epochs = judged("paper-18", "supported").results[0]
     assert wording.rule(epochs, PUBLISHED) == (
-        "epochs to a training loss of 0.46: `R_abs-N-P_A (R+R+)` less `table1_tests: R_abs-P_A (R+R+)` "
+        "epochs to a training loss of 0.46: `R_abs-N-P_A (R+R+)` less `table1_tests: R_abs-P_A (R+R+, lr-0.2)` "
         "is below 0 (single run: ± 0.5)"
     )
     labels = judged("paper-15", "supported").results[0]
