@@ -1,12 +1,13 @@
 """Addresses of cells: the folder of results, and the row and column that a cell has in that folder's table.md."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from multistage.report import layout
 from multistage.report.cells import Cell, cells
+from multistage.report.layout import Table
 from multistage.report.records import from_file
 from multistage.runs import Record
 
@@ -22,10 +23,16 @@ def addresses(results: Path, published: list[Record]) -> Cells:
     Raises:
         MultistageError: Records that must not stand in one table.
     """
+    files = sorted(results.glob("*/records.jsonl"))
+    return of_tables({file.parent.name: layout.tables(cells(from_file(file), published), published) for file in files})
+
+
+def of_tables(folders: Mapping[str, Sequence[Table]]) -> Cells:
+    """`addresses`, of the tables of each folder where these are at hand."""
     placed = [
-        ((file.parent.name, protocol, architecture), cell)
-        for file in sorted(results.glob("*/records.jsonl"))
-        for table in layout.tables(cells(from_file(file), published), published)
+        ((name, protocol, architecture), cell)
+        for name, tables in folders.items()
+        for table in tables
         for protocol in table.protocols
         for architecture in table.architectures
         if (cell := table.cells.get((protocol, architecture)))

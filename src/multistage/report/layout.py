@@ -63,10 +63,7 @@ def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
     for stages, words in STAGES.items():
         if of_paper := [c for c in rest if c.config["data"] == "caltech101" and c.config["stages"] == stages]:
             entries = [entry for entry in table1 if entry["stages"] == stages]
-            columns = {entry["model"] for entry in table1}
-            is_table1 = any(cell.config["model"] in columns for cell in of_paper)
-            title = f"caltech101, {words}" + (": Table 1 of the paper" if is_table1 else "")
-            found.append(_table(title, of_paper, entries, table1))
+            found.append(_table(f"caltech101, {words}", of_paper, entries, table1))
     for data in DATA_SETS:
         if others := [c for c in rest if c.config["data"] == data != "caltech101"]:
             found.append(_table(data, others, [], table1))
@@ -175,7 +172,9 @@ def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1:
     rows = list(dict.fromkeys(entry["row"] for entry in entries))
     used = {cell.config["model"] for cell in cells}
     of_paper = dict.fromkeys(entry["model"] for entry in table1)
-    if not entries or used.isdisjoint(of_paper):  # places that were not run stand only beside some that were
+    if entries and not used.isdisjoint(of_paper):
+        title += ": Table 1 of the paper"
+    else:  # places that were not run stand only beside some that were
         of_paper = {model: None for model in of_paper if model in used}
     names = {model: symbol(model, entries) for model in (*of_paper, *sorted(used - of_paper.keys()))}
     shown = _rows(cells, bool(entries))

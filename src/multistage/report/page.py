@@ -14,7 +14,7 @@ from string import Template
 
 from multistage import durable
 from multistage.report import captions, curve, figures, layout, ledger, pictures
-from multistage.report.addresses import addresses
+from multistage.report.addresses import of_tables
 from multistage.report.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from multistage.report.cells import SIGNS, Cell, cells
 from multistage.report.paper import published
@@ -69,7 +69,8 @@ def document(results: Path) -> str:
     paper = published(results / "paper.yaml")
     experiments = {file.parent: from_file(file) for file in sorted(results.glob("*/records.jsonl"))}
     blocks = {folder: layout.tables(cells(records, paper), paper) for folder, records in experiments.items() if records}
-    verdicts = ledger.html(ledger.ledger(results, addresses(results, paper), paper), paper)
+    found = of_tables({folder.name: tables for folder, tables in blocks.items()})
+    verdicts = ledger.html(ledger.ledger(results, found, paper), paper)
     template = Template((HERE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         style=(HERE / "page.css").read_text(encoding="utf-8"),
