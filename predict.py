@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from multistage.errors import DataError, MultistageError
+from multistage.settings.errors import DataError, MultistageError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +26,8 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
     """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
     import torch
 
-    from multistage import data, runs
+    from multistage import data
+    from multistage.records import runs
 
     net, record = runs.load(run), runs.read(run)
     assert record is not None

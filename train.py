@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from multistage import composition
-from multistage.errors import ConfigError, MultistageError
-from multistage.words import as_typed
+from multistage.settings import composition
+from multistage.settings.errors import ConfigError, MultistageError
+from multistage.settings.words import as_typed
 
 if TYPE_CHECKING:
-    from multistage.naming import Run
-    from multistage.runs import Record
-    from multistage.sweep import Outcome
-    from multistage.training import Progress
+    from multistage.cli.sweep import Outcome
+    from multistage.records.runs import Record
+    from multistage.settings.naming import Run
+    from multistage.train.training import Progress
 
 HELP = """\
 Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009) and leave a comparable result.
@@ -59,12 +59,12 @@ def main(arguments: Sequence[str]) -> int:
             return show(arguments, other)
         if flags or _value(typed, "experiment") not in (None, "null"):
             return many(typed, arguments)
-        from multistage.imports import uncollected
+        from multistage.cli.imports import uncollected
 
         with uncollected():
             run = composition.plan(typed)
         record = execute(run, "bar" if sys.stderr.isatty() else "lines")
-        from multistage.report import terminal
+        from multistage.cli import terminal
 
         print(terminal.summary(record, run.folder))
         return 0
@@ -105,15 +105,15 @@ def show(arguments: Sequence[str], flags: set[str]) -> int:
 
 def execute(run: "Run", progress: "Progress") -> "Record":
     """Do one run; a run that is finished already is not done again."""
-    from multistage.imports import hidden, uncollected
+    from multistage.cli.imports import hidden, uncollected
 
     with uncollected():
         import torch._dynamo  # noqa: F401  torch's optimisers and Lightning need it; nothing is to be hidden from it
 
         with hidden("matplotlib", "scipy", "torchvision"):  # for metrics of sound and pictures: a fifth of the start
             import pytorch_lightning  # noqa: F401
-        from multistage import hardware, protocol
-        from multistage.quiet import quiet
+        from multistage.train import hardware, protocol
+        from multistage.train.quiet import quiet
 
     hardware.prepare()
     with quiet():
@@ -122,8 +122,8 @@ def execute(run: "Run", progress: "Progress") -> "Record":
 
 def many(typed: Sequence[str], arguments: Sequence[str]) -> int:
     """An experiment, or the combinations of a multirun."""
-    from multistage.imports import uncollected
-    from multistage.sweep import sweep
+    from multistage.cli.imports import uncollected
+    from multistage.cli.sweep import sweep
 
     engine = [word for word in typed if word.startswith(("hydra.", "hydra/"))]
     words = [word for word in typed if word not in engine]
@@ -159,7 +159,7 @@ def job(experiment: str | None, since: float, _: object) -> "Outcome":
     """What a launcher calls for each run of a sweep that began at `since`, here or in a process elsewhere."""
     from hydra.core.hydra_config import HydraConfig
 
-    from multistage.sweep import do
+    from multistage.cli.sweep import do
 
     typed = [*HydraConfig.get().overrides.task, *([f"experiment={experiment}"] if experiment else [])]
     return do(composition.plan(typed), lambda run: execute(run, "none"), since)

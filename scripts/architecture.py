@@ -12,8 +12,8 @@ from torch import Tensor
 
 from multistage.data import caltech101
 from multistage.data.images import read_rgb
-from multistage.geometry import StageGeometry
-from multistage.network import MultiStageNet
+from multistage.network.net import MultiStageNet
+from multistage.network.shapes import StageGeometry
 
 STAGES = (StageGeometry(64, 9, 10, 5), StageGeometry(256, 9, 6, 4, fan_in=16))
 TITLES = {

@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from multistage import durable, hardware
-from multistage.errors import MultistageError
-from multistage.lab.speed import layer, processes, stages, training
-from multistage.lab.speed.measurement import Measurement, Settings, record, write
-from multistage.report import speed
-from multistage.runs import Record
+from audit.speed import layer, processes, stages, training
+from audit.speed import table as speed
+from audit.speed.measurement import Measurement, Settings, record, write
+from multistage.records import durable
+from multistage.records.runs import Record
+from multistage.settings.errors import MultistageError
+from multistage.train import hardware
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,9 +8,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from multistage import composition, data, durable
-from multistage.errors import MultistageError
-from multistage.report.explorer import digits, page
+from audit.explorer import digits, page
+from multistage import data
+from multistage.records import durable
+from multistage.settings import composition
+from multistage.settings.errors import MultistageError
 
 ROOT = Path(__file__).parent.parent
 

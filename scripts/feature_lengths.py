@@ -10,11 +10,15 @@ from pathlib import Path
 
 import torch
 
-from multistage import composition, data, durable, features, filters, network, protocol
-from multistage.errors import MultistageError
-from multistage.report.layout import letters
-from multistage.report.paper import published
-from multistage.report.tables import rows
+from audit.tables.layout import letters
+from audit.tables.tables import rows
+from multistage import data, filters
+from multistage.network import net as network
+from multistage.records import durable
+from multistage.records.paper import published
+from multistage.settings import composition
+from multistage.settings.errors import MultistageError
+from multistage.train import features, protocol
 
 FILE = Path(__file__).parents[1] / "results" / "table1" / "lengths.md"
 

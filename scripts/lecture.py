@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from multistage.errors import MultistageError
-from multistage.lecture import page, sections
-from multistage.lecture.material import Material
-from multistage.lecture.section import Section
+from audit.lecture import page, sections
+from audit.lecture.material import Material
+from audit.lecture.section import Section
+from multistage.settings.errors import MultistageError
 
 ROOT = Path(__file__).parent.parent
 

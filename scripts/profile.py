@@ -24,9 +24,10 @@ if __name__ == "profile":
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, profile, print; returns the exit code."""
-    from multistage import composition, hardware
-    from multistage.errors import MultistageError
-    from multistage.lab.profiling import profile
+    from audit.speed.profiling import profile
+    from multistage.settings import composition
+    from multistage.settings.errors import MultistageError
+    from multistage.train import hardware
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for train.py")
@@ -48,11 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(profile: object, operations: int) -> None:
-    """Print the tables of a `multistage.lab.profiling.Profile`."""
+    """Print the tables of a `audit.speed.profiling.Profile`."""
     from rich.console import Console
     from rich.table import Table
 
-    from multistage.lab.profiling import BACKWARD, FORWARD, Profile
+    from audit.speed.profiling import BACKWARD, FORWARD, Profile
 
     assert isinstance(profile, Profile)
     console = Console()

@@ -12,14 +12,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from multistage import durable
-from multistage.errors import MultistageError
-from multistage.report import artifacts, deviations, explanations, ledger, page, readme, speed
-from multistage.report.addresses import addresses
-from multistage.report.paper import published
-from multistage.report.publish import RECORDS, publish, texts
-from multistage.report.records import collect, from_file, merge, path, to_lines
-from multistage.runs import Record
+from audit.claims import deviations, explanations, ledger
+from audit.pages import artifacts, page
+from audit.speed import table as speed
+from audit.tables import readme
+from audit.tables.addresses import addresses
+from audit.tables.publish import RECORDS, publish, texts
+from multistage.records import durable
+from multistage.records.files import collect, from_file, merge, path, to_lines
+from multistage.records.paper import published
+from multistage.records.runs import Record
+from multistage.settings.errors import MultistageError
 
 ROOT = Path(__file__).parent.parent
 

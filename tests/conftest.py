@@ -2,7 +2,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from multistage import composition, protocol
+from multistage.settings import composition
+from multistage.train import protocol
 
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
@@ -39,7 +40,7 @@ def flip_byte():
 @pytest.fixture
 def looked(monkeypatch):
     """How many images went through stages, each time that some did."""
-    from multistage import features
+    from multistage.train import features
 
     counts = []
     outputs = features.outputs

@@ -8,9 +8,9 @@ import torch
 
 from multistage import MultiStageNet
 from multistage.data.caltech101 import preprocess
-from multistage.geometry import StageGeometry
 from multistage.layers.contrast_norm import gaussian_window
-from multistage.network import Operations
+from multistage.network.net import Operations
+from multistage.network.shapes import StageGeometry
 
 HERE = Path(__file__).parent
 FILES = {

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from multistage import composition
+from multistage.settings import composition
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ") and "python" in line]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
-    from multistage.network import MultiStageNet
-    from multistage.runs import load
+    from multistage.network.net import MultiStageNet
+    from multistage.records.runs import load
 
 __version__ = "0.1.0"
 __all__ = ["AveragePool", "FilterBank", "LocalContrastNorm", "MaxPool", "MultiStageNet", "Rectify", "load"]
 
-_HOME = {"MultiStageNet": "multistage.network", "load": "multistage.runs"}
+_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.records.runs"}
 
 
 def __getattr__(name: str) -> Any:

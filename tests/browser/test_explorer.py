@@ -9,11 +9,11 @@ import torch
 from browser.colour import contrast, luminance
 from PIL import Image
 
-from multistage import composition
+from audit.explorer import digits, page
+from audit.pages import artifacts
 from multistage.data import dataset
-from multistage.report import artifacts
-from multistage.report.explorer import digits, page
-from multistage.report.records import from_file
+from multistage.records.files import from_file
+from multistage.settings import composition
 
 pytestmark = pytest.mark.browser
 

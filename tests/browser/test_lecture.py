@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lecture.invented import quick
 
-from multistage.lecture import page, sections
+from audit.lecture import page, sections
 
 pytestmark = pytest.mark.browser
 

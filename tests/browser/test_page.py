@@ -8,8 +8,8 @@ import pytest
 from browser.colour import contrast, luminance
 from report import invented
 
-from multistage.report import page
-from multistage.report.records import command, from_file
+from audit.pages import page
+from multistage.records.files import command, from_file
 
 pytestmark = pytest.mark.browser
 

@@ -24,11 +24,11 @@ from PIL import Image
 from torchvision.datasets import MNIST
 
 from multistage import data
-from multistage.config import bears_on_result
 from multistage.data import manifest
 from multistage.data.images import read_rgb
 from multistage.data.norb import STEMS
-from multistage.errors import DataError
+from multistage.settings.config import bears_on_result
+from multistage.settings.errors import DataError
 
 PHOTOGRAPHS = [f"{name}/image_000{n}.jpg" for name in ("ant", "bee", "cat") for n in range(3)]
 PICTURES = ["ant/0.jpg", "ant/1.png", "ant/2.bmp", "ant/3.gif", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]

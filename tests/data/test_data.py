@@ -8,10 +8,10 @@ import torch
 from torchvision.datasets import CIFAR10
 
 from multistage import data
-from multistage.config import DATA_SETS
 from multistage.data import manifest
 from multistage.data.splits import draw_split
-from multistage.errors import MultistageError
+from multistage.settings.config import DATA_SETS
+from multistage.settings.errors import MultistageError
 
 KINDS = {"digits": (1, 28), "mnist": (1, 28), "cifar10": (3, 32), "norb": (2, 96), "fake": (1, 28)}
 KINDS |= {"caltech101": (1, 143), "image_folder": (1, 60)}

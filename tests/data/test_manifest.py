@@ -7,7 +7,7 @@ import pytest
 
 from multistage.data import manifest
 from multistage.data.caltech101 import STRAY
-from multistage.errors import DataError
+from multistage.settings.errors import DataError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torchvision.datasets import MNIST
 
 from multistage import data
 from multistage.data import manifest
-from multistage.errors import DataError
+from multistage.settings.errors import DataError
 
 NAMES = tuple(f"{part}-{kind}" for part in ("t10k", "train") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))
 

@@ -7,7 +7,6 @@ from scipy.optimize import linear_sum_assignment
 from scipy.signal import convolve2d
 from sklearn.decomposition import sparse_encode
 
-from multistage.errors import ConfigError
 from multistage.filters.convolutional_psd import (
     ConvolutionalEncoder,
     convolutional_psd,
@@ -17,7 +16,8 @@ from multistage.filters.convolutional_psd import (
 from multistage.filters.patches import Patches
 from multistage.filters.sparse_coding import Energy, quality
 from multistage.layers import FilterBank, filter_bank
-from multistage.network import connection_table
+from multistage.network.net import connection_table
+from multistage.settings.errors import ConfigError
 
 MODULE = sys.modules["multistage.filters.convolutional_psd"]  # the package's attribute is the function
 TABLE = torch.tensor([[2, 0], [0, 1], [1, 2], [2, 1]])

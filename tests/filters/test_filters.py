@@ -7,11 +7,14 @@ import pytest
 import torch
 
 import multistage
-from multistage import data, filters, network, protocol, runs
+from multistage import data, filters
 from multistage.data.dataset import hash_tensors
 from multistage.filters.gabor import gabor_bank
-from multistage.history import History
-from multistage.quiet import quiet
+from multistage.network import net as network
+from multistage.records import runs
+from multistage.train import protocol
+from multistage.train.history import History
+from multistage.train.quiet import quiet
 
 CPU = torch.device("cpu")
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from multistage.errors import MultistageError
 from multistage.filters.patches import FLAT, Patches
+from multistage.settings.errors import MultistageError
 
 
 def random(seed=0):

@@ -5,12 +5,14 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import sparse_encode
 
-from multistage import filters, network, protocol
-from multistage.errors import ConfigError, MultistageError
+from multistage import filters
 from multistage.filters.psd import Encoder, learn_psd, psd
 from multistage.filters.sparse_coding import Energy, quality, soft_threshold
 from multistage.layers import FilterBank
-from multistage.network import connection_table
+from multistage.network import net as network
+from multistage.network.net import connection_table
+from multistage.settings.errors import ConfigError, MultistageError
+from multistage.train import protocol
 
 MODULE = sys.modules["multistage.filters.psd"]  # the package's `psd` is the function
 

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from multistage.errors import MultistageError
 from multistage.filters.sparse_coding import Energy, descend, fista, snr, soft_threshold
+from multistage.settings.errors import MultistageError
 
 
 def test_the_energy_is_its_definition():

@@ -8,8 +8,9 @@ import torch
 from torch._subclasses import FakeTensorMode
 from torch.utils.checkpoint import checkpoint
 
-from multistage.layers import LocalContrastNorm, contrast_norm_fast, local_contrast_norm
+from multistage.layers import LocalContrastNorm, local_contrast_norm
 from multistage.layers.contrast_norm import BORDERS, definition, gaussian_window
+from multistage.layers.fast import contrast_norm as contrast_norm_fast
 
 PAPER = {}
 OTHER = {"kernel_size": 5, "floor": 0.5, "border": "renormalise", "across_maps": False}

@@ -15,7 +15,7 @@ import torch
 from multistage.layers.contrast_norm import BORDERS, blur_matrix, gaussian_window, local_contrast_norm
 
 pytest.importorskip("triton")
-from multistage.layers import contrast_norm_triton as kernels
+from multistage.layers.fast import triton as kernels
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"

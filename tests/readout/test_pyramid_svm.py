@@ -7,11 +7,14 @@ from sklearn.svm import SVC
 
 import multistage
 import predict
-from multistage import data, features, network, protocol, runs
-from multistage.errors import ConfigError, MultistageError
-from multistage.history import History
+from multistage import data
+from multistage.network import net as network
 from multistage.readout import fit_pyramid_svm, pyramid_svm
 from multistage.readout.pyramid_svm import fit_machines, learn_vocabulary, pyramid, pyramid_match, quantise
+from multistage.records import runs
+from multistage.settings.errors import ConfigError, MultistageError
+from multistage.train import features, protocol
+from multistage.train.history import History
 
 CPU = torch.device("cpu")
 SVM = ("refine=false", "readout=pyramid_svm", "pyramid_svm.words=12")

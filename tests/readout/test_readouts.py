@@ -3,9 +3,9 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from multistage.errors import MultistageError
-from multistage.randomness import generator
+from multistage.network.randomness import generator
 from multistage.readout import fit_lbfgs, fit_sgd, lbfgs, sgd
+from multistage.settings.errors import MultistageError
 
 
 def clusters(samples, features, classes, scale=1.0, seed=0):

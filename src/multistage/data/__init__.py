@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from multistage.config import Config
 from multistage.data.dataset import Dataset, standardise
 from multistage.data.images import read_rgb, resize, to_colour, to_gray
 from multistage.data.splits import Split, draw_split
-from multistage.errors import ConfigError
+from multistage.settings.config import Config
+from multistage.settings.errors import ConfigError
 
 __all__ = ["Dataset", "Split", "load", "prepare_image", "split"]
 

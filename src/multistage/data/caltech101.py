@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multistage.cache import cached
-from multistage.config import Config
 from multistage.data import manifest
 from multistage.data.dataset import Dataset
 from multistage.data.download import Archive, obtain
 from multistage.data.images import read_rgb, resize_longer_side, to_gray
-from multistage.errors import DataError
 from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
+from multistage.records.cache import cached
+from multistage.settings.config import Config
+from multistage.settings.errors import DataError
 
 Variance = Literal["one_pass", "two_pass"]
 

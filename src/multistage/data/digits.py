@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from multistage.config import Config
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.data.images import resize
+from multistage.settings.config import Config
 
 FILE = "datasets/data/digits.csv.gz"
 

@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from multistage.config import Config
 from multistage.data.dataset import Dataset, hash_tensors
-from multistage.randomness import generator
+from multistage.network.randomness import generator
+from multistage.settings.config import Config
 
 PER_CLASS = 40
 

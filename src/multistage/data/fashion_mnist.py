@@ -4,9 +4,9 @@ from pathlib import Path
 
 from torchvision.datasets import FashionMNIST
 
-from multistage.config import Config
 from multistage.data.dataset import Dataset
 from multistage.data.torchvision_sets import load_official
+from multistage.settings.config import Config
 
 
 def load(config: Config) -> Dataset:

@@ -6,12 +6,12 @@ Images go through the paper's preprocessing, as Caltech-101 does; draws choose t
 import logging
 from pathlib import Path
 
-from multistage.cache import cached
-from multistage.config import Config
 from multistage.data import manifest
 from multistage.data.caltech101 import decode, folders_dataset
 from multistage.data.dataset import Dataset
-from multistage.errors import DataError
+from multistage.records.cache import cached
+from multistage.settings.config import Config
+from multistage.settings.errors import DataError
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from multistage import durable
-from multistage.errors import DataError
+from multistage.records import durable
+from multistage.settings.errors import DataError
 
 log = logging.getLogger(__name__)
 

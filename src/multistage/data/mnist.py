@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torchvision.datasets import MNIST
 
-from multistage.config import Config
 from multistage.data import manifest
 from multistage.data.dataset import Dataset
 from multistage.data.torchvision_sets import download_if_missing, load_official
+from multistage.settings.config import Config
 
 PACKED = ("MNIST/raw/*.gz",)
 """What torchvision leaves beside the files it unpacks."""

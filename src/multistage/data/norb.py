@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from multistage.config import Config
 from multistage.data.dataset import Dataset, hash_tensors
-from multistage.errors import DataError
+from multistage.settings.config import Config
+from multistage.settings.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 MAX_RANK = 8

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from multistage.data.dataset import Dataset
-from multistage.errors import DataError
+from multistage.settings.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from multistage import durable, features
-from multistage.cache import cached
-from multistage.config import Config
 from multistage.data import Dataset
 from multistage.data.dataset import hash_tensors
 from multistage.filters.gabor import gabor
 from multistage.filters.psd import psd
 from multistage.filters.values import Filters, Method
-from multistage.network import MultiStageNet
-from multistage.randomness import generator
-from multistage.runs import RESULTS_VERSION
+from multistage.network.net import MultiStageNet
+from multistage.network.randomness import generator
+from multistage.records import durable
+from multistage.records.cache import cached
+from multistage.records.runs import RESULTS_VERSION
+from multistage.settings.config import Config
+from multistage.train import features
 
 METHODS: Mapping[str, Method] = {"gabor": gabor, "psd": psd}
 

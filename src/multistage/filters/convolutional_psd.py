@@ -16,13 +16,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from multistage.config import Config
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
 from multistage.filters.values import Filters, Maps, Report, silent
 from multistage.layers import FilterBank, filter_bank
 from multistage.layers.convolution import convolve, spread
-from multistage.randomness import generator
+from multistage.network.randomness import generator
+from multistage.settings.config import Config
 
 SIDE = 4
 """Side of a region in kernels, where maps are that large: 36 pixels for kernels of 9."""

@@ -8,12 +8,12 @@ import math
 import torch
 from torch import Tensor
 
-from multistage.config import Config
 from multistage.filters.patches import Patches
 from multistage.filters.values import Filters, Maps, Report, connected, correlating, of_length, random_length, silent
-from multistage.geometry import gabor_counts
 from multistage.layers import FilterBank
-from multistage.randomness import generator
+from multistage.network.randomness import generator
+from multistage.network.shapes import gabor_counts
+from multistage.settings.config import Config
 
 SHORTEST = 3.0
 """Wavelengths lie between this and the side of the filters, pixels."""
@@ -59,7 +59,7 @@ def gabor_bank(maps: int, size: int) -> Tensor:
     in even and odd phase (cosine and sine). The order is wavelength, orientation, phase.
 
     Args:
-        maps: How many: orientations x wavelengths x two phases, as `multistage.geometry.gabor_counts` divides them.
+        maps: How many: orientations x wavelengths x two phases, as `network.shapes.gabor_counts` divides them.
         size: Side, pixels.
 
     Raises:

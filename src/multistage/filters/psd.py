@@ -18,13 +18,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from multistage.config import Config
 from multistage.filters.convolutional_psd import convolutional_psd
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
 from multistage.filters.values import Filters, Maps, Report, connected, correlating, of_length, random_length, silent
 from multistage.layers import FilterBank
-from multistage.randomness import generator
+from multistage.network.randomness import generator
+from multistage.settings.config import Config
 
 TESTED = 5_000
 """Patches, of the same images, on which the scale and the quality of the codes are measured."""

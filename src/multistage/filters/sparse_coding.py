@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from multistage.errors import MultistageError
+from multistage.settings.errors import MultistageError
 
 
 class Coder(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from multistage.config import Config
 from multistage.layers import FilterBank
+from multistage.settings.config import Config
 
 Maps = Callable[[int], Tensor]
 """Gives what a stage sees of at most that many training images: [n, maps, height, width], in random order."""
@@ -43,7 +43,7 @@ class Filters:
         with torch.no_grad():
             bank.kernels.copy_(self.kernels)
             if self.gain is not None:
-                assert bank.gain is not None, "multistage.config sees to it"
+                assert bank.gain is not None, "multistage.settings.config sees to it"
                 bank.gain.copy_(self.gain)
 
     def tensors(self) -> dict[str, Tensor]:

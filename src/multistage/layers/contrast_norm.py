@@ -124,7 +124,7 @@ def local_contrast_norm(
 
     if not is_ordinary(x):
         return definition(x, kernel_size, sigma, floor, border, floor_gradient)
-    from multistage.layers import contrast_norm_fast
+    from multistage.layers.fast import contrast_norm as contrast_norm_fast
 
     return contrast_norm_fast.contrast_norm(x, kernel_size, sigma, floor, border, floor_gradient)
 

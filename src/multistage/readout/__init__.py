@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from multistage.config import Config, section
-from multistage.geometry import output_shape
-from multistage.history import History
+from multistage.network.shapes import output_shape
 from multistage.readout.lbfgs import fit_lbfgs
 from multistage.readout.pyramid_svm import PyramidSVM, fit_pyramid_svm
 from multistage.readout.sgd import fit_sgd
 from multistage.readout.span import Keep, keep_nothing
+from multistage.settings.config import Config, section
+from multistage.train.history import History
 
 __all__ = ["Keep", "fit", "fit_lbfgs", "fit_pyramid_svm", "fit_sgd", "keep_nothing", "restore"]
 

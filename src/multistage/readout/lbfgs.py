@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multistage.errors import MultistageError
 from multistage.readout.sgd import Report
 from multistage.readout.span import Keep, PrincipalAxes, keep_nothing
+from multistage.settings.errors import MultistageError
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""

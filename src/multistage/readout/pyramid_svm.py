@@ -12,9 +12,9 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from multistage.errors import MultistageError
-from multistage.randomness import generator
+from multistage.network.randomness import generator
 from multistage.readout.sgd import Report
+from multistage.settings.errors import MultistageError
 
 SAMPLE = 50_000
 """Descriptors that a vocabulary is learned from, at most."""

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multistage.errors import MultistageError
-from multistage.randomness import generator
+from multistage.network.randomness import generator
 from multistage.readout.span import Keep, gram, keep_nothing, times, transposed_times
+from multistage.settings.errors import MultistageError
 
 Report = Callable[[int, float], None]
 """Called with (how many epochs or iterations were done, mean cross-entropy on the training images)."""

@@ -1,0 +1,134 @@
+"""What differs from the paper: cells that miss its figure, with what explains them, and columns in another order.
+
+What is tried is another cell, run to see whether what it changes is why a cell misses. It counts if it lies on the
+paper's side of the cell, beyond chance: by more than half the interval of their difference over the runs that both
+have; by three points for a single run, by three over the root of two for two. What it leaves is the miss of all runs
+less what was so moved. Where that is within three points of the paper, the cell's miss is accounted for; where more
+remains, in part; where something else went more than three points beyond the paper's figure, that lies between.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Literal
+
+from audit.tables.addresses import Address, Cells
+from audit.tables.tables import plus_minus, rows, signed
+from multistage.records.cells import CLOSE, FEW, Cell, Difference, paired
+from multistage.records.intervals import half_width
+
+Rests = Mapping[Address, Mapping[str, float | None]]
+"""Of cells, what was tried to explain them, in words, and the points that it leaves of the miss, as from `rest`."""
+
+Judgement = Literal["accounted for", "in part", "the paper lies between", "open"]
+
+OTHERS: dict[Judgement, str] = {
+    "the paper lies between": "The paper lies between what was tried and the cell",
+    "in part": "In part",
+    "open": "Without a tested explanation yet",
+}
+
+ORDERED = 2.0
+"""Points; columns of a row that differ by more in the paper have an order."""
+
+NONE = "None so far."
+
+
+def rest(one: Cell, other: Cell) -> float | None:
+    """What remains of a cell's miss, in points and with its sign, if what the other cell changes is taken off.
+
+    None if the other does not move it towards the paper's figure beyond chance, or the paper has no figure.
+    """
+    if one.difference is None:
+        return None
+    moved = paired(one, other)
+    least = half_width(moved.interval) if moved.interval and moved.n >= FEW else CLOSE / sqrt(moved.n)
+    towards = moved.mean * one.difference > 0 and abs(moved.mean) > least
+    return one.difference - moved.mean if towards else None
+
+
+def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
+    """What becomes of a miss.
+
+    Args:
+        miss: In points.
+        rests: What each thing that was tried leaves of it, as from `rest`.
+    """
+    left = [each for each in rests.values() if each is not None]
+    if not left:
+        return "open"
+    if min(map(abs, left)) <= CLOSE:
+        return "accounted for"
+    return "the paper lies between" if any(each * miss < 0 for each in left) else "in part"
+
+
+def missed(found: Cells, name: str) -> list[Address]:
+    """The cells of a folder that miss the paper's figure by more than three points"""
+    return [address for address, cell in found.items() if address[0] == name and cell.is_close is False]
+
+
+def table(found: Cells, name: str, tried: Rests) -> str:
+    """Markdown: every missed cell of a folder with what was tried to explain it; then how many are explained."""
+    lines: list[list[object]] = []
+    places: dict[Judgement, list[Address]] = {}
+    for address in missed(found, name):
+        cell, rests = found[address], tried.get(address, {})
+        assert cell.difference is not None
+        assert cell.paper is not None
+        judgement = judge(cell.difference, rests)
+        places.setdefault(judgement, []).append(address)
+        figures = [plus_minus(cell.mean, cell.interval), cell.paper["value"], signed(cell.difference), cell.n]
+        lines.append([*address[1:], *figures, _tried(rests), judgement])
+    if not lines:
+        return NONE
+    heads = ["row", "column", "here", "paper", "miss", "n", "what was tried (what of the miss it leaves)", "judged"]
+    return f"{rows(heads, lines)}\n\n{_summary(places)}"
+
+
+def _tried(rests: Mapping[str, float | None]) -> str:
+    """What leaves least comes first, what moves nothing last."""
+    order = sorted(rests.items(), key=lambda item: (item[1] is None, abs(item[1] or 0)))
+    return "; ".join(f"{words} ({'not beyond chance' if left is None else signed(left)})" for words, left in order)
+
+
+def _summary(places: Mapping[Judgement, list[Address]]) -> str:
+    everywhere = [address for each in places.values() for address in each]
+    counts = []
+    for kind, by_lbfgs in (("`lbfgs`", True), ("the others", False)):
+        all_, done = (
+            [address for address in each if address[1].endswith(", lbfgs") == by_lbfgs]
+            for each in (everywhere, places.get("accounted for", []))
+        )
+        counts.append(f"of {len(all_)} by {kind} {len(done)}")
+    named = [
+        f"**{words}:** {'; '.join(' '.join(address[1:]) for address in places[each])}."
+        for each, words in OTHERS.items()
+        if each in places
+    ]
+    return " ".join([f"Accounted for, within three points of the paper: {', '.join(counts)}.", *named])
+
+
+def turned(found: Cells, name: str) -> list[tuple[Address, Address, Difference]]:
+    """Pairs of cells of a row, the better one of the paper first, that stand the other way round here; how far.
+
+    Of each pair the paper's figures differ by more than `ORDERED` points.
+    """
+    of_paper = {address: float(cell.paper["value"]) for address, cell in found.items() if cell.paper}
+    ordered = [
+        (better, worse, paired(found[better], found[worse]))
+        for better, high in of_paper.items()
+        for worse, low in of_paper.items()
+        if better[0] == name and better[:2] == worse[:2] and high - low > ORDERED
+    ]
+    return [pair for pair in ordered if pair[2].mean < 0]
+
+
+def table_of_turned(found: Cells, name: str) -> str:
+    """Markdown: what `turned` finds."""
+    lines = []
+    for better, worse, difference in turned(found, name):
+        pair = [found[better], found[worse]]
+        papers = [cell.paper["value"] for cell in pair if cell.paper]
+        here = [plus_minus(cell.mean, cell.interval) for cell in pair]
+        lines.append([better[1], better[2], worse[2], *papers, *here, signed(difference.mean, difference.interval)])
+    heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]
+    return rows(heads, lines) if lines else NONE

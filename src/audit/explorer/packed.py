@@ -1,0 +1,94 @@
+"""A trained network as the page holds it: its steps in order, and one array of float32 where they find their values."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
+from multistage.network.net import MultiStageNet
+from multistage.settings.errors import MultistageError
+
+Step = dict[str, Any]
+
+
+class Values:
+    """Arrays one after the other, as little-endian float32."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+        self.length = 0
+
+    def add(self, tensor: Tensor) -> list[int]:
+        """Append a tensor; where it begins and how many values it has."""
+        part = tensor.detach().to(torch.float32).numpy().ravel().astype("<f4")
+        place = [self.length, part.size]
+        self.parts.append(part)
+        self.length += part.size
+        return place
+
+    def to_bytes(self) -> bytes:
+        """All of them."""
+        return np.concatenate(self.parts).tobytes()
+
+
+def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
+    """What `network.js` needs to do a network's forward pass.
+
+    Args:
+        net: A trained network with a linear classifier.
+
+    Returns:
+        ``stages`` (of each, its steps) and ``classifier``, with ``[offset, length]`` in place of parameters; and these.
+
+    Raises:
+        MultistageError: A layer, or an option of one, that `network.js` does not have.
+    """
+    values = Values()
+    stages = [[_step(name, part, values) for name, part in stage.named_children()] for stage in net.stages]
+    if not isinstance(net.classifier, nn.Linear):
+        raise _refusal("classifier", net.classifier)
+    weights = {"weights": values.add(net.classifier.weight), "bias": values.add(net.classifier.bias)}
+    return {"stages": stages, "classifier": weights}, values.to_bytes()
+
+
+def _step(name: str, part: nn.Module, values: Values) -> Step:
+    match part:
+        case FilterBank(squash="tanh", gain=Tensor() as gain, bias=None, padding=0):
+            return {
+                "name": name,
+                "kernels": values.add(part.kernels),
+                "gain": values.add(gain),
+                "size": part.kernel_size,
+                "maps": part.out_maps,
+                "connections": _connections(part),
+            }
+        case Rectify():
+            return {"name": name, "kind": part.kind}
+        case LocalContrastNorm(floor="mean", border="zero", across_maps=True, sigma=None):
+            return {"name": name, "size": part.kernel_size}
+        case nn.BatchNorm2d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
+            return {
+                "name": name,
+                "mean": values.add(mean),
+                "variance": values.add(variance),
+                "scale": values.add(part.weight),
+                "shift": values.add(part.bias),
+                "epsilon": part.eps,
+            }
+        case AveragePool() | MaxPool():
+            kind = "average" if isinstance(part, AveragePool) else "max"
+            return {"name": name, "kind": kind, "window": part.window, "step": part.step}
+    raise _refusal(name, part)
+
+
+def _connections(bank: FilterBank) -> list[list[int]]:
+    """The input maps of each output map, written out."""
+    if bank.connections is None:
+        return [list(range(bank.in_maps))] * bank.out_maps
+    return [[int(index) for index in row] for row in bank.connections.tolist()]
+
+
+def _refusal(name: str, part: nn.Module) -> MultistageError:
+    return MultistageError(f"the explorer cannot show {name}={part}; see network.js for what it can")

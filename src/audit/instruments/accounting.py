@@ -1,0 +1,85 @@
+"""How many parameters and multiply-adds layers have: by arithmetic for one layer, by walking through it for a network.
+
+A multiply-add is one product that is added to a sum. Counted are the sums that the layers are defined by: a filter bank
+sums over the taps of its connected kernels, N over the maps (mean and mean square) and twice over its window, average
+pooling over its window, the classifier over its inputs; batch normalisation scales a value once. Rectification, tanh,
+gain and max pooling sum nothing.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from multistage.layers import AveragePool, FilterBank, LocalContrastNorm
+from multistage.network.net import MultiStageNet
+
+
+class LayerCount(NamedTuple):
+    """One layer of a network, for one image.
+
+    Attributes:
+        name: Such as ``stage 1 filter_bank``, or ``classifier``.
+        shape: Of its output: (maps, height, width), or (scores,).
+        parameters: That learn.
+        multiply_adds: As defined above.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def fully_connected(inputs: int, units: int) -> int:
+    """Weights where every unit sees every input."""
+    return inputs * units
+
+
+def local_fields(units: int, side: int) -> int:
+    """Weights where every unit has a field of `side` x `side` inputs with weights of its own."""
+    return units * side**2
+
+
+def shared_filters(filters: int, side: int) -> int:
+    """Weights of filters of `side` x `side` inputs, each the same at every position."""
+    return filters * side**2
+
+
+def count(net: MultiStageNet, image: tuple[int, int, int]) -> list[LayerCount]:
+    """The layers of a network, in order.
+
+    Args:
+        net: Any.
+        image: (maps, height, width) of its input.
+    """
+    counts = []
+    x = torch.zeros(1, *image)
+    with torch.inference_mode():
+        for number, stage in enumerate(net.eval().stages, 1):
+            for name, layer in stage.named_children():
+                y = layer(x)
+                counts.append(_count(f"stage {number} {name}", layer, x, y))
+                x = y
+        x = x.flatten(1)
+        return [*counts, _count("classifier", net.classifier, x, net.classifier(x))]
+
+
+def _count(name: str, layer: nn.Module, x: Tensor, y: Tensor) -> LayerCount:
+    parameters = sum(p.numel() for p in layer.parameters())
+    return LayerCount(name, tuple(y.shape[1:]), parameters, _multiply_adds(layer, x, y))
+
+
+def _multiply_adds(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    match layer:
+        case FilterBank():
+            return layer.kernels[0].numel() * y.numel()
+        case LocalContrastNorm():
+            return 2 * (x.shape[1] + layer.kernel_size**2) * math.prod(x.shape[2:])
+        case AveragePool():
+            return layer.window**2 * y.numel()
+        case nn.BatchNorm2d():
+            return y.numel()
+        case _:
+            return sum(part.weight.numel() for part in layer.modules() if isinstance(part, nn.Linear))

@@ -1,0 +1,118 @@
+"""Units through training: their mean and deviation in every mini-batch, beside the loss of the step."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multistage import data
+from multistage.data import Dataset
+from multistage.network import net as network
+from multistage.network.net import MultiStageNet
+from multistage.settings import optimizer
+from multistage.settings.config import Config
+from multistage.train.batches import EpochOrder
+
+LATE = 10
+"""Steps, at the end of a training, over which its loss is averaged."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training, step by step.
+
+    Attributes:
+        losses: Cross-entropy of each mini-batch before its step, nats, [steps].
+        means: Of each map of the part that was watched, over mini-batch and positions, [steps, maps].
+        deviations: Likewise, [steps, maps].
+        shifts: Learned, if the part is a batch normalisation, else 0, [steps, maps].
+        scales: Likewise, else 1, [steps, maps].
+    """
+
+    losses: Tensor
+    means: Tensor
+    deviations: Tensor
+    shifts: Tensor
+    scales: Tensor
+
+    @property
+    def late_loss(self) -> float:
+        """The mean over the last `LATE` steps, nats; what is not finite counts as infinite."""
+        loss = float(self.losses[-LATE:].mean())
+        return loss if math.isfinite(loss) else math.inf
+
+    @property
+    def standardised(self) -> tuple[Tensor, Tensor]:
+        """Means and deviations before the learned shift and scale, [steps, maps] each."""
+        return (self.means - self.shifts) / self.scales, self.deviations / self.scales.abs()
+
+
+def before_pooling(net: MultiStageNet, stage: int) -> nn.Module:
+    """The part of a stage, counted from 0, whose output is pooled."""
+    parts = [part for name, part in net.stages[stage].named_children() if name != "pool"]
+    return parts[-1]
+
+
+def follow(
+    net: nn.Module, part: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], made: torch.optim.Optimizer
+) -> Course:
+    """Train on batches, one step each, and watch one part.
+
+    Args:
+        net: From images to scores; trained in place.
+        part: Of `net`, with output [n, maps, height, width].
+        batches: Images and labels.
+        made: The optimiser of the network's parameters.
+    """
+    rows: list[tuple[Tensor, ...]] = []
+    losses = []
+
+    def watch(module: nn.Module, inputs: object, output: Tensor) -> None:
+        values = output.detach().double()
+        shift, scale = torch.zeros(values.shape[1]).double(), torch.ones(values.shape[1]).double()
+        if isinstance(module, nn.BatchNorm2d):
+            shift, scale = (parameter.detach().double().clone() for parameter in (module.bias, module.weight))
+        rows.append((values.mean((0, 2, 3)), values.std((0, 2, 3), correction=0), shift, scale))
+
+    handle = part.register_forward_hook(watch)
+    net.train()
+    try:
+        for x, y in batches:
+            made.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            torch.autograd.backward(loss)
+            made.step()
+            losses.append(loss.detach().double())
+    finally:
+        handle.remove()
+        net.eval()
+    means, deviations, shifts, scales = (torch.stack(column) for column in zip(*rows, strict=True))
+    return Course(torch.stack(losses), means, deviations, shifts, scales)
+
+
+def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 0) -> Course:
+    """The first steps of a run at its full rate, without a schedule, on the mini-batches that the run would take.
+
+    Args:
+        config: The run's configuration.
+        dataset: Its images.
+        steps: Mini-batches; epochs are gone through as long as there are steps left.
+        stage: Whose output before pooling is watched, from 0.
+
+    Raises:
+        DataError: A class without enough images.
+    """
+    chosen = data.split(dataset, config).train
+    x, y = dataset.pixels(chosen), dataset.labels[chosen]
+    net = network.from_config(config, len(dataset.class_names))
+    steady = {key: value for key, value in config.items() if not key.startswith("schedule")}
+    made, _ = optimizer.make(steady, net.parameters(), steps)
+    order = EpochOrder(len(chosen), config["data.batch_size"], config["seed"])
+    batches = []
+    for epoch in range(-(-steps // len(order))):
+        order.set_epoch(epoch)
+        batches += list(order)
+    return follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)

@@ -1,0 +1,94 @@
+"""Invariance and equivariance of any function of images, on one scale: 0 is exact, 1 is what unrelated images give."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from audit.instruments.transformations import moved
+
+Function = Callable[[Tensor], Tensor]
+"""From images [n, maps, height, width] to maps of any size and number, for each image by itself."""
+
+
+def change(a: Tensor, b: Tensor) -> Tensor:
+    """How different responses are, image by image: 0 the same, 1 as different as those of unrelated images.
+
+    The root of: the mean square difference, over the sum of the variances of both. Variances are taken in each map over
+    images and positions, and averaged over maps.
+
+    Args:
+        a: Responses [n, maps, ...].
+        b: Of the same shape.
+
+    Returns:
+        [n]; opposite responses of mean 0 give sqrt 2. Infinite where both are flat and differ.
+    """
+    a, b = a.double(), b.double()
+    square = (a - b).square().flatten(1).mean(1)
+    variances = [v.transpose(0, 1).flatten(1).var(1, correction=0).mean() for v in (a, b)]
+    return torch.where(square > 0, square / (variances[0] + variances[1]), 0).sqrt().float()
+
+
+def sign_change(a: Tensor, b: Tensor) -> Tensor:
+    """Share of values whose sign differs, image by image, [n]."""
+    return (a.sign() != b.sign()).flatten(1).float().mean(1)
+
+
+def invariance_error(f: Function, x: Tensor, transform: Function) -> Tensor:
+    """`change` of what a function makes of images when these are transformed, [n].
+
+    Args:
+        f: The function.
+        x: Images.
+        transform: Of images.
+    """
+    with torch.no_grad():
+        return change(f(x), f(transform(x)))
+
+
+def translation_error(f: Function, x: Tensor, shift: tuple[int, int], room: int) -> Tensor:
+    """`change` of the same units when content moves below them, [n].
+
+    Args:
+        f: The function.
+        x: Images.
+        shift: Pixels down and right.
+        room: As for `moved`.
+    """
+    with torch.no_grad():
+        return change(*map(f, moved(x, shift, room)))
+
+
+def equivariance_error(
+    f: Function, x: Tensor, shift: tuple[int, int], room: int, step: int = 1, margin: int = 0
+) -> Tensor:
+    """`change` between maps of images and maps of moved images, after these are moved back, [n].
+
+    It is taken over the region that both see. Where a shift is no multiple of the step, maps are moved back by the
+    whole number of positions, above or below, that fits better.
+
+    Args:
+        f: The function.
+        x: Images.
+        shift: Of the content, pixels down and right.
+        room: As for `moved`.
+        step: Pixels of the image per position of the maps.
+        margin: Positions left out at each side of the maps: those that depend on what a function does at borders.
+    """
+    with torch.no_grad():
+        before, after = map(f, moved(x, shift, room))
+    tried = [
+        change(*_overlap(before, after, (down, right), margin))
+        for down in sorted({shift[0] // step, -(-shift[0] // step)})
+        for right in sorted({shift[1] // step, -(-shift[1] // step)})
+    ]
+    return min(tried, key=lambda error: float(error.mean()))
+
+
+def _overlap(before: Tensor, after: Tensor, shift: tuple[int, int], margin: int) -> tuple[Tensor, Tensor]:
+    """The same content in maps before and after they moved by a whole number of positions."""
+    height, width = (size - 2 * margin for size in before.shape[-2:])
+    inside = (..., slice(margin, margin + height), slice(margin, margin + width))
+    down, right = shift
+    return before[inside][..., : height - down, : width - right], after[inside][..., down:, right:]

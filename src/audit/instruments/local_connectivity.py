@@ -1,0 +1,151 @@
+"""Local connectivity against sharing: the same fields, with weights of their own at every position or the same ones.
+
+One layer of fields, tanh, average pooling and a linear classifier; only sharing differs. Images are registered (as they
+are) or not (each is shifted at random, training and test images alike).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multistage.layers import AveragePool, FilterBank
+from multistage.network.randomness import generator
+from multistage.train.batches import EpochOrder, Samples
+
+
+class LocallyConnected(nn.Module):
+    """A field at each position and for each map, tanh of its weighted sum, and a gain a map: F_CSG without sharing.
+
+    Args:
+        side: Of the square image, one map, pixels.
+        maps: Of the output.
+        kernel_size: Side of a field, pixels.
+        shared: Filters [maps, 1, kernel_size, kernel_size] that every position begins with; None: each position's own,
+            uniform in +-1 / kernel_size.
+        random: For these.
+
+    Attributes:
+        weights: k at each position, [positions, kernel_size^2, maps]: a convolution's k, not the flipped W.
+        gain: [maps].
+    """
+
+    def __init__(
+        self,
+        side: int,
+        maps: int,
+        kernel_size: int,
+        shared: Tensor | None = None,
+        random: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.out = kernel_size, side - kernel_size + 1
+        weights = torch.empty(self.out**2, kernel_size**2, maps)
+        if shared is None:
+            nn.init.uniform_(weights, -1 / kernel_size, 1 / kernel_size, generator=random)
+        else:
+            weights.copy_(shared.detach().flatten(1).T.expand_as(weights))
+        self.weights = nn.Parameter(weights)
+        self.gain = nn.Parameter(torch.ones(maps))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps [n, maps, out, out] of images [n, 1, side, side]."""
+        fields = F.unfold(x, self.kernel_size).flip(1)  # the convolution's k against the correlation's W
+        sums = (fields.permute(2, 0, 1) @ self.weights).permute(1, 2, 0)
+        return self.gain[:, None, None] * torch.tanh(sums).reshape(*sums.shape[:2], self.out, self.out)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Of a trial.
+
+    Attributes:
+        maps: Of the first layer.
+        kernel_size: Side of its fields, pixels.
+        pool: Window and step of the average pooling, pixels.
+        epochs: Of training.
+        batch_size: Images a step.
+        lr: Of SGD with momentum 0.9; it falls to 0 along half a cosine.
+    """
+
+    maps: int = 8
+    kernel_size: int = 5
+    pool: int = 2
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 0.05
+
+
+def make(side: int, classes: int, sharing: bool, setting: Setting, seed: int) -> nn.Sequential:
+    """Fields, pooling and classifier. With and without sharing they have equally many units, and begin with the same
+    classifier and the same distribution of weights.
+
+    Args:
+        side: Of the image, pixels.
+        classes: Number of classes.
+        sharing: One filter a map, or one at each position of it.
+        setting: Sizes.
+        seed: Of all weights.
+    """
+    random = generator(seed, "filters", 1)
+    fields: nn.Module
+    if sharing:
+        fields = FilterBank(1, setting.maps, setting.kernel_size)
+        fields.reset_parameters(1 / setting.kernel_size, random)
+    else:
+        fields = LocallyConnected(side, setting.maps, setting.kernel_size, random=random)
+    pooled = (side - setting.kernel_size + 1) // setting.pool
+    linear = nn.Linear(setting.maps * pooled**2, classes)
+    limit = 1 / math.sqrt(linear.in_features)
+    nn.init.uniform_(linear.weight, -limit, limit, generator=generator(seed, "classifier", 0))
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(fields, AveragePool(setting.pool, setting.pool), nn.Flatten(), linear)
+
+
+def shifted(images: Tensor, most: int, random: torch.Generator) -> Tensor:
+    """Each image shifted by up to `most` pixels along each axis, both uniform; what comes in is its border, repeated.
+
+    Args:
+        images: [n, maps, height, width].
+        most: Pixels; 0 returns the images as they are.
+        random: Which shifts.
+    """
+    n, _, height, width = images.shape
+    shifts = torch.randint(-most, most + 1, (n, 2), generator=random)
+    rows = (torch.arange(height) - shifts[:, :1]).clamp(0, height - 1)
+    columns = (torch.arange(width) - shifts[:, 1:]).clamp(0, width - 1)
+    picture = torch.arange(n)[:, None, None]
+    return images.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, seed: int) -> tuple[float, float]:
+    """Train a network.
+
+    Args:
+        net: From images to scores; trained in place.
+        training: Images and labels.
+        test: Likewise.
+        setting: Epochs, batches and rate.
+        seed: Of the order of samples.
+
+    Returns:
+        Accuracy on training and on test images, fractions.
+    """
+    x, y = training
+    order = EpochOrder(len(y), setting.batch_size, seed)
+    made = torch.optim.SGD(net.parameters(), lr=setting.lr, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(made, setting.epochs * len(order))
+    net.train()
+    for epoch in range(setting.epochs):
+        order.set_epoch(epoch)
+        for batch in order:
+            made.zero_grad()
+            torch.autograd.backward(F.cross_entropy(net(x[batch]), y[batch]))
+            made.step()
+            schedule.step()
+    net.eval()
+    with torch.inference_mode():
+        correct = [float((net(images).argmax(1) == labels).double().mean()) for images, labels in (training, test)]
+    return correct[0], correct[1]

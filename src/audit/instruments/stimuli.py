@@ -1,0 +1,114 @@
+"""Optimal stimuli: images of fixed energy that drive a pooled unit most, found by gradient ascent (paper, Fig. 4).
+
+All maps of a stage are done together: image j of a batch climbs for the unit of map j.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from multistage.network.randomness import generator
+
+
+class CentralUnits(nn.Module):
+    """The unit of each map in the middle of the pooled maps of a stage.
+
+    Args:
+        stage: From images [n, 1, side, side] to pooled maps of odd side.
+    """
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Responses [n, maps]."""
+        maps: Tensor = self.stage(images)
+        height, width = maps.shape[2:]
+        return maps[:, :, height // 2, width // 2]
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """What gradient ascent found.
+
+    Attributes:
+        images: One a unit, [units, 1, side, side].
+        responses: Of each unit to its image, [units].
+        start: Of each unit to the random image from which its ascent began, [units].
+        course: Mean response after each step, [steps].
+    """
+
+    images: Tensor
+    responses: Tensor
+    start: Tensor
+    course: Tensor
+
+
+def climb(units: nn.Module, side: int, steps: int = 60, rate: float = 0.3, seed: int = 0) -> Optimum:
+    """Gradient ascent on the input of every unit, from white noise; images keep root mean square 1.
+
+    Each step goes a fixed part of the image's length along the gradient, less from step to step, and then back to the
+    sphere of images of that length.
+
+    Args:
+        units: From images [n, 1, side, side] to responses [n, units].
+        side: Of the images, pixels.
+        steps: Of the ascent.
+        rate: Length of the first step, as a part of the image's; it falls to 0 linearly.
+        seed: Of the noise.
+    """
+    with torch.inference_mode():
+        count = units(torch.zeros(1, 1, side, side)).shape[1]
+    images = _unit(torch.randn(count, 1, side, side, generator=generator(seed, "stimuli")))
+    own = torch.arange(count)
+    start, course = None, []
+    for step in range(steps):
+        images.requires_grad_(True)
+        responses = units(images)[own, own]
+        start = responses.detach() if start is None else start
+        (uphill,) = torch.autograd.grad(responses.sum(), images)
+        images = _unit(images.detach() + rate * (1 - step / steps) * _unit(uphill))
+        course.append(float(responses.detach().mean()))
+    with torch.inference_mode():
+        responses = units(images)[own, own]
+    assert start is not None
+    return Optimum(images, responses, start, torch.tensor([*course[1:], float(responses.mean())]))
+
+
+def _unit(images: Tensor) -> Tensor:
+    """Images of root mean square 1; a gradient of 0 stays 0."""
+    length = images.square().mean((1, 2, 3), keepdim=True).sqrt()
+    return images / torch.where(length > 0, length, 1)
+
+
+@torch.inference_mode()
+def shift_tolerance(units: nn.Module, images: Tensor, shifts: int) -> Tensor:
+    """Responses to stimuli that are shifted along rows and columns, zeros coming in.
+
+    Args:
+        units: From images [n, 1, side, side] to responses [n, n].
+        images: One a unit, [n, 1, side, side].
+        shifts: The furthest, pixels.
+
+    Returns:
+        Response of each unit to its own image after 0, 1, ... pixels, the mean over the four directions, as a part of
+        its response to the image in place, [n, shifts + 1].
+    """
+    own = torch.arange(len(images))
+    found = []
+    for shift in range(shifts + 1):
+        moved = [shifted(images, *step) for step in ((shift, 0), (-shift, 0), (0, shift), (0, -shift))]
+        found.append(torch.stack([units(image)[own, own] for image in moved]).mean(0))
+    return torch.stack(found, 1) / found[0][:, None]
+
+
+def shifted(images: Tensor, down: int, right: int) -> Tensor:
+    """Images [..., height, width] moved by whole pixels; zeros come in."""
+    moved = torch.zeros_like(images)
+    height, width = images.shape[-2:]
+    moved[..., max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = images[
+        ..., max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)
+    ]
+    return moved

@@ -1,0 +1,111 @@
+"""How pictures of the lecture are drawn: small, in print that a phone can show, colours that all can tell apart.
+
+The same numbers give the same bytes: nothing in a file says when or with what it was made.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from audit.tables.plot import COLOURS as COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 4.6
+"""Inches: so narrow that print of 9 points can be read where a phone shrinks the picture to its screen."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "legend.handlelength": 2.6,
+    "grid.color": "#dddddd",
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+}
+
+
+@contextmanager
+def figure(
+    rows: int = 1, columns: int = 1, height: float = 2.8, **subplots: Any
+) -> Iterator[tuple["Figure", np.ndarray]]:
+    """A figure of `WIDTH` and its axes [rows, columns], in the lecture's style.
+
+    Args:
+        rows: Of axes.
+        columns: Of axes.
+        height: Inches.
+        **subplots: Further arguments of matplotlib's ``Figure.subplots``.
+    """
+    import matplotlib
+    from cycler import cycler
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)})
+        drawn = Figure(figsize=(WIDTH, height), dpi=160, facecolor="white", layout="constrained")
+        FigureCanvasAgg(drawn)
+        yield drawn, drawn.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def png(drawn: "Figure", colours: int = 128) -> bytes:
+    """A figure as PNG with so many colours, without any metadata."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", metadata={"Software": None})
+    with Image.open(buffer) as image:
+        small = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    small.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def formula(name: str) -> str:
+    """The paper's name of a stage as it is set: ``F-R_abs-P_A`` with abs and A as indices."""
+    return re.sub(r"([A-Z])_(\w+)", r"\1$_{\\mathrm{\2}}$", name)
+
+
+def gray(axes: "Axes", values: Tensor, title: str = "", limit: float | None = None, low: float | None = None) -> None:
+    """Show one map [height, width] in shades of gray.
+
+    Args:
+        axes: Where.
+        values: The map.
+        title: Above it.
+        limit: Shown white; the largest absolute value if None.
+        low: Shown black; -limit if None.
+    """
+    limit = float(values.abs().max()) or 1.0 if limit is None else limit
+    axes.imshow(values.numpy(), cmap="gray", vmin=-limit if low is None else low, vmax=limit, interpolation="nearest")
+    axes.set_title(title)
+    axes.set_axis_off()
+
+
+def numbers(axes: "Axes", values: Tensor, title: str = "", shaded: Sequence[tuple[int, int]] = ()) -> None:
+    """Show a small matrix as squares with its numbers, some of them shaded."""
+    rows, columns = values.shape
+    for row in range(rows):
+        for column in range(columns):
+            colour = "#cfe6f5" if (row, column) in shaded else "white"
+            axes.fill_between([column, column + 1], row, row + 1, facecolor=colour, edgecolor="#555555", linewidth=0.8)
+            axes.text(column + 0.5, row + 0.5, f"{float(values[row, column]):g}", ha="center", va="center")
+    axes.set_xlim(-0.05, columns + 0.05)
+    axes.set_ylim(rows + 0.05, -0.05)
+    axes.set_aspect("equal")
+    axes.set_title(title)
+    axes.set_axis_off()

@@ -1,0 +1,77 @@
+"""Parts of a stage put together as functions, so that sections can measure with and without each of them."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from multistage.layers import FilterBank, filter_bank, local_contrast_norm, rectify
+from multistage.layers.rectify import Kind
+from multistage.network.randomness import generator
+
+Function = Callable[[Tensor], Tensor]
+
+
+def filtered(kernels: Tensor, padding: int = 0) -> Function:
+    """F with gains of 1: from [n, 1, height, width] to one map a kernel; kernels k [maps, size, size]."""
+    return lambda x: filter_bank(x, kernels[:, None], padding=padding)
+
+
+def rectified(kind: Kind = "abs") -> Function:
+    """R."""
+    return lambda x: rectify(x, kind)
+
+
+def chain(*functions: Function) -> Function:
+    """One after the other."""
+
+    def chained(x: Tensor) -> Tensor:
+        for function in functions:
+            x = function(x)
+        return x
+
+    return chained
+
+
+def operations(kernels: Tensor) -> dict[str, Function]:
+    """A stage before its pooling, with and without rectification and normalisation, by the paper's names."""
+    bank = filtered(kernels)
+    return {
+        "F": bank,
+        "F-R_relu": chain(bank, rectified("relu")),
+        "F-R_abs": chain(bank, rectified()),
+        "F-N": chain(bank, local_contrast_norm),
+        "F-R_abs-N": chain(bank, rectified(), local_contrast_norm),
+    }
+
+
+def random_kernels(maps: int, size: int, seed: int = 0) -> Tensor:
+    """Random filters as a network begins with, [maps, size, size]."""
+    bank = FilterBank(1, maps, size).requires_grad_(False)
+    bank.reset_parameters(1 / size, generator(seed, "filters", 1))
+    return bank.kernels[:, 0]
+
+
+def framed(digits: Tensor, by: int) -> Tensor:
+    """Digits with more of their background around them, `by` pixels at each side.
+
+    Args:
+        digits: [n, 1, height, width]; the background is an image's smallest value.
+        by: Pixels.
+    """
+    background = digits.amin((1, 2, 3), keepdim=True)
+    return F.pad(digits - background, [by] * 4) + background
+
+
+def shifted(digits: Tensor, right: int, down: int = 0) -> Tensor:
+    """Digits whose content moved, with background where it came from; sizes stay."""
+    by = max(abs(right), abs(down))
+    height, width = digits.shape[-2:]
+    return framed(digits, by)[..., by - down : by - down + height, by - right : by - right + width]
+
+
+def accuracy(net: Function, x: Tensor, labels: Tensor) -> Tensor:
+    """1 for each image that a network puts into its class and 0 for each other, [n]."""
+    with torch.no_grad():
+        return (net(x).argmax(1) == labels).float()

@@ -1,0 +1,158 @@
+"""What pages show beyond numbers: confusions, first-stage filters and trained weights, kept beside their records.
+
+    results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors   weights.safetensors
+
+Published are, for each data set, the best run, the best refined one, and the best with filters that were learned
+without labels and stayed so. Best means the highest test accuracy, chosen afterwards: these runs illustrate, tables and
+statistics are made of all runs. Of the results named in `WITH_WEIGHTS` every run is published, with its weights.
+"""
+
+import csv
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from multistage.records import runs
+from multistage.records.files import path
+from multistage.records.runs import Record
+from multistage.settings.errors import MultistageError
+
+if TYPE_CHECKING:
+    from multistage.network.net import MultiStageNet
+
+log = logging.getLogger(__name__)
+
+ARTIFACTS = "artifacts"
+
+LIMIT = 300_000
+"""Bytes; a larger file is not published."""
+
+WITH_WEIGHTS = ("explorer",)
+"""Results of small models that other pages show at work: the artifacts of all their runs, with weights."""
+
+
+def folder(target: Path, record: Record) -> Path:
+    """Where the artifacts of a run lie, whether they exist or not.
+
+    Args:
+        target: ``results/<name>``.
+        record: The run's record.
+    """
+    return target / ARTIFACTS / path(record).replace("/", "__")
+
+
+def best(records: Iterable[Record]) -> Record | None:
+    """The run with the highest mean accuracy of a class on test images; of equals the first by name."""
+    return min(records, key=lambda r: (-r["metrics"]["test_mean_class_accuracy"], path(r)), default=None)
+
+
+def best_refined(records: Iterable[Record]) -> Record | None:
+    """The best run whose filters were trained with labels."""
+    return best(record for record in records if record["config"]["refine"])
+
+
+def best_learned(records: Iterable[Record]) -> Record | None:
+    """The best run whose filters were learned without labels and stayed so."""
+    return best(r for r in records if r["config"]["filters"] == "psd" and not r["config"]["refine"])
+
+
+def illustrated(records: Sequence[Record]) -> list[Record]:
+    """The runs whose artifacts are published, of each data set the best of each kind."""
+    chosen: dict[str, Record] = {}
+    for data in sorted({record["config"]["data"] for record in records}):
+        of_data = [record for record in records if record["config"]["data"] == data]
+        for record in (best(of_data), best_refined(of_data), best_learned(of_data)):
+            if record is not None:
+                chosen[path(record)] = record
+    return list(chosen.values())
+
+
+def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> list[Path]:
+    """Keep the artifacts of an experiment's best runs (of all, if they are published with weights), and no others.
+
+    Args:
+        run_folders: ``runs/<name>``; of runs that are not there, what was published before is kept.
+        target: ``results/<name>``.
+        records: All that are published.
+
+    Returns:
+        The artifact folders that were written.
+
+    Raises:
+        MultistageError: Filters or weights of a run that are missing or damaged.
+    """
+    chosen = records if target.name in WITH_WEIGHTS else illustrated(records)
+    here = [run_folders / path(record) for record in chosen]
+    written = [publish(run_folder, target) for run_folder in here if (run_folder / runs.RESULT).exists()]
+    for old in set((target / ARTIFACTS).glob("*")) - {folder(target, record) for record in chosen}:
+        shutil.rmtree(old)
+    return written
+
+
+def publish(run_folder: Path, target: Path) -> Path:
+    """Copy a finished run's confusions, its first-stage kernels before and after training, and perhaps its weights.
+
+    Args:
+        run_folder: The run's folder.
+        target: ``results/<name>``.
+
+    Raises:
+        MultistageError: Not a finished run, or filters or weights that are missing or damaged.
+    """
+    record = runs.read(run_folder)
+    if record is None:
+        raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
+    kept = folder(target, record)
+    kept.mkdir(parents=True, exist_ok=True)
+    if (run_folder / runs.CONFUSION).exists():
+        shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
+    source = run_folder / runs.FILTERS
+    if record["config"]["refine"] or source.exists():  # older runs with frozen filters, which are not shown, have none
+        try:
+            load_file(source)
+        except (OSError, SafetensorError) as error:
+            raise MultistageError(f"{source} is missing or damaged ({error})") from None
+        shutil.copyfile(source, kept / runs.FILTERS)
+    if target.name in WITH_WEIGHTS:
+        runs.restore(run_folder / runs.WEIGHTS, record)  # refuses weights that are not this record's
+        shutil.copyfile(run_folder / runs.WEIGHTS, kept / runs.WEIGHTS)
+    for file in sorted(kept.iterdir()):
+        if file.stat().st_size > LIMIT:
+            log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)
+            file.unlink()
+    return kept
+
+
+def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | None:
+    """First-stage kernels [maps, fan_in, k, k] before and after training, if published."""
+    file = folder(target, record) / runs.FILTERS
+    if not file.exists():
+        return None
+    kernels = load_file(file)
+    return kernels["before"], kernels["after"]
+
+
+def confusion(target: Path, record: Record) -> tuple[list[str], np.ndarray] | None:
+    """Names of the classes, and counts [true class, predicted class], if published."""
+    file = folder(target, record) / runs.CONFUSION
+    if not file.exists():
+        return None
+    with file.open(encoding="utf-8", newline="") as lines:
+        header, *rows = csv.reader(lines)
+    return header[1:], np.array([[int(count) for count in row[1:]] for row in rows])
+
+
+def network(target: Path, record: Record) -> "MultiStageNet | None":
+    """The trained network in eval mode, with its `class_names`, if its weights are published.
+
+    Raises:
+        MultistageError: Weights that are not the record's.
+    """
+    file = folder(target, record) / runs.WEIGHTS
+    return runs.restore(file, record) if file.exists() else None

@@ -1,0 +1,183 @@
+"""What the project's code is measured against: the same mathematics written plainly, and Torch7's other mathematics.
+
+Plainly means as the formulas of the paper are written down in torch by someone who does not count passes over memory:
+dense convolutions over all maps, gradients by autograd, a `DataLoader`, a bare loop.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, Rectify
+from multistage.layers.contrast_norm import gaussian_window
+from multistage.network.net import MultiStageNet
+
+
+class DenseContrastNorm(nn.Module):
+    """N by two dense convolutions from all maps to one, as section 2 of the paper writes it.
+
+    Args:
+        maps: Of the input.
+        kernel_size: Side of the window, pixels.
+        sigma: Of the window, pixels; None: kernel_size / (4 sqrt 2).
+    """
+
+    def __init__(self, maps: int, kernel_size: int = 9, sigma: float | None = None) -> None:
+        super().__init__()
+        window = gaussian_window(kernel_size, sigma)
+        weights = torch.outer(window, window).expand(1, maps, -1, -1) / maps
+        self.weights: Tensor
+        self.register_buffer("weights", weights.to(torch.get_default_dtype()).contiguous())
+        self.padding = kernel_size // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        v = x - F.conv2d(x, self.weights, padding=self.padding)
+        variance = F.conv2d(v**2, self.weights, padding=self.padding)
+        sigma = variance.clamp_min(1e-12).sqrt()  # the root has no gradient at 0, and images have flat borders
+        return v / torch.maximum(sigma, sigma.mean((2, 3), keepdim=True))
+
+
+class Torch7ContrastNorm(nn.Module):
+    """``nn.SpatialContrastiveNormalization`` of Torch7 with a 1-D kernel; another formula than the paper's.
+
+    Each map is blurred by itself, along one axis, then along the other, and the blurred maps are added. Sums near the
+    border are divided by those of an image of ones; so is the root of the local mean of squares (not what is under it).
+    Deviations up to 1e-4 count as 1e-4, whatever the rest of the image is like.
+
+    Args:
+        maps: Of the input.
+        kernel_size: Side of the window, pixels.
+        sigma: Of the window, pixels; None: kernel_size / (4 sqrt 2).
+        threshold: Below which a deviation does not divide.
+    """
+
+    def __init__(self, maps: int, kernel_size: int = 9, sigma: float | None = None, threshold: float = 1e-4) -> None:
+        super().__init__()
+        window = gaussian_window(kernel_size, sigma).to(torch.get_default_dtype())
+        self.along: Tensor
+        self.register_buffer("along", window.expand(maps, 1, 1, -1).contiguous())
+        self.threshold = threshold
+        self._coefficient: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._coefficient is None or self._coefficient.shape[2:] != x.shape[2:]:
+            self._coefficient = self._local_mean(torch.ones_like(x[:1])).detach()
+        v = x - self._local_mean(x) / self._coefficient
+        deviation = self._local_mean(v**2).sqrt() / self._coefficient
+        return v / F.threshold(deviation, self.threshold, self.threshold)
+
+    def _local_mean(self, x: Tensor) -> Tensor:
+        maps, radius = x.shape[1], self.along.shape[-1] // 2
+        x = F.conv2d(x, self.along, padding=(0, radius), groups=maps)
+        x = F.conv2d(x, self.along.mT, padding=(radius, 0), groups=maps)
+        return x.sum(1, keepdim=True) / maps
+
+
+class DenseFilterBank(nn.Module):
+    """F_CSG as a convolution from all maps to all, with zeros where a connection table has no connection.
+
+    Args:
+        bank: Whose kernels, gain and connections are copied; with tanh and gain, without bias and padding.
+    """
+
+    def __init__(self, bank: FilterBank) -> None:
+        super().__init__()
+        assert bank.gain is not None
+        table = bank.connections
+        if table is None:
+            table = torch.arange(bank.in_maps).expand(bank.out_maps, -1)
+        weights = torch.zeros(bank.out_maps, bank.in_maps, bank.kernel_size, bank.kernel_size)
+        connected = torch.zeros(bank.out_maps, bank.in_maps, 1, 1)
+        for out_map, in_maps in enumerate(table):
+            weights[out_map, in_maps] = bank.kernels.detach()[out_map].flip(-2, -1)  # conv2d is a correlation
+            connected[out_map, in_maps] = 1
+        self.weights, self.gain = nn.Parameter(weights), nn.Parameter(bank.gain.detach().clone())
+        self.connected: Tensor
+        self.register_buffer("connected", connected)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gain[:, None, None] * torch.tanh(F.conv2d(x, self.weights * self.connected))
+
+
+class Absolute(nn.Module):
+    """R_abs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.abs(x)
+
+
+def plain_stage(stage: nn.Module) -> nn.Sequential:
+    """A stage F-R_abs-N-P_A written plainly, with copies of the weights and the same names of its parts.
+
+    Raises:
+        ValueError: A part that has no plain form here.
+    """
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    maps = 0
+    for name, part in stage.named_children():
+        match part:
+            case FilterBank(squash="tanh", bias=None, padding=0):
+                maps = part.out_maps
+                parts[name] = DenseFilterBank(part)
+            case Rectify(kind="abs"):
+                parts[name] = Absolute()
+            case LocalContrastNorm(floor="mean", border="zero", across_maps=True, floor_gradient=True):
+                parts[name] = DenseContrastNorm(maps, part.kernel_size, part.sigma)
+            case AveragePool():
+                parts[name] = nn.AvgPool2d(part.window, part.step)
+            case _:
+                raise ValueError(f"{name} has no plain form: {part}; expected parts of model=abs_lcn_avgpool")
+    return nn.Sequential(parts)
+
+
+def plain_network(net: MultiStageNet) -> nn.Sequential:
+    """A network of such stages and its linear classifier written plainly, with copies of the weights."""
+    assert isinstance(net.classifier, nn.Linear)
+    linear = nn.Linear(net.classifier.in_features, net.classifier.out_features)
+    linear.load_state_dict(net.classifier.state_dict())
+    return nn.Sequential(*map(plain_stage, net.stages), nn.Flatten(), linear)
+
+
+def plain_training(
+    net: nn.Module, x: Tensor, y: Tensor, batch_size: int, lr: float, momentum: float = 0.9, device: str = "cpu"
+) -> list[float]:
+    """One epoch as tutorials write it: shuffling DataLoader, SGD, a bare loop.
+
+    Args:
+        net: Trained in place.
+        x: Images [n, ...].
+        y: Labels [n].
+        batch_size: Images a step.
+        lr: Learning rate.
+        momentum: Of SGD.
+        device: Where to train.
+
+    Returns:
+        The loss of each step.
+    """
+    net.train().to(device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum)
+    losses = []
+    for images, labels in DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(images.to(device)), labels.to(device))
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def contrast_norms(maps: int) -> dict[str, Callable[[Tensor], Tensor]]:
+    """The forms of N with window 9 that are compared, by name; ``ours`` is first."""
+    from multistage.layers.contrast_norm import definition, local_contrast_norm
+
+    return {
+        "ours": local_contrast_norm,
+        "definition": definition,
+        "dense": DenseContrastNorm(maps),
+        "torch7": Torch7ContrastNorm(maps),
+    }

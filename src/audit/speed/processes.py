@@ -1,0 +1,202 @@
+"""What is not arithmetic: starting a process, and Lightning's Trainer beside a bare loop."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from audit.speed.measurement import Measurement, Settings
+from audit.speed.timing import Timing, wait
+from multistage import data
+from multistage.network import net as network
+from multistage.settings import composition, optimizer
+from multistage.settings.config import Config
+from multistage.settings.errors import MultistageError
+from multistage.train import protocol, training
+from multistage.train.batches import EpochOrder, Samples
+from multistage.train.history import History
+from multistage.train.quiet import quiet
+
+ROOT = composition.CONF.parent
+
+FIRST_STEP = """
+import os, sys, time
+began = float(sys.argv.pop(1))
+import train
+from multistage.train import training
+original = training.Classifier.learn
+def learn(self, x, y):
+    original(self, x, y)
+    import torch
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    print(f"first step after {time.time() - began:.3f} s", file=sys.stderr, flush=True)
+    os._exit(0)
+training.Classifier.learn = learn
+sys.exit(train.main(sys.argv[1:]))
+"""
+"""What a process runs that stops after the first batch; its argument is the time at which it was started."""
+
+
+def measure_start(settings: Settings) -> Measurement:
+    """Seconds of whole processes: help, refused settings, the first training step, README's first command."""
+    measured = Measurement()
+    accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
+    cases: dict[str, Callable[[], float]] = {
+        "train.py --help": lambda: _seconds("train.py", "--help"),
+        "train.py sead=1 (a key that does not exist)": lambda: _seconds("train.py", "sead=1", exit_code=2),
+        "train.py optimizer.momentum=abc (a value that torch refuses)": lambda: _seconds(
+            "train.py", "optimizer.momentum=abc", exit_code=2
+        ),
+        "train.py, to the end of the first step": lambda: _until_first_step(accelerator),
+    }
+    if not settings.quick:
+        cases["train.py data=mnist, to the end of the first step"] = lambda: _until_first_step(
+            accelerator, "data=mnist"
+        )
+        cases["train.py (README's first command, installed)"] = lambda: _whole(accelerator)
+        _until_first_step(accelerator)  # bytecode is compiled, files are in memory
+    taken: dict[str, list[float]] = {case: [] for case in cases}
+    for _ in range(1 if settings.quick else 3):
+        for case, seconds in cases.items():
+            taken[case].append(seconds())
+    for case, values in taken.items():
+        measured.times(case, {"process": Timing(tuple(values))})
+    measured.notes.append(
+        "bytecode was compiled and files were in the system's memory; a machine's first start is longer"
+    )
+    return measured
+
+
+def _seconds(*command: str, exit_code: int = 0) -> float:
+    began = time.time()
+    result = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    seconds = time.time() - began
+    if result.returncode != exit_code:
+        raise MultistageError(f"{' '.join(command)} ended with {result.returncode}: {result.stderr.strip()[-300:]}")
+    return seconds
+
+
+def _until_first_step(*typed: str) -> float:
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "-c", FIRST_STEP, str(time.time()), *typed, f"output={output}"]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    _, found, seconds = result.stderr.rpartition("first step after ")
+    if not found:
+        raise MultistageError(f"train.py {' '.join(typed)} never trained: {result.stderr.strip()[-300:]}")
+    return float(seconds.split()[0])
+
+
+def _whole(*typed: str) -> float:
+    with tempfile.TemporaryDirectory() as output:
+        return _seconds("train.py", *typed, f"output={output}")
+
+
+NO_ARITHMETIC = ("stages=1", "model=avgpool", "geometry.stage1.maps=1", "data.batch_size=1")
+"""Settings of a network so small that a step is all overhead."""
+
+
+def measure_overhead(settings: Settings) -> Measurement:
+    """An epoch by `training.fit` beside a bare loop with the same arithmetic, and a step with next to none."""
+    measured = Measurement()
+    name = "digits" if settings.quick else "mnist"
+    whole, little, rounds = (500, 200, 1) if settings.quick else (60_000, 2000, 5)
+    for overrides, what in (((), f"{name}, an epoch"), (NO_ARITHMETIC, "a step without arithmetic")):
+        count = little if overrides else whole
+        taken, steps = trainer_and_loop([f"data={name}", *overrides], count, rounds, settings)
+        by_step = 1 if not overrides else steps
+        seconds = {form: Timing(tuple(value / by_step for value in values)) for form, values in taken.items()}
+        case = f"{what} of {count:,} images ({steps} steps)" if not overrides else f"{what}, mean of {steps:,}"
+        measured.times(case, seconds, steps=steps)
+        pairs = zip(*(timing.seconds for timing in seconds.values()), strict=True)
+        share = statistics.median(trainer / loop - 1 for trainer, loop in pairs)
+        measured.add(case, "overhead", share, "overhead", n=rounds)
+    measured.notes.append("from the beginning of an epoch's first step to its metrics; both end with the same weights")
+    return measured
+
+
+def trainer_and_loop(
+    typed: list[str], images: int, rounds: int, settings: Settings
+) -> tuple[dict[str, list[float]], int]:
+    """Seconds of an epoch by Lightning's Trainer and by a bare loop, in turns, and the number of steps.
+
+    Args:
+        typed: Settings.
+        images: How many training images of draw 0.
+        rounds: Times each, after one that is not counted.
+        settings: Of the measurement.
+
+    Raises:
+        MultistageError: The two end with different weights.
+    """
+    accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
+    config = composition.plan([*typed, "trainer.max_epochs=1", accelerator]).config
+    dataset = protocol.load_data(config)
+    chosen = data.split(dataset, config).train[:images]
+    samples, classes = (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
+    forms = {"trainer": _by_trainer, "loop": _by_loop}
+    taken: dict[str, list[float]] = {form: [] for form in forms}
+    for number in range(rounds + 1):
+        nets = {form: network.from_config(config, classes) for form in forms}
+        for form in list(forms)[:: 1 if number % 2 else -1]:
+            seconds = forms[form](nets[form], samples, classes, config, settings.device)
+            if number:
+                taken[form].append(seconds)
+    for (name, expected), actual in zip(nets["loop"].named_parameters(), nets["trainer"].parameters(), strict=True):
+        if not torch.allclose(expected, actual, rtol=1e-4, atol=1e-6):
+            raise MultistageError(f"{name} differs between Trainer and bare loop; expected the same weights")
+    return taken, -(-len(chosen) // config["data.batch_size"])
+
+
+def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
+    marks: list[float] = []
+    original = training.Classifier.training_step
+
+    def step(self: Any, batches: Any, index: int) -> None:  # a clock reading an epoch is all that is added
+        if index == 0:
+            wait()
+            marks.append(time.perf_counter())
+        original(self, batches, index)
+
+    class Clock(History):
+        def add(self, *arguments: Any, **named: Any) -> None:
+            super().add(*arguments, **named)
+            wait()
+            marks.append(time.perf_counter())
+
+    x, y = samples
+    training.Classifier.training_step = step  # type: ignore[method-assign]
+    try:
+        with quiet():
+            training.fit(net, samples, (x[:0], y[:0]), classes, config, Clock(), "none")
+    finally:
+        training.Classifier.training_step = original  # type: ignore[method-assign]
+    return marks[-1] - marks[0]
+
+
+def _by_loop(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
+    net.train().to(device)
+    x, y = (part.to(device) for part in samples)
+    order = EpochOrder(len(y), config["data.batch_size"], config["seed"])
+    made, schedule = optimizer.make(config, net.parameters(), len(order))
+    order.set_epoch(0)
+    wait()
+    started = time.perf_counter()
+    for batch in order:
+        batch = batch.to(device)
+        made.zero_grad()
+        torch.autograd.backward(F.cross_entropy(net(x[batch]), y[batch]))
+        made.step()
+        if schedule is not None:
+            schedule.step()
+    wait()
+    seconds = time.perf_counter() - started
+    net.cpu().eval()
+    return seconds

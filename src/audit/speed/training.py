@@ -1,0 +1,141 @@
+"""Training as users see it: an epoch of the Caltech-101 network, and runs on frozen filters."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from audit.speed.baselines import plain_network, plain_training
+from audit.speed.measurement import Measurement, Settings
+from audit.speed.timing import side_by_side
+from multistage import data
+from multistage.network import net as network
+from multistage.settings import composition
+from multistage.settings.config import Config
+from multistage.settings.errors import DataError
+from multistage.train import protocol
+from multistage.train.batches import Samples
+from multistage.train.history import History
+from multistage.train.quiet import quiet
+from multistage.train.training import fit
+
+NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
+
+
+def measure(settings: Settings) -> Measurement:
+    """A refined epoch: some batches in turns, ours against the plain network and loop, then a whole one of ours."""
+    measured = Measurement()
+    config = _config("data=caltech101", "trainer.max_epochs=1", settings=settings)
+    training, classes = _images(config)
+    batch_size = config["data.batch_size"]
+    batches = 1 if settings.quick else settings.batches
+    some = _first(training, batches * batch_size)
+    _ours(config, _first(training, batch_size), classes)
+    net = plain_network(network.from_config(config, classes))
+    _plain(config, _first(training, batch_size), net, settings)
+    timings = side_by_side(
+        {"ours": lambda: _ours(config, some, classes), "plain": lambda: _plain(config, some, net, settings)},
+        turns=1 if settings.quick else 3,
+        seconds=0,
+        least=1 if settings.quick else 3,
+        warm_up=0,
+    )
+    more = {"batch_size": batch_size, "dtype": "float32"}
+    measured.times(f"{batches} batches of {batch_size}, by the whole of fit", timings, **more)
+    if not settings.quick:
+        started = time.perf_counter()
+        _ours(config, training, classes)
+        seconds = time.perf_counter() - started
+        measured.add(f"an epoch of {len(training[1]):,} images", "ours", seconds, "s", n=1, **more)
+        measured.notes.append(f"a whole epoch is timed of ours alone; {NONE_LEFT_OUT}")
+    return measured
+
+
+def _config(*typed: str, settings: Settings) -> Config:
+    accelerator = "gpu" if settings.device.type == "cuda" else "cpu"
+    return composition.plan([*typed, f"trainer.accelerator={accelerator}"]).config
+
+
+def _images(config: Config) -> tuple[Samples, int]:
+    check_images(config)
+    dataset = protocol.load_data(config)
+    chosen = data.split(dataset, config).train
+    return (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
+
+
+def check_images(config: Config) -> None:
+    """Refuse to time a training that would begin with a download.
+
+    Raises:
+        DataError: Caltech-101 is not where the configuration looks for it.
+    """
+    folder = Path(config["data.root"]) / "caltech101"
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing; expected Caltech-101 there: set MULTISTAGE_DATA, or leave this part out")
+
+
+def _first(samples: Samples, count: int) -> Samples:
+    x, y = samples
+    return x[:count], y[:count]
+
+
+def _ours(config: Config, samples: Samples, classes: int) -> None:
+    net = network.from_config(config, classes)
+    with quiet():
+        fit(net, samples, _first(samples, 0), classes, config, History(), "none")
+
+
+def _plain(config: Config, samples: Samples, net: object, settings: Settings) -> None:
+    import torch
+
+    assert isinstance(net, torch.nn.Module)
+    lr, momentum = config["optimizer.lr"], config["optimizer.momentum"]
+    plain_training(net, *samples, config["data.batch_size"], lr, momentum, settings.device.type)
+
+
+FURTHER = (
+    "readout=lbfgs",
+    "readout=lbfgs lbfgs.penalty=1e-2",
+    "readout=lbfgs lbfgs.penalty=1e-4",
+    "readout=sgd",
+)
+"""Runs on the same filters, one after the other; the first finds nothing that was kept."""
+
+
+def measure_frozen(settings: Settings) -> Measurement:
+    """Features of all images of draw 0, then classifiers and regularisers on them, each a run as train.py does it."""
+    measured = Measurement()
+    data_set = "digits" if settings.quick else "caltech101"
+    typed = (f"data={data_set}", "refine=false")
+    config = _config(*typed, settings=settings)
+    if not settings.quick:
+        check_images(config)
+    dataset = protocol.load_data(config)  # decoded before caches are hidden
+    split = data.split(dataset, config)
+    images = sum(map(len, (split.train, split.validation, split.test)))
+    before = os.environ.get("MULTISTAGE_CACHE")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MULTISTAGE_CACHE"] = f"{folder}/cache"
+        try:
+            for number, settings_typed in enumerate(FURTHER):
+                output = f"output={folder}/runs"
+                accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
+                run = composition.plan([*typed, *settings_typed.split(), output, accelerator])
+                with quiet():
+                    seconds = protocol.run(run, "none")["seconds"]
+                order = "first" if number == 0 else "further"
+                case = f"{data_set}, {order}: {settings_typed}"
+                if number == 0:
+                    features = f"{data_set}, features of {images:,} images"
+                    measured.add(features, "rate", images / seconds["features"], "images/s")
+                for phase in ("features", "train", "test"):
+                    measured.add(case, phase, seconds[phase], "s", n=1)
+                whole = sum(seconds[phase] for phase in ("features", "train", "test"))
+                measured.add(case, "together", whole, "s", n=1, order=order)
+        finally:
+            if before is None:
+                del os.environ["MULTISTAGE_CACHE"]
+            else:
+                os.environ["MULTISTAGE_CACHE"] = before
+    measured.notes.append("times are of runs' own records; reading images is not among them")
+    return measured

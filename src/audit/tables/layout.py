@@ -1,0 +1,197 @@
+"""Where a cell stands: the paper's Table 1 for Caltech-101, a table of presets for every other data set, curves.
+
+Cells that differ in the number of labels a class are the points of a curve, the paper's Fig. 3.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from multistage.records.cells import Cell, common_path
+from multistage.records.paper import LINEAR, matching
+from multistage.records.runs import Record
+from multistage.settings.config import DATA_SETS, Config
+from multistage.settings.errors import MultistageError
+from multistage.settings.naming import IN_PATH
+
+LETTERS = {"random": "R", "gabor": "G", "psd": "U"}
+STAGES = {1: "one stage", 2: "two stages"}
+
+LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
+"""What the points of a curve differ in: labels a class, and the epochs that go with them."""
+
+TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
+"""Settings that the paper leaves to be chosen: with other ones, a cell of Table 1 stands in the same place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One block of results.
+
+    Args:
+        title: What stands above it.
+        as_in_paper: Protocols are rows and architectures columns, as in Table 1; otherwise the other way round.
+        protocols: What learns, and from what, top to bottom or left to right.
+        architectures: The paper's symbols, or names of presets.
+        cells: By protocol and architecture; places may be empty.
+        paper: What the paper has for the same places, whether or not it was run here.
+        against_labels: Whether it is a curve: protocols are its lines, architectures numbers of labels a class.
+    """
+
+    title: str
+    as_in_paper: bool
+    protocols: tuple[str, ...]
+    architectures: tuple[str, ...]
+    cells: Mapping[tuple[str, str], Cell]
+    paper: Mapping[tuple[str, str], Record]
+    against_labels: bool = False
+
+
+def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
+    """Lay cells out: Caltech-101 by number of stages, then every other data set by itself, then curves; empty rows are
+    left out.
+
+    Raises:
+        MultistageError: Two cells for one place.
+    """
+    table1 = [entry for entry in published if entry["table"] == 1]
+    found = []
+    lines = curves(cells)
+    points = {point for line in lines for point in line}
+    rest = [cell for cell in cells if cell not in points]
+    for stages, words in STAGES.items():
+        if of_paper := [c for c in rest if c.config["data"] == "caltech101" and c.config["stages"] == stages]:
+            entries = [entry for entry in table1 if entry["stages"] == stages]
+            found.append(_table(f"caltech101, {words}", of_paper, entries, table1))
+    for data in DATA_SETS:
+        if others := [c for c in rest if c.config["data"] == data != "caltech101"]:
+            found.append(_table(data, others, [], table1))
+    for data in DATA_SETS:
+        if of_data := [line for line in lines if line[0].config["data"] == data]:
+            found.append(_against_labels(f"{data}: labels a class", of_data, published))
+    return found
+
+
+def curves(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """The lines of curves: cells that differ in labels a class and the epochs that go with them, fewest labels first.
+
+    Two cells with as many labels make no line.
+    """
+    lines: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        if cell.config.get(LABELS) is not None:
+            lines.setdefault(tuple(item for item in cell.key if item[0] not in (LABELS, EPOCHS)), []).append(cell)
+    found = [sorted(line, key=lambda cell: int(cell.config[LABELS])) for line in lines.values()]
+    return [line for line in found if len({cell.config[LABELS] for cell in line}) == len(line) > 1]
+
+
+def symbol(model: str, published: Sequence[Record]) -> str:
+    """The paper's symbol for a preset, the preset's name if the paper's tables do not have it."""
+    return next((entry["column"] for entry in published if entry["model"] == model), model)
+
+
+def letters(config: Config) -> str:
+    """The paper's name for what learns: R, R+, UU, U+U+, GT, ..."""
+    if config["filters"] == "gabor" and config["stages"] == 2 and not config["refine"]:
+        return "GT"  # Gabor filters, then templates
+    return (LETTERS[config["filters"]] + "+" * config["refine"]) * config["stages"]
+
+
+def protocol(cell: Cell, overrides: bool = True) -> str:
+    """What learns, from what, and overrides: in letters for Caltech-101, in words for other data sets."""
+    config = cell.config
+    if config["data"] == "caltech101":
+        words = [letters(config)]
+    else:
+        words = ["refined" if config["refine"] else "frozen"]
+        words += [] if config["stages"] == 2 else [STAGES[config["stages"]]]
+        words += [] if config["filters"] == "random" else [config["filters"]]
+    words += [] if config["refine"] else [config["readout"]]
+    return ", ".join(filter(None, [*words, common_path(cell.records[0])[1] if overrides else ""]))
+
+
+def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> list[str]:
+    """The lines of curves: architecture, letters, readout of frozen filters, overrides that all points share.
+
+    Tuned settings are not named where one line has the place, as in the paper's table.
+    """
+    short, full = [], []
+    for line in lines:
+        config = line[0].config
+        words = [symbol(config["model"], published), letters(config), "" if config["refine"] else config["readout"]]
+        shared = re.sub(r"(train_per_class|max_epochs)-\d+-?", "", common_path(line[0].records[0])[1]).strip("-")
+        full.append(", ".join(filter(None, [*words, shared])))
+        short.append(", ".join(filter(None, words)) if only_tuned(line[0], LABELS) else full[-1])
+    taken = Counter(short)
+    return [name if taken[name] == 1 else other for name, other in zip(short, full, strict=True)]
+
+
+def _against_labels(title: str, lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> Table:
+    """One curve, with the paper's points beside ours, also those that were not run."""
+    places: dict[tuple[str, str], Cell] = {}
+    paper: dict[tuple[str, str], Record] = {}
+    for line, name in zip(lines, line_names(lines, published), strict=True):
+        for cell in line:
+            _put(places, (name, str(cell.config[LABELS])), cell)
+        for entry in published:
+            labels = entry.get(LABELS)
+            if labels is not None and matching([entry], {**line[0].config, LABELS: labels}):
+                paper[name, str(labels)] = entry
+    sizes = sorted({size for _, size in (*places, *paper)}, key=int)
+    return Table(title, False, tuple(dict.fromkeys(name for name, _ in places)), tuple(sizes), places, paper, True)
+
+
+def _put(places: dict[tuple[str, str], Cell], place: tuple[str, str], cell: Cell) -> None:
+    if places.setdefault(place, cell) is not cell:
+        raise MultistageError(f"{places[place].title} and {cell.title} belong into one place of the table")
+
+
+def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
+    """In which row each cell stands.
+
+    The paper's table does not name tuned settings where one cell has the place, and where no other settings stand in it
+    that must be told apart from these.
+    """
+    full = {cell: protocol(cell) for cell in cells}
+    if not as_in_paper or not all(map(only_tuned, cells)):
+        return full
+    short = {cell: protocol(cell, overrides=False) for cell in cells}
+    taken = Counter((short[cell], cell.config["model"]) for cell in cells)
+    return {cell: short[cell] if taken[short[cell], cell.config["model"]] == 1 else full[cell] for cell in cells}
+
+
+def only_tuned(cell: Cell, *besides: str) -> bool:
+    """Whether all that was typed, `besides` and what names a run, are settings that the paper leaves to be chosen."""
+    typed = (override.lstrip("+~").partition("=")[0] for override in cell.records[0].get("overrides", ()))
+    return all(key in (*IN_PATH, *besides) or key.partition(".")[0] in TUNED for key in typed)
+
+
+def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:
+    """One block; `entries` are the paper's figures for it, none if the paper's table has no such block."""
+    rows = list(dict.fromkeys(entry["row"] for entry in entries))
+    used = {cell.config["model"] for cell in cells}
+    of_paper = dict.fromkeys(entry["model"] for entry in table1)
+    if entries and not used.isdisjoint(of_paper):
+        title += ": Table 1 of the paper"
+    else:  # places that were not run stand only beside some that were
+        of_paper = {model: None for model in of_paper if model in used}
+    names = {model: symbol(model, entries) for model in (*of_paper, *sorted(used - of_paper.keys()))}
+    shown = _rows(cells, bool(entries))
+    ranked = {shown[cell]: _rank(letters(cell.config), rows) for cell in cells}
+    protocols = tuple(sorted(ranked, key=lambda name: (ranked[name], name)))
+    places: dict[tuple[str, str], Cell] = {}
+    for cell in cells:
+        _put(places, (shown[cell], names[cell.config["model"]]), cell)
+    paper = {
+        (name, entry["column"]): entry
+        for name in protocols
+        for entry in entries
+        if name in (entry["row"], *(f"{entry['row']}, {readout}" for readout in LINEAR)) and "readout" not in entry
+    }
+    paper |= {place: cell.paper for place, cell in places.items() if cell.paper is not None}
+    return Table(title, bool(entries), protocols, tuple(names.values()), places, paper)
+
+
+def _rank(name: str, order: Sequence[str]) -> int:
+    return order.index(name) if name in order else len(order)

@@ -1,0 +1,186 @@
+"""``table.png``: every cell as a dot with its interval, beside the paper's figure. Needs matplotlib."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.tables.layout import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)  # Okabe & Ito: told apart by all
+MARKERS = ("o", "s", "^", "v", "P", "X")
+"""One after the other, where there are more protocols than colours."""
+INCHES_A_LINE, INCHES_A_DOT, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.03, 0.95, 3.8, 0.18, 8.5
+
+TICKS, FINE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100), tuple(range(10, 101, 10))
+NARROW = 5
+"""Highest error over the least, in a curve; below it, finer marks have room."""
+
+INCHES_BELOW = 0.5
+"""From a panel to the names below it: its numbers and what its axis says."""
+
+LONG_NAME, MANY_NAMES = 30, 16
+"""Characters, protocols: longer or more names stand below a panel, rather than beside it."""
+
+
+def digests(records: str, table: str) -> dict[str, str]:
+    """What a picture carries in its metadata: SHA-256 of the records and of the figures (``table.csv``) behind it."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in (("Records", records), ("Table", table))}
+
+
+def carried(path: Path) -> dict[str, str]:
+    """The digests in a picture's metadata; nothing if there is no such picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return {name: str(image.info[name]) for name in ("Records", "Table") if name in image.info}
+    except (FileNotFoundError, UnidentifiedImageError):
+        return {}
+
+
+def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: Path) -> None:
+    """Draw one panel a block: a line an architecture, a colour a protocol, hollow diamonds for the paper.
+
+    Curves stand the other way up: error against labels a class.
+
+    Args:
+        name: Of the folder of results.
+        tables: As from `layout.tables`.
+        metadata: As from `digests`.
+        path: PNG to write.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    heights = [_height(table) for table in tables]
+    names = sum(INCHES_A_NAME * (len(table.protocols) + 2) for table in tables if _names_below(table))
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        figure = Figure(figsize=(WIDTH, sum(heights) + names + 0.5), dpi=130, facecolor="white", layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for table, axes in zip(tables, panels, strict=True):
+            _curve(axes, table) if table.against_labels else _panel(axes, table)
+        dotted = [axes for table, axes in zip(tables, panels, strict=True) if not table.against_labels]
+        if dotted:
+            dotted[-1].set_xlabel(
+                "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
+            )
+        figure.suptitle(name, fontsize=12, weight="bold")
+        figure.savefig(path, metadata={"Software": None, **metadata})
+
+
+def _shown(table: Table) -> list[str]:
+    """Architectures of which there is anything to show."""
+    return [a for a in table.architectures if any((p, a) in table.cells for p in table.protocols)]
+
+
+def _names_below(table: Table) -> bool:
+    return max(map(len, table.protocols)) > LONG_NAME or len(table.protocols) > MANY_NAMES
+
+
+def _height(table: Table) -> float:
+    """Of a panel without names below it, in inches; lines have room for as many protocols as there are."""
+    if table.against_labels:
+        return INCHES_A_CURVE
+    line = max(INCHES_A_LINE, INCHES_A_DOT * len(table.protocols))
+    return INCHES_A_PANEL + line * len(_shown(table))
+
+
+def _legend(axes: "Axes", table: Table) -> None:
+    from matplotlib.transforms import ScaledTranslation
+
+    look: dict[str, Any] = {"fontsize": 8, "frameon": False}
+    if _names_below(table):
+        below = axes.transAxes + ScaledTranslation(0, -INCHES_BELOW, axes.figure.dpi_scale_trans)
+        columns = 2 if max(map(len, table.protocols)) < 2 * LONG_NAME else 1
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns, **look)
+    else:
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), **look)
+
+
+def _look(i: int) -> tuple[str, str]:
+    """Colour and marker of a block's protocol, from 0."""
+    return COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)]
+
+
+def _panel(axes: "Axes", table: Table) -> None:
+    shown = _shown(table)
+    step = 0.7 / len(table.protocols)
+    extent: tuple[float, ...] = ()
+    for i, protocol in enumerate(table.protocols):
+        colour, marker = _look(i)
+        offset = (i - (len(table.protocols) - 1) / 2) * step
+        for line, architecture in enumerate(shown):
+            cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
+            if cell is None:
+                continue
+            y = line + offset
+            axes.errorbar(cell.mean, y, xerr=cell.half_width, fmt=marker, ms=5, color=colour, capsize=2.5, zorder=3)
+            extent += cell.interval or (cell.mean,)
+            if paper is not None:
+                bar = paper["error"] or None
+                axes.errorbar(paper["value"], y, xerr=bar, fmt="D", ms=7, mfc="none", color=colour, alpha=0.6)
+                extent += (paper["value"] - (bar or 0), paper["value"] + (bar or 0))
+        axes.plot([], [], marker, ms=5, color=colour, label=protocol)
+    if any(place in table.paper for place in table.cells):
+        axes.plot([], [], "D", ms=7, mfc="none", mec="#444444", label="the paper")
+    axes.set_yticks(range(len(shown)), shown, fontsize=9)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_title(table.title, loc="left", fontsize=10)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    low, high = min(extent), max(extent)
+    margin = max(0.05 * (high - low), 0.5)
+    axes.set_xlim(max(low - margin, 0), max(high, min(high + margin, 100)))  # beyond 100 only where an interval is
+    _legend(axes, table)
+
+
+def _curve(axes: "Axes", table: Table) -> None:
+    """Error against labels a class, both logarithmic; dashed lines with hollow diamonds for the paper."""
+    least = 0.01  # no errors at all cannot stand on a logarithmic axis
+    for i, protocol in enumerate(table.protocols):
+        colour, marker = _look(i)
+        line = [(int(a), table.cells[protocol, a]) for a in table.architectures if (protocol, a) in table.cells]
+        paper = [(int(a), table.paper[protocol, a]) for a in table.architectures if (protocol, a) in table.paper]
+        errors = [max(100 - cell.mean, least) for _, cell in line]
+        bars = [min(cell.half_width or 0, error - least) for (_, cell), error in zip(line, errors, strict=True)]
+        sizes = [labels for labels, _ in line]
+        axes.errorbar(
+            sizes, errors, yerr=bars, fmt=f"{marker}-", ms=5, capsize=2.5, color=colour, lw=1.4, label=protocol
+        )
+        theirs = [max(100 - entry["value"], least) for _, entry in paper]
+        axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)
+    if table.paper:
+        axes.plot([], [], "D--", ms=6, mfc="none", lw=0.8, color="#444444", label="the paper")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks([int(a) for a in table.architectures], table.architectures)
+    axes.minorticks_off()
+    low, high = axes.get_ylim()
+    ticks = [t for t in (FINE_TICKS if high / low < NARROW else TICKS) if low <= t <= high]
+    axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    axes.set_xlabel("labels a class")
+    axes.set_ylabel("error, %, mean over classes and runs")
+    axes.set_title(table.title, loc="left", fontsize=10)
+    axes.grid(color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _legend(axes, table)

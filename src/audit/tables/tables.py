@@ -1,0 +1,177 @@
+"""``table.csv`` and ``table.md`` of a folder of results, as pure functions of its cells."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from audit.tables.differences import Change, differences
+from audit.tables.layout import Table, protocol, symbol, tables
+from multistage.records.cells import METRIC, Cell
+from multistage.records.files import command, path
+from multistage.records.intervals import CONFIDENCE, Interval, half_width
+from multistage.records.runs import Record
+
+MINUS = "\N{MINUS SIGN}"
+
+COLUMNS = (
+    *("data", "stages", "protocol", "architecture", "model", "filters", "refine", "readout"),
+    *("n", "mean", "sd", "low", "high", "training"),
+    *("paper", "paper_error", "difference", "mark", "paper_table", "paper_row", "paper_column", "paper_source"),
+    *("seconds", "draws", "seeds", "values", "runs", "commands"),
+)
+"""Of ``table.csv``: the cell, our figures, the paper's, and what they were made of; "; " separates several values."""
+
+LEGEND = """\
+Accuracy on test images in %, mean over classes, then over runs ± half the width of Student's 95 % interval (number of
+runs). Below it, where the paper has a figure: that figure with the paper's error bar, ours minus that figure, a mark.
+**Inside**: the paper's figure lies in our interval, which is not widened by its error bar; fewer than three runs are
+never inside. **Within three points**: of our mean. **Off**: neither. *Training*: accuracy on training images.
+Every number's runs and commands: [table.csv](table.csv)."""
+
+DIFFERENCES = """\
+Variants that differ in one respect, run by run over the draws and seeds that both have: mean difference in points ±
+half the width of its 95 % interval (number of pairs), in bold where the interval leaves out zero. Each interval stands
+by itself: among {count} of them, about {chance} would leave out zero by chance if nothing differed."""
+
+
+def to_csv(cells: Sequence[Cell], published: Sequence[Record]) -> str:
+    """One line a cell: statistics to four decimals, the paper's figure and where it stands, runs and their commands."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for cell in cells:
+        config, paper = cell.config, cell.paper or {}
+        low, high = cell.interval or (None, None)
+        writer.writerow(
+            {
+                **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
+                "refine": str(config["refine"]).lower(),
+                "protocol": protocol(cell),
+                "architecture": symbol(config["model"], published),
+                "n": cell.n,
+                **{
+                    name: "" if value is None else f"{value:.4f}"
+                    for name, value in {
+                        **{"mean": cell.mean, "sd": cell.sd, "low": low, "high": high},
+                        **{"training": cell.training, "difference": cell.difference},
+                    }.items()
+                },
+                "paper": paper.get("value"),
+                "paper_error": paper.get("error"),
+                "mark": cell.mark,
+                **{f"paper_{name}": paper.get(name) for name in ("table", "row", "column", "source")},
+                "seconds": f"{cell.seconds:.1f}",
+                "draws": "; ".join(str(record["config"]["draw"]) for record in cell.records),
+                "seeds": "; ".join(str(record["config"]["seed"]) for record in cell.records),
+                "values": "; ".join(f"{100 * record['metrics'][METRIC]:.4f}" for record in cell.records),
+                "runs": "; ".join(path(record) for record in cell.records),
+                "commands": "; ".join(command(record) for record in cell.records),
+            }
+        )
+    return text.getvalue()
+
+
+def to_markdown(name: str, cells: Sequence[Cell], published: Sequence[Record]) -> str:
+    """The tables, the differences between variants, and the command behind each cell.
+
+    Args:
+        name: Of the folder of results.
+        cells: As from `cells.cells`.
+        published: The paper's figures.
+    """
+    parts = [
+        f"# {name}",
+        "Made from [records.jsonl](records.jsonl) by `python scripts/report.py`; do not edit.",
+        LEGEND,
+        "![Mean and interval of each cell beside the paper's figure](table.png)",
+    ]
+    for table in tables(cells, published):
+        parts += [f"## {table.title}", grid(table)]
+    if changes := differences(cells):
+        chance = round((1 - CONFIDENCE) * len(changes))
+        parts += ["## Differences between variants", DIFFERENCES.format(count=len(changes), chance=chance)]
+        for respect in dict.fromkeys(change.respect for change in changes):
+            parts += [f"### {respect}", _changes([change for change in changes if change.respect == respect])]
+    runs = [
+        [
+            *(cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
+            *(f"`{command(cell.records[0])}`", _draws(cell)),
+        ]
+        for cell in cells
+    ]
+    header = ["cell", "runs", "minutes each", "training", "command of the first run", "draw/seed"]
+    parts += ["## Runs", rows(header, runs)]
+    return "\n\n".join(parts) + "\n"
+
+
+def grid(table: Table) -> str:
+    """One block in Markdown, laid out as in the paper, with presets as rows, or with numbers of labels as rows."""
+    if table.as_in_paper:
+        lines = [[p, *(entry(table, p, a) for a in table.architectures)] for p in table.protocols]
+        return rows(["", *table.architectures], lines)
+    named = table.architectures if table.against_labels else [f"`{a}`" for a in table.architectures]
+    lines = [
+        [name, *(entry(table, p, a) for p in table.protocols)]
+        for name, a in zip(named, table.architectures, strict=True)
+    ]
+    return rows(["labels a class" if table.against_labels else "", *table.protocols], lines)
+
+
+def entry(table: Table, protocol: str, architecture: str) -> str:
+    """What stands in one place: ours, the paper's, difference, mark."""
+    cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
+    lines = [] if cell is None else [f"{plus_minus(cell.mean, cell.interval)} ({cell.n})"]
+    if cell is not None and table.as_in_paper and not cell.config["refine"]:
+        lines.append(f"training {cell.training:.1f}")
+    if paper is not None:
+        bar = "" if paper["error"] is None else f" ± {paper['error']:.1f}"
+        lines.append(f"paper {paper['value']}{bar}")
+        lines.append(
+            "not run" if cell is None or cell.difference is None else f"{signed(cell.difference)}, {cell.mark}"
+        )
+    return "<br>".join(lines)
+
+
+def plus_minus(value: float, interval: Interval | None) -> str:
+    """A figure and half the width of its interval, two decimals."""
+    return f"{value:.2f}{_bar(interval)}"
+
+
+def signed(value: float, interval: Interval | None = None) -> str:
+    """A difference with its sign, and half the width of its interval if it has one, two decimals."""
+    text = f"{value:+.2f}"
+    return ("0.00" if float(text) == 0 else text.replace("-", MINUS)) + _bar(interval)
+
+
+def _bar(interval: Interval | None) -> str:
+    return "" if interval is None else f" ± {half_width(interval):.2f}"
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    lines = []
+    for change in changes:
+        before, after = (cell.title.split(", ") for cell in (change.before, change.after))
+        common = [word for word in before if word in after]
+        difference, interval = change.difference, change.difference.interval
+        text = signed(difference.mean, interval)
+        if interval is not None and (interval[0] > 0 or interval[1] < 0):
+            text = f"**{text}**"
+        lines.append(
+            [
+                ", ".join(common),
+                ", ".join(word for word in before if word not in common),
+                ", ".join(word for word in after if word not in common),
+                f"{text} ({difference.n})",
+            ]
+        )
+    return rows(["both", "from", "to", "difference"], lines)
+
+
+def _draws(cell: Cell) -> str:
+    return " ".join(f"{record['config']['draw']}/{record['config']['seed']}" for record in cell.records)
+
+
+def rows(header: Sequence[str], given: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *given]
+    return "\n".join(f"| {' | '.join(str(text).replace('|', '&#124;') for text in line)} |" for line in lines)

@@ -1,0 +1,92 @@
+"""What a terminal shows of runs."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from multistage.records.cells import Cell, cells, common_path
+from multistage.records.paper import published
+from multistage.records.runs import Record
+
+
+def summary(record: Record, folder: Path) -> str:
+    """What a person wants to know at the end of a run, and what to type next."""
+    metrics, seconds = record["metrics"], record["seconds"]
+    phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
+    validation = metrics.get("validation_accuracy")
+    lines = {
+        "run": record["run"],
+        "test accuracy": f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})",
+        "validation": None if validation is None else f"{validation:.2%}",
+        "training": f"{metrics['train_accuracy']:.2%}",
+        "parameters": f"{record['parameters']:,}",
+        "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",
+        "files": str(folder),
+        "next": f"python predict.py {folder} IMAGE",
+    }
+    return "\n".join(f"{name:14} {text}" for name, text in lines.items() if text is not None)
+
+
+def line(record: Record, siblings: Sequence[Record], position: str, seconds_left: float) -> str:
+    """One line about a run of a sweep that was just finished.
+
+    Args:
+        record: Of the run.
+        siblings: The finished runs of its cell, itself included.
+        position: Which of how many, as ``3/50``.
+        seconds_left: Until the sweep is done; 0 at its end.
+    """
+    values = [100 * r["metrics"]["test_mean_class_accuracy"] for r in siblings]
+    own = 100 * record["metrics"]["test_mean_class_accuracy"]
+    spread = ""
+    if len(values) > 1:
+        spread = f" (mean {statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}, n={len(values)})"
+    left = f"  about {duration(seconds_left)} left" if seconds_left else ""
+    return f"{position}  {record['run']}  {own:.2f} %{spread}  {duration(sum(record['seconds'].values()))}{left}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 9.1 s, 14 min, 2 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def comparison(records: Sequence[Record]) -> str:
+    """A table of several runs: a row for those that differ in draw and seed only, the best of each data set first.
+
+    Accuracies are means in %, ``±`` half the width of Student's 95 % interval, ``training`` that on training images.
+    """
+    found = cells(records, published())
+    found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
+    rows = [["run", "n", "per class", "±", "training", "paper", "difference", "seconds"]]
+    for cell in found:
+        training = statistics.mean(100 * record["metrics"]["train_accuracy"] for record in cell.records)
+        rows.append(
+            [
+                name(cell),
+                str(cell.n),
+                f"{cell.mean:.2f}",
+                _number(cell.half_width),
+                f"{training:.2f}",
+                "" if cell.paper is None else f"{cell.paper['value']:.1f}",
+                _number(cell.difference, "+"),
+                f"{cell.seconds:.1f}",
+            ]
+        )
+    shown = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    widths = [max(len(row[i]) for row in rows) for i in shown]
+    aligned = [
+        [f"{row[i]:<{w}}" if i == 0 else f"{row[i]:>{w}}" for i, w in zip(shown, widths, strict=True)] for row in rows
+    ]
+    return "\n".join("  ".join(row).rstrip() for row in aligned)
+
+
+def name(cell: Cell) -> str:
+    """What the folders of a cell's runs have in common."""
+    return "".join(common_path(cell.records[0])).rstrip("/")
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "" if value is None else f"{value:{sign}.2f}"

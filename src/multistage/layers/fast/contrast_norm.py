@@ -1,0 +1,178 @@
+"""N at the speed of memory: sums over maps first, everything between them on one-channel maps, gradient by hand.
+
+In the notation of `contrast_norm`, with B the blur (B^T its transpose), C maps, and means over maps written <.>:
+
+    forward   m = B <x>        v_i = x_i - m      sigma = sqrt(B <v^2>)      d = max(c, sigma)      y_i = v_i / d
+    backward  g = -<dy y> / d, of each map a C-th of the gradient of d, goes to sigma where sigma divides; where c does,
+              its mean over positions goes to the sigma of every position
+              q = B^T (g / sigma)                               what arrives at v_i by way of sigma is v_i q
+              dx_i = dy_i / d + v_i q - B^T (<dy> / d + <v> q)  v_i = y_i d
+
+Between the two, y is kept and three maps of one channel: <v>, sigma and d. Where the processor's cache holds a whole
+batch, fewest operations win: y is v, divided in place. Larger ones are read as rarely as can be: squares and products
+live in a buffer that the cache holds; means over maps are products with a row of numbers, which BLAS reads from memory
+in less time than torch.
+"""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from multistage.layers.contrast_norm import Border, Floor, accumulator, autocasts, blur_matrix, floored, gaussian_window
+from multistage.layers.eager import blocks, fits_the_cache, undifferentiable
+
+
+def contrast_norm(
+    x: Tensor, kernel_size: int, sigma: float | None, floor: Floor, border: Border, floor_gradient: bool
+) -> Tensor:
+    """`contrast_norm.definition`, exactly; once differentiable, and refuses to be differentiated twice."""
+    settings = (kernel_size, sigma, border, accumulator(x.dtype), x.device)
+    rows, columns = _matrix(x.shape[-2], *settings), _matrix(x.shape[-1], *settings)
+    y: Tensor = _ContrastNorm.apply(x, rows, columns, floor, floor_gradient)
+    return y
+
+
+@lru_cache(maxsize=128)
+def _matrix(
+    size: int, kernel_size: int, sigma: float | None, border: Border, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):  # what is made in inference mode could not be used for gradients later
+        return blur_matrix(size, gaussian_window(kernel_size, sigma).to(device, dtype), border)
+
+
+class _ContrastNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, floor_gradient: bool) -> Tensor:
+        with _autocast_off(x):
+            y, *maps = _passes(x).forward(x, rows, columns, floor)
+        ctx.save_for_backward(y, *maps, rows, columns)
+        ctx.through_floor = floor == "mean" and floor_gradient
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        with _autocast_off(dy):
+            dx = undifferentiable(_passes(dy).backward, dy, *ctx.saved_tensors, ctx.through_floor)
+        return dx, None, None, None, None
+
+
+def _autocast_off(x: Tensor) -> AbstractContextManager:
+    return torch.autocast(x.device.type, enabled=False) if autocasts(x) else nullcontext()
+
+
+def _passes(x: Tensor) -> ModuleType:
+    """The module whose `forward` and `backward` suit a tensor: Triton's kernels on CUDA, or this one."""
+    if x.device.type == "cuda" and x.dtype != torch.float64:
+        with suppress(ImportError):  # there is no triton on some platforms
+            from multistage.layers.fast import triton as contrast_norm_triton
+
+            return contrast_norm_triton
+    return sys.modules[__name__]
+
+
+def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """y, and what `backward` needs.
+
+    Args:
+        x: Maps [n, maps, height, width].
+        rows: Blur of columns of pixels, [height, height].
+        columns: Blur of rows of pixels, [width, width].
+        floor: ``"mean"`` or a number.
+
+    Returns:
+        y like `x`; <v>, sigma and d, [n, 1, height, width].
+    """
+    mean = _mean(x, rows.dtype)
+    local_mean = _blur(mean, rows, columns)
+    if fits_the_cache(x):
+        y = x.to(rows.dtype) - local_mean
+        square = _mean(y.square(), rows.dtype)
+    else:
+        square = _mean_square(x, local_mean)
+    deviation = _blur(square, rows, columns).sqrt_()
+    divisor = floored(deviation, local_mean, floor)
+    if fits_the_cache(x):
+        y.div_(divisor)
+    else:
+        inverse = divisor.reciprocal()
+        y = torch.addcmul(torch.mul(local_mean, inverse).neg_(), x, inverse)
+    return y.to(x.dtype), mean.sub_(local_mean), deviation, divisor
+
+
+def backward(
+    dy: Tensor,
+    y: Tensor,
+    offset: Tensor,
+    deviation: Tensor,
+    divisor: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    through_floor: bool,
+) -> Tensor:
+    """The gradient of x from that of y.
+
+    Args:
+        dy: Like `y`.
+        y: Of `forward`, as all up to `columns`.
+        offset: <v>.
+        deviation: sigma.
+        divisor: d.
+        rows: As there.
+        columns: As there.
+        through_floor: Whether c is the mean of sigma and passes gradient on.
+
+    Returns:
+        dx like `y`.
+    """
+    products = [
+        _mean(torch.mul(dy[block].to(rows.dtype), y[block].to(rows.dtype), out=scratch), rows.dtype)
+        for block, scratch in blocks(y, rows.dtype)
+    ]
+    inverse = divisor.reciprocal()
+    g_d = _joined(products).mul_(inverse).neg_()
+    elsewhere = deviation != divisor
+    g_sigma = g_d.masked_fill(elsewhere, 0)
+    if through_floor:
+        c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
+        c_divides = ((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)
+        g_sigma += g_d.mul_(c_divides).mean((2, 3), keepdim=True)
+    q = _blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)
+    g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)
+    dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))
+    return dx.addcmul_(dy, inverse).to(y.dtype)
+
+
+def _mean_square(x: Tensor, local_mean: Tensor) -> Tensor:
+    """<v^2>, without all of v."""
+    squares = [
+        _mean(torch.ops.aten.mse_loss.out(x[block].to(scratch.dtype), local_mean[block], 0, out=scratch), scratch.dtype)
+        for block, scratch in blocks(x, local_mean.dtype)
+    ]
+    return _joined(squares)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return rows @ map_ @ columns.T
+
+
+def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Mean over maps, [n, 1, height, width]."""
+    n, maps, height, width = x.shape
+    x = x.to(dtype)
+    if fits_the_cache(x):
+        return x.mean(1, keepdim=True)
+    weights = x.new_full((1, maps), 1 / maps)
+    if x.is_contiguous(memory_format=torch.channels_last):
+        mean = x.permute(0, 2, 3, 1).flatten(1, 2) @ weights.T
+    else:
+        mean = torch.bmm(weights.expand(n, 1, maps), x.flatten(2))
+    return mean.view(n, 1, height, width)

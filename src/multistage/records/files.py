@@ -1,0 +1,81 @@
+"""Committed records: one ``result.json`` a line."""
+
+import json
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from multistage.records import durable, runs
+from multistage.records.runs import Record
+from multistage.settings import naming
+from multistage.settings.errors import MultistageError
+from multistage.settings.words import listing
+
+SETTINGS = {
+    "data": "digits",
+    "model": "abs_lcn_avgpool",
+    "stages": 2,
+    "filters": "random",
+    "refine": True,
+    "readout": "softmax",
+    "draw": 0,
+    "seed": 0,
+}
+"""What names a run, with its defaults in `conf/train.yaml` (a test compares them)."""
+
+
+def collect(folder: Path) -> list[Record]:
+    """The records of all finished runs below a folder, in the order of their folders' names."""
+    found = (runs.read(path.parent) for path in sorted(folder.rglob(runs.RESULT)))
+    return [record for record in found if record is not None]
+
+
+def merge(published: Iterable[Record], collected: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """Published records and those just collected, which win where both hold a run.
+
+    Returns:
+        All records in the order of their folders' names, and the folders whose published record was replaced by
+        another one.
+    """
+    before = {path(record): record for record in published}
+    now = {path(record): record for record in collected}
+    merged = sorted((before | now).items(), key=lambda item: item[0].split("/"))
+    replaced = sorted(name for name in before.keys() & now.keys() if before[name] != now[name])
+    return [record for _, record in merged], replaced
+
+
+def to_lines(records: Iterable[Record]) -> str:
+    """Records as JSON, one a line, keys sorted."""
+    return "".join(json.dumps(record, sort_keys=True, allow_nan=False) + "\n" for record in records)
+
+
+def from_file(path: Path) -> list[Record]:
+    """The records of a ``records.jsonl``.
+
+    Raises:
+        MultistageError: A line that was cut or altered (the oldest records carry no checksum).
+    """
+    records = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            record = json.loads(line)
+            if durable.CHECKSUM in record:
+                durable.check_stamp(record)
+        except ValueError as error:
+            raise MultistageError(f"{path}, line {number} is damaged ({error}); publish its run again") from None
+        records.append(record)
+    return records
+
+
+def path(record: Record) -> str:
+    """The run's folder below ``runs/<name>``; records from before it was recorded have no further overrides."""
+    return record.get("run") or naming.cell(record["config"])
+
+
+def command(record: Record) -> str:
+    """The command line that repeats a run: as recorded, or (older records) from the settings that name it."""
+    config = record["config"]
+    typed = record.get("overrides")
+    if typed is None:
+        typed = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
+    return shlex.join(["python", "train.py", *typed])

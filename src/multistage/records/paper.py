@@ -1,0 +1,40 @@
+"""The published figures of ``results/paper.yaml``, and which of them a run can be held against."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from multistage.records.runs import Record
+from multistage.settings.config import RULES, Config
+
+LINEAR = ("softmax", "sgd", "lbfgs")
+"""Classifiers that may stand for the paper's logistic regression."""
+
+SECTIONS = ("table1", "mnist", "norb")
+
+
+PAPER = Path(__file__).parents[3] / "results" / "paper.yaml"
+
+
+def published(path: Path = PAPER) -> list[Record]:
+    """Every published figure, in the paper's order; those of Table 1 first. None where the file is not at hand."""
+    if not path.exists():
+        return []
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [entry for section in SECTIONS for entry in content[section]]
+
+
+def matching(entries: Sequence[Record], config: Config) -> Record | None:
+    """The entry whose settings all hold in a run, None if there is none.
+
+    Args:
+        entries: As from `published`; a key that is a setting must hold, unless the run is older than the setting.
+        config: The run's configuration.
+    """
+    for entry in entries:
+        settings = {key: value for key, value in entry.items() if key in RULES and key != "readout"}
+        readouts = (entry["readout"],) if "readout" in entry else LINEAR
+        if config["readout"] in readouts and all(config.get(key, value) == value for key, value in settings.items()):
+            return entry
+    return None

@@ -1,0 +1,308 @@
+"""A run's identity, its state and its record, all of which are read from its folder (`naming` says which that is).
+
+    config.yaml  metrics.csv  last.ckpt         while it runs
+    weights.safetensors  filters.safetensors  confusion.csv    at its end, and last of all:
+    result.json                                 it is finished
+    failure.json                                it failed: it cannot be done, or diverged
+
+A run's identity is what bears on its result: configuration, images and split, and the version of the code that computes
+results.
+"""
+
+import json
+import logging
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from multistage.records import durable
+from multistage.settings.config import Config, bearing
+from multistage.settings.errors import ConfigError, MultistageError, one_line
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from multistage.network.net import MultiStageNet
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+State = Literal["finished", "unfinished", "failed"]
+
+RESULTS_VERSION = 1
+"""Raised by hand whenever a change of the code changes results."""
+
+CONFIG, METRICS, CONFUSION, WEIGHTS = "config.yaml", "metrics.csv", "confusion.csv", "weights.safetensors"
+FILTERS = "filters.safetensors"
+RESULT, FAILURE, LOCK = "result.json", "failure.json", ".lock"
+CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
+
+
+class BusyError(MultistageError):
+    """Another process does this run."""
+
+
+def identity(split_hash: str, data_hash: str) -> Record:
+    """What bears on the result besides the configuration."""
+    return {"results_version": RESULTS_VERSION, "split_hash": split_hash, "data_hash": data_hash}
+
+
+def differences(before: Record, config: Config, identity: Record) -> list[str]:
+    """What bears on the result and differs between a stored run and this one, each in words.
+
+    Args:
+        before: A record, a failure or what a checkpoint holds: ``config`` and the keys of `identity`.
+        config: Of this run.
+        identity: Of this run, as far as it is known.
+    """
+    old = bearing(before["config"]) | {k: before.get(k) for k in identity}
+    new = bearing(config) | identity
+    return [f"{k} was {old.get(k)}, is {new.get(k)}" for k in {**old, **new} if old.get(k) != new.get(k)]
+
+
+def finished(folder: Path, config: Config, identity: Record) -> Record | None:
+    """The record of this very run, if it is finished and is not to be overwritten.
+
+    Args:
+        folder: The run's folder.
+        config: The run's configuration; ``overwrite`` may be false, true, or ``changed``: only what is another run.
+        identity: As far as it is known.
+
+    Raises:
+        ConfigError: A finished run of another identity lies there; says what differs.
+    """
+    if config["overwrite"] is True:
+        return None
+    try:
+        record = read(folder)
+    except MultistageError as error:
+        log.warning("%s; it counts as unfinished", error)
+        return None
+    if record is None:
+        return None
+    differing = differences(record, config, identity)
+    if differing and config["overwrite"] is False:
+        raise _another(folder, differing)
+    return None if differing else record
+
+
+def _another(folder: Path, differing: list[str]) -> ConfigError:
+    return ConfigError(
+        f"{folder} holds another run ({', '.join(differing)}); choose another name=..., or replace it with "
+        "overwrite=changed"
+    )
+
+
+def state(folder: Path) -> State:
+    """Finished, failed, or unfinished (which includes never begun)."""
+    if (folder / RESULT).exists():
+        return "finished"
+    return "failed" if failure(folder) is not None else "unfinished"
+
+
+@contextmanager
+def claimed(folder: Path, patience: float = 0.5) -> Iterator[None]:
+    """Nobody else does this run meanwhile; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: The run's folder; made if it does not exist.
+        patience: Seconds; `is_busy` of another process holds a claim for a moment.
+
+    Raises:
+        BusyError: Another process does it already.
+        MultistageError: The folder cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        lock.acquire(timeout=patience)
+    except Timeout:
+        raise BusyError(f"{folder} is being done by another process") from None
+    except OSError as error:
+        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_busy(folder: Path) -> bool:
+    """Whether some process does this run now."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with claimed(folder, patience=0):
+            return False
+    except BusyError:
+        return True
+
+
+def begin(folder: Path, config: Config, identity: Record) -> Path | None:
+    """Prepare the run's folder; what an interrupted run of the same identity left is gone on with.
+
+    Args:
+        folder: The run's folder, claimed.
+        config: The run's configuration.
+        identity: Complete.
+
+    Returns:
+        The last good checkpoint, or None: the run begins anew.
+
+    Raises:
+        ConfigError: A checkpoint of another run lies there; says what differs.
+        MultistageError: The folder cannot be written.
+    """
+    from multistage.train import checkpoint
+
+    good = None
+    if config["overwrite"] is not True:
+        for path in (folder / CHECKPOINT, folder / PREVIOUS):
+            before = checkpoint.origin(path)
+            if before is None:
+                continue
+            if not (differing := differences(before, config, identity)):
+                good = path.replace(folder / CHECKPOINT)
+                break
+            if config["overwrite"] is False:
+                raise _another(folder, differing)
+    try:
+        for name in (RESULT, FAILURE, WEIGHTS, FILTERS, CONFUSION):
+            (folder / name).unlink(missing_ok=True)
+        if good is None:
+            forget_checkpoints(folder)
+            (folder / METRICS).unlink(missing_ok=True)
+        durable.write(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
+    except OSError as error:
+        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
+    return good
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Remove what only an unfinished run needs."""
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def finish(folder: Path, record: Record) -> Record:
+    """Write the record of a run, completed by where its code came from and its checksum; the run is finished."""
+    complete = durable.stamp({**record, **_commit()})
+    _write_json(folder / RESULT, complete)
+    forget_checkpoints(folder)
+    return complete
+
+
+def fail(folder: Path, config: Config, identity: Record, error: Exception) -> None:
+    """Mark a run as failed, with the reason."""
+    content = {"reason": one_line(error), "time": time.time(), "config": dict(config), **identity}
+    _write_json(folder / FAILURE, durable.stamp(content))
+
+
+def failure(folder: Path) -> Record | None:
+    """Why a run failed: ``reason``, ``config``, identity; None if it did not (a damaged note counts as none)."""
+    try:
+        note: Record = json.loads((folder / FAILURE).read_bytes())
+        durable.check_stamp(note)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return note
+
+
+def read(folder: Path) -> Record | None:
+    """The record of a finished run, None if it is not finished.
+
+    Raises:
+        MultistageError: A record that is damaged.
+    """
+    path = folder / RESULT
+    try:
+        record: Record = json.loads(path.read_bytes())
+        if not isinstance(record, dict):
+            raise ValueError("it is no record")
+        durable.check_stamp(record)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, OSError) as error:
+        raise MultistageError(f"{path} is damaged ({error}); remove it and run again") from None
+    return record
+
+
+def load(folder: Path | str) -> "MultiStageNet":
+    """The trained network of a finished run, in eval mode, with its `class_names`.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        MultistageError: Not a finished run, or one whose files do not belong together.
+    """
+    record = read(Path(folder))
+    if record is None:
+        raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
+    return restore(Path(folder) / WEIGHTS, record)
+
+
+def restore(path: Path, record: Record) -> "MultiStageNet":
+    """The trained network of a record, in eval mode, with its `class_names`.
+
+    Args:
+        path: The run's weights, wherever they lie.
+        record: The run's record.
+
+    Raises:
+        MultistageError: Weights that are missing, or not the record's.
+    """
+    from multistage import readout
+    from multistage.network import net as network
+
+    names = tuple(entry["name"] for entry in record["per_class"])
+    net = network.from_config(record["config"], len(names))
+    try:
+        state = weights(path, record)
+        net.classifier = readout.restore(record["config"], net.classifier, state)
+        net.load_state_dict(state)
+    except OSError as error:
+        raise MultistageError(f"{path} is missing ({error.strerror})") from None
+    except ValueError as error:
+        raise MultistageError(f"{path} is damaged ({error}); run again with overwrite=true") from None
+    net.class_names = names
+    return net.eval()
+
+
+def weights(path: Path, record: Record) -> "dict[str, Tensor]":
+    """The weights of a finished run, by name.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not the one that the record speaks of.
+    """
+    from safetensors.torch import load
+
+    content = path.read_bytes()
+    if durable.digest(content) != record["weights_sha256"]:
+        raise ValueError("its checksum is not the record's")
+    return load(content)
+
+
+def _write_json(path: Path, content: Record) -> None:
+    durable.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _commit() -> Record:
+    """Commit of the code and whether files differed from it; None outside a repository."""
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            return None
+
+    changes = git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else changes != ""}

@@ -1,0 +1,288 @@
+"""From what was typed to runs that were checked: Hydra composes, `multistage.settings.config` decides.
+
+    plan(["model=lcn_maxpool", "seed=1"])            one run
+    expand(["model=glob(*)", "seed=range(0,5)"])     the runs of a multirun, as Hydra's own sweeper has them
+    experiment("ablation", ["draw=0"])               the runs of conf/experiment/ablation.yaml, a list of such grids
+
+Nothing that comes out of here is Hydra's: configurations are flat mappings of plain values.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from multistage.settings.config import Config, check, check_overrides, unknown
+from multistage.settings.errors import ConfigError, one_line
+from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
+from multistage.settings.words import listing, nearest
+
+CONF = Path(__file__).parents[3] / "conf"
+GROUPS = ("model", "data", "geometry", "logger")
+
+
+def names(group: str) -> list[str]:
+    """The files of a group: ``names("model")`` are the presets."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def plan(typed: Sequence[str]) -> Run:
+    """Compose and check a run.
+
+    Raises:
+        ConfigError: One line that names key, value and what is allowed.
+    """
+    with hydra() as loader:
+        parsed = _parse(typed, loader)
+        choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
+        defaults = _defaults(CONF, tuple(choices.items()))
+        for override in parsed:
+            _check_key(override, defaults)
+        values = [o for o in parsed if o.key_or_group not in GROUPS and not o.is_hydra_override()]
+        config = _flat(_composed(CONF, tuple(choices.items())), values)
+        check(config)
+        if "geometry" in choices:
+            natural = _defaults(CONF, tuple((group, name) for group, name in choices.items() if group != "geometry"))
+            defaults = {**defaults, "geometry": natural["geometry"]}
+        changed = overridden(config, defaults)
+        check_overrides(config, changed)
+        bare = _defaults(CONF, ())
+        overrides = shortest_overrides(config, defaults, bare)
+    return Run(config, folder(config, defaults), overrides, whereabouts(config, bare))
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """The runs of a multirun: every combination of values, as Hydra's own sweeper has them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    with hydra() as loader:
+        return [list(job) for job in BasicSweeper.split_arguments(_parse(overrides, loader), None)[0]]
+
+
+def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
+    """The runs of an experiment, grid by grid; what is typed beside it replaces what its grids say.
+
+    Args:
+        name: Of a file in conf/experiment: ``grids``, a list of mappings from key to values as they are typed after -m,
+            ``parts``, a list of other experiments that belong to it and come first, or both; and ``name``, the folder
+            of its runs (its own name if absent). Runs of a part lie where that part alone would put them.
+        overrides: Further settings, for every grid.
+
+    Raises:
+        ConfigError: There is no such experiment, or its file is no list of grids or parts.
+    """
+    typed = {o.partition("=")[0]: o for o in overrides}
+    jobs = []
+    for grid in _grids(name, ()):
+        settings = {**grid, "experiment": name}
+        line = [f"{key}={_alternatives(values)}" for key, values in settings.items() if key not in typed]
+        jobs += expand([*line, *typed.values()])
+    return jobs
+
+
+def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The grids of an experiment, those of its parts first, each with the folder of its runs as ``name``.
+
+    Args:
+        name: Of a file in conf/experiment.
+        wholes: The experiments of which it is a part, outermost first.
+
+    Raises:
+        ConfigError: As for `experiment`.
+    """
+    known = names("experiment")
+    if name not in known:
+        where = f"part {name} of {wholes[-1]}.yaml" if wholes else f"experiment={name}"
+        raise ConfigError(f"{where} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")
+    if name in wholes:
+        raise ConfigError(f"{' -> '.join((*wholes, name))}: an experiment cannot be a part of itself; leave it out")
+    file = CONF / "experiment" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is no yaml: {one_line(error)}") from None
+    content = content if isinstance(content, dict) else {}
+    grids, parts = content.get("grids", []), content.get("parts", [])
+    lists = isinstance(grids, list) and isinstance(parts, list) and (grids or parts)
+    if not lists or not all(isinstance(g, dict) for g in grids) or not all(isinstance(p, str) for p in parts):
+        raise ConfigError(
+            f"{file} has no list of grids; expected 'grids:' and below it '- key: values' for each, "
+            "or 'parts: [EXPERIMENT, ...]'"
+        )
+    found = [grid for part in parts for grid in _grids(part, (*wholes, name))]
+    return found + [{"name": content.get("name", name), **grid} for grid in grids]
+
+
+def _alternatives(values: Any) -> str:
+    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values."""
+    return ",".join(map(_alternatives, values)) if isinstance(values, list) else listing([values])
+
+
+@contextmanager
+def hydra() -> Iterator[Any]:
+    """Hydra's configuration loader over `CONF`; its errors become one line. May be nested: only the outermost loads."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    inside = GlobalHydra.instance().is_initialized()
+    try:
+        with nullcontext() if inside else initialize_config_dir(str(CONF), version_base="1.3"):
+            yield GlobalHydra.instance().config_loader()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(f"{_first_line(error)}; conf/train.yaml shows what can be set") from None
+
+
+def _first_line(error: Exception) -> str:
+    """What was wrong; further lines are Hydra's advice."""
+    return next(line for line in str(error).splitlines() if line.strip()).rstrip(":. ")
+
+
+def check_engine(words: Sequence[str]) -> None:
+    """Refuse settings of Hydra's beside the choice of a launcher and its options, so that none can name code to run.
+
+    Raises:
+        ConfigError: One line with the setting.
+    """
+    for word in words:
+        key = word.partition("=")[0]
+        if "_target_" in word or not (key == "hydra/launcher" or key.startswith("hydra.launcher.")):
+            raise ConfigError(f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE")
+
+
+def launcher(engine: Sequence[str], job: Any) -> Any:
+    """One of Hydra's launchers, ready to launch lists of overrides.
+
+    Args:
+        engine: Settings of Hydra's: ``hydra/launcher=joblib``, ``hydra.launcher.n_jobs=2``.
+        job: What it calls with each configuration.
+
+    Raises:
+        ConfigError: There is no such launcher, or it has no such setting.
+    """
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.plugins import Plugins
+    from hydra.errors import HydraException
+    from hydra.types import HydraContext, RunMode
+
+    with hydra() as loader:
+        try:
+            config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
+        except HydraException as error:
+            raise ConfigError(f"{_first_line(error)}; launchers come with pip install -e '.[launchers]'") from None
+        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+        return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
+
+
+def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    parser = OverridesParser.create(loader)
+    parsed = []
+    for override in overrides:
+        try:
+            parsed += parser.parse_overrides([override])
+        except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
+            raise ConfigError(
+                f"{override!r} cannot be read; expected KEY=VALUE (quote values with special characters)"
+            ) from None
+    return parsed
+
+
+def _choice(override: Any) -> str:
+    """The file that a group override chooses."""
+    if override.is_sweep_override():
+        raise ConfigError(f"{override.input_line} names several values; add -m to run each")
+    group, name = override.key_or_group, str(override.get_value_element_as_str())
+    known = names(group)
+    if override.is_add() or override.is_force_add() or override.package is not None:
+        raise ConfigError(f"{override.input_line} cannot be read; expected {group}={name}")
+    if name not in known or override.is_delete():
+        raise ConfigError(
+            f"{override.input_line} does not exist; expected one of {', '.join(known)}{nearest(name, known)}"
+        )
+    return name
+
+
+def _check_key(override: Any, defaults: Config) -> None:
+    """Refuse keys that nothing reads; only torch's optimisers and schedules take what is not there yet."""
+    key = override.key_or_group
+    if key in GROUPS:
+        return
+    if override.is_hydra_override():
+        raise ConfigError(
+            f"{override.input_line} concerns how a sweep is launched; expected -m beside it, or leave it out"
+        )
+    if override.is_sweep_override():
+        raise ConfigError(f"{override.input_line} names several values; add -m to run each")
+    open_section = key.partition(".")[0] in ("optimizer", "schedule")
+    if (override.is_add() or override.is_force_add() or override.is_delete()) and not open_section:
+        raise ConfigError(f"{override.input_line}: only keys of optimizer and schedule can be added or removed")
+    known = {*defaults, *(name.rpartition(".")[0] for name in defaults)} - {""}
+    if key not in known and not (override.is_add() or override.is_force_add()):
+        hint = f"; to give it to torch, write +{override.input_line}" if open_section else ""
+        raise ConfigError(f"{unknown(key, known)}{hint}")
+
+
+@cache
+def _composed(conf: Path, choices: tuple[tuple[str, str], ...]) -> Any:
+    """What Hydra composes of the chosen files, before any value is set."""
+    from hydra import compose
+    from omegaconf import OmegaConf
+
+    composed = compose("train", [f"{group}={name}" for group, name in choices], return_hydra_config=True)
+    names = {group: composed.hydra.runtime.choices[group] for group in GROUPS}
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), names
+
+
+@cache
+def _defaults(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
+    """The configuration of the chosen files as it is when no value is set."""
+    return _flat(_composed(conf, choices), [])
+
+
+def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
+    """A composed configuration with values set, resolved and flattened (see `multistage.settings.config`).
+
+    Values are set by the function that ends Hydra's own composition: the files are read once for all runs of a sweep.
+    """
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    tree, names = composed
+    tree = tree.copy()
+    for value in values:
+        try:
+            ConfigLoaderImpl._apply_overrides_to_config([value], tree)
+        except HydraException as error:
+            raise ConfigError(
+                f"{value.input_line} cannot be set ({_first_line(error)}); conf/train.yaml shows what can be"
+            ) from None
+    try:
+        resolved = OmegaConf.to_container(tree, resolve=True)
+    except OmegaConfBaseException as error:
+        where = str(error.full_key)
+        typed = next((o.input_line for o in values if where.startswith(o.key_or_group)), where)
+        reason = one_line(error).partition(" full_key")[0]
+        raise ConfigError(
+            f"{typed} cannot be resolved ({reason}); expected a value, or ${{KEY}} with the key of another setting"
+        ) from None
+    config: dict[str, Any] = {}
+    for key, value in resolved.items():  # type: ignore[union-attr]
+        if key in GROUPS:
+            config[str(key)] = names[key]
+        config |= _flatten(str(key), value)
+    return config
+
+
+def _flatten(key: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {k: v for name, inner in value.items() for k, v in _flatten(f"{key}.{name}", inner).items()}
+    return {key: value}

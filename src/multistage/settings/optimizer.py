@@ -1,0 +1,134 @@
+"""torch's optimisers and schedules by configuration: the only place where a configuration names a class.
+
+Only classes of `torch.optim` and `torch.optim.lr_scheduler` can be named, so that no configuration can run other code.
+"""
+
+import importlib
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from multistage.settings.config import Config, section
+from multistage.settings.errors import ConfigError, one_line
+from multistage.settings.rules import FLAG, number
+from multistage.settings.words import nearest, shown
+
+HOMES = {"optimizer": ("torch.optim", "Optimizer"), "schedule": ("torch.optim.lr_scheduler", "LRScheduler")}
+"""Where the classes that a section can name come from, and what they have in common."""
+
+ANY_NUMBER = number(-1e9)
+
+SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
+"""Arguments of torch's schedules that mean the number of steps of the whole training; filled in by `training`."""
+
+
+def check(config: Config) -> None:
+    """Refuse optimisers and schedules that torch does not have or does not accept.
+
+    Raises:
+        ConfigError: One line with the key.
+    """
+    _check_torch_class(config, "optimizer", ours="params")
+    if has_schedule(config):
+        filled_in = ("max_lr", *SCHEDULE_LENGTHS)
+        _check_torch_class(config, "schedule", ours="optimizer", filled_in=filled_in)
+    if reason := _refusal(config):
+        raise _blame(config, reason)
+
+
+def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, Any]:
+    """The optimiser of a configuration, and its schedule or None.
+
+    Args:
+        config: The run's configuration.
+        parameters: What it optimises.
+        steps: Of the whole training.
+    """
+    arguments = section(config, "optimizer")
+    optimizer = torch_class("optimizer", arguments.pop("_target_"))(parameters, **arguments)
+    if not has_schedule(config):
+        return optimizer, None
+    arguments = section(config, "schedule")
+    kind = torch_class("schedule", arguments.pop("_target_"))
+    filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": config["optimizer.lr"]}
+    accepted = inspect.signature(kind).parameters
+    return optimizer, kind(optimizer, **{k: v for k, v in filled_in.items() if k in accepted} | arguments)
+
+
+def has_schedule(config: Config) -> bool:
+    """Whether the learning rate changes while training; not with ``schedule=null`` or ``~schedule``."""
+    return bool(section(config, "schedule"))
+
+
+def _refusal(config: Config) -> str | None:
+    """Take one step with the optimiser and schedule: what torch has against them, if anything."""
+    import torch
+
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    try:
+        optimizer, schedule = make(config, [parameter], steps=2)
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+    except Exception as error:
+        return one_line(error)
+    return None
+
+
+def _blame(config: Config, reason: str) -> ConfigError:
+    """The refusal that names the setting without which torch would accept the others, or else all of them."""
+    settings = [key for key in config if key.partition(".")[0] in HOMES and key != "optimizer.lr"]
+    for key in settings:
+        if not key.endswith("._target_") and _refusal({k: v for k, v in config.items() if k != key}) is None:
+            prefix, _, name = key.partition(".")
+            default = inspect.signature(torch_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
+            return ConfigError(
+                f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
+                f"as torch's default, {shown(default)}"
+            )
+    given = ", ".join(f"{key}={shown(config[key])}" for key in settings)
+    return ConfigError(
+        f"torch refuses these settings together: {given} ({reason}); expected another _target_ or values"
+    )
+
+
+def _check_torch_class(config: Config, prefix: str, ours: str, filled_in: Sequence[str] = ()) -> None:
+    arguments = section(config, prefix)
+    target = arguments.pop("_target_", None)
+    accepted = inspect.signature(torch_class(prefix, target)).parameters
+    for name, value in arguments.items():
+        if name not in accepted or name == ours:
+            raise ConfigError(
+                f"{prefix}.{name}={shown(value)} is no argument of {target}; remove it with '~{prefix}.{name}'"
+                f"{nearest(name, accepted)}"
+            )
+        default = accepted[name].default
+        rule = FLAG if isinstance(default, bool) else ANY_NUMBER if isinstance(default, int | float) else None
+        if rule is not None and not rule.accepts(value):
+            raise ConfigError(
+                f"{prefix}.{name}={shown(value)} is not allowed; expected {rule.allowed} (torch's default is "
+                f"{shown(default)})"
+            )
+    for name, parameter in accepted.items():
+        if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
+            raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
+
+
+def torch_class(key: str, target: Any) -> type:
+    """The optimiser or schedule that ``<key>._target_`` names; only torch's, so that no configuration runs other code.
+
+    Raises:
+        ConfigError: Anything else.
+    """
+    module, base_name = HOMES[key]
+    home = importlib.import_module(module)
+    base = getattr(home, base_name)
+    classes = {
+        name: c for name, c in vars(home).items() if inspect.isclass(c) and issubclass(c, base) and name != base_name
+    }
+    name = str(target).removeprefix(module + ".")
+    if target != f"{module}.{name}" or name not in classes:
+        hint = nearest(name.rpartition(".")[2], classes)
+        raise ConfigError(f"{key}._target_={shown(target)} is not allowed; expected a class of {module}{hint}")
+    return classes[name]

@@ -1,0 +1,71 @@
+"""What a setting may hold: tests of single values, each with the same in words."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from multistage.settings.words import listing
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key may hold: a test, and the same in words."""
+
+    allowed: str
+    accepts: Callable[[Any], bool]
+
+
+def one_of(*choices: Value) -> Rule:
+    """One of a few values, of the same type."""
+    return Rule(f"one of {listing(choices)}", lambda v: any(v == c and type(v) is type(c) for c in choices))
+
+
+def whole(low: int, high: int = 10**9) -> Rule:
+    """A whole number within bounds."""
+    return Rule(f"a whole number from {low} to {high}", lambda v: type(v) is int and low <= v <= high)
+
+
+def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
+    """A finite number within bounds; `exclusive` shuts the lower one out."""
+    bounds = f"a number above {low:g}, at most {high:g}" if exclusive else f"a number from {low:g} to {high:g}"
+
+    def accepts(v: Any) -> bool:
+        return type(v) in (int, float) and math.isfinite(v) and (low < v <= high if exclusive else low <= v <= high)
+
+    return Rule(bounds, accepts)
+
+
+def text() -> Rule:
+    """Any text that can be shown."""
+    return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and v.isprintable())
+
+
+def word() -> Rule:
+    """A text that can be part of a path."""
+
+    def accepts(v: Any) -> bool:
+        known = isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v)
+        return known and len(v.encode()) <= 100
+
+    return Rule("a text of letters, digits, '_', '.' and '-', at most 100 of them", accepts)
+
+
+def either(first: Rule, second: Rule) -> Rule:
+    """What one of two rules accepts."""
+    return Rule(f"{first.allowed}, or {second.allowed}", lambda v: first.accepts(v) or second.accepts(v))
+
+
+FLAG = Rule("true or false", lambda v: isinstance(v, bool))
+NOTHING = Rule("null", lambda v: v is None)
+
+
+def _is_plain(v: Any) -> bool:
+    if isinstance(v, list):
+        return all(_is_plain(item) for item in v)
+    return v is None or isinstance(v, str | int) or (isinstance(v, float) and math.isfinite(v))
+
+
+PLAIN = Rule("text, a finite number, true, false, null, or a list of these", _is_plain)

@@ -1,0 +1,1 @@
+"""Training: the protocol of a run, back-propagation by Lightning, features, checkpoints, dashboards."""

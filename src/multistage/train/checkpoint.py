@@ -1,0 +1,84 @@
+"""Checkpoints of unfinished runs: sealed with a checksum, two generations, tensors and plain values only."""
+
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.io import CheckpointIO
+from pytorch_lightning.trainer import Trainer
+
+from multistage.records import durable
+from multistage.records.runs import CHECKPOINT, PREVIOUS, Record
+
+log = logging.getLogger(__name__)
+
+ORIGIN = "multistage_run"
+"""Where a checkpoint says which run it belongs to."""
+
+
+class EveryEpoch(Checkpoint):
+    """A checkpoint at the end of each epoch, after all else that happens there.
+
+    Args:
+        folder: Of the run.
+        origin: The run's configuration (``config``) and identity.
+    """
+
+    def __init__(self, folder: Path, origin: Record) -> None:
+        self.folder, self.origin = folder, origin
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self.folder / CHECKPOINT)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint[ORIGIN] = self.origin
+
+
+class SealedFiles(CheckpointIO):
+    """How Lightning writes and reads checkpoints here: whole, sealed, the one before kept."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        path = Path(path)
+        if path.exists():
+            path.replace(path.with_name(PREVIOUS))
+        durable.write(path, durable.seal(buffer.getvalue()))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return read(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, on the CPU.
+
+    Raises:
+        ValueError: It was cut or altered, or holds more than tensors and plain values.
+    """
+    content = durable.unseal(path.read_bytes())
+    try:
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises errors of many kinds
+        raise ValueError(f"torch refuses it: {type(error).__name__}") from None
+
+
+def origin(path: Path) -> Record | None:
+    """Which run a checkpoint belongs to: its configuration and identity; None if there is none, or a damaged one.
+
+    A damaged one is named in a warning; the run goes on from the one before it, or begins anew.
+    """
+    try:
+        found: Record | None = read(path).get(ORIGIN)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.warning("%s is damaged (%s); not used", path, error)
+        return None
+    return found

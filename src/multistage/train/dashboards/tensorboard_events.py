@@ -1,0 +1,51 @@
+"""One run as TensorBoard event files: ``tensorboard --logdir runs``."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from torch.utils.tensorboard import SummaryWriter
+
+from multistage.settings.config import Config
+from multistage.train.dashboards import Summary, nested, pictures
+
+
+class TensorBoardEvents:
+    """Event files in ``<folder>/tensorboard``.
+
+    Args:
+        config: The run's configuration.
+        folder: The run's folder; what an earlier attempt left there is removed.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        self.writer.add_text("config", _code(yaml.safe_dump(nested(config), sort_keys=False)))
+        self.step = 0
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Log one row."""
+        for name, value in metrics.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+        self.step = step
+
+    def summarise(self, summary: Summary) -> None:
+        """Log pictures, tables and final figures."""
+        for name, kernels in summary.kernels.items():
+            self.writer.add_image(name, pictures.mosaic(kernels), self.step, dataformats="HW")
+        self.writer.add_image("confusion", pictures.heat(summary.confusion), self.step, dataformats="HW")
+        rows = "".join(f"| {e['name']} | {e['correct']} | {e['total']} |\n" for e in summary.per_class)
+        self.writer.add_text("per_class", f"| class | correct | total |\n| --- | ---: | ---: |\n{rows}", self.step)
+        self.writer.add_text("summary", _code(yaml.safe_dump(summary.numbers, sort_keys=False)), self.step)
+
+    def finish(self, exit_code: int) -> None:
+        """Close the files."""
+        self.writer.close()
+
+
+def _code(text: str) -> str:
+    """Text as a block of code in Markdown."""
+    return "".join(f"    {line}\n" for line in text.splitlines())

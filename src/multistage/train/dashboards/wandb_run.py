@@ -1,0 +1,158 @@
+"""One run on Weights & Biases: offline unless asked, and never a question at the terminal."""
+
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from audit.tables.layout import letters
+from multistage.settings.config import Config
+from multistage.settings.errors import one_line
+from multistage.train.dashboards import Summary, nested, pictures
+
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 20
+"""How long the end of a run waits for uploads; what is left lies in the run's folder for ``wandb sync``."""
+
+CONFUSION = ("Actual", "Predicted", "nPredictions")
+"""Columns as wandb's chart of a confusion matrix calls them."""
+
+
+class WandbRun:
+    """One wandb run, complete in ``<folder>/wandb``.
+
+    Args:
+        config: The run's configuration.
+        folder: The run's folder; what an earlier attempt left there is removed.
+        name: The run's name.
+    """
+
+    def __init__(self, config: Config, folder: Path, name: str) -> None:
+        self.folder = folder / "wandb"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)  # or else wandb would quietly write to the system's temporary folder
+        online = config["logger.mode"] == "online" and can_be_online()
+        group = config["experiment"] or config["name"]
+        try:
+            self.run = wandb.init(
+                project=config["logger.project"],
+                group=group,
+                job_type=config["model"],
+                name=name[:128],  # for reading only; the id stands for all of it
+                id=identifier(config["logger.project"], group, name),
+                tags=tags(config),
+                config=nested(config),
+                dir=folder,
+                mode="online" if online else "offline",
+                resume=None if config["overwrite"] else "allow",
+                reinit="create_new",
+                settings=wandb.Settings(
+                    silent=True, console="off", finish_timeout=FINISH_SECONDS, finish_timeout_raises=True
+                ),
+            )
+        except Exception:
+            _reset()
+            raise
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Log one row; rows that the server has already, of a run that was resumed, are left out."""
+        if step >= self.run.step:
+            self.run.log(dict(metrics), step=step)
+
+    def summarise(self, summary: Summary) -> None:
+        """Log final figures, pictures and tables; figures first, since they cost least and matter most."""
+        self.run.summary.update(summary.numbers)
+        rows = [[e["name"], e["correct"], e["total"], e["correct"] / max(e["total"], 1)] for e in summary.per_class]
+        shown: dict[str, Any] = {
+            name: wandb.Image(pictures.mosaic(kernels), caption="first stage, one scale for all kernels")
+            for name, kernels in summary.kernels.items()
+        }
+        shown["per_class"] = wandb.Table(columns=["class", "correct", "total", "accuracy"], data=rows)
+        shown["confusion"] = _confusion(summary)
+        with _staging(self.folder):
+            self.run.log(shown)
+
+    def finish(self, exit_code: int) -> None:
+        """End the run on wandb: finished with 0, else failed."""
+        try:
+            self.run.finish(exit_code=exit_code)
+        except TimeoutError:
+            raise TimeoutError(
+                f"not all was uploaded; 'wandb sync {Path(self.run.dir).parent}' does it later"
+            ) from None
+        except Exception:
+            _reset()
+            raise
+
+
+def identifier(project: str, group: str, name: str) -> str:
+    """The id of a run on wandb, always the same for the same run."""
+    return hashlib.sha256(f"{project}/{group}/{name}".encode()).hexdigest()[:16]
+
+
+def tags(config: Config) -> list[str]:
+    """What runs are filtered by: data, filters, whether they are refined, readout, and the row of the paper's table."""
+    found = [config["data"], config["filters"], "refined" if config["refine"] else "frozen", config["readout"]]
+    in_table = config["data"] == "caltech101" and not (config["filters"] == "gabor" and config["refine"])
+    return [*found, f"row {letters(config)}"] if in_table else found
+
+
+@cache
+def can_be_online() -> bool:
+    """Whether there is a key and a server that takes it; if not, says once in a process why, and what to do."""
+    try:
+        reason = None if wandb.login(prompt=False) else "there is no key"
+    except Exception as error:
+        reason = one_line(error)
+    if reason is not None:
+        log.warning(
+            "logger.mode=online is not possible (%s); wandb writes to run folders instead; "
+            "'wandb login' before the next run helps, and 'wandb sync RUN/wandb/offline-run-*' after this one",
+            reason,
+        )
+    return reason is None
+
+
+def _confusion(summary: Summary) -> Any:
+    """wandb's own chart. Cells without images are left out, but for the diagonal: 102 classes have too many for it."""
+    names = summary.class_names
+    data = [
+        [names[true], names[predicted], int(count)]
+        for true, row in enumerate(summary.confusion)
+        for predicted, count in enumerate(row)
+        if count or true == predicted
+    ]
+    return wandb.plot_table(
+        "wandb/confusion_matrix/v1",
+        wandb.Table(columns=[*CONFUSION], data=data),
+        fields={column: column for column in CONFUSION},
+        string_fields={"title": "test images"},
+    )
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[None]:
+    """Tables are staged in the run's folder rather than in the user's home, so that an offline run is in one place."""
+    before = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WANDB_DATA_DIR"]
+        else:
+            os.environ["WANDB_DATA_DIR"] = before
+
+
+def _reset() -> None:
+    """Give up wandb's background process, which after a failure would refuse the next run too."""
+    with suppress(Exception):
+        wandb.teardown()

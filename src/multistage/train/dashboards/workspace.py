@@ -1,0 +1,122 @@
+"""The page on wandb that compares runs: one workspace for all runs of a project, or of one experiment."""
+
+from typing import Any
+
+import wandb_workspaces.reports.v2 as panels
+import wandb_workspaces.workspaces as ws
+from wandb_workspaces import expr
+
+ACCURACY = "test_mean_class_accuracy"
+RUNS = 500
+"""How many runs a panel takes in; wandb's own limit is 10."""
+
+
+def comparison(entity: str, project: str, experiment: str | None = None, data: str | None = None) -> ws.Workspace:
+    """A workspace over the runs that `multistage.train.dashboards` logged; nothing is sent anywhere.
+
+    Args:
+        entity: The user or team on wandb.
+        project: ``logger.project`` of the runs.
+        experiment: Only runs of this experiment (or `name`); None for all.
+        data: Only runs on this data set; None for all.
+    """
+    asked = ((expr.Metric("Group"), experiment), (expr.Config("data"), data))
+    wanted = [key == value for key, value in asked if value is not None]
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=" ".join(["multistage", *(part for part in (experiment, data) if part)]),
+        sections=[_section(name, content) for name, content in _sections().items()],
+        settings=ws.WorkspaceSettings(max_runs=RUNS),
+        runset_settings=ws.RunsetSettings(
+            filters=expr.And(*wanted) if wanted else "",
+            order=[expr.Ordering(expr.Summary(ACCURACY), ascending=False)],
+            pinned_columns=[
+                "run:displayName",
+                *(f"config:{key}.value" for key in ("model", "data", "stages", "filters", "refine", "readout")),
+                *(f"summary:{key}" for key in (ACCURACY, "paper", "paper_difference", "seconds")),
+            ],
+        ),
+    )
+
+
+def serialised(workspace: ws.Workspace) -> str:
+    """The JSON that wandb stores of a workspace."""
+    return workspace._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=1)
+
+
+def _section(name: str, content: list[Any]) -> ws.Section:
+    return ws.Section(
+        name=name,
+        panels=content,
+        is_open=True,
+        layout_settings=ws.SectionLayoutSettings(columns=len(content), rows=1),
+    )
+
+
+def _sections() -> dict[str, list[Any]]:
+    return {
+        "Accuracy by model": [
+            _bars("Test accuracy, mean over classes", ACCURACY, "model"),
+            _bars("Difference from the paper, points", "paper_difference", "model"),
+            _bars("Training accuracy", "train_accuracy", "model"),
+        ],
+        "Learning curves": [
+            _curves("Training loss", "train_loss"),
+            _curves("Training accuracy", "train_accuracy"),
+            _curves("Validation accuracy", "validation_accuracy"),
+        ],
+        "Runs compared": [panels.RunComparer(diff_only="split")],
+        "Cost against accuracy": [
+            _cost("Seconds and accuracy", "seconds"),
+            _cost("Parameters and accuracy", "parameters"),
+        ],
+        "Classes": [
+            panels.WeavePanelSummaryTable(table_name="per_class"),
+            panels.CustomChart(
+                query={"summaryTable": {"tableKey": "confusion_table"}},
+                chart_name="wandb/confusion_matrix/v1",
+                chart_fields={column: column for column in ("Actual", "Predicted", "nPredictions")},
+                chart_strings={"title": "test images"},
+            ),
+        ],
+        "Filters": [
+            panels.MediaBrowser(title="Before and after training", media_keys=["filters_before", "filters_after"])
+        ],
+    }
+
+
+def _bars(title: str, metric: str, group: str) -> Any:
+    """Mean over the runs of a group, with their standard deviation."""
+    return panels.BarPlot(
+        title=title,
+        metrics=[metric],
+        groupby=panels.Config(group),
+        groupby_aggfunc="mean",
+        groupby_rangefunc="stddev",
+        max_runs_to_show=RUNS,
+        max_bars_to_show=50,
+    )
+
+
+def _curves(title: str, metric: str) -> Any:
+    """A curve for each model, the mean of its runs, with their standard deviation."""
+    return panels.LinePlot(
+        title=title,
+        y=[metric],
+        groupby=panels.Config("model"),
+        groupby_aggfunc="mean",
+        groupby_rangefunc="stddev",
+        aggregate=True,
+        max_runs_to_show=RUNS,
+    )
+
+
+def _cost(title: str, cost: str) -> Any:
+    return panels.ScatterPlot(
+        title=title,
+        x=panels.SummaryMetric(cost),
+        y=panels.SummaryMetric(ACCURACY),
+        log_x=True,
+        legend_template="${run:displayName}",
+    )

@@ -1,0 +1,178 @@
+"""Features of frozen filters: computed once per filter set, kept on disk, shared by classifiers and regularisers.
+
+They are those of all images of a run (training, validation, test), so that a run that holds out validation images and
+one that does not share them, and a function of nothing but network, images and preprocessing: not of
+``data.batch_size``, nor of whether they were kept. What readouts derive from training features alone is kept beside.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from multistage.data import Dataset, Split
+from multistage.data.dataset import hash_tensors
+from multistage.network.net import MultiStageNet
+from multistage.readout.span import Keep
+from multistage.records import durable
+from multistage.records.cache import Build, cached
+from multistage.records.runs import RESULTS_VERSION
+from multistage.settings.config import Config, leaves_out_pooling
+
+BATCH = 32
+"""Images at a time. Fixed, as features must not depend on it; 16 to 32 are the fastest on two cores (measured)."""
+
+DEPENDS_ON = ("data", "data.image_size", "data.maps", "data.variance", "stages")
+DEPENDS_ON_SECTIONS = ("model", "geometry", "filter_bank", "contrast_norm")
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of some images of a data set.
+
+    Attributes:
+        values: float32 [m, features], memory-mapped if they come from disk.
+        indices: Which images, int64 [m], ascending.
+        digest: Names all that the values are a function of.
+    """
+
+    values: Tensor
+    indices: Tensor
+    digest: str
+
+    def of(self, indices: Tensor) -> Tensor:
+        """Features of images that are among `indices`, float32 [len(indices), features]."""
+        return self.values[torch.searchsorted(self.indices, indices)]
+
+    def keep(self, indices: Tensor) -> Keep:
+        """Keeps on disk what is computed from the features of these images alone.
+
+        Threads are part of the name: how sums are split among them decides their last digits.
+        """
+        source = json.dumps([self.digest, hash_tensors(indices), torch.get_num_threads()])
+
+        def keep(name: str, build: Build) -> dict[str, Tensor]:
+            return cached(name, source, build, limited=True)
+
+        return keep
+
+
+def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, device: torch.device) -> Features:
+    """Features of all images of a run; batch normalisations of `net` get their statistics from its training images.
+
+    Args:
+        config: The run's configuration.
+        net: Made from it; on the CPU, before and afterwards.
+        dataset: Where the images are.
+        split: Which of them.
+        device: Where to compute.
+    """
+    indices = torch.unique(torch.cat([split.train, split.validation, split.test]))
+    source = json.dumps(
+        {
+            "stages": digest(net.stages),
+            "config": {key: value for key, value in config.items() if bears_on_features(key)},
+            "unpooled": leaves_out_pooling(config),
+            "data": dataset.content_hash,
+            "images": hash_tensors(indices),
+            "statistics": hash_tensors(split.train) if _statistics(net.stages) else None,
+            "device": device.type,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "code": code_digest(),
+            "results_version": RESULTS_VERSION,
+        },
+        sort_keys=True,
+    )
+
+    def build() -> dict[str, Tensor]:
+        calibrate_batch_norm(net, dataset, split.train, device)
+        return {"features": extract(net, dataset, indices, device), **_statistics(net.stages)}
+
+    tensors = dict(cached("features", source, build, limited=True))
+    values = tensors.pop("features")
+    net.stages.load_state_dict(tensors, strict=False)
+    return Features(values, indices, hashlib.sha256(source.encode()).hexdigest())
+
+
+@lru_cache
+def code_digest() -> str:
+    """SHA-256 of the files that compute features: whoever changes a layer must not meet what it gave before."""
+    package = Path(__file__).parents[1]
+    names = ("train/features.py", "data/dataset.py", "readout/span.py")
+    files = [
+        *(package / name for name in names),
+        *sorted(package.glob("network/*.py")),
+        *sorted(package.rglob("layers/**/*.py")),
+    ]
+    return durable.digest(b"".join(path.read_bytes() for path in files))
+
+
+def bears_on_features(key: str) -> bool:
+    """Whether a setting changes what filters, once they are there, make of an image."""
+    first, _, rest = key.partition(".")
+    return key in DEPENDS_ON or (rest != "" and first in DEPENDS_ON_SECTIONS)
+
+
+def digest(stages: nn.Module) -> str:
+    """SHA-256 of weights, connections and statistics."""
+    state = stages.state_dict()
+    return durable.digest(json.dumps({name: hash_tensors(value) for name, value in state.items()}).encode())
+
+
+def _statistics(stages: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances of batch normalisations, by their names in the state."""
+    return {
+        f"{name}.{part}": getattr(module, part)
+        for name, module in stages.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for part in ("running_mean", "running_var")
+    }
+
+
+def extract(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
+    """Features of some images, float32 [len(indices), num_features] on the CPU."""
+    return outputs(net.stages, dataset, indices, device).flatten(1)
+
+
+@torch.no_grad()
+def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
+    """What stages make of some images in batches of `BATCH`, float32 [len(indices), maps, height, width] on the CPU."""
+    stages.to(device).eval()
+    values = torch.empty(0)
+    for start in range(0, len(indices), BATCH):
+        maps = stages(dataset.pixels(indices[start : start + BATCH]).to(device))
+        if start == 0:
+            values = torch.empty(len(indices), *maps.shape[1:])
+        values[start : start + BATCH].copy_(maps)
+    stages.cpu()
+    return values
+
+
+@torch.no_grad()
+def calibrate_batch_norm(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
+    """Give frozen batch normalisations the exact mean and variance of their inputs over some images.
+
+    One pass for each, in order, since what the second sees depends on the statistics of the first. Exact means that the
+    result does not depend on how images fall into batches.
+    """
+    for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
+        moments = torch.zeros(3, norm.num_features, dtype=torch.float64)  # for each map: count, sum, sum of squares
+
+        def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
+            values = inputs[0].double()
+            sums, squares = values.sum((0, 2, 3)), values.square().sum((0, 2, 3))
+            moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
+
+        hook = norm.register_forward_pre_hook(add)
+        extract(net, dataset, indices, device)
+        hook.remove()
+        mean, square = moments[1:] / moments[0]
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_((square - mean.square()).clamp_min(0))

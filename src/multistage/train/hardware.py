@@ -1,0 +1,70 @@
+"""The machine: memory kept between steps, and what to write into a record about it."""
+
+import ctypes
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from multistage.settings.errors import ConfigError
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+
+
+def prepare() -> None:
+    """Set this process up for runs: memory is kept, and float32 means float32 on a GPU too (no TF32)."""
+    keep_memory()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory instead of handing it back to the system after every operation.
+
+    Feature maps are over 100 MB each; fresh pages for each of them, zeroed by the kernel, take two thirds of a training
+    step on the CPU (measured: 5.5 s against 1.8 s, batch of 32 on Caltech-101). Does nothing outside glibc.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    except (OSError, AttributeError):
+        pass
+
+
+def device(accelerator: str) -> torch.device:
+    """The device that ``trainer.accelerator`` means here: auto, cpu or gpu.
+
+    Raises:
+        ConfigError: A GPU is asked for and there is none.
+    """
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("trainer.accelerator=gpu, but torch finds no CUDA device here; use auto or cpu")
+    return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def describe() -> dict[str, Any]:
+    """Versions and hardware, plain values."""
+    packages = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn")
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "hardware": {
+            "platform": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

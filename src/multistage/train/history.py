@@ -1,0 +1,65 @@
+"""What a run was seen to do while it learned: one row an epoch, in ``metrics.csv`` and on the dashboards."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from multistage.records import durable
+from multistage.records.runs import METRICS
+from multistage.train.dashboards import Guarded, log_metrics
+
+Row = dict[str, float]
+
+
+class History:
+    """Rows of metrics, each shown at once.
+
+    Args:
+        folder: Of the run; None: nothing is written.
+        dashboards: Of `multistage.train.dashboards`.
+
+    Attributes:
+        rows: In the order in which they came; the first column counts epochs (or iterations).
+    """
+
+    def __init__(self, folder: Path | None = None, dashboards: Sequence[Guarded] = ()) -> None:
+        self.folder, self.dashboards = folder, dashboards
+        self.rows: list[Row] = []
+
+    def add(self, metrics: Mapping[str, float], step: int, unit: str = "epoch") -> None:
+        """Append a row.
+
+        Args:
+            metrics: By name.
+            step: Which epoch (or iteration), from 1.
+            unit: What a step is: the name of the first column.
+        """
+        self._append({unit: step, **metrics})
+        self._write()
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Go on behind the rows of a run that was interrupted."""
+        self.rows = []
+        for row in rows:
+            self._append(dict(row))
+        self._write()
+
+    def _append(self, row: Row) -> None:
+        self.rows.append(row)
+        (_, step), *metrics = row.items()
+        log_metrics(self.dashboards, int(step), dict(metrics))
+
+    def columns(self) -> dict[str, list[float | None]]:
+        """The same by column."""
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        return {name: [row.get(name) for row in self.rows] for name in names}
+
+    def _write(self) -> None:
+        if self.folder is None:
+            return
+        text = io.StringIO()
+        table = csv.DictWriter(text, self.columns(), lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.rows)
+        durable.write(self.folder / METRICS, text.getvalue().encode())

@@ -1,0 +1,280 @@
+"""The protocol of one run: what learns, from what, and what is measured.
+
+    refine=true    back-propagation through everything                                (R+, U+ of the paper)
+    refine=false   filters stay; a classifier learns on features computed once        (R, U, G)
+
+Test images are looked at once, at the end.
+"""
+
+import csv
+import io
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
+
+from multistage import data, filters, readout
+from multistage.data import Dataset, Split
+from multistage.filters.orientation import are_oriented
+from multistage.network import net as network
+from multistage.network.net import MultiStageNet
+from multistage.records import cache, durable, runs
+from multistage.records.paper import matching, published
+from multistage.settings.config import Config
+from multistage.settings.naming import Run, name
+from multistage.train import features, hardware
+from multistage.train.batches import Samples
+from multistage.train.dashboards import Summary, log_summary, open_loggers
+from multistage.train.history import History
+from multistage.train.training import Progress, Resumable, fit
+
+log = logging.getLogger(__name__)
+
+SECONDS = 5.0
+"""Between two lines of progress while filters are learned."""
+
+
+class Stopwatch:
+    """Seconds per phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+def run(run: Run, progress: Progress = "lines") -> runs.Record:
+    """Do one run and write its record; a finished one is not repeated, an interrupted one is gone on with.
+
+    Args:
+        run: Checked. Nothing is written into its folder before data and network are known to be good.
+        progress: What is shown while Lightning trains.
+
+    Raises:
+        ConfigError: A size that does not fit, an impossible limit of the cache, or another run in its folder.
+        DataError: Missing, changed or unreadable data.
+        BusyError: Another process does this run.
+        MultistageError: Training diverged or did not converge.
+    """
+    watch = Stopwatch()
+    hardware.device(run.config["trainer.accelerator"])
+    cache.limit()
+    with watch.phase("data"):
+        dataset = load_data(run.config)
+        split = data.split(dataset, run.config)
+    identity = runs.identity(split.digest, dataset.content_hash)
+    with runs.claimed(run.folder):
+        if finished := runs.finished(run.folder, run.config, identity):
+            if progress != "none":
+                log.warning("%s is finished already; overwrite=true trains again", run.folder)
+            runs.forget_checkpoints(run.folder)
+            return finished
+        checkpoint = runs.begin(run.folder, run.config, identity)
+        resumable = Resumable(run.folder, {"config": dict(run.config), **identity}, checkpoint)
+        try:
+            return _perform(run, dataset, split, identity, resumable, progress, watch)
+        except Exception as error:
+            with suppress(OSError):
+                runs.fail(run.folder, run.config, identity, error)
+            raise
+
+
+def load_data(config: Config) -> Dataset:
+    """The data set of a configuration, verified; the runs of a sweep share it.
+
+    Raises:
+        DataError: One line that names what is missing, changed or unreadable.
+    """
+    return _load_data(tuple((k, v) for k, v in config.items() if k.partition(".")[0] == "data"))
+
+
+@lru_cache(maxsize=1)
+def _load_data(settings: tuple[tuple[str, object], ...]) -> Dataset:
+    return data.load(dict(settings))
+
+
+def _perform(
+    run: Run,
+    dataset: Dataset,
+    split: Split,
+    identity: runs.Record,
+    resumable: Resumable,
+    progress: Progress,
+    watch: Stopwatch,
+) -> runs.Record:
+    """Train, test, and leave the results in the run's folder."""
+    config, folder = run.config, run.folder
+    names = dataset.class_names
+    with open_loggers(config, folder, name(config, folder)) as dashboards:
+        history = History(folder, dashboards)
+        trained = train(config, dataset, split, history, progress, watch, resumable)
+        net, metrics = trained.net, trained.metrics
+        with watch.phase("test"):
+            labels = dataset.labels[split.test]
+            device = hardware.device(config["trainer.accelerator"])
+            predicted = predict(trained.learner, trained.inputs(split.test), config["data.batch_size"], device)
+        metrics |= {
+            "test_accuracy": accuracy(predicted, labels, len(names)),
+            "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
+        }
+        confusion = multiclass_confusion_matrix(predicted, labels, len(names))
+        weights = save(net.state_dict())
+        durable.write(folder / runs.WEIGHTS, weights)
+        durable.write(folder / runs.FILTERS, save({"before": trained.kernels, "after": net.filter_banks[0].kernels}))
+        durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
+        per_class = [
+            {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
+        ]
+        record = {
+            "run": name(config, folder),
+            "config": dict(config),
+            "overrides": list(run.overrides),
+            "metrics": metrics,
+            **({"filters": trained.filters} if trained.filters else {}),
+            "per_class": per_class,
+            "history": history.columns(),
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "seconds": watch.seconds,
+            "device": str(device),
+            "precision": "float32",
+            "weights_sha256": durable.digest(weights),
+            **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
+            **identity,
+            **hardware.describe(),
+        }
+        if dashboards:
+            log_summary(dashboards, _summary(record, trained, confusion))
+    return runs.finish(folder, record)
+
+
+def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summary:
+    """What dashboards show of a run at its end."""
+    entry = matching(published(), record["config"])
+    return Summary(
+        metrics=record["metrics"],
+        per_class=record["per_class"],
+        confusion=confusion.numpy(),
+        kernels_before=trained.kernels.numpy(),
+        kernels_after=trained.net.filter_banks[0].kernels.detach().numpy(),
+        paper=None if entry is None else float(entry["value"]),
+        parameters=record["parameters"],
+        seconds=sum(record["seconds"].values()),
+    )
+
+
+def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
+    """Counts [true class, predicted class] as CSV with the names of both."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["true class", *names])
+    table.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
+    return text.getvalue()
+
+
+class Trained(NamedTuple):
+    """What training leaves.
+
+    Attributes:
+        net: On the CPU in eval mode.
+        learner: The part of it that learned: all, or its classifier.
+        inputs: What `learner` takes, for indices of images of the run.
+        metrics: Accuracies on training and (if any) validation images.
+        filters: What was measured of each stage's filters when they were made; nothing for random ones.
+        kernels: Of the first stage before training, [maps, fan_in, k, k].
+    """
+
+    net: MultiStageNet
+    learner: nn.Module
+    inputs: Callable[[Tensor], Tensor]
+    metrics: dict[str, float]
+    filters: list[dict[str, float]]
+    kernels: Tensor
+
+
+def train(
+    config: Config,
+    dataset: Dataset,
+    split: Split,
+    history: History,
+    progress: Progress = "lines",
+    watch: Stopwatch | None = None,
+    resumable: Resumable | None = None,
+) -> Trained:
+    """Make the network of a configuration and train it on the training images of a draw."""
+    watch = Stopwatch() if watch is None else watch
+    classes = len(dataset.class_names)
+    device = hardware.device(config["trainer.accelerator"])
+    net = network.from_config(config, classes)
+    measured = []
+    if config["filters"] != "random":
+        with watch.phase("filters"):
+            lines = filter_lines(config) if progress != "none" else filters.tell_nobody
+            measured = filters.initialise(config, net, dataset, split.train, device, lines)
+    kernels = net.filter_banks[0].kernels.detach().clone()
+    if measured and kernels.shape[1] == 1:
+        measured[0]["oriented"] = int(are_oriented(kernels[:, 0]).sum())
+    learner: nn.Module = net
+    inputs = dataset.pixels
+    keep: readout.Keep = readout.keep_nothing
+    if not config["refine"]:
+        with watch.phase("features"):
+            frozen = features.frozen(config, net, dataset, split, device)
+        learner, inputs, keep = net.classifier, frozen.of, frozen.keep(split.train)
+    training: Samples = inputs(split.train), dataset.labels[split.train]
+    validation: Samples = inputs(split.validation), dataset.labels[split.validation]
+    with watch.phase("train"):
+        seconds = None
+        if config["readout"] == "softmax":
+            seconds = fit(learner, training, validation, classes, config, history, progress, resumable)
+        else:
+            learner = net.classifier = readout.fit(config, *training, classes, history, keep)
+        metrics = {}
+        for part, (x, y) in {"train": training, "validation": validation}.items():
+            if len(y):
+                predicted = predict(learner, x, config["data.batch_size"], device)
+                metrics[f"{part}_accuracy"] = accuracy(predicted, y, classes)
+    if seconds is not None:
+        watch.seconds["train"] = round(seconds, 3)
+    return Trained(net.eval(), learner, inputs, metrics, measured, kernels)
+
+
+def filter_lines(config: Config) -> filters.Report:
+    """Prints how far filters have got, every few seconds."""
+    shown = started = time.perf_counter()
+
+    def show(stage: int, step: int, energy: float) -> None:
+        nonlocal shown, started
+        now = time.perf_counter()
+        if step == 1:
+            shown = started = now
+        if now - shown >= SECONDS:
+            shown = now
+            done = f"step {step}/{config[f'psd.stage{stage}.steps']}"
+            print(f"filters of stage {stage}  {done}  energy {energy:.4f}  {now - started:.1f} s", flush=True)
+
+    return show
+
+
+def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
+    """Fraction of right predictions (micro), or its mean over classes (macro), the paper's figure."""
+    return float(multiclass_accuracy(predicted, labels, classes, average=average))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def predict(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
+    """The class with the highest score for each input, int64 [n]."""
+    module.to(device).eval()
+    scores = torch.cat([module(batch.to(device)).cpu() for batch in torch.split(x, batch_size)])
+    module.cpu()
+    return scores.argmax(1)

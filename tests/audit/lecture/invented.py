@@ -1,0 +1,93 @@
+"""Material without files: blurred noise for images, a few of them; networks and filters as they are before training."""
+
+import importlib
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from report import invented
+from torch import Tensor
+
+from audit.lecture.material import Filters, Material
+from audit.lecture.stage import random_kernels
+from multistage.data import Dataset
+from multistage.network import net as network
+from multistage.settings import composition
+
+MOST = 4
+"""Images that a section gets, however many it asks for."""
+
+QUICK = {
+    "audit.lecture.trials": {"STEPS": 12, "SEEDS": 2, "RATES": (0.005, 0.02)},
+    "audit.lecture.sections.lecture_02_local_connectivity": {"DRAWS": 2, "SHIFTS": (0, 1)},
+    "audit.lecture.sections.lecture_11_contrast_normalisation": {"WITH_MAPS": 2, "WITH_UNITS": 1, "CROP": 36},
+    "audit.lecture.sections.lecture_14_probabilities": {"EPOCHS": 2, "DRAWS": 2, "LEAST": 1},
+    "audit.lecture.sections.paper_19_optimal_stimuli": {"ASCENT": 4, "SPECTRUM": 9},
+}
+"""Smaller numbers for sections that train or search; by module."""
+
+
+def noise(n, side, seed=0):
+    """Gray values from 0 to 255 with structure over a few pixels."""
+    white = torch.rand(n, 1, side + 4, side + 4, generator=torch.Generator().manual_seed(seed))
+    blurred = torch.nn.functional.avg_pool2d(white, 5, 1)
+    low, high = blurred.amin((1, 2, 3), keepdim=True), blurred.amax((1, 2, 3), keepdim=True)
+    return 255 * (blurred - low) / (high - low)
+
+
+class Invented(Material):
+    """The same interface, made of nothing."""
+
+    def __init__(self, results=Path("nowhere")):
+        super().__init__(results)
+
+    def _config(self, *typed):
+        if any(setting.startswith("data=") and setting != "data=digits" for setting in typed):
+            return super()._config(*typed)
+        return super()._config(*typed, "data.train_per_class=10")
+
+    def _dataset(self, name):
+        side, classes, each = {"caltech101": (143, 3, 32), "digits": (28, 10, 14)}.get(name, (28, 10, 4))
+        images, labels = noise(classes * each, side), torch.arange(classes).repeat_interleave(each)
+        names = [f"{label}/{i}" for i, label in enumerate(labels.tolist())]
+        official = None if name != "mnist" else torch.arange(len(labels)) % 2 == 0
+        if name == "digits":  # to be learned: a class is where a bar is
+            images[torch.arange(len(labels)), :, 2 * labels + 4] = 255
+        images = (images - 127) / 64 if name == "caltech101" else images.to(torch.uint8)
+        return Dataset(images, labels, tuple(map(str, range(classes))), names, official, "invented")
+
+    def _images(self, name: str, count: int) -> Tensor:
+        return super()._images(name, min(count, MOST))
+
+    def _labels(self, name: str, count: int) -> Tensor:
+        return super()._labels(name, min(count, MOST))
+
+    def _photographs(self, count: int, side: int = 128) -> Tensor:
+        return noise(min(count, MOST), side, seed=1)
+
+    def _trained(self, model):
+        config = composition.plan(["data=mnist", f"model={model}", "seed=1"]).config
+        return network.from_config(config, 10).eval().requires_grad_(False)
+
+    def _untrained(self, model):
+        config = composition.plan(["data=mnist", f"model={model}"]).config
+        return network.from_config(config, 10).eval().requires_grad_(False)
+
+    def _filters(self, filters, refine):
+        return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")
+
+
+@contextmanager
+def quick(results):
+    """Invented material with published records below a folder, and small numbers for as long as it is used."""
+    invented.publish(results, invented.records())
+    (results / "table1").mkdir()
+    table1 = [record for record in invented.records() if record["config"]["data"] == "caltech101"]
+    (results / "table1" / "records.jsonl").write_text("\n".join(map(json.dumps, table1)), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for module, values in QUICK.items():
+            for name, value in values.items():
+                patch.setattr(importlib.import_module(module), name, value)
+        yield Invented(results)

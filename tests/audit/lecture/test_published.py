@@ -1,0 +1,62 @@
+"""What is committed in results/lecture is what the sections make now."""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from audit.lecture import page, sections
+from audit.lecture.material import Material
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "results" / "lecture"
+REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or ROOT.parent / "shared" / "data")
+CACHE = os.environ.get("MULTISTAGE_CACHE")
+AGAIN = "run python scripts/lecture.py"
+
+
+def published():
+    return json.loads((FOLDER / page.MEASURED).read_text(encoding="utf-8"))
+
+
+def test_every_section_is_published():
+    assert list(published()) == [sections.claim(name) for name in sections.names()], AGAIN
+
+
+def test_the_page_shows_these_pictures_and_figures():
+    document = (FOLDER / page.INDEX).read_text(encoding="utf-8")
+    pictures = sorted(FOLDER.glob("*.png"))
+    assert len(pictures) >= 13
+    for picture in pictures:
+        assert base64.b64encode(picture.read_bytes()).decode() in document, f"{picture.name}: {AGAIN}"
+    for claim, figures in published().items():
+        assert f'<section id="{claim}">' in document
+        for name in figures:
+            assert f"<dt>{name} = " in document, f"{claim}.{name}: {AGAIN}"
+
+
+def test_the_folder_stays_small():
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 4_000_000
+
+
+def test_what_needs_no_images_is_counted_again():
+    made = sections.make("lecture_01_parameters", Material(ROOT / "results"))
+    assert json.loads(page.figures([made])) == {"lecture-01": published()["lecture-01"]}, AGAIN
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (REAL_DATA / "caltech101").is_dir(), reason="Caltech-101 is not here")
+@pytest.mark.parametrize("claim", ["lecture-05", "lecture-06", "lecture-07", "lecture-09"])
+def test_what_is_published_is_measured_again(claim, monkeypatch):
+    """Figures but for the last digits: processors round differently."""
+    monkeypatch.setenv("MULTISTAGE_DATA", str(REAL_DATA))
+    if CACHE:
+        monkeypatch.setenv("MULTISTAGE_CACHE", CACHE)
+    name = next(name for name in sections.names() if sections.claim(name) == claim)
+    again = json.loads(page.figures([sections.make(name, Material(ROOT / "results"))]))[claim]
+    before = published()[claim]
+    assert list(again) == list(before)
+    for key, figure in again.items():
+        assert figure["value"] == pytest.approx(before[key]["value"], rel=1e-3, abs=1e-4), key

@@ -1,0 +1,28 @@
+import pytest
+from PIL import Image, ImageOps
+
+from audit.tables import layout, plot
+from multistage.records.cells import cells
+
+SHORT = {"contrast_norm__floor": 0.0001}
+LONG = {  # as long as any that is published
+    "geometry__stage1__filter_range": 0.02,
+    "geometry__stage2__filter_range": 0.02,
+    "trainer__max_epochs": 16,
+    "optimizer__lr": 0.003,
+    "optimizer__weight_decay": 0.05,
+    "data__validation": 5,
+}
+MARGIN = 2  # pixels
+
+
+@pytest.mark.parametrize("further", [SHORT, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("protocols", [1, 25])
+def test_no_name_of_a_protocol_is_cut_off(record, published, tmp_path, further, protocols):
+    runs = [record(0.3 + i / 100, data="caltech101", contrast_norm__sigma=1 + i, **further) for i in range(protocols)]
+    (table,) = layout.tables(cells(runs, published), published)
+    assert max(map(len, table.protocols)) > (100 if further is LONG else 10)
+    plot.draw("invented", [table], {}, tmp_path / "table.png")
+    with Image.open(tmp_path / "table.png") as picture:
+        left, upper, right, lower = ImageOps.invert(picture.convert("L")).getbbox()
+        assert min(left, upper, picture.width - right, picture.height - lower) >= MARGIN

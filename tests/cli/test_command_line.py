@@ -1,0 +1,223 @@
+"""The commands: most in this process, by their `main`; what only a process can show, in one of its own."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import predict
+import train
+
+ROOT = Path(__file__).parents[2]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
+
+
+class Result(NamedTuple):
+    code: int
+    output: str
+    errors: str
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run a command in this process, as its last line does."""
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+
+    def run(script, *arguments):
+        code = script.main(list(arguments))
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One run by the real command in a process of its own, shared by the tests that look at what it left."""
+    output = tmp_path_factory.mktemp("trained")
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=2", f"output={output}"],
+        capture_output=True,
+        text=True,
+        env={**ONE_THREAD, "PYTHONWARNINGS": "default"},
+    )
+    return result, output / "adhoc/fake/abs_lcn_avgpool/2/random-refined/softmax/draw-0-seed-0-max_epochs-2"
+
+
+def test_help_shows_models_and_commands_and_does_not_wait_for_torch():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / "train.py", "--help"], capture_output=True, text=True
+    )
+    assert result.returncode == 0
+    for text in ("lcn_maxpool", "caltech101", "python train.py -m", "Exit codes"):
+        assert text in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "multistage.settings.config" in imported
+    assert not imported & {"torch", "hydra", "pytorch_lightning", "wandb", "numpy"}
+
+
+def test_a_run_prints_plain_lines_where_nobody_watches_and_what_to_do_next(trained):
+    result, folder = trained
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "epoch 2/2" in result.stdout
+    assert f"python predict.py {folder} IMAGE" in result.stdout
+    assert (folder / "result.json").exists()
+
+
+def test_a_finished_run_is_shown_not_repeated(trained, command, caplog):
+    _, folder = trained
+    before = (folder / "result.json").stat().st_mtime_ns
+    result = command(train, "data=fake", "trainer.max_epochs=2", f"output={folder.parents[6]}")
+    assert result.code == 0
+    assert "finished already" in caplog.text
+    assert "test accuracy" in result.output
+    assert (folder / "result.json").stat().st_mtime_ns == before
+
+
+def test_predict_prints_the_most_probable_classes(trained, command, tmp_path):
+    _, folder = trained
+    image = tmp_path / "some.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)).save(image)
+    result = command(predict, str(folder), str(image), "--top", "3")
+    assert result.code == 0, result.errors
+    header, *rows = result.output.splitlines()
+    assert header == str(image)
+    assert len(rows) == 3
+    shares = [float(row.split("%")[0]) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_predict_refuses_what_is_no_run(command, tmp_path):
+    result = command(predict, str(tmp_path), "image.png")
+    assert result.code == 1
+    assert result.errors.startswith("error: ")
+    assert "not a finished run" in result.errors
+
+
+def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, command, tmp_path):
+    _, folder = trained
+    (tmp_path / "text.png").write_text("not an image")
+    Image.new("L", (9, 9)).save(tmp_path / "good.png")
+    result = command(predict, str(folder), *(str(tmp_path / n) for n in ("text.png", "missing.png", "good.png")))
+    assert result.code == 3
+    assert "text.png" in result.errors
+    assert "missing.png" in result.errors
+    assert result.errors.count("\n") == 2
+    assert result.output.startswith(str(tmp_path / "good.png"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (["sead=1"], 2, "nearest: seed"),
+        (["model=nothing"], 2, "lcn_maxpool"),
+        (["geometry.stage1.kernel=99"], 2, "geometry.stage1.kernel=99"),
+        (["-m", "seed=0,x"], 2, "seed=x"),
+        (["--config-name=other"], 2, "--config-name"),
+        (["-m", "model=glob(zzz*)"], 2, "names no run"),
+        (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
+        (["-m", "seed=0,1", "hydra/launcher=nothing"], 2, "hydra/launcher"),
+        (["experiment=nothing"], 2, "experiment=nothing does not exist"),
+        (["data=norb"], 3, "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"),
+        (["data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),
+    ],
+)
+def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, code, named):
+    result = command(train, *arguments, f"output={tmp_path / 'runs'}")
+    assert result.code == code, result.errors
+    assert named in result.errors
+    assert result.errors.startswith("error: ")
+    assert result.errors.count("\n") == 1
+    assert result.output == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = command(train, "data=fake", "trainer.accelerator=gpu", f"output={tmp_path / 'runs'}")
+    assert result.code == 2
+    assert "trainer.accelerator=gpu" in result.errors
+    assert not (tmp_path / "runs").exists()
+
+
+DIVERGING = ["schedule=null", "model=avgpool", "filter_bank.squash=none", "data=fake", "trainer.max_epochs=1"]
+
+
+def test_a_diverged_run_ends_with_one_line_and_code_one(command, tmp_path):
+    result = command(train, *DIVERGING, "optimizer.lr=1e9", f"output={tmp_path}")
+    assert result.code == 1
+    assert result.errors.startswith("error: training diverged in epoch 1")
+    assert result.errors.count("\n") == 1
+
+
+def test_a_multirun_gives_separate_results_and_their_comparison(command, tmp_path):
+    arguments = ["-m", "model=lcn_maxpool,abs_lcn_avgpool", "seed=0,1", "data=fake", "trainer.max_epochs=1"]
+    result = command(train, *arguments, "logger=wandb", f"output={tmp_path}")
+    assert result.code == 0, result.errors
+    assert len(list(tmp_path.rglob("result.json"))) == 4
+    assert len(list(tmp_path.rglob("*.wandb"))) == 4
+    header, *lines = result.output.splitlines()
+    assert header == "4 runs, 0 done, 4 to do"
+    assert [line.split()[0] for line in lines[:4]] == ["1/4", "2/4", "3/4", "4/4"]
+    assert {tuple(row.split()[:2]) for row in lines[5:]} == {
+        (f"fake/{model}/2/random-refined/softmax/max_epochs-1", "2") for model in ("lcn_maxpool", "abs_lcn_avgpool")
+    }
+
+
+def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
+    arguments = ["-m", *DIVERGING, "optimizer.lr=1e9,0.01", f"output={tmp_path}"]
+    result = command(train, *arguments)
+    assert result.code == 4
+    assert len(list(tmp_path.rglob("result.json"))) == 1
+    assert "1 of the runs failed:" in result.errors
+    assert "training diverged in epoch 1" in result.errors
+    assert "Traceback" not in result.errors
+    again = command(train, *arguments)  # neither the finished nor the failed one is repeated
+    assert again.code == 4
+    assert again.output.startswith("2 runs, 1 done, 0 to do, 1 failed before (retry_failed=true does them again)")
+    rerun = next(line for line in again.errors.splitlines() if line.startswith("    python train.py"))
+    alone = command(train, *shlex.split(rerun)[2:])
+    assert alone.code == 1
+    assert "training diverged" in alone.errors
+
+
+def test_what_an_older_version_left_is_refused_by_a_sweep(command, tmp_path, monkeypatch):
+    arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
+    assert command(train, *arguments).code == 0
+    monkeypatch.setattr("multistage.records.runs.RESULTS_VERSION", 999)
+    result = command(train, *arguments)
+    assert result.code == 2
+    assert "results_version was 1, is 999" in result.errors
+    assert command(train, *arguments, "overwrite=changed").code == 0
+    assert "1 done" in command(train, *arguments).output
+
+
+def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):
+    arguments = [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"]
+    running = {
+        code: (sent, subprocess.Popen([*arguments, f"seed={code}"], stdout=-1, stderr=-1, text=True, env=ONE_THREAD))
+        for sent, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143))
+    }
+    for code, (sent, process) in running.items():
+        while "epoch 1/" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(sent)
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=300)
+        assert time.monotonic() - started < 10
+        assert process.returncode == code
+        assert "interrupted; the same command goes on from the last finished epoch" in errors
+        assert "Traceback" not in errors
+    assert not list(tmp_path.rglob("result.json"))

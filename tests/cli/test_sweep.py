@@ -1,0 +1,173 @@
+"""What a sweep shows and decides, with runs that take no time."""
+
+import pytest
+
+from multistage.cli import sweep
+from multistage.records import runs
+from multistage.settings.errors import ConfigError, MultistageError
+
+
+@pytest.fixture
+def planned(plan):
+    return [
+        plan(f"draw={draw}", "seed=${draw}", f"model={model}") for model in ("avgpool", "maxpool") for draw in (0, 1)
+    ]
+
+
+def finish(run, accuracy=0.5):
+    identity = runs.identity("split" + str(run.config["draw"]), "data")
+    metrics = {"test_accuracy": accuracy, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0}
+    record = {"config": dict(run.config), "metrics": metrics, "per_class": [], "seconds": {"train": 60.0}, **identity}
+    with runs.claimed(run.folder):
+        runs.begin(run.folder, run.config, identity)
+        record["run"] = run.folder.relative_to(run.folder.parents[5]).as_posix()
+        runs.finish(run.folder, record)
+
+
+def launcher(done, failing=()):
+    """A launcher that notes what it was asked to do, and fails where it should."""
+
+    def launch(todo):
+        for run in todo:
+            done.append(run.folder.parents[3].name + str(run.config["draw"]))
+            if run not in failing:
+                finish(run)
+        return ["it broke" if run in failing else None for run in todo]
+
+    return launch
+
+
+@pytest.fixture(autouse=True)
+def _trusted_data(monkeypatch):
+    monkeypatch.setattr(sweep, "_other_images", lambda finished: [])
+
+
+def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
+    finish(planned[1], 0.7)
+    done = []
+    assert sweep.sweep(planned, launcher(done), "python train.py -m") == 0
+    assert done == ["avgpool0", "maxpool0", "maxpool1"]
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header == "4 runs, 1 done, 3 to do, about 3 min one after the other"
+    assert [line.split()[0] for line in lines[:3]] == ["2/4", "3/4", "4/4"]
+    assert "(mean 60.00 ± 14.14, n=2)" in lines[0]
+    assert lines[3].split()[:2] == ["run", "n"]
+    assert len(lines) == 6
+    assert sweep.sweep(planned, launcher(done), "python train.py -m") == 0
+    assert len(done) == 3
+
+
+def test_failures_are_listed_with_commands_beside_the_table_of_the_others(planned, capsys):
+    done = []
+    assert sweep.sweep(planned, launcher(done, failing=planned[:1]), "python train.py -m x=1,2") == 4
+    shown = capsys.readouterr()
+    assert "maxpool" in shown.out.splitlines()[-1]
+    assert (
+        f"1 of the runs failed:\n  {planned[0].folder}: it broke\n    python train.py data=fake model=avgpool"
+        in shown.err
+    )
+    assert shown.err.endswith("all of them again: python train.py -m x=1,2 retry_failed=true\n")
+
+
+def test_failed_runs_wait_until_they_are_asked_for(planned, capsys):
+    run = planned[0]
+    identity = runs.identity("split0", "data")
+    with runs.claimed(run.folder):
+        runs.begin(run.folder, run.config, identity)
+        runs.fail(run.folder, run.config, identity, MultistageError("too hot"))
+    done = []
+    assert sweep.sweep(planned, launcher(done), "again") == 4
+    assert "avgpool0" not in done
+    assert "too hot" in capsys.readouterr().err
+    assert sweep.sweep(planned, launcher(done), "again", retry_failed=True) == 0
+    assert done.count("avgpool0") == 1
+
+
+def test_a_failure_of_another_version_is_none(planned, monkeypatch):
+    run = planned[0]
+    with runs.claimed(run.folder):
+        runs.fail(run.folder, run.config, runs.identity("split0", "data"), MultistageError("too hot"))
+    monkeypatch.setattr(runs, "RESULTS_VERSION", 999)
+    done = []
+    assert sweep.sweep(planned, launcher(done), "again") == 0
+    assert len(done) == 4
+
+
+def test_records_of_another_version_are_refused_before_anything_is_done(planned, monkeypatch):
+    finish(planned[3])
+    monkeypatch.setattr(runs, "RESULTS_VERSION", 999)
+    done = []
+    with pytest.raises(ConfigError, match="results_version was 1, is 999"):
+        sweep.sweep(planned, launcher(done), "again")
+    assert done == []
+
+
+def test_a_damaged_record_is_named_and_its_run_done_again(planned, caplog):
+    for run in planned:
+        finish(run)
+    record = planned[2].folder / runs.RESULT
+    record.write_bytes(record.read_bytes().replace(b"0.5", b"0.9"))
+    done = []
+    assert sweep.sweep(planned, launcher(done), "again") == 0
+    assert done == ["maxpool0"]
+    assert "result.json is damaged" in caplog.text
+    assert runs.read(planned[2].folder)["metrics"]["test_accuracy"] == 0.5
+
+
+def test_runs_of_another_process_are_waited_for_and_taken_over_if_it_dies(planned, capsys, monkeypatch):
+    done = []
+    first = launcher(done)
+
+    def launch(todo):
+        if not done:  # another process has the last run, and dies while this one waits
+            assert first(todo[:-1]) == [None] * 3
+            return [None, None, None, sweep.BUSY]
+        return first(todo)
+
+    assert sweep.sweep(planned, launch, "again") == 0
+    assert done == ["avgpool0", "avgpool1", "maxpool0", "maxpool1"]
+    assert "waiting for other processes to do 1 of the runs" in capsys.readouterr().out
+
+
+def test_whatever_happens_in_a_run_is_one_line(planned, capsys):
+    def broken(run):
+        raise ZeroDivisionError("division\nby zero")
+
+    def refused(run):
+        raise MultistageError("no data")
+
+    assert sweep.do(planned[0], broken) == "ZeroDivisionError: division by zero"
+    assert "Traceback" in capsys.readouterr().err
+    assert sweep.do(planned[0], refused) == "no data"
+    assert sweep.do(planned[0], lambda run: None) is None
+    with runs.claimed(planned[0].folder):
+        assert sweep.do(planned[0], broken) == sweep.BUSY
+
+
+def test_finished_runs_that_saw_other_images_are_refused(planned, monkeypatch):
+    monkeypatch.undo()
+    finish(planned[0])  # with hashes made up
+    with pytest.raises(ConfigError, match="data_hash was data, is "):
+        sweep._other_images(planned[:1])
+    redone = planned[0]._replace(config={**planned[0].config, "overwrite": "changed"})
+    assert sweep._other_images([redone]) == [redone]
+
+
+def test_an_engine_that_breaks_fails_what_it_did_not_finish(planned, capsys):
+    def launch(todo):
+        finish(todo[0])
+        raise RuntimeError("worker lost")
+
+    assert sweep.sweep(planned, launch, "again") == 4
+    shown = capsys.readouterr()
+    assert shown.err.count("RuntimeError: worker lost") == 3
+    assert "1/4" in shown.out
+
+
+def test_what_failed_in_another_process_meanwhile_is_not_repeated(planned):
+    run = planned[0]
+    with runs.claimed(run.folder):
+        runs.fail(run.folder, run.config, runs.identity("split0", "data"), MultistageError("too hot"))
+    now = runs.failure(run.folder)["time"]
+    assert sweep.do(run, lambda run: None, since=now - 1) == "too hot"
+    assert sweep.do(run, lambda run: None, since=now + 1) is None

@@ -1,0 +1,33 @@
+"""A run as its dashboards see it."""
+
+import random
+
+import numpy as np
+import torch
+
+from multistage.train import dashboards as loggers
+from multistage.train.dashboards import Summary
+
+SUMMARY = Summary(
+    metrics={"test_accuracy": 0.75, "test_mean_class_accuracy": 0.65, "train_accuracy": 1.0},
+    per_class=[{"name": "ant", "correct": 3, "total": 3}, {"name": "bee", "correct": 0, "total": 1}],
+    confusion=np.array([[3, 0], [1, 0]]),
+    kernels_before=np.ones((4, 1, 5, 5)),
+    kernels_after=np.zeros((4, 1, 5, 5)),
+    paper=64.7,
+    parameters=123,
+    seconds=4.5,
+)
+
+
+def whole_run(config, folder, summary=SUMMARY):
+    """What the protocol does with the dashboards of a run."""
+    with loggers.open_loggers(config, folder, "digits/a") as opened:
+        for step in (1, 2):
+            loggers.log_metrics(opened, step, {"train_loss": 1 / step})
+        loggers.log_summary(opened, summary)
+
+
+def random_states():
+    """What a dashboard has to leave as it is."""
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()

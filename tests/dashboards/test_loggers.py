@@ -1,0 +1,133 @@
+import sys
+
+import numpy as np
+import pytest
+from dashboards.example import SUMMARY, whole_run
+
+from multistage.train import dashboards as loggers
+from multistage.train.dashboards import Summary
+
+
+def test_csv_has_no_dashboard(plan, tmp_path):
+    with loggers.open_loggers(plan("logger=csv").config, tmp_path, "x") as opened:
+        assert opened == []
+        loggers.log_metrics(opened, 1, {"train_loss": 1.0})
+        loggers.log_summary(opened, SUMMARY)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Failing:
+    """A dashboard that fails at one moment."""
+
+    def __init__(self, moment):
+        self.moment = moment
+        self.done = []
+
+    def _do(self, moment):
+        self.done.append(moment)
+        if moment == self.moment:
+            raise OSError(28, "No space left on device")
+
+    def log(self, step, metrics):
+        self._do("log")
+
+    def summarise(self, summary):
+        self._do("summarise")
+
+    def finish(self, exit_code):
+        self._do(f"finish {exit_code}")
+
+
+@pytest.mark.parametrize(
+    ("moment", "done"),
+    [
+        ("log", ["log", "finish 1"]),
+        ("summarise", ["log", "log", "summarise", "finish 1"]),
+        ("finish 0", ["log", "log", "summarise", "finish 0"]),
+    ],
+)
+def test_a_dashboard_that_fails_ends_with_one_warning_and_the_run_goes_on(
+    plan, tmp_path, monkeypatch, warned, moment, done
+):
+    dashboard = Failing(moment)
+    monkeypatch.setattr(loggers, "_start", lambda *_: dashboard)
+    whole_run(plan("logger=wandb").config, tmp_path)
+    assert dashboard.done == done
+    (message,) = warned()
+    assert "No space left on device" in message
+    assert "metrics.csv" in message
+    assert "logger=csv" in message
+
+
+def test_a_failure_inside_the_run_is_not_swallowed_and_ends_the_dashboard_as_failed(plan, tmp_path, monkeypatch):
+    dashboard = Failing(None)
+    monkeypatch.setattr(loggers, "_start", lambda *_: dashboard)
+    with pytest.raises(ZeroDivisionError), loggers.open_loggers(plan("logger=wandb").config, tmp_path, "x"):
+        raise ZeroDivisionError
+    assert dashboard.done == ["finish 1"]
+
+
+def test_an_interruption_is_not_taken_for_a_failure_of_the_dashboard(plan, tmp_path, monkeypatch):
+    dashboard = Failing(None)
+    dashboard.log = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    monkeypatch.setattr(loggers, "_start", lambda *_: dashboard)
+    with pytest.raises(KeyboardInterrupt):
+        whole_run(plan("logger=wandb").config, tmp_path)
+    assert dashboard.done == ["finish 1"]
+
+
+@pytest.mark.parametrize(("name", "module"), [("wandb", "wandb_run"), ("tensorboard", "tensorboard_events")])
+def test_a_logger_that_is_not_installed_is_named_and_the_run_goes_on(plan, tmp_path, monkeypatch, warned, name, module):
+    monkeypatch.setitem(sys.modules, name, None)
+    for imported in (f"multistage.train.dashboards.{module}", "torch.utils.tensorboard"):
+        monkeypatch.delitem(sys.modules, imported, raising=False)
+    whole_run(plan(f"logger={name}").config, tmp_path)
+    (message,) = warned()
+    assert f"pip install {name}" in message
+
+
+@pytest.mark.parametrize("name", ["wandb", "tensorboard"])
+def test_a_folder_that_cannot_be_written_costs_a_warning(plan, tmp_path, warned, name):
+    (tmp_path / "file").touch()
+    whole_run(plan(f"logger={name}").config, tmp_path / "file" / "run")
+    (message,) = warned()
+    assert "Not a directory" in message
+
+
+def test_settings_are_nested_plain_values_with_the_knobs_on_top(plan):
+    config = plan("logger=wandb", "optimizer.lr=0.1").config
+    nested = loggers.nested(config)
+    assert nested["model"] == "abs_lcn_avgpool"
+    assert nested["model_options"] == {"rectify": "abs", "normalise": "lcn", "pool": "average"}
+    assert nested["geometry"] == "mnist"
+    assert nested["geometry_options"]["stage1"]["kernel"] == 5
+    assert nested["data_options"]["classes"] == 4
+    assert nested["logger_options"]["mode"] == "offline"
+    assert nested["optimizer"]["lr"] == 0.1
+    assert nested["refine"] is True
+    assert _leaves(nested) == len(config)
+
+
+def _leaves(value):
+    return sum(map(_leaves, value.values())) if isinstance(value, dict) else 1
+
+
+def test_the_difference_from_the_paper_is_in_points():
+    assert SUMMARY.numbers["paper_difference"] == pytest.approx(0.3)
+    assert Summary(SUMMARY.metrics, [], np.zeros((0, 0))).numbers == SUMMARY.metrics
+
+
+def test_results_are_the_same_with_a_dashboard_that_fails(plan, monkeypatch):
+    from multistage.train import hardware, protocol
+    from multistage.train.quiet import quiet
+
+    def result(*settings):
+        run = plan("trainer.max_epochs=1", *settings)
+        hardware.prepare()
+        with quiet():
+            record = protocol.run(run, "none")
+        return (run.folder / "weights.safetensors").read_bytes(), record["metrics"]
+
+    expected = result("name=a")
+    monkeypatch.setattr(loggers, "_start", lambda *_: Failing("log"))
+    assert result("name=b", "logger=wandb") == expected

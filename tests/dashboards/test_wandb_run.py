@@ -1,0 +1,267 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import wandb
+import yaml
+from dashboards.example import SUMMARY, random_states, whole_run
+
+from multistage.settings import composition
+from multistage.train import dashboards as loggers
+from multistage.train.dashboards import wandb_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def inspect(folder, *options):
+    """What wandb's own reader finds of the only run in a folder."""
+    (path,) = folder.rglob("*.wandb")
+    reader = Path(sys.executable).with_name("wandb")
+    command = [reader, "leet", "inspect", *options, "--json", path]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(lines) if options else [json.loads(line) for line in lines.splitlines()]
+
+
+def history(records):
+    items = [record["history"]["item"] for record in records if record["type"] == "history"]
+    return [(item["_step"], item["train_loss"]) for item in items if "train_loss" in item]
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """A real offline run: its folder, its summary and its records as wandb reads them."""
+    folder = tmp_path_factory.mktemp("run")
+    config = composition.plan(("data=fake", "logger=wandb", "name=first", "optimizer.lr=0.1")).config
+    (folder / "wandb" / "offline-run-interrupted").mkdir(parents=True)
+    (folder / "wandb" / "offline-run-interrupted" / "run-interrupted.wandb").touch()
+    before = random_states()
+    whole_run(config, folder)
+    assert random_states() == before
+    return folder, inspect(folder, "--summary"), inspect(folder)
+
+
+def test_what_an_earlier_attempt_left_is_gone(offline):
+    assert len(list(offline[0].glob("wandb/offline-run-*"))) == 1
+
+
+def test_an_offline_run_holds_its_settings_as_nested_plain_values(offline):
+    config = offline[1]["config"]
+    assert config["model"] == "abs_lcn_avgpool"
+    assert config["refine"] is True
+    assert config["stages"] == 2
+    assert config["optimizer"]["lr"] == 0.1
+    assert config["model_options"]["pool"] == "average"
+    assert config["geometry_options"]["stage1"]["kernel"] == 5
+
+
+def test_an_offline_run_holds_its_last_metrics_and_its_summary(offline):
+    summary = offline[1]["summary"]
+    assert offline[1]["state"] == "finished"
+    assert summary["train_loss"] == 0.5
+    assert {name: summary[name] for name in SUMMARY.numbers} == pytest.approx(SUMMARY.numbers)
+    assert summary["paper"] == 64.7
+    assert summary["paper_difference"] == pytest.approx(0.3)
+    assert history(offline[2]) == [(1, 1.0), (2, 0.5)]
+
+
+def test_an_offline_run_says_where_it_belongs(offline):
+    (run,) = [record["run"] for record in offline[2] if record["type"] == "run"]
+    assert run["project"] == "multistage"
+    assert run["run_group"] == "first"
+    assert run["job_type"] == "abs_lcn_avgpool"
+    assert run["display_name"] == "digits/a"
+    assert run["tags"] == ["fake", "random", "refined", "softmax"]
+    assert run["run_id"] == wandb_run.identifier("multistage", "first", "digits/a")
+
+
+def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
+    folder, found, records = offline
+    summary = found["summary"]
+    assert summary["filters_before"]["_type"] == summary["filters_after"]["_type"] == "image-file"
+    assert summary["per_class"]["_type"] == summary["confusion_table"]["_type"] == "table-file"
+    (files,) = folder.rglob("offline-run-*/files")
+    table = json.loads((files / summary["per_class"]["path"]).read_text())
+    assert table["columns"] == ["class", "correct", "total", "accuracy"]
+    assert table["data"] == [["ant", 3, 3, 1.0], ["bee", 0, 1, 0.0]]
+    confusion = json.loads((files / summary["confusion_table"]["path"]).read_text())
+    assert confusion["data"] == [["ant", "ant", 3], ["bee", "ant", 1], ["bee", "bee", 0]]
+    staged = [
+        entry["local_path"] for r in records if "artifact" in r for entry in r["artifact"]["manifest"]["contents"]
+    ]
+    assert len(staged) == 2
+    assert all(Path(path).is_relative_to(folder) for path in staged)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds wandb's process in /proc")
+def test_the_death_of_wandbs_own_process_costs_one_warning_and_the_next_run_is_whole(plan, tmp_path, warned):
+    config = plan("logger=wandb").config
+    with loggers.open_loggers(config, tmp_path / "a", "a") as opened:
+        loggers.log_metrics(opened, 1, {"train_loss": 1.0})
+        for process in _children():
+            os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while not warned() and time.monotonic() < deadline:
+            loggers.log_metrics(opened, 2, {"train_loss": 0.5})
+            time.sleep(0.05)
+        loggers.log_summary(opened, SUMMARY)
+    assert len(warned()) == 1
+    whole_run(config, tmp_path / "b")
+    assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/*.json"))) == 2
+    assert len(warned()) == 1
+
+
+def _children():
+    """wandb-core below this process."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        if name.startswith("wandb-core") and int(rest.split()[1]) == os.getpid():
+            yield int(stat.parent.name)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What `wandb.init` is asked for; no run is made."""
+    asked = {}
+    run = SimpleNamespace(dir="runs/x/wandb/run-1/files", step=0, logged=[], summary={}, finish=lambda exit_code: None)
+    run.log = lambda row, step=None: run.logged.append((step, row))
+
+    def init(**arguments):
+        asked.update(arguments)
+        return run
+
+    monkeypatch.setattr(wandb, "init", init)
+    wandb_run.can_be_online.cache_clear()
+    yield SimpleNamespace(asked=asked, run=run)
+    wandb_run.can_be_online.cache_clear()
+
+
+def test_online_without_a_key_is_offline_says_so_once_and_asks_nothing(
+    plan, tmp_path, monkeypatch, warned, capfd, started
+):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked"))
+    config = plan("logger=wandb", "logger.mode=online").config
+    for name in ("a", "b"):
+        with loggers.open_loggers(config, tmp_path / name, name):
+            assert started.asked["mode"] == "offline"
+    (message,) = warned()
+    assert "no key" in message
+    assert "wandb login" in message
+
+
+def test_online_without_a_server_is_offline(plan, tmp_path, monkeypatch, warned, started):
+    def login(prompt):
+        assert not prompt
+        raise wandb.errors.AuthenticationError("no\nanswer")
+
+    monkeypatch.setattr(wandb, "login", login)
+    with loggers.open_loggers(plan("logger=wandb", "logger.mode=online").config, tmp_path, "a"):
+        assert started.asked["mode"] == "offline"
+    (message,) = warned()
+    assert "no answer" in message
+    assert "wandb sync" in message
+
+
+@pytest.mark.slow
+def test_online_with_a_key_but_no_network_is_offline(tmp_path):
+    """In a process of its own, since wandb reads its settings once; nothing listens at the address."""
+    code = (
+        "from multistage.settings import composition; from dashboards.example import whole_run\n"
+        "from pathlib import Path\n"
+        "config = composition.plan(('data=fake', 'logger=wandb', 'logger.mode=online')).config\n"
+        f"whole_run(config, Path({str(tmp_path)!r}))\n"
+    )
+    paths = [str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]
+    key = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_SILENT": "true"}
+    environment = {**os.environ, **key, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "logger.mode=online is not possible" in done.stderr
+    assert inspect(tmp_path, "--summary")["state"] == "finished"
+
+
+def test_online_a_run_has_always_the_same_id_and_rows_the_server_has_are_left_out(plan, tmp_path, monkeypatch, started):
+    monkeypatch.setattr(wandb, "login", lambda prompt: True)
+    config = plan("logger=wandb", "logger.mode=online", "name=tuning").config
+    started.run.step = 2
+    with loggers.open_loggers(config, tmp_path, "digits/a") as opened:
+        for step in (1, 2, 3):
+            loggers.log_metrics(opened, step, {"train_loss": 0.5})
+    assert started.asked["mode"] == "online"
+    assert started.asked["resume"] == "allow"
+    assert started.asked["id"] == wandb_run.identifier("multistage", "tuning", "digits/a")
+    assert started.run.logged == [(2, {"train_loss": 0.5}), (3, {"train_loss": 0.5})]
+    assert len({wandb_run.identifier(*parts) for parts in ("aab", "aba", "baa", "aac")}) == 4
+
+
+def test_a_failing_run_is_marked_failed(plan, tmp_path, started):
+    codes = []
+    started.run.finish = lambda exit_code: codes.append(exit_code)
+    with pytest.raises(ZeroDivisionError), loggers.open_loggers(plan("logger=wandb").config, tmp_path, "a"):
+        raise ZeroDivisionError
+    assert codes == [1]
+
+
+def test_a_run_trained_anew_does_not_continue_the_old_one(plan, tmp_path, started):
+    with loggers.open_loggers(plan("logger=wandb", "overwrite=true").config, tmp_path, "a"):
+        assert started.asked["resume"] is None
+
+
+def test_a_wandb_that_cannot_start_costs_one_warning(plan, tmp_path, monkeypatch, warned):
+    def init(**_):
+        raise wandb.errors.CommError("no\nservice")
+
+    monkeypatch.setattr(wandb, "init", init)
+    whole_run(plan("logger=wandb").config, tmp_path)
+    (message,) = warned()
+    assert "no service" in message
+
+
+def test_an_upload_that_is_not_done_in_time_says_how_to_do_it_later(plan, tmp_path, warned, started):
+    def finish(exit_code):
+        raise TimeoutError
+
+    started.run.finish = finish
+    with loggers.open_loggers(plan("logger=wandb").config, tmp_path, "a"):
+        pass
+    (message,) = warned()
+    assert "wandb sync runs/x/wandb/run-1'" in message
+
+
+def test_tags_name_the_row_of_the_papers_table(plan):
+    config = {**plan("refine=false", "readout=lbfgs").config, "data": "caltech101"}
+    assert wandb_run.tags(config) == ["caltech101", "random", "frozen", "lbfgs", "row RR"]
+    for cell in yaml.safe_load((ROOT / "results" / "paper.yaml").read_text())["table1"]:
+        assert f"row {cell['row']}" in wandb_run.tags({**config, **cell})
+
+
+def test_each_parameter_of_the_sweep_can_be_typed():
+    """Through wandb's own code from parameters to a command line."""
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    sweep = yaml.safe_load((ROOT / "conf" / "wandb_sweep.yaml").read_text())
+    assert (ROOT / sweep["program"]).is_file()
+    assert sweep["command"][2:] == ["${program}", "${args_no_hyphens}"]
+    choices = {
+        key: [rule["value"]] if "value" in rule else rule.get("values") or [rule["min"], rule["max"]]
+        for key, rule in sweep["parameters"].items()
+    }
+    for turn in range(max(map(len, choices.values()))):
+        values = {"args": {key: {"value": found[turn % len(found)]} for key, found in choices.items()}}
+        config = composition.plan(create_sweep_command_args(values)["args_no_hyphens"]).config
+        assert {key: config[key] for key in choices} == {key: value["value"] for key, value in values["args"].items()}
+        assert config["logger.mode"] == "online"
+        assert config["data.validation"] > 0
+    assert sweep["metric"] == {"name": "validation_accuracy", "goal": "maximize"}

@@ -1,0 +1,210 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import multistage
+from multistage.records import runs
+from multistage.settings import composition
+from multistage.settings.errors import ConfigError, MultistageError
+
+
+def name(run):
+    return str(run.folder).partition("/runs/")[2]
+
+
+def test_a_folder_says_what_the_run_is(plan):
+    assert name(plan()) == "adhoc/fake/abs_lcn_avgpool/2/random-refined/softmax/draw-0-seed-0"
+    frozen = plan("model=lcn_maxpool", "stages=1", "refine=false", "readout=sgd", "draw=3", "seed=4", "name=mine")
+    assert name(frozen) == "mine/fake/lcn_maxpool/1/random/sgd/draw-3-seed-4"
+
+
+@pytest.mark.parametrize(
+    ("override", "suffix"),
+    [
+        ("optimizer.lr=0.1", "-lr-0.1"),
+        ("geometry=norb data.image_size=40", "-geometry-norb-image_size-40"),
+        ("geometry.stage1.kernel=7", "-stage1.kernel-7"),
+        ("hidden=20", "-hidden-20"),
+        ("schedule=null", "-schedule-null"),
+        ("~optimizer.momentum", "-momentum-null"),
+        ("contrast_norm.floor=0.5", "-floor-0.5"),
+        ("model.pool=max", "-pool-max"),
+        ("trainer.max_epochs=5", ""),  # the default of this data set
+        ("logger=wandb", ""),
+        ("trainer.accelerator=cpu", ""),
+        ("data.root=/elsewhere", ""),
+    ],
+)
+def test_what_changes_results_is_appended_and_nothing_else(plan, override, suffix):
+    assert plan(*override.split()).folder.name == f"draw-0-seed-0{suffix}"
+
+
+OVERRIDES = {
+    "optimizer.lr": st.sampled_from(["0.1", "0.2", "1e-3", "0.001"]),
+    "seed": st.sampled_from(["0", "1"]),
+    "schedule": st.sampled_from(["null"]),
+    "contrast_norm.kernel_size": st.sampled_from(["7", "9"]),
+    "contrast_norm.border": st.sampled_from(["zero", "reflect"]),
+    "geometry.stage1.kernel": st.sampled_from(["5", "7"]),
+    "geometry.stage2.kernel": st.sampled_from(["5", "3"]),
+    "filter_bank.gain": st.sampled_from(["true", "false"]),
+}
+OVERRIDE_SETS = st.fixed_dictionaries({}, optional=OVERRIDES)
+
+
+@given(OVERRIDE_SETS, OVERRIDE_SETS)
+def test_two_runs_share_a_folder_only_if_they_are_the_same(first, second):
+    a, b = (composition.plan(["data=fake", *(f"{k}={v}" for k, v in chosen.items())]) for chosen in (first, second))
+    assert (a.folder == b.folder) == (a.config == b.config)
+    assert "=" not in str(a.folder)
+
+
+IDENTITY = runs.identity("split", "data")
+
+
+def finish(run, **changes):
+    record = {"config": dict(run.config), "metrics": {}, "per_class": [], **IDENTITY, **changes}
+    with runs.claimed(run.folder):
+        runs.begin(run.folder, run.config, IDENTITY)
+        return runs.finish(run.folder, record)
+
+
+def test_a_finished_run_is_recognised(plan):
+    run = plan()
+    assert runs.finished(run.folder, run.config, IDENTITY) is None
+    record = finish(run)
+    assert runs.finished(run.folder, run.config, IDENTITY) == record
+    assert record["commit"] is None or len(record["commit"]) == 40
+
+
+@pytest.mark.parametrize("field", ["split_hash", "data_hash", "results_version"])
+def test_a_finished_run_of_another_identity_is_refused_by_name(plan, field):
+    run = plan()
+    finish(run, **{field: "another"})
+    with pytest.raises(ConfigError, match=f"{field} was another"):
+        runs.finished(run.folder, run.config, IDENTITY)
+
+
+def test_a_finished_run_with_other_settings_is_refused_by_name(plan):
+    run = plan()
+    finish(run, config={**run.config, "optimizer.lr": 99})
+    with pytest.raises(ConfigError, match=r"optimizer\.lr was 99, is 0.05"):
+        runs.finished(run.folder, run.config, IDENTITY)
+
+
+def test_overwriting_is_done_when_asked(plan):
+    finish(plan(), data_hash="another")
+    for answer in ("true", "changed"):
+        run = plan(f"overwrite={answer}")
+        assert runs.finished(run.folder, run.config, IDENTITY) is None
+    same = finish(plan())
+    assert runs.finished(run.folder, run.config, IDENTITY) == same  # overwrite=changed keeps what is not changed
+
+
+def test_what_does_not_bear_on_results_is_no_difference(plan):
+    finish(plan("logger=wandb"))
+    run = plan("logger=csv")
+    assert runs.finished(run.folder, run.config, IDENTITY)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"config": 1}', "\x00"])
+def test_a_damaged_record_is_named(plan, content, caplog):
+    run = plan()
+    finish(run)
+    (run.folder / "result.json").write_text(content)
+    with pytest.raises(MultistageError, match=r"result\.json is damaged"):
+        runs.read(run.folder)
+    assert runs.finished(run.folder, run.config, IDENTITY) is None  # it counts as unfinished
+    assert "result.json is damaged" in caplog.text
+
+
+def test_a_failing_write_leaves_the_old_record(plan, monkeypatch):
+    run = plan()
+    finish(run)
+    before = (run.folder / "result.json").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        runs.finish(run.folder, {"config": {}})
+    assert (run.folder / "result.json").read_bytes() == before
+    assert sorted(p.name for p in run.folder.iterdir()) == [".lock", "config.yaml", "result.json"]
+
+
+def test_a_failed_run_says_why_until_it_is_begun_again(plan):
+    run = plan()
+    assert runs.state(run.folder) == "unfinished"
+    with runs.claimed(run.folder):
+        runs.begin(run.folder, run.config, IDENTITY)
+        runs.fail(run.folder, run.config, IDENTITY, ValueError("no\nmemory"))
+    assert runs.state(run.folder) == "failed"
+    assert runs.failure(run.folder)["reason"] == "no memory"
+    with runs.claimed(run.folder):
+        assert runs.begin(run.folder, run.config, IDENTITY) is None
+    assert runs.state(run.folder) == "unfinished"
+    finish(run)
+    assert runs.state(run.folder) == "finished"
+
+
+def test_a_damaged_note_of_failure_counts_as_none(plan):
+    run = plan()
+    with runs.claimed(run.folder):
+        runs.fail(run.folder, run.config, IDENTITY, ValueError("no memory"))
+    note = run.folder / "failure.json"
+    for content in (note.read_bytes()[:-20], note.read_bytes().replace(b"memory", b"memorY"), b"[]"):
+        note.write_bytes(content)
+        assert runs.state(run.folder) == "unfinished"
+
+
+def test_a_run_is_done_by_one_process_at_a_time(plan):
+    """The claim is the system's, so that it ends with the process; another process sees it, this one too."""
+    run = plan()
+    look = (
+        f"import pathlib; from multistage.records import runs; print(runs.is_busy(pathlib.Path({str(run.folder)!r})))"
+    )
+    assert not runs.is_busy(run.folder)
+    with runs.claimed(run.folder):
+        assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True).stdout == "True\n"
+        with pytest.raises(runs.BusyError, match="another process"), runs.claimed(run.folder):
+            pass
+    assert not runs.is_busy(run.folder)
+
+
+def test_loading_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(MultistageError, match="not a finished run"):
+        multistage.load(tmp_path)
+    with pytest.raises(MultistageError, match="not a finished run"):
+        multistage.load(tmp_path / "nowhere")
+
+
+def test_loading_damaged_weights_is_refused(plan):
+    run = plan()
+    finish(run, per_class=[{"name": n} for n in "abcd"], weights_sha256="0" * 64)
+    for content in (None, b"", b"\x00" * 100):
+        if content is not None:
+            (run.folder / "weights.safetensors").write_bytes(content)
+        with pytest.raises(MultistageError, match=r"weights.safetensors is (missing|damaged)"):
+            multistage.load(run.folder)
+
+
+def test_importing_the_package_touches_no_heavy_library():
+    code = (
+        "import sys, multistage, multistage.settings.config, multistage.records.runs; "
+        "print([m for m in ('torch', 'hydra', 'wandb', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    code = (
+        "import sys, multistage.train.protocol; "
+        "print([m for m in ('hydra', 'wandb', 'pandas') if m in sys.modules])"  # torchmetrics takes matplotlib along
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_names_of_the_package_are_what_they_say():
+    for public in multistage.__all__:
+        assert getattr(multistage, public).__name__ == public
+    with pytest.raises(AttributeError):
+        multistage.nothing  # noqa: B018
+    assert issubclass(multistage.MultiStageNet, torch.nn.Module)

@@ -1,0 +1,190 @@
+"""From what was typed to runs: experiments, the command that repeats a run, engines."""
+
+import math
+import shutil
+from functools import cache
+
+import pytest
+
+from multistage.records import paper
+from multistage.records.files import from_file, path
+from multistage.settings import composition
+from multistage.settings.errors import ConfigError
+
+EXPERIMENTS = composition.names("experiment")
+RESULTS = composition.CONF.parent / "results"
+
+
+@pytest.fixture(scope="module")
+def published():
+    return paper.published()
+
+
+@cache
+def planned_runs(name):
+    with composition.hydra():
+        return [composition.plan(job) for job in composition.experiment(name, ["logger=csv"])]
+
+
+def configs(name):
+    return [run.config for run in planned_runs(name)]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_is_a_list_of_runs_that_can_be_planned(name):
+    planned = planned_runs(name)
+    assert len({run.folder for run in planned}) == len(planned) > 1
+    assert {run.config["experiment"] for run in planned} == {name}
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if (RESULTS / name / "records.jsonl").exists()])
+def test_every_published_run_is_one_of_its_experiment(name):
+    published = {path(record) for record in from_file(RESULTS / name / "records.jsonl")}
+    assert published <= {run.folder.relative_to(f"runs/{run.config['name']}").as_posix() for run in planned_runs(name)}
+
+
+def test_the_ablation_is_what_the_paper_compares_and_what_it_leaves_out():
+    planned = configs("ablation")
+    digits = [c for c in planned if c["data"] == "digits"]
+    assert {(c["model"], c["refine"]) for c in digits} == {
+        (model, refine) for model in composition.names("model") for refine in (True, False)
+    }
+    caltech = [c for c in planned if c["data"] == "caltech101"]
+    assert len({c["model"] for c in caltech}) == 5
+    assert not any(c["refine"] for c in caltech)
+    for config in planned:
+        assert config["seed"] == config["draw"] in range(5)
+
+
+def test_table_1_is_its_parts_in_one_folder():
+    whole = planned_runs("table1")
+    parts = [run for part in ("table1_one_stage", "table1_two_stage") for run in planned_runs(part)]
+    assert [run.folder for run in whole] == [run.folder for run in parts]
+    assert {run.config["name"] for run in whole} == {"table1"}
+
+
+def test_beyond_table_1_are_the_presets_that_the_paper_leaves_out(published):
+    planned = configs("beyond_table1")
+    columns = {entry["model"] for entry in published if entry["table"] == 1}
+    assert {config["model"] for config in planned} == set(composition.names("model")) - columns
+    assert {(c["data"], c["stages"], c["filters"]) for c in planned} == {("caltech101", 2, "random")}
+    frozen = {(c["model"], c["readout"], c["draw"]) for c in planned if not c["refine"]}
+    assert len(frozen) == 10 * 2 * 5
+    assert sorted(c["model"] for c in planned if c["refine"]) == sorted({model for model, *_ in frozen})
+
+
+CURVES = {
+    "norb": (5, 1000, 5),
+    "labels_mnist": (10, 1000, 3),
+    "labels_mnist_variants": (10, 1000, 2),
+    "labels_caltech101": (102, 768, 3),
+}
+"""Classes, steps with few labels, lines."""
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_of_labels_train_as_long_with_few_labels_as_with_many(name):
+    classes, least, count = CURVES[name]
+    lines = {}
+    for config in configs(name):
+        labels = config["data.train_per_class"]
+        lines.setdefault((config["model"], config["filters"], config["refine"]), set()).add(labels)
+        if config["refine"]:
+            steps = math.ceil(classes * labels / config["data.batch_size"])
+            default = composition.plan([f"data={config['data']}"]).config["trainer.max_epochs"]
+            assert config["trainer.max_epochs"] == max(default, math.ceil(least / steps)), labels
+    assert len(set(map(frozenset, lines.values()))) == 1
+    assert len(lines) == count
+
+
+def test_the_curve_of_norb_has_every_point_of_the_paper(published):
+    planned = configs("norb")
+    found = [paper.matching(published, config) for config in planned]
+    assert {id(entry) for entry in found} == {id(entry) for entry in published if entry["data"] == "norb"}
+
+
+def test_what_is_typed_beside_an_experiment_replaces_what_its_grids_say():
+    with composition.hydra():
+        planned = [composition.plan(job) for job in composition.experiment("ablation", ["draw=7", "name=mine"])]
+    assert {run.config["draw"] for run in planned} == {7} == {run.config["seed"] for run in planned}
+    assert {run.config["name"] for run in planned} == {"mine"}
+
+
+def test_an_experiment_that_does_not_exist_is_refused():
+    with pytest.raises(ConfigError, match=r"experiment=ablatoin does not exist; .*nearest: ablation"):
+        composition.experiment("ablatoin", [])
+
+
+@pytest.mark.parametrize(
+    "content", ["", "grids: 5", "- a", "grids: [a]", "grids: {", "name: x", "parts: a", "parts: [1]"]
+)
+def test_a_file_that_is_no_list_of_grids_is_refused(tmp_path, monkeypatch, content):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(content)
+    monkeypatch.setattr(composition, "CONF", tmp_path)
+    with pytest.raises(ConfigError, match=r"mine\.yaml (has no list of grids|is no yaml)"):
+        composition.experiment("mine", [])
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write files of conf/experiment beside the real other files of conf."""
+    shutil.copytree(composition.CONF, tmp_path / "conf")
+    monkeypatch.setattr(composition, "CONF", tmp_path / "conf")
+
+    def write(**contents):
+        for name, content in contents.items():
+            (tmp_path / "conf" / "experiment" / f"{name}.yaml").write_text(content)
+
+    return write
+
+
+def test_a_whole_is_the_runs_of_its_parts_in_their_folders(write):
+    write(
+        one="name: shared\ngrids: [{data: fake, draw: 0}]",
+        two="grids: [{data: fake, draw: range(3)}]",
+        inner="parts: [two]",
+        whole="parts: [one, inner]\ngrids: [{data: fake, seed: 7}]",
+    )
+    with composition.hydra():
+        planned = [composition.plan(job) for job in composition.experiment("whole", ["stages=1"])]
+        alone = [composition.plan(job) for part in ("one", "two") for job in composition.experiment(part, ["stages=1"])]
+    assert [run.config["name"] for run in planned] == ["shared", "two", "two", "two", "whole"]
+    assert [run.folder for run in planned[:-1]] == [run.folder for run in alone]
+    assert {run.config["experiment"] for run in planned} == {"whole"}
+
+
+def test_parts_that_do_not_exist_or_go_round_are_refused(write):
+    write(lost="parts: [ablatoin]", a="parts: [b]", b="parts: [a]")
+    with pytest.raises(ConfigError, match=r"part ablatoin of lost\.yaml does not exist; .*nearest: ablation"):
+        composition.experiment("lost", [])
+    with pytest.raises(ConfigError, match="a -> b -> a: an experiment cannot be a part of itself"):
+        composition.experiment("a", [])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        [],
+        ["data=mnist", "model=lcn_maxpool", "seed=3"],
+        ["refine=false", "readout=lbfgs", "draw=2", "seed=${draw}"],
+        ["optimizer.lr=0.1", "~optimizer.momentum", "schedule=null"],
+        ["+optimizer.nesterov=true", "geometry=norb", "stages=1"],
+        ["optimizer._target_=torch.optim.AdamW", "~optimizer.momentum", "+optimizer.betas=[0.8,0.9]"],
+    ],
+)
+def test_the_recorded_command_line_repeats_the_run(typed):
+    run = composition.plan(typed)
+    again = composition.plan(run.overrides)
+    assert again.config == run.config
+    assert again.folder == run.folder
+    assert again.overrides == run.overrides
+    assert len(run.overrides) <= len(typed)
+
+
+@pytest.mark.parametrize(
+    "word", ["hydra/sweeper=optuna", "hydra.run.dir=/", "hydra.launcher._target_=os.system", "hydra/launcher.x=1"]
+)
+def test_only_the_launcher_of_hydra_can_be_chosen(word):
+    with pytest.raises(ConfigError, match="expected hydra/launcher"):
+        composition.check_engine([word])

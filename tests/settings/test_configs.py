@@ -1,0 +1,190 @@
+"""Every yaml on disk, found by listing: composed, checked, built, run forward and backward."""
+
+import shutil
+
+import pytest
+import torch
+
+import train
+from multistage.network import net as network
+from multistage.settings import composition, config
+from multistage.settings.errors import ConfigError
+
+MODELS = sorted(p.stem for p in (composition.CONF / "model").glob("*.yaml"))
+DATA_SETS = sorted(p.stem for p in (composition.CONF / "data").glob("*.yaml"))
+GEOMETRIES = sorted(p.stem for p in (composition.CONF / "geometry").glob("*.yaml"))
+LOGGERS = sorted(p.stem for p in (composition.CONF / "logger").glob("*.yaml"))
+
+
+def forward_and_backward(run_config):
+    side = run_config["data.image_size"]
+    net = network.from_config(run_config, classes=4)
+    scores = net(torch.randn(2, run_config["data.maps"], side, side))
+    assert scores.shape == (2, 4)
+    scores.square().sum().backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_learns_in_every_parameter(plan, model, stages):
+    forward_and_backward(plan(f"model={model}", f"stages={stages}").config)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_data_set_has_a_geometry_that_fits(name):
+    forward_and_backward(composition.plan([f"data={name}"]).config)
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_every_geometry_is_some_data_sets(name):
+    assert name in {composition.plan([f"data={data}"]).config["geometry"] for data in DATA_SETS}
+
+
+@pytest.mark.parametrize("name", LOGGERS)
+def test_every_logger_composes(plan, name):
+    assert plan(f"logger={name}").config["logger"] == name
+
+
+def test_the_presets_are_the_fifteen_and_differ_from_each_other(plan):
+    contents = {tuple(config.section(plan(f"model={model}").config, "model").values()) for model in MODELS}
+    assert len(contents) == len(MODELS) == 15
+
+
+def test_data_sets_on_disk_are_those_the_checker_knows():
+    assert set(DATA_SETS) == set(config.DATA_SETS)
+
+
+def test_a_sixteenth_preset_is_one_yaml(tmp_path, monkeypatch):
+    conf = tmp_path / "conf"
+    shutil.copytree(composition.CONF, conf)
+    (conf / "model" / "relu_lcn_maxpool.yaml").write_text("rectify: relu\nnormalise: lcn\npool: max\n")
+    monkeypatch.setattr(composition, "CONF", conf)
+    run = composition.plan(["data=fake", "model=relu_lcn_maxpool"])
+    forward_and_backward(run.config)
+    assert "relu_lcn_maxpool" in str(run.folder)
+    assert "relu_lcn_maxpool" in train.help_text()
+
+
+def test_defaults_are_those_of_the_design(plan):
+    defaults = composition.plan([]).config
+    wanted = {
+        "model": "abs_lcn_avgpool",
+        "stages": 2,
+        "data": "digits",
+        "geometry": "mnist",
+        "filters": "random",
+        "refine": True,
+        "readout": "softmax",
+        "draw": 0,
+        "seed": 0,
+        "logger": "csv",
+        "experiment": None,
+        "name": "adhoc",
+        "data.validation": 0,
+    }
+    assert {key: defaults[key] for key in wanted} == wanted
+
+
+def test_the_paper_networks_have_the_papers_sizes():
+    sizes = {
+        name: network.from_config(composition.plan([f"data={name}"]).config, 10).num_features for name in DATA_SETS
+    }
+    assert sizes["caltech101"] == 4096
+    assert sizes["mnist"] == 1024
+    assert sizes["norb"] == 864
+    assert network.from_config(composition.plan(["data=caltech101", "stages=1"]).config, 10).num_features == 43264
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["sead=1"], ["'sead'", "seed"]),
+        (["trainer.max_epoch=1"], ["trainer.max_epoch", "trainer.max_epochs"]),
+        (["lr=1"], ["'lr'", "optimizer.lr"]),
+        (["trainer.devices=2"], ["trainer.devices", "one run uses one device", "hydra/launcher"]),
+        (["+sead=1"], ["+sead=1"]),
+        (["~seed"], ["~seed"]),
+        (["model=lcn_maxpol"], ["lcn_maxpol", "nearest: lcn_maxpool"]),
+        (["data=imagenet"], ["imagenet", "caltech101"]),
+        (["seed=abc"], ["seed=abc", "whole number"]),
+        (["seed="], ["seed=", "whole number"]),
+        (["seed=-1"], ["seed=-1", "whole number from 0"]),
+        (["seed=1.5"], ["seed=1.5", "whole number"]),
+        (["refine=1"], ["refine=1", "true or false"]),
+        (["stages=3"], ["stages=3", "1, 2"]),
+        (["stages=true"], ["stages=true", "1, 2"]),
+        (["optimizer.lr=nan"], ["optimizer.lr=nan", "number"]),
+        (["optimizer.lr=inf"], ["optimizer.lr=inf", "number"]),
+        (["optimizer.lr=0"], ["optimizer.lr=0", "above 0"]),
+        (["contrast_norm.kernel_size=8"], ["contrast_norm.kernel_size=8", "odd"]),
+        (["contrast_norm.border=mirror"], ["mirror", "renormalise"]),
+        (["readout=lbfgs"], ["readout=lbfgs", "refine=false"]),
+        (["refine=false", "readout=sgd", "hidden=10"], ["hidden=10", "softmax"]),
+        (["optimizer.momentum=-1"], ["optimizer.momentum=-1", "refuses", "default"]),
+        (["model=avgpool", "contrast_norm.floor=1"], ["contrast_norm.floor=1 has no effect", "model=avgpool"]),
+        (["model=lcn_maxpool", "geometry.stage1.window=3"], ["geometry.stage1.window=3 has no effect"]),
+        (["stages=1", "geometry.stage2.maps=3"], ["geometry.stage2.maps=3 has no effect", "stages=1"]),
+        (["refine=false", "readout=sgd", "optimizer.lr=1"], ["optimizer.lr=1 has no effect", "readout=sgd"]),
+        (["lbfgs.penalty=1"], ["lbfgs.penalty=1 has no effect"]),
+        (["filters=gabor", "refine=false", "readout=sgd", "psd.length=random"], ["psd.length=random has no effect"]),
+        (["filters=psd", "geometry.stage1.filter_range=1"], ["filter_range=1 has no effect", "psd.length=learned"]),
+        (["refine=false", "readout=lbfgs", "sgd.rate=1"], ["sgd.rate=1 has no effect", "readout=lbfgs"]),
+        (["filters=templates"], ["filters=templates", "random"]),
+        (["filters=gabor", "geometry.stage1.maps=31"], ["geometry.stage1.maps=31", "even", "two phases"]),
+        (["filters=gabor", "geometry.stage1.kernel=3"], ["geometry.stage1.kernel=3", "at least 5"]),
+        (["data.validation=30"], ["data.validation=30", "data.train_per_class=30"]),
+        (["geometry.stage1.kernel=29"], ["geometry.stage1.kernel=29", "28x28"]),
+        (["geometry.stage2.fan_in=33"], ["geometry.stage2.fan_in=33", "32 maps"]),
+        (["geometry.stage2.window=9"], ["geometry.stage2.window=9", "8x8"]),
+        (["geometry=caltech101"], ["geometry.stage2.kernel=9", "map"]),
+        (["optimizer._target_=os.system"], ["os.system", "torch.optim"]),
+        (["optimizer._target_=torch.optim.lr_scheduler.StepLR"], ["torch.optim"]),
+        (["optimizer._target_=torch.optim.Adamw"], ["AdamW"]),
+        (["optimizer._target_=torch.optim.AdamW"], ["optimizer.momentum", "~optimizer.momentum"]),
+        (["+optimizer.momentun=1"], ["optimizer.momentun", "momentum"]),
+        (["optimizer.nesterov=true"], ["optimizer.nesterov", "+optimizer.nesterov=true"]),
+        (["schedule._target_=torch.optim.lr_scheduler.StepLR"], ["schedule.step_size"]),
+        (["seed=0,1"], ["seed=0,1", "-m"]),
+        (["model=avgpool,maxpool"], ["model=avgpool,maxpool", "-m"]),
+        (["seed=${nothing}"], ["nothing"]),
+        (["a=b=c"], ["a=b=c"]),
+        (["data={"], ["KEY=VALUE"]),
+        (["name=a/../b"], ["name=a/../b"]),
+        (["name=.."], ["name=.."]),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line_that_names_them(plan, overrides, named):
+    with pytest.raises(ConfigError) as refusal:
+        plan(*overrides)
+    message = str(refusal.value)
+    assert "\n" not in message
+    for text in named:
+        assert text in message
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["optimizer._target_=torch.optim.AdamW", "~optimizer.momentum", "optimizer.lr=1e-3"],
+        ["+optimizer.nesterov=true"],
+        ["schedule=null"],
+        ["~schedule"],
+        ["schedule._target_=torch.optim.lr_scheduler.CosineAnnealingLR"],
+        ["schedule._target_=torch.optim.lr_scheduler.StepLR", "+schedule.step_size=10"],
+        ["contrast_norm.floor=1e-4", "contrast_norm.sigma=2", "contrast_norm.border=reflect"],
+        ["seed=${draw}", "draw=3"],
+        ["refine=false", "readout=lbfgs", "hidden=0"],
+        ["geometry=norb", "stages=1"],
+    ],
+)
+def test_good_settings_are_accepted(plan, overrides):
+    plan(*overrides)
+
+
+def test_a_sweep_is_expanded_as_hydra_does():
+    jobs = composition.expand(["model=avgpool,maxpool", "seed=range(3)", "data=fake"])
+    assert len(jobs) == 6
+    assert ["model=maxpool", "seed=2", "data=fake"] in jobs

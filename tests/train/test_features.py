@@ -1,0 +1,194 @@
+"""Features of frozen filters depend on network, images and preprocessing, and on nothing else."""
+
+import pytest
+import torch
+from torch import nn
+
+from multistage import data
+from multistage.network import net as network
+from multistage.records import runs
+from multistage.train import features, protocol
+from multistage.train.history import History
+from multistage.train.quiet import quiet
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def compute(plan, looked):
+    """Features of the run that settings describe, its network, and how many images went through it."""
+
+    def compute(*settings):
+        looked.clear()
+        run = plan("refine=false", *settings)
+        dataset = data.load(run.config)
+        split = data.split(dataset, run.config)
+        net = network.from_config(run.config, len(dataset.class_names))
+        found = features.frozen(run.config, net, dataset, split, CPU)
+        return found, net, split, dataset, sum(looked)
+
+    return compute
+
+
+def test_features_are_those_of_the_network(compute):
+    found, net, split, dataset, _ = compute()
+    for part in (split.train, split.validation, split.test):
+        expected = net.eval().features(dataset.pixels(part))
+        torch.testing.assert_close(found.of(part), expected.detach(), rtol=1e-5, atol=1e-6)
+    backwards = split.test.flip(0)
+    assert torch.equal(found.of(backwards), found.of(split.test).flip(0))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["readout=lbfgs"],
+        ["readout=sgd"],
+        ["readout=lbfgs", "lbfgs.penalty=0.1"],
+        ["data.batch_size=7"],
+        ["data.validation=3"],
+        ["optimizer.lr=0.3", "name=other"],
+    ],
+    ids=" ".join,
+)
+def test_classifiers_regularisers_and_validation_share_them(compute, settings):
+    first, *_, computed = compute()
+    assert computed == len(first.indices)
+    second, *_, computed = compute(*settings)
+    assert computed == 0
+    assert torch.equal(first.values, second.values)
+    assert first.digest == second.digest
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["seed=1"],
+        ["stages=1"],
+        ["model=lcn_avgpool"],
+        ["model=abs_lcn_maxpool"],
+        ["contrast_norm.floor=1"],
+        ["filter_bank.squash=none"],
+        ["geometry.stage2.step=1"],
+        ["data.classes=5"],
+        ["data.test_per_class=5"],
+    ],
+    ids=" ".join,
+)
+def test_what_changes_features_makes_others(compute, settings):
+    first, *_ = compute()
+    second, *_, computed = compute(*settings)
+    assert computed == len(second.indices)
+    assert first.digest != second.digest
+
+
+def test_draws_that_see_all_images_share_them_and_others_do_not(compute):
+    compute("draw=0")
+    assert compute("draw=1")[-1] == 0
+    some = "data.test_per_class=5"
+    assert compute("draw=0", some)[0].digest != compute("draw=1", some)[0].digest
+
+
+def test_another_version_of_the_code_makes_others(compute, monkeypatch):
+    first, *_ = compute()
+    monkeypatch.setattr(features, "RESULTS_VERSION", runs.RESULTS_VERSION + 1)
+    assert compute()[0].digest != first.digest
+
+
+def test_they_do_not_depend_on_the_batch_nor_on_threads(compute, monkeypatch):
+    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "0")
+    first, *_ = compute()
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        second, *_ = compute()
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(first.values, second.values)
+    monkeypatch.setattr(features, "BATCH", 5)
+    torch.testing.assert_close(compute()[0].values, first.values, rtol=1e-5, atol=1e-6)
+
+
+def test_statistics_of_batch_normalisation_come_with_them(compute):
+    first, before, *_, computed = compute("model=abs_lcn_batchnorm_avgpool")
+    assert computed > len(first.indices)
+    second, after, *_, computed = compute("model=abs_lcn_batchnorm_avgpool")
+    assert computed == 0
+    assert torch.equal(first.values, second.values)
+    for name, value in before.state_dict().items():
+        assert torch.equal(value, after.state_dict()[name]), name
+    third, *_, computed = compute("model=abs_lcn_batchnorm_avgpool", "data.validation=3")
+    assert computed > 0  # fewer training images, other statistics
+    assert not torch.equal(first.values, third.values)
+
+
+@pytest.mark.parametrize("model", ["abs_lcn_batchnorm_avgpool", "batchnorm_maxpool"])
+def test_frozen_batch_normalisation_has_the_statistics_of_the_training_images(plan, model, monkeypatch):
+    run = plan(f"model={model}", "refine=false")
+    dataset = data.load(run.config)
+    train = data.split(dataset, run.config).train
+    net, other = network.from_config(run.config, 4), network.from_config(run.config, 4)
+    features.calibrate_batch_norm(net, dataset, train, CPU)
+    monkeypatch.setattr(features, "BATCH", 7)
+    features.calibrate_batch_norm(other, dataset, train, CPU)
+    seen = []
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    x = dataset.pixels(train)
+    net.eval().features(x)
+    for output in seen:
+        assert output.mean((0, 2, 3)).abs().max() < 1e-3
+        assert (output.var((0, 2, 3), unbiased=False) - 1).abs().max() < 0.01
+    torch.testing.assert_close(net.features(x), other.eval().features(x), rtol=1e-4, atol=1e-5)
+
+
+def test_frozen_batch_normalisation_differs_from_none(compute):
+    plain, *_ = compute("model=avgpool")
+    normalised, *_ = compute("model=batchnorm_avgpool")
+    assert (plain.values - normalised.values).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("readout", ["softmax", "sgd", "lbfgs"])
+def test_results_are_the_same_with_and_without_the_cache(plan, monkeypatch, readout):
+    """Without it, with an empty one, and from it: records and weights to the bit."""
+    made = []
+    for name, limit in (("off", "0"), ("empty", "1"), ("full", "1")):
+        monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", limit)
+        run = plan("refine=false", f"readout={readout}", "model=batchnorm_avgpool", f"name={name}")
+        with quiet():
+            record = protocol.run(run, "none")
+        made.append((record["metrics"], record["history"], record["per_class"], record["weights_sha256"]))
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_frozen_run_computes_features_of_test_images_once(plan, looked):
+    run = plan("refine=false", "readout=lbfgs")
+    with quiet():
+        record = protocol.run(run, "none")
+        assert sum(looked) == sum(len(part) for part in indices(run))
+        again = protocol.run(plan("refine=false", "readout=sgd"), "none")
+    assert sum(looked) == sum(len(part) for part in indices(run))
+    assert record["seconds"].keys() == again["seconds"].keys() == {"data", "features", "train", "test"}
+
+
+def indices(run):
+    dataset = data.load(run.config)
+    split = data.split(dataset, run.config)
+    return split.train, split.validation, split.test
+
+
+def test_test_images_change_nothing_that_is_learned(plan, tmp_path):
+    run = plan("refine=false", "readout=lbfgs", "model=batchnorm_avgpool")
+    weights = []
+    for value in (0, 255):
+        dataset = data.load(run.config)
+        split = data.split(dataset, run.config)
+        dataset.images[split.test] = value
+        changed = data.Dataset(
+            dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}"
+        )
+        trained = protocol.train(run.config, changed, split, History(), "none")
+        weights.append(trained.net.state_dict())
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name

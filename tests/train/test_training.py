@@ -1,0 +1,268 @@
+import csv
+
+import pytest
+import torch
+from torch import nn
+
+import multistage
+from multistage import data
+from multistage.network import net as network
+from multistage.records import runs
+from multistage.settings import composition
+from multistage.train import protocol, training
+from multistage.train.batches import Batches, Calls, EpochOrder
+from multistage.train.history import History
+from multistage.train.quiet import quiet
+
+
+@pytest.fixture
+def do():
+    def do(run):
+        with quiet():
+            return protocol.run(run, "none")
+
+    return do
+
+
+def test_a_run_leaves_what_the_design_says(plan, do):
+    run = plan("trainer.max_epochs=3")
+    record = do(run)
+    assert {p.name for p in run.folder.iterdir()} == {
+        ".lock",
+        "config.yaml",
+        "confusion.csv",
+        "filters.safetensors",
+        "metrics.csv",
+        "weights.safetensors",
+        "result.json",
+    }
+    assert record == runs.read(run.folder)
+    assert record["config"] == dict(run.config)
+    assert {"test_accuracy", "test_mean_class_accuracy", "train_accuracy"} <= record["metrics"].keys()
+    assert sum(entry["correct"] for entry in record["per_class"]) == pytest.approx(
+        record["metrics"]["test_accuracy"] * sum(entry["total"] for entry in record["per_class"])
+    )
+    assert record["seconds"].keys() == {"data", "train", "test"}
+    assert record["parameters"] == sum(p.numel() for p in multistage.load(run.folder).parameters())
+    for key in ("versions", "hardware", "device", "precision", "threads", "split_hash", "data_hash", "results_version"):
+        assert record[key]
+    table = list(csv.DictReader((run.folder / "metrics.csv").read_text().splitlines()))
+    assert [float(row["train_loss"]) for row in table] == record["history"]["train_loss"]
+    assert record["history"]["epoch"] == [1, 2, 3]
+    confusion = list(csv.DictReader((run.folder / "confusion.csv").read_text().splitlines()))
+    for entry, row in zip(record["per_class"], confusion, strict=True):
+        assert row.pop("true class") == entry["name"]
+        assert int(row[entry["name"]]) == entry["correct"]
+        assert sum(map(int, row.values())) == entry["total"]
+    repeated = composition.plan(record["overrides"]).config
+    assert [k for k, v in run.config.items() if repeated[k] != v] == ["output"]
+
+
+def test_training_learns_and_loading_gives_the_same_network(plan, do):
+    run = plan("model=lcn_maxpool")
+    record = do(run)
+    assert record["metrics"]["test_accuracy"] > 0.9
+    net = multistage.load(run.folder)
+    assert not net.training
+    assert net.class_names == ("class0", "class1", "class2", "class3")
+    dataset = data.load(run.config)
+    test = data.split(dataset, run.config).test
+    right = net(dataset.pixels(test)).argmax(1) == dataset.labels[test]
+    assert right.float().mean().item() == pytest.approx(record["metrics"]["test_accuracy"])
+
+
+def test_the_same_run_twice_is_the_same_to_the_bit(plan, do):
+    first, second = plan("name=one", "trainer.max_epochs=2"), plan("name=two", "trainer.max_epochs=2")
+    torch.manual_seed(1)
+    do(first)
+    torch.manual_seed(2)
+    do(second)
+    weights = [(run.folder / "weights.safetensors").read_bytes() for run in (first, second)]
+    assert weights[0] == weights[1]
+    assert runs.read(first.folder)["metrics"] == runs.read(second.folder)["metrics"]
+
+
+@pytest.mark.parametrize("readout", ["softmax", "sgd", "lbfgs"])
+def test_frozen_filters_stay_and_the_classifier_learns(plan, do, readout):
+    rate = ["optimizer.lr=0.01"] if readout == "softmax" else []
+    run = plan("refine=false", f"readout={readout}", *rate)
+    record = do(run)
+    fresh, trained = network.from_config(run.config, 4), multistage.load(run.folder)
+    for before, after in zip(fresh.stages.parameters(), trained.stages.parameters(), strict=True):
+        assert torch.equal(before, after)
+    assert not torch.equal(fresh.classifier.weight, trained.classifier.weight)
+    assert record["seconds"].keys() == {"data", "features", "train", "test"}
+    assert record["metrics"]["test_accuracy"] > 0.8
+
+
+def test_refinement_changes_every_filter(plan, do):
+    run = plan("trainer.max_epochs=1")
+    do(run)
+    fresh, trained = network.from_config(run.config, 4), multistage.load(run.folder)
+    for (name, before), after in zip(fresh.named_parameters(), trained.parameters(), strict=True):
+        assert not torch.equal(before, after), name
+
+
+def test_validation_images_choose_the_epoch(plan, do):
+    run = plan("data.validation=10", "trainer.max_epochs=3", "optimizer.lr=0.2", "schedule=null")
+    record = do(run)
+    seen = record["history"]["validation_accuracy"]
+    assert len(seen) == 3
+    assert record["metrics"]["validation_accuracy"] == pytest.approx(max(seen))
+
+
+def test_test_images_are_not_needed_for_training(plan, tmp_path):
+    run = plan("trainer.max_epochs=1", "data.validation=5")
+    dataset = data.load(run.config)
+    split = data.split(dataset, run.config)
+    dataset.images[split.test] = 255
+    dataset.labels[split.test] = -1
+    with quiet():
+        protocol.train(run.config, dataset, split, History(), "none")
+
+
+def test_a_diverged_run_is_marked_failed(plan, do):
+    run = plan("optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none")
+    with pytest.raises(training.DivergedError):
+        do(run)
+    assert runs.state(run.folder) == "failed"
+    assert "training diverged in epoch 1" in runs.failure(run.folder)["reason"]
+
+
+def test_a_diverged_run_is_stopped_and_leaves_no_record(plan, do):
+    run = plan("optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none")
+    with pytest.raises(training.DivergedError, match=r"smaller optimizer\.lr than 1e\+09"):
+        do(run)
+    assert runs.read(run.folder) is None
+
+
+def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
+    order = EpochOrder(10, 3, seed=0)
+    first = torch.cat(list(order))
+    assert sorted(first.tolist()) == list(range(10))
+    assert len(list(order)) == len(order) == 4
+    assert torch.equal(first, torch.cat(list(order)))
+    order.set_epoch(1)
+    assert not torch.equal(first, torch.cat(list(order)))
+    order.set_epoch(0)
+    assert torch.equal(first, torch.cat(list(order)))
+    assert not torch.equal(first, torch.cat(list(EpochOrder(10, 3, seed=1))))
+
+
+def test_batches_are_the_samples_in_the_order_asked_for():
+    samples = torch.arange(20.0).view(10, 2), torch.arange(10)
+    order = EpochOrder(10, 3, seed=0)
+    batches = Batches(samples, list(order))
+    assert len(batches) == len(list(batches)) == 4
+    for indices, (x, y) in zip(order, batches, strict=True):
+        assert torch.equal(y, indices)
+        assert torch.equal(x, samples[0][indices])
+
+
+@pytest.mark.parametrize(("samples", "steps", "calls"), [(10, 1, 4), (300, 2, 50), (597, 3, 67), (600, 4, 50)])
+def test_an_epoch_of_many_batches_is_handed_over_in_at_least_fifty_calls(samples, steps, calls):
+    order = EpochOrder(samples, 3, seed=0)
+    handed = Calls((torch.zeros(samples), torch.arange(samples)), order)
+    groups = [[y for _, y in group] for group in handed]
+    assert handed.steps == steps
+    assert len(handed) == len(groups) == calls
+    assert {len(group) for group in groups[:-1]} == {steps}
+    given = [y for group in groups for y in group]
+    assert all(torch.equal(a, b) for a, b in zip(given, order, strict=True))
+
+
+def test_metrics_of_an_epoch_are_those_of_all_its_samples():
+    scores, labels = torch.randn(10, 4, generator=torch.Generator().manual_seed(0)), torch.arange(10) % 4
+    seen = training.Seen(4)
+    assert seen.take() == {}
+    for part in torch.arange(10).split(4):  # 4, 4 and 2: batches count by their size
+        seen.add(nn.functional.cross_entropy(scores[part], labels[part]), scores[part], labels[part])
+    right = (scores.argmax(1) == labels).double()
+    expected = {
+        "loss": nn.functional.cross_entropy(scores.double(), labels).item(),
+        "accuracy": right.mean().item(),
+        "mean_class_accuracy": sum(right[labels == c].mean().item() for c in range(4)) / 4,
+    }
+    assert seen.take() == pytest.approx(expected)
+    assert seen.take() == {}
+
+
+def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkeypatch):
+    run = plan("trainer.max_epochs=3", "model=avgpool")
+    steps, original = [], training.Classifier.learn
+
+    def learn(self, x, y):
+        steps.append(len(x))
+        if len(steps) == 6:  # the second of the second epoch's four
+            self.in_training.add(torch.tensor(torch.inf), torch.zeros(1, 4), torch.zeros(1, dtype=torch.long))
+        original(self, x, y)
+
+    monkeypatch.setattr(training.Classifier, "learn", learn)
+    dataset = data.load(run.config)
+    with quiet(), pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
+        protocol.train(run.config, dataset, data.split(dataset, run.config), history := History(), "none")
+    assert len(steps) == 8
+    assert len(history.rows) == 1
+
+
+def test_a_step_never_waits_for_the_device(plan, monkeypatch):
+    """No number of a tensor is read in a step; on a GPU each reading would cost more than the step's arithmetic."""
+    run = plan("trainer.max_epochs=1", "model=avgpool")
+    original, inside, read = training.Classifier.learn, [], []
+    for name in ("item", "__bool__", "__float__", "__int__", "tolist", "cpu"):
+        method = getattr(torch.Tensor, name)
+        monkeypatch.setattr(
+            torch.Tensor, name, lambda t, *a, m=method, n=name: (read.extend([n] * len(inside)), m(t, *a))[1]
+        )
+
+    def learn(*arguments):
+        inside.append(True)
+        original(*arguments)
+        inside.clear()
+
+    monkeypatch.setattr(training.Classifier, "learn", learn)
+    dataset = data.load(run.config)
+    with quiet():
+        protocol.train(run.config, dataset, data.split(dataset, run.config), History(), "none")
+    assert read == []
+
+
+def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
+    epochs = []
+    monkeypatch.setattr(EpochOrder, "set_epoch", lambda self, epoch: epochs.append(epoch))
+    do(plan("trainer.max_epochs=3"))
+    assert sorted(set(epochs)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("calls", [1, 50])
+@pytest.mark.parametrize("overrides", [[], ["model=abs_batchnorm_avgpool", "schedule=null"]])
+def test_lightning_does_what_a_bare_loop_does(plan, overrides, calls, monkeypatch):
+    """The Trainer adds nothing to the arithmetic, whether a call of it takes all four steps of an epoch or one: same
+    weights as a loop written out, bit for bit."""
+    monkeypatch.setattr(Calls, "AN_EPOCH", calls)
+    run = plan("trainer.max_epochs=2", *overrides)
+    dataset = data.load(run.config)
+    split = data.split(dataset, run.config)
+    x, y = dataset.pixels(split.train), dataset.labels[split.train]
+    with quiet():
+        trained = protocol.train(run.config, dataset, split, History(), "none").net
+
+    net = network.from_config(run.config, 4)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
+    schedule = None if overrides else torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
+    for epoch in range(2):
+        order = EpochOrder(len(y), 32, run.config["seed"])
+        order.set_epoch(epoch)
+        for batch in order:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+    for (name, expected), actual in zip(net.state_dict().items(), trained.state_dict().values(), strict=True):
+        assert torch.equal(expected, actual), name
+
+
+@pytest.mark.gpu
+def test_training_on_the_gpu(plan, do):
+    assert do(plan("trainer.accelerator=gpu", "model=lcn_maxpool"))["metrics"]["test_accuracy"] > 0.9
