@@ -1,7 +1,9 @@
 import pytest
 import torch
 from hypothesis import settings
+from report import invented
 
+from multistage.records import paper
 from multistage.settings import composition
 from multistage.train import protocol
 
@@ -51,3 +53,18 @@ def looked(monkeypatch):
 
     monkeypatch.setattr(features, "outputs", counting)
     return counts
+
+
+@pytest.fixture(scope="session")
+def published():
+    return paper.published(composition.CONF.parent / "results" / "paper.yaml")
+
+
+@pytest.fixture(scope="session")
+def record():
+    return invented.record
+
+
+@pytest.fixture(scope="session")
+def ablation():
+    return invented.records

@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from layers import reference
 
-from multistage import layers
 from multistage.layers import contrast_norm as contrast_norm_module
-from multistage.layers import eager, filter_bank, local_contrast_norm
+from multistage.layers import eager, fast, filter_bank, local_contrast_norm
 from multistage.layers.fast import contrast_norm as contrast_norm_fast
 
 X = torch.randn(2, 3, 10, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -110,15 +109,13 @@ def mutant(monkeypatch):
         assert sum(source.count(old) for source in sources) == 1, f"stands in the source not once: {old}"
         mutants = []
         for original, source in zip(originals, sources, strict=True):
-            module = types.ModuleType(f"mutant_{original.__name__.rpartition('.')[2]}")
+            module = types.ModuleType(f"mutant_{original.__name__.replace('.', '_')}")
             monkeypatch.setitem(sys.modules, module.__name__, module)
-            for imported in mutants:
-                source = source.replace(
-                    f"from multistage.layers.{imported.__name__[7:]} ", f"from {imported.__name__} "
-                )
+            for imported, mutant in zip(originals, mutants, strict=False):
+                source = source.replace(f"from {imported.__name__} ", f"from {mutant.__name__} ")
             exec(compile(source.replace(old, new), module.__name__, "exec"), vars(module))
             mutants.append(module)
-        monkeypatch.setattr(layers, "contrast_norm_fast", mutants[-1])  # what `local_contrast_norm` imports
+        monkeypatch.setattr(fast, "contrast_norm", mutants[-1])  # what `local_contrast_norm` imports
         if not fit:
             monkeypatch.setattr(mutants[0], "BLOCK_BYTES", X[0].nbytes)
         return mutants[1].local_contrast_norm

@@ -59,7 +59,7 @@ def document(results: Path) -> str:
         "presets": presets(folder, published(results / "paper.yaml")),
     }
     template = Template((HERE / "explorer.html").read_text(encoding="utf-8"))
-    styles = (HERE.parent / "page.css", HERE / "explorer.css")
+    styles = (HERE.parent / "pages" / "page.css", HERE / "explorer.css")
     return template.substitute(
         style="".join(style.read_text(encoding="utf-8") for style in styles),
         script="\n".join((HERE / f"{script}.js").read_text(encoding="utf-8") for script in SCRIPTS),

@@ -72,7 +72,7 @@ def document(sections: Sequence[Section]) -> str:
     Raises:
         KeyError: A text names what was not measured.
     """
-    styles = (HERE.parent / "report" / "page.css", HERE / "page.css")
+    styles = (HERE.parent / "pages" / "page.css", HERE / "page.css")
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         style="".join(style.read_text(encoding="utf-8") for style in styles),
         contents="\n".join(f'<li><a href="#{s.claim}">{_prose(s, s.title)}</a></li>' for s in sections),
