@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from multistage.registry.errors import ConfigError, MultistageError
+from multistage.registry.words import as_typed
 from multistage.settings import composition
-from multistage.settings.errors import ConfigError, MultistageError
-from multistage.settings.words import as_typed
 
 if TYPE_CHECKING:
     from multistage.cli.sweep import Outcome
