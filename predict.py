@@ -33,7 +33,7 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
     net, record = load(run), runs.read(run)
     assert record is not None
     settings = parse(record["config"])
-    has_probabilities = settings.readout.linear
+    has_probabilities = settings.readout.logistic
     exit_code = 0
     for image in images:
         try:

@@ -11,7 +11,7 @@ from multistage.records.runs import Record
 from multistage.settings.config import rule_of
 from multistage.settings.tree import Config
 
-LINEAR = tuple(name for name, readout in readouts.items() if readout.linear)
+LINEAR = tuple(name for name, readout in readouts.items() if readout.logistic)
 """Classifiers that may stand for the paper's logistic regression."""
 
 SECTIONS = ("table1", "mnist", "norb")
