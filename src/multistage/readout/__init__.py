@@ -118,8 +118,9 @@ def best_penalty(
     if penalty == "auto" and task.held_out is not None:
         labels = task.held_out[1]
         right = {value: int((scores(value).argmax(1) == labels).sum()) for value in reversed(PENALTIES)}
-        penalty = max(right, key=lambda value: right[value])
-    chosen = otherwise if penalty == "auto" else penalty
+        chosen = max(right, key=lambda value: right[value])
+    else:
+        chosen = otherwise if penalty == "auto" else penalty
     task.note("penalty", chosen)
     return chosen
 
