@@ -129,9 +129,9 @@ def test_gradients_are_right(connections, squash):
     assert torch.autograd.gradcheck(layer, inputs, fast_mode=True)
 
 
-@pytest.mark.parametrize("name", ["in_maps", "out_maps", "kernel_size", "padding"])
+@pytest.mark.parametrize("name", ["in_channels", "out_channels", "kernel_size", "padding"])
 def test_impossible_counts_are_refused_by_name(name):
-    sizes = {"in_maps": 3, "out_maps": 4, "kernel_size": 3, "padding": 0}
+    sizes = {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "padding": 0}
     FilterBank(**sizes)
     sizes[name] = -1 if name == "padding" else 0
     with pytest.raises(ValueError, match=name):

@@ -17,5 +17,5 @@ def autocasts(x: Tensor) -> bool:
 
 def safe_sqrt(x: Tensor) -> Tensor:
     """Square root whose gradient at 0 is 0 instead of infinite."""
-    positive = x > 0
-    return torch.where(positive, torch.where(positive, x, 1).sqrt(), 0)
+    inside = x != 0  # and not `x > 0`, which would take what is not a number for 0
+    return torch.where(inside, torch.where(inside, x, 1).sqrt(), 0)
