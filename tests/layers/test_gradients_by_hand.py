@@ -21,6 +21,7 @@ CASES = {  # n, input maps, height, width, output maps, kernel, fan-in, padding
     "one input map": (3, 1, 12, 10, 4, 5, None, 0),
     "one input map, padded": (2, 1, 7, 9, 3, 3, None, 2),
     "three input maps": (2, 3, 9, 8, 4, 3, None, 0),
+    "three input maps, two connected": (2, 3, 9, 8, 4, 3, 2, 0),
     "Fourier": (8, 16, 12, 11, 16, 7, 5, 0),
     "Fourier, padded": (9, 16, 9, 8, 17, 9, 3, 2),
     "Fourier, all connected": (8, 16, 9, 10, 16, 7, None, 1),
@@ -30,10 +31,13 @@ CASES = {  # n, input maps, height, width, output maps, kernel, fan-in, padding
 
 def case(name):
     n, in_maps, height, width, out_maps, k, fan_in, padding = CASES[name]
-    x, kernels = drawn(n, in_maps, height, width), drawn(out_maps, in_maps if fan_in is None else 4, k, k, seed=1)
-    connections = None if fan_in is None else table(out_maps, in_maps, 4)
+    connections = None if fan_in is None else table(out_maps, in_maps, 2 if fan_in == "twice" else fan_in)
     if fan_in == "twice":
         connections[:, 1] = connections[:, 0]
+    x, kernels = (
+        drawn(n, in_maps, height, width),
+        drawn(out_maps, in_maps if fan_in is None else connections.shape[1], k, k, seed=1),
+    )
     assert suits_fourier(x, kernels, padding) == name.startswith("Fourier")
     return x, kernels, drawn(out_maps, seed=2), drawn(out_maps, seed=3), connections, padding
 
@@ -42,7 +46,8 @@ def plainly(x, kernels, gain, bias, connections, padding, squash):
     weight = kernels.flip(-2, -1)
     weight = weight if connections is None else spread(weight, connections, x.shape[1])
     y = F.conv2d(x, weight, bias, padding=padding)
-    return gain[:, None, None] * (torch.tanh(y) if squash == "tanh" else y)
+    y = torch.tanh(y) if squash == "tanh" else y
+    return y if gain is None else gain[:, None, None] * y
 
 
 @pytest.mark.parametrize("squash", ["tanh", "none"])

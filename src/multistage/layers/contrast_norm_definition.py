@@ -70,7 +70,7 @@ def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
     elif border == "reflect":
         period = max(2 * (size - 1), 1)
         source = source.remainder(period)
-        source = torch.minimum(source, period - source) if size > 1 else torch.zeros_like(source)
+        source = torch.minimum(source, period - source)
     matrix = ((source[:, :, None] == pixel) * window[:, None]).sum(1)
     return matrix / matrix.sum(1, keepdim=True) if border == "renormalise" else matrix
 
