@@ -2,13 +2,9 @@ import numpy as np
 import pytest
 import torch
 from layers import reference
+from layers.cases import drawn
 
 from multistage.layers import ChannelLayerNorm, ChannelRMSNorm, layer_norm, rms_norm
-
-
-def drawn(*shape, seed=0):
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
 
 X, GAIN, BIAS = drawn(2, 5, 4, 3) + 0.5, drawn(5, seed=1), drawn(5, seed=2)
 

@@ -1,9 +1,11 @@
 """What holds for every layer: gradients, compilers, types, and samples that do not see each other."""
 
 import copy
+import pickle
 
 import pytest
 import torch
+from layers.cases import drawn
 from torch import nn
 
 from multistage import layers
@@ -11,10 +13,10 @@ from multistage import layers
 CONNECTIONS = torch.tensor([[0, 2], [1, 3], [2, 2]])
 LAYERS = {
     "filter bank": layers.FilterBank(4, 3, 3, bias=True),
-    "filter bank, some connected": layers.FilterBank(4, 3, 3, CONNECTIONS, padding=1),
+    "filter bank, some connected": layers.FilterBank(4, 3, 3, CONNECTIONS, "none", padding=1),
     "filter bank of one map": nn.Sequential(nn.Conv2d(4, 1, 1), layers.FilterBank(1, 3, 3)),
     "N": layers.LocalContrastNorm(5),
-    "N of each map": layers.LocalContrastNorm(5, border="renormalise", across_maps=False),
+    "N of each map": layers.LocalContrastNorm(5, floor=0.5, border="renormalise", across_maps=False),
     "RMS norm": layers.ChannelRMSNorm(4),
     "layer norm": layers.ChannelLayerNorm(4),
     "average": layers.AveragePool(4, 2),
@@ -26,18 +28,14 @@ LAYERS = {
 each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 
 
-def drawn(*shape, seed=0, dtype=torch.float32):
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
-
-
-X = drawn(3, 4, 8, 7)
+X = drawn(3, 4, 8, 7).float()
 
 
 @pytest.fixture(autouse=True)
 def _parameters_are_drawn():
     for layer in LAYERS.values():
         for number, parameter in enumerate(layer.parameters()):
-            parameter.data = drawn(*parameter.shape, seed=number) / 3
+            parameter.data = drawn(*parameter.shape, seed=number).float() / 3
 
 
 def with_gradients(layer, x):
@@ -50,7 +48,7 @@ def with_gradients(layer, x):
 @each_layer
 def test_gradients_are_those_of_differences(layer):
     layer = copy.deepcopy(layer).double()
-    names, values = zip(("x", drawn(1, 4, 5, 6, dtype=torch.float64)), *layer.named_parameters(), strict=True)
+    names, values = zip(("x", drawn(1, 4, 5, 6)), *layer.named_parameters(), strict=True)
 
     def function(x, *parameters):
         return torch.func.functional_call(layer, dict(zip(names[1:], parameters, strict=True)), x)
@@ -59,9 +57,10 @@ def test_gradients_are_those_of_differences(layer):
 
 
 @each_layer
-def test_compiles_into_one_graph(layer):
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compiles_into_one_graph(backend, layer):
     torch.compiler.reset()
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(layer, fullgraph=True, backend=backend)
     torch.testing.assert_close(with_gradients(compiled, X), with_gradients(layer, X), rtol=1e-5, atol=1e-5)
 
 
@@ -69,7 +68,7 @@ def test_compiles_into_one_graph(layer):
 def test_exports_for_any_number_of_samples(layer):
     shapes = {"input" if isinstance(layer, nn.Sequential) else "x": {0: torch.export.Dim("n")}}
     exported = torch.export.export(layer, (X,), dynamic_shapes=shapes).module()
-    for x in (X, drawn(5, 4, 8, 7)):
+    for x in (X, drawn(5, 4, 8, 7).float()):
         torch.testing.assert_close(exported(x), layer(x), rtol=1e-5, atol=1e-5)
 
 
@@ -108,6 +107,14 @@ def test_other_types_are_kept(layer, dtype):
     torch.testing.assert_close(y.float(), expected, rtol=0.05, atol=0.05)
 
 
+@each_layer
+def test_modules_can_be_copied(layer):
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301
+        assert repr(other) == repr(layer)
+        assert torch.equal(other(X), layer(X))
+        assert other.state_dict().keys() == layer.state_dict().keys()
+
+
 def test_representations_name_the_sizes():
     assert [repr(LAYERS[name]) for name in ("average", "max", "L2", "abs", "layer norm", "N")] == [
         "AveragePool(kernel_size=4, stride=2)",
@@ -118,7 +125,7 @@ def test_representations_name_the_sizes():
         "LocalContrastNorm(kernel_size=5, floor='mean', border='zero')",
     ]
     some = LAYERS["filter bank, some connected"]
-    assert repr(some) == "FilterBank(4, 3, kernel_size=3, fan_in=2, squash='tanh')"
+    assert repr(some) == "FilterBank(4, 3, kernel_size=3, fan_in=2, squash='none')"
 
 
 def test_all_layers_can_be_imported_from_the_package_itself():

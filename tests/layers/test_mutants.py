@@ -1,88 +1,17 @@
-"""Mutants of the layers' functions, one mistake in each: values or gradients differ from what is expected."""
+"""Mutants of the layers' functions, one mistake in each, are detected by what `cases` expects."""
 
 import functools
 import sys
 
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from layers import reference, test_gradients_by_hand
+from layers.cases import X, contrast_norms, filter_banks, others, pools, with_gradients
 from layers.mutation import mutants
 
 from multistage import layers
 from multistage.layers import arithmetic, channel_norm, convolution, eager, pooling
 from multistage.layers import contrast_norm_definition as plain
 from multistage.layers.fast import contrast_norm as fast
-
-X = torch.randn(2, 3, 10, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-X[1] *= 4
-ROUNDING = torch.cat([1e15 + X[:1] / 4, -1e15 - X[:1] / 4, 1e17 + 8 * X[:1]])  # flat but for it
-
-
-def with_gradients(function, *inputs):
-    """y, and the gradients of all inputs where that of y is drawn."""
-    inputs = [x.detach().clone().requires_grad_() for x in inputs]  # a mutant may overwrite them
-    y = function(*inputs)
-    dy = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(1))
-    return y.detach(), *torch.autograd.grad(y, inputs, dy)
-
-
-def late(module, name, *arguments, **options):
-    """The function, looked up when it is called."""
-    return lambda *inputs: getattr(module, name)(*inputs, *arguments, **options)
-
-
-# Of each family of layers its cases: a function, its inputs, and what `with_gradients` should give, None for anything
-
-
-def contrast_norms():
-    for border in plain.BORDERS:
-        c = float(reference.centred_and_deviation(X[0].numpy(), border=border)[1].mean())
-        for options in ({"floor": "mean"}, {"floor": c}, {"kernel_size": 5, "sigma": 0.8}):
-            options["border"] = border
-            y = torch.from_numpy(reference.local_contrast_norm(X.numpy(), **options))
-            column = torch.from_numpy(reference.local_contrast_norm(X[..., :1].numpy(), **options))
-            inputs = [(X, y), (X.contiguous(memory_format=torch.channels_last), y), (X[..., :1], column)]
-            inputs += [(torch.zeros_like(X), None), *([] if border == "zero" else [(ROUNDING, None)])]
-            for floor_gradient in (True, False):
-                options = {**options, "floor_gradient": floor_gradient}
-                for x, y in inputs:
-                    expected = (y, with_gradients(functools.partial(plain.definition, **options), x)[1])
-                    yield late(layers, "local_contrast_norm", **options), [x], expected
-                    yield late(plain, "definition", **options), [x], expected
-
-
-def filter_banks():
-    for name in test_gradients_by_hand.CASES:
-        *inputs, connections, padding = test_gradients_by_hand.case(name)
-        for squash in ("tanh", "none"):
-            rest = {"connections": connections, "padding": padding, "squash": squash}
-            plainly = functools.partial(test_gradients_by_hand.plainly, **rest)
-            yield late(layers, "filter_bank", **rest), inputs, with_gradients(plainly, *inputs)
-            expected = with_gradients(functools.partial(plainly, gain=None, bias=None), *inputs[:2])
-            yield late(layers, "filter_bank", **rest), inputs[:2], expected
-
-
-def pools():
-    for sizes in [(2, 2), (3, 2), (4, 1), (2, 3), (1, 1), (4, 2)]:
-        for name, power, of_window in (("average_pool", 1, np.mean), ("l2_pool", 2, reference.root_mean_square)):
-            y = torch.from_numpy(reference.pool(X.numpy(), *sizes, of_window))
-            plainly = with_gradients(lambda x, s=sizes, p=power: F.avg_pool2d(x**p, *s) ** (1 / p), X)
-            yield late(layers, name, *sizes), [X], (y, plainly[1])
-            yield torch.func.vmap(late(layers, name, *sizes)), [X[None]], (y[None], None)
-    yield late(layers, "l2_pool", 2), [torch.zeros_like(X)], [torch.zeros(2, 3, 5, 4), torch.zeros_like(X)]
-
-
-def others():
-    gain, bias = torch.tensor([[0.5, 2, -1], [0.1, -0.2, 0.3]], dtype=torch.float64)
-    y = torch.from_numpy(reference.channel_norm(X.numpy(), gain.numpy(), bias.numpy(), 0.1, True))
-    yield late(layers, "layer_norm", eps=0.1), [X, gain, bias], (y, None, None, None)
-    yield late(layers, "layer_norm"), [X], with_gradients(functools.partial(channel_norm.layer_norm, gain=gain**0), X)
-    y = torch.from_numpy(reference.channel_norm(X.numpy(), gain.numpy(), 0, 0.1, False))
-    yield late(layers, "rms_norm", eps=0.1), [X, gain], (y, None, None)
-    yield late(layers, "rectify"), [X], with_gradients(torch.abs, X)
-
 
 FUNCTIONS = {
     contrast_norms: [

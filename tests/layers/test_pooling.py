@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from layers import reference
+from layers.cases import drawn
 
 from multistage.layers import AveragePool, L2Pool, MaxPool, average_pool, l2_pool, max_pool
 
@@ -12,10 +13,6 @@ LAYERS = [
     (l2_pool, L2Pool, reference.root_mean_square),
 ]
 KINDS = ["average", "max", "L2"]
-
-
-def drawn(*shape):
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(("window", "step"), SIZES)
