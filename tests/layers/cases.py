@@ -120,6 +120,7 @@ def pools():
             plainly = with_gradients(lambda x, s=sizes, p=power: F.avg_pool2d(x**p, *s) ** (1 / p), X)
             yield late(layers, name, *sizes), [X], (y, plainly[1])
             yield torch.func.vmap(late(layers, name, *sizes)), [X[None]], (y[None], None)
+    yield late(layers, "average_pool", 2), [X], with_gradients(lambda x: F.avg_pool2d(x, 2), X)
     yield late(layers, "l2_pool", 2), [torch.zeros_like(X)], [torch.zeros(2, 3, 5, 4), torch.zeros_like(X)]
 
 

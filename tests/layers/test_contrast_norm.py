@@ -245,22 +245,6 @@ def test_duplicating_all_maps_does_not_matter(x, choice):
     )
 
 
-@few
-@given(x=batches(), choice=options)
-def test_memory_layout_does_not_matter(x, choice):
-    y = local_contrast_norm(x, **choice)
-    spaced = torch.empty(*x.shape[:3], 2 * x.shape[3], dtype=x.dtype)[..., ::2].copy_(x)
-    for layout in (x.contiguous(memory_format=torch.channels_last), x.mT.contiguous().mT, spaced):
-        assert_same(local_contrast_norm(layout, **choice), y)
-
-
-def test_the_input_is_left_alone():
-    x = drawn(2, 3, 8, 7)
-    before = x.clone()
-    local_contrast_norm(x)
-    assert torch.equal(x, before)
-
-
 # What is refused
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from layers import cases
 
-from multistage.layers import average_pool, filter_bank, rectify
+from multistage.layers import average_pool, filter_bank, l2_pool, rectify
 from multistage.layers.convolution import convolve
 
 
@@ -27,6 +27,7 @@ KERNELS = {name: drawn(*shape) for name, shape in {"few": (4, 1, 3, 3), "many": 
     [
         pytest.param(lambda x: filter_bank(x, KERNELS["few"], drawn(4)), None, id="tanh and gain"),
         pytest.param(lambda x: rectify(x) ** 2, None, id="absolute value"),
+        pytest.param(lambda x: l2_pool(x, 2) ** 2, None, id="L2 pooling"),
         pytest.param(lambda x: filter_bank(x, KERNELS["few"], squash="none"), "few", id="one input map"),
         pytest.param(
             lambda x: filter_bank(x.expand(8, 16, -1, -1), KERNELS["many"], squash="none"), "many", id="Fourier"

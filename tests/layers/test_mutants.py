@@ -23,7 +23,10 @@ FUNCTIONS = {
         *(convolution._fourier_gradients, convolution._unfolding_gradients),
         *(layers.filter_bank, sys.modules["multistage.layers.filter_bank"]._gained_tanh_gradient),
     ],
-    pools: [pooling.average_pool, pooling.l2_pool, pooling._averages, arithmetic.safe_sqrt],
+    pools: [
+        *(pooling.average_pool, pooling._averages, arithmetic.safe_sqrt),
+        *(pooling.l2_pool, pooling._mean_square, pooling._mean_square_gradient),
+    ],
     others: [
         *(channel_norm.rms_norm, channel_norm.layer_norm, channel_norm._of_unit_power, channel_norm._scaled),
         sys.modules["multistage.layers.rectify"]._absolute_gradient,

@@ -6,13 +6,14 @@ The superscript in the paper's P^{5x5} names the step, not the window: its avera
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage.layers.arithmetic import accumulator, safe_sqrt
-from multistage.layers.eager import is_ordinary_on_cpu
+from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
 from multistage.layers.names import alias, also_called
 
 by_other_names = also_called(window="kernel_size", step="stride")
@@ -80,8 +81,45 @@ def l2_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
     Source: Lp pooling with p = 2 (Sermanet, Chintala & LeCun 2012, arXiv 1204.3968; EBLearn), with equal weights where
     they have a Gaussian.
     """
+    stride = _checked_stride(x, kernel_size, stride)
     wide = x.to(accumulator(x.dtype))
-    return safe_sqrt(average_pool(wide.square(), kernel_size, stride)).to(x.dtype)
+    if is_ordinary_on_cpu(wide):
+        squares: Tensor = _MeanSquare.apply(wide, kernel_size, stride)
+    else:
+        squares = F.avg_pool2d(wide.square(), kernel_size, stride)
+    return safe_sqrt(squares).to(x.dtype)
+
+
+class _MeanSquare(torch.autograd.Function):
+    """`average_pool` of x^2, whose squares never leave the processor's cache."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel_size: int, stride: int) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.sizes = kernel_size, stride
+        return _mean_square(x, kernel_size, stride)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        return undifferentiable(_mean_square_gradient, grad, *ctx.saved_tensors, *ctx.sizes), None, None
+
+
+def _mean_square(x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    parts = [
+        average_pool(torch.mul(x[block], x[block], out=scratch), kernel_size, stride)
+        for block, scratch in blocks(x, x.dtype)
+    ]
+    return torch.cat(parts)
+
+
+def _mean_square_gradient(grad: Tensor, x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """2 x times what average pooling gives to each input, P^T grad Q for y = P x Q^T."""
+    over_rows, over_columns = (_averages(size, kernel_size, stride).to(x) for size in x.shape[-2:])
+    dx = torch.empty_like(x)
+    for block, shares in blocks(x, x.dtype):
+        torch.matmul(over_rows.T @ (2 * grad[block]), over_columns, out=shares)
+        torch.mul(shares, x[block], out=dx[block])
+    return dx
 
 
 def _checked_stride(x: Tensor, kernel_size: int, stride: int | None) -> int:
