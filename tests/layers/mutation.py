@@ -22,7 +22,7 @@ def mutants(function):
             Replacement(list(ast.walk(changed))[number], copy.deepcopy(mistake)).visit(changed)
             found = {}
             exec(
-                compile(ast.fix_missing_locations(changed), "mutant", "exec"),
+                compile(ast.fix_missing_locations(changed), "<mutant>", "exec"),
                 inspect.unwrap(function).__globals__,
                 found,
             )

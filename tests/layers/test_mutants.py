@@ -76,13 +76,17 @@ def replace(monkeypatch):
     caches = fast._matrix, pooling._averages
 
     def replace(original, wrong):
+        forget()
         for module in [module for name, module in sys.modules.items() if name.startswith("multistage.layers")]:
             for name in [name for name, value in vars(module).items() if value is original]:
                 monkeypatch.setattr(module, name, wrong)
 
+    def forget():
+        for cache in caches:
+            cache.cache_clear()
+
     yield replace
-    for cache in caches:
-        cache.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize("family", FUNCTIONS, ids=lambda family: family.__name__)
@@ -94,8 +98,6 @@ def test_the_functions_themselves_pass(family):
 @pytest.mark.parametrize(("text", "family", "function", "wrong"), MUTANTS, ids=[text for text, *_ in MUTANTS])
 def test_a_mutant_is_detected(text, family, function, wrong, replace):
     cases(family)  # while everything is right
-    fast._matrix.cache_clear()
-    pooling._averages.cache_clear()
     replace(function, wrong)
     if text in EQUIVALENT:
         check(family)
