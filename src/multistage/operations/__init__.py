@@ -121,7 +121,7 @@ class Operations:
     filter_bank: Filtering = Filtering()
 
     def __post_init__(self) -> None:
-        known = {"rectify": rectifications, "normalise": normalisations, "pool": poolings}
+        known: dict[str, Registry] = {"rectify": rectifications, "normalise": normalisations, "pool": poolings}
         for slot, registry in known.items():
             chosen = getattr(self, slot)
             if isinstance(chosen, str):

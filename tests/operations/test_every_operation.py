@@ -1,0 +1,174 @@
+"""Every operation there is, found by its registry, against every property that a stage needs of it."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from multistage import MultiStageNet
+from multistage.network.shapes import StageGeometry
+from multistage.operations import Operations, normalisations, poolings, rectifications
+from multistage.registry import digest, settings_of
+from multistage.registry.errors import ConfigError
+from multistage.settings.composition import plan
+from multistage.train import features
+
+SLOTS = {"rectify": rectifications, "normalise": normalisations, "pool": poolings}
+EVERY = [(slot, name) for slot, registry in SLOTS.items() for name in registry]
+STAGES = [StageGeometry(8, 3, 4, 2), StageGeometry(16, 3, 2, 1, fan_in=4)]
+
+every = pytest.mark.parametrize(("slot", "name"), EVERY)
+
+
+def network(slot, name, stages=2):
+    """A network in double precision, with one operation changed."""
+    return MultiStageNet((2, 18, 16), 3, STAGES[:stages], Operations(**{slot: name})).double()
+
+
+def images(n=4, seed=0):
+    return torch.randn(n, 2, 18, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@every
+def test_shapes_are_those_that_were_traced(slot, name):
+    for stages in (1, 2):
+        net = network(slot, name, stages)
+        assert net.features(images()).shape == (4, net.num_features)
+
+
+@every
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_are_the_slopes(slot, name, training):
+    """Of a random projection of the features, along a random direction of images and of every parameter."""
+    net = network(slot, name).train(training)
+    x = images().requires_grad_()
+    random = torch.Generator().manual_seed(1)
+    projection = torch.randn(4, net.num_features, dtype=torch.float64, generator=random)
+    tensors = [x, *net.stages.parameters()]
+
+    def value():
+        return (net.features(x) * projection).sum()
+
+    gradients = torch.autograd.grad(value(), tensors)
+    directions = [torch.randn(t.shape, dtype=t.dtype, generator=random) for t in tensors]
+    expected = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+    step, ends = 1e-7, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            for tensor, direction in zip(tensors, directions, strict=True):
+                tensor.add_(direction, alpha=sign * step)
+            ends.append(value().item())
+            for tensor, direction in zip(tensors, directions, strict=True):
+                tensor.add_(direction, alpha=-sign * step)
+    assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@every
+def test_each_sample_is_treated_by_itself_once_trained(slot, name):
+    net = network(slot, name).eval()
+    alone = torch.cat([net(image[None]) for image in images()])
+    torch.testing.assert_close(net(images()), alone, rtol=1e-10, atol=1e-10)
+
+
+@every
+def test_compilers_see_the_same(slot, name):
+    torch._dynamo.reset()
+    net = network(slot, name, stages=1).eval()
+    torch.testing.assert_close(torch.compile(net, fullgraph=True, backend="eager")(images()), net(images()))
+    exported = torch.export.export(net, (images(),)).module()
+    torch.testing.assert_close(exported(images()), net(images()))
+
+
+@every
+def test_it_has_a_name_a_docstring_and_settings_with_rules(slot, name):
+    choice = SLOTS[slot][name]
+    assert choice.name == name
+    assert choice.__doc__
+    assert not settings_of(choice) or choice.section
+    for setting, rule in settings_of(choice).items():
+        assert rule.accepts(getattr(choice(), setting)), setting
+
+
+@every
+def test_a_run_with_it_is_planned_named_and_repeated(slot, name):
+    run, default = plan(["data=fake", f"model.{slot}={name}"]), plan(["data=fake"])
+    assert getattr(run.settings.operations[1], slot).name == name
+    again = plan(run.overrides)
+    assert again.config == run.config
+    assert again.folder == run.folder
+    assert (run.folder == default.folder) == (run.settings.flat() == default.settings.flat())
+
+
+def changed(choice):
+    """The settings of a choice, each with another value that is allowed."""
+    other = {bool: lambda v: not v, int: lambda v: 2 * v if v % 2 == 0 else v + 2, float: lambda v: v / 2 or 0.5}
+    special = {"sigma": 2.0, "floor": 0.5, "border": "reflect"}
+    for name, rule in settings_of(choice).items():
+        value = getattr(choice(), name)
+        new = special[name] if name in special else other[type(value)](value)
+        assert rule.accepts(new), name
+        yield name, new
+
+
+@every
+def test_every_setting_of_it_is_part_of_every_key(slot, name):
+    """Of caches, which take the frozen specification, and of a run's identity: none can be forgotten."""
+    choice = SLOTS[slot][name]
+    run = plan(["data=fake", f"model.{slot}={name}"])
+    keys = {digest(run.settings.operations)}
+    for setting, value in changed(choice):
+        other = plan(["data=fake", f"model.{slot}={name}", f"{choice.section}.{setting}={str(value).lower()}"])
+        assert getattr(getattr(other.settings.operations[0], slot), setting) == value
+        assert other.settings.flat() != run.settings.flat()
+        assert other.folder != run.folder
+        keys.add(digest(other.settings.operations))
+    assert len(keys) == 1 + len(dataclasses.fields(choice))
+
+
+def test_no_two_operations_are_the_same_network():
+    outputs = {}
+    for slot, name in EVERY:
+        y = network(slot, name).train()(images())
+        outputs.setdefault(tuple(y.flatten().tolist()), set()).add((slot, name))
+    default = {("rectify", "abs"), ("normalise", "lcn"), ("pool", "average")}
+    wide_windows_alike = [  # the geometry has the window, see `Pooling.overlaps`
+        {("pool", "max"), ("pool", "max_overlap")},
+        default | {("pool", "average_tiled")},
+    ]
+    assert [same for same in outputs.values() if len(same) > 1] == [wide_windows_alike[1], wide_windows_alike[0]]
+    tiled, overlapping = (plan(["data=caltech101", f"model.pool={name}"]) for name in ("average_tiled", "average"))
+    assert [stage.window for stage in tiled.settings.geometry] == [5, 4]
+    assert [stage.window for stage in overlapping.settings.geometry] == [10, 6]
+
+
+def test_stages_may_differ():
+    run = plan(["data=fake", "model.stage2.pool=max", "model.stage1.normalise=none", "stages=3"])
+    done = [(o.rectify.name, o.normalise.name, o.pool.name) for o in run.settings.operations]
+    assert done == [("abs", "none", "average"), ("abs", "lcn", "max"), ("abs", "lcn", "average")]
+    assert plan(run.overrides).folder == run.folder
+    assert run.folder.name == "draw-0-seed-0-stage2.pool-max-stage1.normalise-none"
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_an_unknown_name_is_refused_by_name(slot):
+    for ask in (lambda: SLOTS[slot].choose("gelo"), lambda: plan(["data=fake", f"model.{slot}=gelo"])):
+        with pytest.raises(ConfigError, match=rf"model\.{slot}=gelo is not allowed; expected one of .+"):
+            ask()
+    with pytest.raises(ConfigError, match="nearest: average"):
+        Operations(pool="averge")
+
+
+def test_normalisations_say_which_maps_they_cannot_normalise():
+    for typed, named in (
+        (["model.normalise=groupnorm", "group_norm.groups=5"], "cannot divide 32 maps into group_norm.groups=5"),
+        (["model.normalise=instancenorm", "geometry.stage2.kernel=12"], "more than one position"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            plan(["data=fake", "geometry.stage2.step=1", "geometry.stage2.window=1", *typed])
+
+
+def test_statistics_are_found_whatever_holds_them():
+    assert features.has_statistics(nn.Sequential(nn.InstanceNorm2d(3, track_running_stats=True)))
+    assert features.has_statistics(nn.Sequential(nn.BatchNorm2d(2)))
+    assert not features.has_statistics(nn.Sequential(nn.GroupNorm(1, 2)))

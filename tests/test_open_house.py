@@ -1,0 +1,77 @@
+"""A new idea is one file: each kind is added to a fresh copy of the code, and real runs train with it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NEW = Path(__file__).parent / "open_house"
+"""Laid over a copy of the code: one file for each new idea."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    root = tmp_path_factory.mktemp("copy")
+    for name in ("src/multistage", "conf"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", root)
+    for file in (path for path in NEW.rglob("*") if path.suffix in (".py", ".yaml")):
+        target = root / file.relative_to(NEW)
+        assert not target.exists(), "a new idea is a new file"
+        shutil.copy(file, target)
+    return root
+
+
+@pytest.fixture
+def train(copy):
+    """What the command line says, and the records that it leaves, by readout."""
+
+    def run(*typed):
+        environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
+        environment["MULTISTAGE_CACHE"] = str(copy / "cache")
+        command = [sys.executable, "train.py", *typed]
+        result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+        records = [json.loads(file.read_text()) for file in (copy / "runs").rglob("result.json")]
+        return result, {record["config"]["readout"]: record for record in records}
+
+    return run
+
+
+IDEAS = ("data=stripes", "model=softplus_scaled_l3pool")
+
+
+def test_new_ideas_train_from_one_file_each(train):
+    """A normalisation, a rectification, a pooling and a preset; then a readout and filters; all on a new data set."""
+    result, _ = train(*IDEAS)
+    assert result.returncode == 0, result.stderr
+    result, records = train(*IDEAS, "refine=false", "readout=centroid", "centroid.shrink=0.5", "filters=constant")
+    assert result.returncode == 0, result.stderr
+    assert records["softmax"]["metrics"]["test_accuracy"] > 0.9
+    assert records["centroid"]["config"]["scaled.factor"] == 2.0
+    assert records["centroid"]["run"].endswith("constant/centroid/draw-0-seed-0-shrink-0.5")
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("centroid.shrink=0.5", "centroid.shrink=0.5 has no effect"),
+        ("scaled.factor=-1", "scaled.factor=-1 is not allowed; expected a number from 0"),
+        ("readout=centriod", "nearest: centroid"),
+        ("model.pool=l4", "expected one of average, max, max_overlap, average_tiled, l2, l3"),
+    ],
+)
+def test_what_is_said_of_settings_follows_from_the_file(train, typed, says):
+    result, _ = train(*IDEAS, typed)
+    assert result.returncode == 2
+    assert says in result.stderr
+
+
+def test_help_lists_new_files(train):
+    result, _ = train("--help")
+    assert "softplus_scaled_l3pool" in result.stdout
+    assert "stripes" in result.stdout
