@@ -1,7 +1,7 @@
-"""Claims, and the tests that decide them; `paper`, `lecture` and `extra` hold them, `CLAIMS` has all in their order.
+"""Claims, and the tests that decide them; `ledger.CLAIMS` has all.
 
     claim("paper-02", "Random filters do badly without rectification.", "... {{ table1('RR', 'avgpool') | paper }} %.",
-          ask("what is lost without abs", [table1("RR, sgd", BOTH) - table1("RR, sgd", N)], above=HALF))
+          ask("what is lost without abs", above=HALF).of(table1("RR, sgd", BOTH) - table1("RR, sgd", N)))
 
 Bounds. A claim of direction asks for more (or less) than 0; one of size for half of the paper's difference; one of
 equality for two points to either side, half a point on digits, where errors are few. Where filters are frozen, both
@@ -78,24 +78,31 @@ class Claim:
     stand_in: str = ""
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What one or more quantities are about, and their bound; as in `Test`."""
+
+    says: str
+    relation: Relation
+    bound: float | Literal["half"]
+    around: float
+    alone: float | None
+
+    def of(self, *quantities: Quantity) -> list[Test]:
+        """A test of each quantity."""
+        return [Test(self.says, each, self.relation, self.bound, self.around, self.alone) for each in quantities]
+
+
 def claim(id: str, says: str, evidence: str, *asked: Iterable[Test], limits: str = "", stand_in: str = "") -> Claim:
-    """A claim with all tests that are asked, as from `ask`."""
+    """A claim with all tests that are asked."""
     return Claim(id, says, evidence, tuple(chain.from_iterable(asked)), limits, stand_in)
 
 
-def ask(
-    says: str,
-    quantities: Iterable[Quantity],
-    *,
-    alone: float | None = None,
-    of: float = 0,
-    **bound: float | Literal["half"],
-) -> list[Test]:
-    """A test of each quantity.
+def ask(says: str, *, alone: float | None = None, of: float = 0, **bound: float | Literal["half"]) -> Rule:
+    """A rule.
 
     Args:
-        says: What they are about.
-        quantities: What is measured.
+        says: What it is about.
         alone: As in `Test`.
         of: What `within` is around.
         bound: One of above, below, within, as in `Test`.
@@ -103,4 +110,4 @@ def ask(
     relations: list[Relation] = [relation for relation in ("above", "below", "within") if relation in bound]
     if len(relations) != 1 or len(bound) != 1 or (of and "within" not in bound):
         raise TypeError(f"{says}: expected one of above, below and within; of belongs to within")
-    return [Test(says, each, relations[0], bound[relations[0]], of, alone) for each in quantities]
+    return Rule(says, relations[0], bound[relations[0]], of, alone)

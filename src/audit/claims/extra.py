@@ -1,7 +1,7 @@
 """This project's own questions."""
 
+from audit.claims.cells import RANDOM, ablation, beyond_table1, labels_mnist, labels_mnist_variants, table1
 from audit.claims.claims import ask, claim
-from audit.claims.paper import RANDOM, ablation, beyond_table1, labels_mnist, labels_mnist_variants, table1
 from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, N, Quantity
 
 deviations = Folder("deviations")
@@ -41,25 +41,27 @@ CLAIMS = (
         "The paper's claim (paper-03), asked of the converged classifier and of every other factor of Table 1.",
         ask(
             "what abs brings P_A, beyond what N, max pooling, learned filters, training, a second stage bring it",
-            [
+            above=0,
+            alone=3,
+        ).of(
+            *[
                 (table1(RR, ABS) - table1(RR, NEITHER)) - other
                 for other in (
                     table1(RR, N) - table1(RR, NEITHER),
                     beyond_table1(RR, "maxpool") - table1(RR, NEITHER),
                     *factors(NEITHER),
                 )
-            ],
-            above=0,
-            alone=3,
+            ]
         ),
         ask(
             "what R_abs-N-P_A loses without abs, beyond what it gains by N, learned filters, training, a second stage",
-            [
-                (table1(RR, BOTH) - table1(RR, N)) - other
-                for other in (table1(RR, BOTH) - table1(RR, ABS), *factors(BOTH))
-            ],
             above=0,
             alone=3,
+        ).of(
+            *[
+                (table1(RR, BOTH) - table1(RR, N)) - other
+                for other in (table1(RR, BOTH) - table1(RR, ABS), *factors(BOTH))
+            ]
         ),
     ),
     claim(
@@ -68,29 +70,25 @@ CLAIMS = (
         "The paper's P_M takes 5x5 and 4x4, without overlap, where its P_A takes 10x10 and 6x6, with overlap.",
         ask(
             "what the maximum loses in the mean's windows, beyond what it keeps of its gain over the mean",
-            [
+            above=0,
+            alone=3,
+        ).of(
+            *[
                 (table1(row, N_MAX) - beyond_table1(row, "lcn_maxpool_overlap"))
                 - (beyond_table1(row, "lcn_maxpool_overlap") - table1(row, N))
                 for row in RANDOM
-            ],
-            above=0,
-            alone=3,
+            ]
         ),
     ),
     claim(
         "extra-03",
         "The positive part is as good as the absolute value.",
         "The paper asserts it (paper-12); asked here is only whether it is worse.",
-        ask(
-            "positive part less absolute value on Caltech-101, not more than two points below",
-            [beyond_table1(row, relu) - table1(row, model) for row in RANDOM for relu, model in RELU],
-            above=-2,
-            alone=3,
+        ask("positive part less absolute value on Caltech-101, not more than two points below", above=-2, alone=3).of(
+            *[beyond_table1(row, relu) - table1(row, model) for row in RANDOM for relu, model in RELU]
         ),
-        ask(
-            "positive part less absolute value on digits, not more than half a point below",
-            [ablation(row, relu) - ablation(row, model) for row in (RR, "R+R+") for relu, model in RELU],
-            above=-0.5,
+        ask("positive part less absolute value on digits, not more than half a point below", above=-0.5).of(
+            *[ablation(row, relu) - ablation(row, model) for row in (RR, "R+R+") for relu, model in RELU]
         ),
     ),
     claim(
@@ -99,33 +97,27 @@ CLAIMS = (
         "Ours to ask; the paper is older than batch normalisation. From how many labels on, the rows on MNIST say.",
         ask(
             "batch normalisation less N after abs, MNIST by labels a class, not more than half a point below",
-            [
+            above=-0.5,
+        ).of(
+            *[
                 labels_mnist_variants("R+R+", "abs_batchnorm_avgpool", labels=labels)
                 - labels_mnist("R+R+", BOTH, labels=labels)
                 for labels in (10, 30, 100, 300, 1000)
-            ],
-            above=-0.5,
+            ]
         ),
-        ask(
-            "batch normalisation less N after abs, Caltech-101, not more than two points below",
-            [beyond_table1(row, "abs_batchnorm_avgpool") - table1(row, BOTH) for row in RANDOM],
-            above=-2,
-            alone=3,
+        ask("batch normalisation less N after abs, Caltech-101, not more than two points below", above=-2, alone=3).of(
+            *[beyond_table1(row, "abs_batchnorm_avgpool") - table1(row, BOTH) for row in RANDOM]
         ),
-        ask(
-            "batch normalisation less N after abs, digits, not more than half a point below",
-            [ablation(row, "abs_batchnorm_avgpool") - ablation(row, BOTH) for row in (RR, "R+R+")],
-            above=-0.5,
+        ask("batch normalisation less N after abs, digits, not more than half a point below", above=-0.5).of(
+            *[ablation(row, "abs_batchnorm_avgpool") - ablation(row, BOTH) for row in (RR, "R+R+")]
         ),
     ),
     claim(
         "extra-05",
         "No guess of DEVIATIONS.md moves R_abs-N-P_A with random frozen filters by more than two points.",
         "Each switch that bears on frozen filters, changed alone.",
-        ask(
-            "with the switch less without",
-            [deviations(RR, BOTH, switch) - deviations(RR, BOTH) for switch in SWITCHES],
-            within=2,
+        ask("with the switch less without", within=2).of(
+            *[deviations(RR, BOTH, switch) - deviations(RR, BOTH) for switch in SWITCHES]
         ),
         limits="Guesses about refinement and PSD; test images a class, which cannot be compared draw by draw.",
     ),

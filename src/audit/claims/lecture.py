@@ -1,8 +1,7 @@
-"""What the lecture says. Its figures are measured by scripts/lecture.py; where a number is exact, one that fits decides
-(alone=0)."""
+"""What the lecture says; scripts/lecture.py measures its figures, and exact ones decide where they fit (alone=0)."""
 
+from audit.claims.cells import ablation, beyond_table1, frozen, table1, table1_tests
 from audit.claims.claims import Test, ask, claim
-from audit.claims.paper import READOUTS, ablation, beyond_table1, table1, table1_tests
 from audit.claims.quantities import Epochs, Number
 from audit.tables.addresses import ABS, BOTH, NEITHER, N
 
@@ -11,7 +10,7 @@ def number(
     says: str, name: str, less: str = "", *, alone: float | None = None, of: float = 0, **bound: float
 ) -> list[Test]:
     """A test of one number of the lecture's page, or of one less another."""
-    return ask(says, [Number(name) - Number(less) if less else Number(name)], alone=alone, of=of, **bound)
+    return ask(says, alone=alone, of=of, **bound).of(Number(name) - Number(less) if less else Number(name))
 
 
 CLAIMS = (
@@ -140,20 +139,11 @@ CLAIMS = (
         "lecture-12",
         "Inserting rectification and contrast normalisation improves recognition.",
         "Table 1 of the paper.",
-        ask(
-            "what abs, N, both bring frozen random filters",
-            [
-                table1(f"RR, {readout}", model) - table1(f"RR, {readout}", NEITHER)
-                for readout in READOUTS
-                for model in (ABS, N, BOTH)
-            ],
-            above=0,
+        ask("what abs, N, both bring frozen random filters", above=0).of(
+            *[table1(row, model) - table1(row, NEITHER) for row in frozen("RR") for model in (ABS, N, BOTH)]
         ),
-        ask(
-            "what abs, N, both bring refined networks",
-            [table1("R+R+", model) - table1("R+R+", NEITHER) for model in (ABS, N, BOTH)],
-            above=0,
-            alone=3,
+        ask("what abs, N, both bring refined networks", above=0, alone=3).of(
+            *[table1("R+R+", model) - table1("R+R+", NEITHER) for model in (ABS, N, BOTH)]
         ),
     ),
     claim(
@@ -165,26 +155,19 @@ CLAIMS = (
         number("largest difference of a deviation from 1", "deviation_error", below=1e-2, alone=0),
         number("training loss on digits with it less without at the same rate", "abs_equal", below=0),
         number("training loss on digits with it less without, each at its best rate", "abs_best", below=0),
-        ask(
-            "epochs that batch normalisation saves on digits (below 0, saves)",
-            [
+        ask("epochs that batch normalisation saves on digits (below 0, saves)", below=0).of(
+            *[
                 Epochs(0.23, ablation("R+R+", model), ablation("R+R+", without))
                 for model, without in (
                     ("batchnorm_avgpool", NEITHER),
                     ("abs_batchnorm_avgpool", ABS),
                     ("batchnorm_maxpool", "maxpool"),
                 )
-            ],
-            below=0,
+            ]
         ),
-        ask(
-            "accuracy that it brings refined networks on Caltech-101",
-            [
-                beyond_table1("R+R+", "batchnorm_avgpool") - table1("R+R+", NEITHER),
-                beyond_table1("R+R+", "abs_batchnorm_avgpool") - table1_tests("R+R+", ABS, lr=0.2),  # eight epochs too
-            ],
-            above=0,
-            alone=3,
+        ask("accuracy that it brings refined networks on Caltech-101", above=0, alone=3).of(
+            beyond_table1("R+R+", "batchnorm_avgpool") - table1("R+R+", NEITHER),
+            beyond_table1("R+R+", "abs_batchnorm_avgpool") - table1_tests("R+R+", ABS, lr=0.2),  # eight epochs too
         ),
     ),
     claim(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from audit.claims import extra, lecture, paper, templates, wording
+from audit.claims import extra, lecture, paper_beyond, paper_table1, templates, wording
 from audit.claims.claims import Claim
 from audit.claims.verdicts import Judged, Outcome, Result, gather, judge
 from audit.tables.addresses import Found, Wanted
@@ -14,7 +14,7 @@ from audit.tables.tables import rows
 from multistage.records import durable
 from multistage.records.runs import Record
 
-CLAIMS = (*paper.CLAIMS, *lecture.CLAIMS, *extra.CLAIMS)
+CLAIMS = (*paper_table1.CLAIMS, *paper_beyond.CLAIMS, *lecture.CLAIMS, *extra.CLAIMS)
 
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"

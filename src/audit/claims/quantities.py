@@ -1,4 +1,4 @@
-"""What claims measure: accuracies of cells, what they differ by, epochs to a training loss, numbers of the lecture's page.
+"""What claims measure: accuracies of cells, what they differ by, epochs to a training loss, numbers of the lecture.
 
 Those of cells are taken draw by draw; their mean over draws has Student's 95 % interval.
 """

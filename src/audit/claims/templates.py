@@ -1,6 +1,6 @@
 """Texts whose figures come from records: Jinja templates, in which cells are chosen and subtracted as claims do it.
 
-``results/<name>/README.md`` is made from ``README.template.md`` beside it; the evidence of a claim is a template; and in
+``results/<name>/README.md`` is made from ``README.template.md`` beside it; the evidence of a claim is a template; in
 ``DEVIATIONS.md`` an expression in a comment makes what stands between it and ``<!-- end -->``.
 
     {{ table1("RR, sgd", ABS) }}                    mean ± half its interval; cells and presets as in `addresses`
@@ -67,8 +67,8 @@ class Figures:
         self.listed = False
         environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
         environment.filters = {each.__name__: each for each in (self.training, self.paper, self.recorded, self.tried)}
-        environment.globals = {each.__name__: each for each in (self.missed, self.turned, self.effect)}
-        environment.globals |= {name: Folder(name) for name in ("table1", *DATA, *found)} | PRESETS
+        functions = {each.__name__: each for each in (self.missed, self.turned, self.effect)}
+        environment.globals = {**functions, **PRESETS, **{name: Folder(name) for name in ("table1", *DATA, *found)}}
         self.environment = environment
 
     def fill(self, template: str, source: object) -> str:
