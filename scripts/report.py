@@ -44,11 +44,13 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
         found = addresses(root / "results", entries)
-        for file in templates.write(root / "results", found, entries):
-            print(file)
+        figures = templates.Figures(found, entries)
+        for file, text in templates.readmes(root / "results", figures).items():
+            if durable.update(file, text.encode()):
+                print(file)
         write_speed(root)
         refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
-        refill(root / "DEVIATIONS.md", lambda text: templates.deviations(text, found))
+        refill(root / "DEVIATIONS.md", lambda text: figures.refill(text, "DEVIATIONS.md"))
         for made in (ledger.write(root / "results", found, entries), page.write(root / "results")):
             if made is not None:
                 print(made)

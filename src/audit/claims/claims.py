@@ -21,30 +21,40 @@ HALF: Literal["half"] = "half"
 """As a bound: half of what the paper has for the same cells."""
 
 Relation = Literal["above", "below", "within"]
+Bound = float | Literal["half"]
 
 
 @dataclass(frozen=True)
-class Test:
-    """One quantity and its bound.
+class Rule:
+    """How a quantity must lie.
 
     Attributes:
         says: What it is about.
-        quantity: What is measured.
-        relation: How the quantity must lie to the bound.
+        relation: To the bound.
         bound: In the quantity's unit; "half": half of the paper's.
-        of: What a bound of "within" is around.
+        around: What a bound of "within" is around.
         alone: Half the width of the interval that an exact number or a single run is given, and, over the root of two,
             two runs; None: it decides nothing.
     """
 
+    says: str
+    relation: Relation
+    bound: Bound
+    around: float = 0
+    alone: float | None = None
+
+    def of(self, *quantities: Quantity) -> list["Test"]:
+        """A test of each quantity."""
+        return [Test(**vars(self), quantity=each) for each in quantities]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test(Rule):
+    """A rule, and the quantity that it is asked of."""
+
     __test__ = False  # pytest takes the name for its own
 
-    says: str
     quantity: Quantity
-    relation: Relation
-    bound: float | Literal["half"]
-    of: float = 0
-    alone: float | None = None
 
     @property
     def cells(self) -> list[Wanted]:
@@ -78,36 +88,23 @@ class Claim:
     stand_in: str = ""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What one or more quantities are about, and their bound; as in `Test`."""
-
-    says: str
-    relation: Relation
-    bound: float | Literal["half"]
-    around: float
-    alone: float | None
-
-    def of(self, *quantities: Quantity) -> list[Test]:
-        """A test of each quantity."""
-        return [Test(self.says, each, self.relation, self.bound, self.around, self.alone) for each in quantities]
-
-
 def claim(id: str, says: str, evidence: str, *asked: Iterable[Test], limits: str = "", stand_in: str = "") -> Claim:
     """A claim with all tests that are asked."""
     return Claim(id, says, evidence, tuple(chain.from_iterable(asked)), limits, stand_in)
 
 
-def ask(says: str, *, alone: float | None = None, of: float = 0, **bound: float | Literal["half"]) -> Rule:
-    """A rule.
-
-    Args:
-        says: What it is about.
-        alone: As in `Test`.
-        of: What `within` is around.
-        bound: One of above, below, within, as in `Test`.
-    """
-    relations: list[Relation] = [relation for relation in ("above", "below", "within") if relation in bound]
-    if len(relations) != 1 or len(bound) != 1 or (of and "within" not in bound):
-        raise TypeError(f"{says}: expected one of above, below and within; of belongs to within")
-    return Rule(says, relations[0], bound[relations[0]], of, alone)
+def ask(
+    says: str,
+    *,
+    above: Bound | None = None,
+    below: Bound | None = None,
+    within: Bound | None = None,
+    of: float = 0,
+    alone: float | None = None,
+) -> Rule:
+    """A rule with one bound, the last one around `of`."""
+    bounds: dict[Relation, Bound | None] = {"above": above, "below": below, "within": within}
+    found = [(relation, bound) for relation, bound in bounds.items() if bound is not None]
+    if len(found) != 1 or (of and within is None):
+        raise TypeError(f"{says}: expected one of above, below and within, and of only with within")
+    return Rule(says, *found[0], of, alone)

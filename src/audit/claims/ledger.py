@@ -88,10 +88,11 @@ def ledger(results: Path, found: Found, published: Sequence[Record]) -> list[Jud
 
 def document(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """The whole text."""
+    figures = templates.Figures({}, published)
     parts = [INTRODUCTION, rows(["", "claim", "verdict", "figure"], [_line(judged, published) for judged in found])]
     for prefix, title in PARTS.items():
         parts.append(f"## {title}")
-        parts += [_section(judged, published) for judged in found if judged.claim.id.startswith(prefix)]
+        parts += [_section(judged, figures) for judged in found if judged.claim.id.startswith(prefix)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -130,12 +131,12 @@ def _line(judged: Judged, published: Sequence[Record]) -> list[str]:
     return [f"[{name}](#{name})", judged.claim.claim, f"**{wording.verdict(judged)}**", figure]
 
 
-def _section(judged: Judged, published: Sequence[Record]) -> str:
-    claim = judged.claim
+def _section(judged: Judged, figures: templates.Figures) -> str:
+    claim, published = judged.claim, figures.published
     parts = [
         f'<a id="{claim.id}"></a>\n\n### {claim.id}: {claim.claim}',
         f"**Verdict: {wording.verdict(judged)}.** {count(len(judged.results), 'test')}: {_tally(judged.results)}.",
-        f"*Evidence:* {templates.evidence(claim.evidence, claim.id, published)}",
+        f"*Evidence:* {figures.fill(claim.evidence, claim.id)}",
     ]
     parts += [f"*Stand-in:* {claim.stand_in}"] * bool(claim.stand_in)
     parts += [f"*Not tested:* {claim.limits}"] * bool(claim.limits)

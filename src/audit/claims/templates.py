@@ -33,7 +33,6 @@ from audit.claims import misses
 from audit.claims.quantities import estimate, leaves, of_paper
 from audit.tables.addresses import ABS, BOTH, DATA, N_MAX, NEITHER, Folder, Found, Less, N, Quantity, Wanted, cell, find
 from audit.tables.tables import MINUS, plus_minus, signed
-from multistage.records import durable
 from multistage.records.cells import Cell, paired, pairs
 from multistage.records.runs import Record
 from multistage.settings.errors import MultistageError, one_line
@@ -54,7 +53,7 @@ PRESETS = {"BOTH": BOTH, "ABS": ABS, "N_MAX": N_MAX, "N": N, "NEITHER": NEITHER}
 
 
 class Figures:
-    """What a template can name; remembers what was tried.
+    """What templates can name.
 
     Args:
         found: Published cells, as from `addresses.addresses`.
@@ -63,13 +62,18 @@ class Figures:
 
     def __init__(self, found: Found, published: Sequence[Record]) -> None:
         self.found, self.published = found, published
-        self.tried_of: dict[Cell, dict[str, float | None]] = {}
+        self.tried_of: dict[Cell, dict[str, float | None]] = {}  # of the text that is being filled, as is the next
         self.listed = False
-        environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
-        environment.filters = {each.__name__: each for each in (self.training, self.paper, self.recorded, self.tried)}
+        self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
+        self.environment.filters = {
+            each.__name__: each for each in (self.training, self.paper, self.recorded, self.tried)
+        }
         functions = {each.__name__: each for each in (self.missed, self.turned, self.effect)}
-        environment.globals = {**functions, **PRESETS, **{name: Folder(name) for name in ("table1", *DATA, *found)}}
-        self.environment = environment
+        self.environment.globals = {
+            **functions,
+            **PRESETS,
+            **{name: Folder(name) for name in ("table1", *DATA, *found)},
+        }
 
     def fill(self, template: str, source: object) -> str:
         """A template with its figures.
@@ -81,6 +85,7 @@ class Figures:
         Raises:
             MultistageError: What it names is not there; one line with its name and the line.
         """
+        self.tried_of, self.listed = {}, False
         names = self.environment.globals
         try:
             for unknown in sorted(find_undeclared_variables(self.environment.parse(template)) - names.keys()):
@@ -176,7 +181,7 @@ class Figures:
         return self.found
 
 
-def readmes(results: Path, found: Found, published: Sequence[Record]) -> dict[Path, str]:
+def readmes(results: Path, figures: Figures) -> dict[Path, str]:
     """Every README below a folder of results that has a template, and its content.
 
     Raises:
@@ -184,21 +189,6 @@ def readmes(results: Path, found: Found, published: Sequence[Record]) -> dict[Pa
     """
     return {
         template.with_name(TEXT): HEADER.format(template=template.name)
-        + Figures(found, published).fill(template.read_text(encoding="utf-8"), template)
+        + figures.fill(template.read_text(encoding="utf-8"), template)
         for template in sorted(results.glob(f"*/{TEMPLATE}"))
     }
-
-
-def write(results: Path, found: Found, published: Sequence[Record]) -> list[Path]:
-    """Write what `readmes` makes; the files that changed."""
-    return [path for path, text in readmes(results, found, published).items() if durable.update(path, text.encode())]
-
-
-def deviations(text: str, found: Found) -> str:
-    """The text of ``DEVIATIONS.md`` with every effect that was measured."""
-    return Figures(found, []).refill(text, "DEVIATIONS.md")
-
-
-def evidence(text: str, claim: str, published: Sequence[Record]) -> str:
-    """The evidence of a claim with the paper's figures."""
-    return Figures({}, published).fill(text, f"evidence of {claim}")

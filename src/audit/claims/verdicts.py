@@ -77,7 +77,7 @@ class Result:
         """How far the figure lies on its bound's good side, in half widths of the interval that decides."""
         assert self.figure is not None
         value, bound = self.figure.value, self.bound
-        room = {"above": value - bound, "below": bound - value, "within": bound - abs(value - self.test.of)}
+        room = {"above": value - bound, "below": bound - value, "within": bound - abs(value - self.test.around)}
         distance = room[self.test.relation]
         half = half_width(self.interval) if self.interval else 0.0
         return distance / half if half else copysign(inf, distance)
@@ -194,7 +194,7 @@ def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:
     if interval is None:
         return "undecided"
     low, high = interval
-    first, last = test.of - bound, test.of + bound
+    first, last = test.around - bound, test.around + bound
     supported, contradicted = {
         "above": (low > bound, high <= bound),
         "below": (high < bound, low >= bound),

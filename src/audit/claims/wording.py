@@ -62,7 +62,7 @@ def rule(result: Result, published: Sequence[Record]) -> str:
     """What has to be for a test to be supported: quantity, bound, and what a single run counts as."""
     test = result.test
     bound = f"{result.bound:g}".replace("-", MINUS)
-    demand = f"within {bound} of {test.of:g}" if test.relation == "within" else f"{test.relation} {bound}"
+    demand = f"within {bound} of {test.around:g}" if test.relation == "within" else f"{test.relation} {bound}"
     if test.bound == HALF:
         demand += f", half of the paper's {2 * result.bound:g}".replace("-", MINUS)
     alone = "" if test.alone is None else f" ({'without interval' if test.numbers else 'single run'}: ± {test.alone:g})"
