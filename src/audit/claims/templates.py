@@ -93,7 +93,7 @@ class Figures:
             return self.environment.from_string(template).render()
         except TemplateSyntaxError as error:
             known = ", ".join(self.environment.filters)
-            raise MultistageError(f"{source}, line {error.lineno}: {one_line(error)} Filters: {known}") from None
+            raise MultistageError(f"{source}, line {error.lineno}: {error.message} Filters: {known}") from None
         except (LookupError, TypeError, TemplateError) as error:
             lines = [f", line {frame.lineno}" for frame in extract_tb(error.__traceback__) if frame.filename == IN]
             raise MultistageError(f"{source}{''.join(lines[:1])}: {one_line(error)}") from None

@@ -101,13 +101,13 @@ class Wanted(Quantity):
 
     def place(self, published: Sequence[Record]) -> tuple[str, str]:
         """Row and column of its table; of a curve, line and labels a class."""
-        config = dict(self.settings)
+        config = {"readout": "", **dict(self.settings)}
         overrides = "-".join(f"{name}-{listing([value])}" for name, value in self.further)
         column = layout.symbol(config["model"], published)
         if LABELS in config:
             words = [column, layout.letters(config), "" if config["refine"] else config["readout"], overrides]
             return ", ".join(filter(None, words)), str(config[LABELS])
-        row = layout.protocol(Cell(self.settings, (), None, ""), overrides=False)
+        row = layout.protocol(Cell(tuple(config.items()), (), None, ""), overrides=False)
         column = column if config["data"] == "caltech101" else config["model"]
         return ", ".join(filter(None, [row, overrides])), column
 
