@@ -1,6 +1,6 @@
 """Claims, and the tests that decide them; `ledger.CLAIMS` has all.
 
-    claim("paper-02", "Random filters do badly without rectification.", "... {{ table1('RR', 'avgpool') | paper }} %.",
+    claim("paper-02", "Random filters do badly without rectification.", "{{ table1('RR', N) }} %.",
           ask("what is lost without abs", above=HALF).of(table1("RR, sgd", BOTH) - table1("RR, sgd", N)))
 
 Bounds. A claim of direction asks for more (or less) than 0; one of size for half of the paper's difference; one of
@@ -74,7 +74,7 @@ class Claim:
     Attributes:
         id: Such as paper-01, lecture-04, extra-02.
         claim: One sentence.
-        evidence: What the paper, or the lecture, has for it; a template, as in `templates`.
+        evidence: What the paper, or the lecture, has for it; filled by `templates.PaperFigures`.
         tests: In their order.
         limits: What the tests leave out; "" if nothing.
         stand_in: What stands in for data that are not at hand; "" if nothing does.

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from audit.claims import extra, lecture, paper_beyond, paper_table1, templates, wording
+from audit.claims import extra, lecture, paper_beyond, paper_table1, wording
 from audit.claims.claims import Claim
+from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged, Outcome, Result, gather, judge
 from audit.tables.addresses import Found, Wanted
 from audit.tables.captions import count, listed
@@ -88,11 +89,11 @@ def ledger(results: Path, found: Found, published: Sequence[Record]) -> list[Jud
 
 def document(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """The whole text."""
-    figures = templates.Figures({}, published)
+    paper = PaperFigures(published)
     parts = [INTRODUCTION, rows(["", "claim", "verdict", "figure"], [_line(judged, published) for judged in found])]
     for prefix, title in PARTS.items():
         parts.append(f"## {title}")
-        parts += [_section(judged, figures) for judged in found if judged.claim.id.startswith(prefix)]
+        parts += [_section(judged, paper) for judged in found if judged.claim.id.startswith(prefix)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,12 +132,12 @@ def _line(judged: Judged, published: Sequence[Record]) -> list[str]:
     return [f"[{name}](#{name})", judged.claim.claim, f"**{wording.verdict(judged)}**", figure]
 
 
-def _section(judged: Judged, figures: templates.Figures) -> str:
-    claim, published = judged.claim, figures.published
+def _section(judged: Judged, paper: PaperFigures) -> str:
+    claim, published = judged.claim, paper.published
     parts = [
         f'<a id="{claim.id}"></a>\n\n### {claim.id}: {claim.claim}',
         f"**Verdict: {wording.verdict(judged)}.** {count(len(judged.results), 'test')}: {_tally(judged.results)}.",
-        f"*Evidence:* {figures.fill(claim.evidence, claim.id)}",
+        f"*Evidence:* {paper.fill(claim.evidence, claim.id)}",
     ]
     parts += [f"*Stand-in:* {claim.stand_in}"] * bool(claim.stand_in)
     parts += [f"*Not tested:* {claim.limits}"] * bool(claim.limits)

@@ -34,9 +34,9 @@ CLAIMS = (
     claim(
         "paper-15",
         "Rectification and normalisation help most when labels are few.",
-        'NORB, R+R+ without and with them: 20 labels a class {{ norb("R+R+", NEITHER, labels=20) | paper }} and '
-        '{{ norb("R+R+", BOTH, labels=20) | paper }}, all labels {{ norb("R+R+", NEITHER, labels=4860) | paper }} and '
-        '{{ norb("R+R+", BOTH, labels=4860) | paper }}.',
+        'NORB, R+R+ without and with them: 20 labels a class {{ norb("R+R+", NEITHER, labels=20) }} and '
+        '{{ norb("R+R+", BOTH, labels=20) }}, all labels {{ norb("R+R+", NEITHER, labels=4860) }} and '
+        '{{ norb("R+R+", BOTH, labels=4860) }}.',
         ask("what both bring with 10 labels a class, beyond with 1,000, MNIST", above=0).of(
             both_bring(labels_mnist, 10) - both_bring(labels_mnist, 1000)
         ),
@@ -52,10 +52,10 @@ CLAIMS = (
         "paper-16",
         "Random filters with both beat a trained network with neither only when labels are few, and never a trained "
         "one with both.",
-        'NORB: RR with both {{ norb("RR", BOTH, labels=20) | paper }} (20 labels a class) to '
-        '{{ norb("RR", BOTH, labels=4860) | paper }} (all); R+R+ with neither '
-        '{{ norb("R+R+", NEITHER, labels=20) | paper }} to {{ norb("R+R+", NEITHER, labels=4860) | paper }}; R+R+ '
-        'with both {{ norb("R+R+", BOTH, labels=20) | paper }} to {{ norb("R+R+", BOTH, labels=4860) | paper }}.',
+        'NORB: RR with both {{ norb("RR", BOTH, labels=20) }} (20 labels a class) to '
+        '{{ norb("RR", BOTH, labels=4860) }} (all); R+R+ with neither {{ norb("R+R+", NEITHER, labels=20) }} to '
+        '{{ norb("R+R+", NEITHER, labels=4860) }}; R+R+ with both {{ norb("R+R+", BOTH, labels=20) }} to '
+        '{{ norb("R+R+", BOTH, labels=4860) }}.',
         ask("RR with both less R+R+ with neither, few labels, MNIST", above=0).of(
             *random_less_trained(labels_mnist, NEITHER, 10)
         ),
@@ -83,9 +83,9 @@ CLAIMS = (
     claim(
         "paper-17",
         "Learning filters without labels before refinement helps mainly when labels are few.",
-        'NORB (thesis), U+U+ and R+R+ with abs and N: 20 labels a class {{ norb("U+U+", BOTH, labels=20) | paper }} and'
-        ' {{ norb("R+R+", BOTH, labels=20) | paper }}, 100 {{ norb("U+U+", BOTH, labels=100) | paper }} and '
-        '{{ norb("R+R+", BOTH, labels=100) | paper }}.',
+        'NORB (thesis), U+U+ and R+R+ with abs and N: 20 labels a class {{ norb("U+U+", BOTH, labels=20) }} and '
+        '{{ norb("R+R+", BOTH, labels=20) }}, 100 {{ norb("U+U+", BOTH, labels=100) }} and '
+        '{{ norb("R+R+", BOTH, labels=100) }}.',
         ask("U+U+ less R+R+ with 10 labels a class, MNIST", above=0).of(learned_on_mnist(10)),
         ask("U+U+ less R+R+ with 1,000 labels a class, MNIST", within=0.5).of(learned_on_mnist(1000)),
         ask("U+U+ less R+R+ with 20 labels a class, NORB", above=HALF).of(
@@ -99,8 +99,8 @@ CLAIMS = (
     claim(
         "paper-18",
         "Normalisation makes supervised training faster.",
-        "Asserted, without a curve. Counted here: epochs until the training loss is a tenth of what guessing costs, ln "
-        "102 nats on Caltech-101, ln 10 on digits.",
+        "Asserted, without a curve. Counted here: epochs until the training loss is a tenth of what guessing costs, "
+        "ln 102 nats on Caltech-101, ln 10 on digits.",
         ask(
             "epochs that N saves on Caltech-101 (below 0, saves)", below=0, alone=0.5
         ).of(  # of eight epochs, as all others
@@ -116,8 +116,8 @@ CLAIMS = (
             ]
         ),
         limits="That it does so at one rate for all: on Caltech-101 rates differ between architectures (R+R+ by "
-        "held-out images, U+U+ by the length of features), so that epochs saved may be the rate's doing. On digits all "
-        "have one rate, and the loss falls as far in the second epoch.",
+        "held-out images, U+U+ by the length of features), so that epochs saved may be the rate's doing. On digits "
+        "all have one rate, and the loss falls as far in the second epoch.",
     ),
     claim(
         "paper-19",
@@ -137,8 +137,8 @@ CLAIMS = (
     claim(
         "paper-20",
         "Filters that are learned without labels, then refined, reach the paper's error on MNIST without distortions.",
-        'One run, {{ mnist("U+U+", BOTH) | paper }}. Of 10,000 digits, 53 errors have a binomial deviation of 0.07 '
-        "points, hence the bound.",
+        'One run, {{ mnist("U+U+", BOTH) }}. Of 10,000 digits, 53 errors have a binomial deviation of 0.07 points, '
+        "hence the bound.",
         ask("difference from the paper's figure", within=0.15, alone=0.07).of(
             mnist("U+U+", BOTH, {"hidden": 200, "max_epochs": 30, "stage1.penalty": 0.2, "stage2.penalty": 0.2}) - PAPER
         ),
@@ -149,8 +149,7 @@ CLAIMS = (
         "paper-21",
         "Successor (2011): learning filters without labels buys little once supervised training has the right "
         "non-linearities; a richer predictor and pooling at several scales raise the ceiling.",
-        'Abstract of arXiv 1606.01535: 70.6 %, against {{ table1("U+U+", BOTH) | paper }} here, several changes at '
-        "once.",
+        'Abstract of arXiv 1606.01535: 70.6 %, against {{ table1("U+U+", BOTH) }} here, several changes at once.',
         ask("learned less random filters, refined, two stages", within=2, alone=3).of(
             table1("U+U+", BOTH) - table1("R+R+", BOTH)
         ),

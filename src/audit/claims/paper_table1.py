@@ -26,15 +26,15 @@ CLAIMS = (
     claim(
         "paper-01",
         "Random filters that are never trained do well if rectification and normalisation follow them.",
-        '{{ table1("R", BOTH) | paper }} % with one stage, {{ table1("RR", BOTH) | paper }} % with two.',
+        '{{ table1("R", BOTH) }} % with one stage, {{ table1("RR", BOTH) }} % with two.',
         ask("two stages, less the paper's figure", above=-3).of(*[table1(row, BOTH) - PAPER for row in frozen("RR")]),
         ask("one stage, less the paper's figure", above=-3).of(*[table1(row, BOTH) - PAPER for row in frozen("R")]),
     ),
     claim(
         "paper-02",
         "Random filters do badly without rectification or without normalisation.",
-        'RR without N {{ table1("RR", ABS) | paper }} %, without abs {{ table1("RR", N) | paper }} %, with neither '
-        '{{ table1("RR", NEITHER) | paper }} %; with both {{ table1("RR", BOTH) | paper }} %.',
+        'RR without N {{ table1("RR", ABS) }} %, without abs {{ table1("RR", N) }} %, with neither '
+        '{{ table1("RR", NEITHER) }} %; with both {{ table1("RR", BOTH) }} %.',
         ask("what is lost without N, without abs, without both", above=HALF).of(
             *[table1(row, BOTH) - table1(row, model) for row in frozen("RR") for model in (ABS, N, NEITHER)]
         ),
@@ -42,8 +42,8 @@ CLAIMS = (
     claim(
         "paper-03",
         "Rectification is the largest single factor with average pooling.",
-        'U+U+: abs alone {{ (table1("U+U+", ABS) - table1("U+U+", NEITHER)) | paper }} points, N alone '
-        '{{ (table1("U+U+", N) - table1("U+U+", NEITHER)) | paper }}; with both {{ table1("U+U+", BOTH) | paper }} %.',
+        'U+U+: abs alone {{ table1("U+U+", ABS) - table1("U+U+", NEITHER) }} points, N alone '
+        '{{ table1("U+U+", N) - table1("U+U+", NEITHER) }}; with both {{ table1("U+U+", BOTH) }} %.',
         ask("what abs alone brings refined networks", above=HALF, alone=3).of(*gain(REFINED, ABS, NEITHER)),
         ask("what abs alone brings, beyond what N alone brings, refined", above=HALF, alone=3).of(
             *beyond(gain(REFINED, ABS, NEITHER), gain(REFINED, N, NEITHER))
@@ -56,10 +56,9 @@ CLAIMS = (
     claim(
         "paper-04",
         "Normalisation adds to rectification, and most where nothing is learned.",
-        'N on top of abs: {{ (table1("U+U+", BOTH) - table1("U+U+", ABS)) | paper }} points (U+U+), '
-        '{{ (table1("R+R+", BOTH) - table1("R+R+", ABS)) | paper }} (R+R+), '
-        '{{ (table1("UU", BOTH) - table1("UU", ABS)) | paper }} (UU), '
-        '{{ (table1("RR", BOTH) - table1("RR", ABS)) | paper }} (RR).',
+        'N on top of abs: {{ table1("U+U+", BOTH) - table1("U+U+", ABS) }} points (U+U+), '
+        '{{ table1("R+R+", BOTH) - table1("R+R+", ABS) }} (R+R+), {{ table1("UU", BOTH) - table1("UU", ABS) }} (UU), '
+        '{{ table1("RR", BOTH) - table1("RR", ABS) }} (RR).',
         ask("what N adds to abs, frozen", above=0).of(*gain(frozen("RR", "UU"), BOTH, ABS)),
         ask("what N adds to abs, refined", above=0, alone=3).of(*gain(("R+R+", "U+U+"), BOTH, ABS)),
         ask("what N adds to random frozen filters, beyond what it adds to learned ones", above=0, alone=3).of(
@@ -73,8 +72,8 @@ CLAIMS = (
     claim(
         "paper-05",
         "Max pooling removes much of the need for rectification, as it does not cancel signs.",
-        'U+U+: N-P_M {{ table1("U+U+", N_MAX) | paper }} %, N-P_A {{ table1("U+U+", N) | paper }} %; but RR only '
-        '{{ table1("RR", N_MAX) | paper }} % and {{ table1("RR", N) | paper }} %.',
+        'U+U+: N-P_M {{ table1("U+U+", N_MAX) }} %, N-P_A {{ table1("U+U+", N) }} %; but RR only '
+        '{{ table1("RR", N_MAX) }} % and {{ table1("RR", N) }} %.',
         ask("what max pooling brings without abs, refined", above=HALF, alone=3).of(*gain(REFINED, N_MAX, N)),
         ask("what max pooling brings without abs, frozen", above=HALF).of(*gain(frozen("UU", "RR"), N_MAX, N)),
         ask("what abs brings under average pooling, beyond what it brings under max pooling", above=0, alone=3).of(
@@ -87,10 +86,9 @@ CLAIMS = (
     claim(
         "paper-06",
         "Two stages are better than one.",
-        'R_abs-N-P_A: U+ {{ table1("U+", BOTH) | paper }} to {{ table1("U+U+", BOTH) | paper }} %, R+ '
-        '{{ table1("R+", BOTH) | paper }} to {{ table1("R+R+", BOTH) | paper }} %, U {{ table1("U", BOTH) | paper }} '
-        'to {{ table1("UU", BOTH) | paper }} %, R {{ table1("R", BOTH) | paper }} to '
-        '{{ table1("RR", BOTH) | paper }} %.',
+        'R_abs-N-P_A: U+ {{ table1("U+", BOTH) }} to {{ table1("U+U+", BOTH) }} %, R+ {{ table1("R+", BOTH) }} to '
+        '{{ table1("R+R+", BOTH) }} %, U {{ table1("U", BOTH) }} to {{ table1("UU", BOTH) }} %, R '
+        '{{ table1("R", BOTH) }} to {{ table1("RR", BOTH) }} %.',
         ask("what the second stage brings, frozen", above=0).of(
             *frozen_less("RR", "R", BOTH), *frozen_less("UU", "U", BOTH)
         ),
@@ -101,8 +99,8 @@ CLAIMS = (
     claim(
         "paper-07",
         "With neither rectification nor normalisation, a second stage of frozen filters does harm.",
-        'P_A: U {{ table1("U", NEITHER) | paper }} to UU {{ table1("UU", NEITHER) | paper }} %, R '
-        '{{ table1("R", NEITHER) | paper }} to RR {{ table1("RR", NEITHER) | paper }} %.',
+        'P_A: U {{ table1("U", NEITHER) }} to UU {{ table1("UU", NEITHER) }} %, R {{ table1("R", NEITHER) }} to RR '
+        '{{ table1("RR", NEITHER) }} %.',
         ask("what the second stage brings to P_A", below=0).of(
             *frozen_less("RR", "R", NEITHER), *frozen_less("UU", "U", NEITHER)
         ),
@@ -110,8 +108,8 @@ CLAIMS = (
     claim(
         "paper-08",
         "Supervised refinement always helps, and most where the non-linearities are weak.",
-        'All 20 pairs of Table 1 rise, from {{ (table1("U+", N_MAX) - table1("U", N_MAX)) | paper }} points (U, N-P_M) '
-        'to {{ (table1("R+R+", ABS) - table1("RR", ABS)) | paper }} (RR, R_abs-P_A).',
+        'All 20 pairs of Table 1 rise, from {{ table1("U+", N_MAX) - table1("U", N_MAX) }} points (U, N-P_M) to '
+        '{{ table1("R+R+", ABS) - table1("RR", ABS) }} (RR, R_abs-P_A).',
         ask("what refinement brings two stages", above=0, alone=3).of(
             *[table1(row, model) - table1(before, model) for row, before in refining(2) for model in COLUMNS]
         ),
@@ -129,10 +127,9 @@ CLAIMS = (
     claim(
         "paper-09",
         "Learning filters without labels is unimportant where rectification and normalisation are there.",
-        'R_abs-N-P_A: UU less RR {{ (table1("UU", BOTH) - table1("RR", BOTH)) | paper }} points, U+U+ less R+R+ '
-        '{{ (table1("U+U+", BOTH) - table1("R+R+", BOTH)) | paper }}, U less R '
-        '{{ (table1("U", BOTH) - table1("R", BOTH)) | paper }}, U+ less R+ '
-        '{{ (table1("U+", BOTH) - table1("R+", BOTH)) | paper }}, all within its error bars of one point each.',
+        'R_abs-N-P_A: UU less RR {{ table1("UU", BOTH) - table1("RR", BOTH) }} points, U+U+ less R+R+ '
+        '{{ table1("U+U+", BOTH) - table1("R+R+", BOTH) }}, U less R {{ table1("U", BOTH) - table1("R", BOTH) }}, U+ '
+        'less R+ {{ table1("U+", BOTH) - table1("R+", BOTH) }}, all within its error bars of one point each.',
         ask("learned less random filters, two stages, frozen", within=2).of(*frozen_less("UU", "RR", BOTH)),
         ask("learned less random filters, one stage, frozen", within=2).of(*frozen_less("U", "R", BOTH)),
         ask("learned less random filters, two stages, refined", within=2, alone=3).of(
@@ -147,10 +144,9 @@ CLAIMS = (
     claim(
         "paper-10",
         "Learning filters without labels matters where they stay fixed and normalisation or rectification is missing.",
-        'UU less RR {{ (table1("UU", ABS) - table1("RR", ABS)) | paper }} points (R_abs-P_A), '
-        '{{ (table1("UU", N_MAX) - table1("RR", N_MAX)) | paper }} (N-P_M); U less R '
-        '{{ (table1("U", ABS) - table1("R", ABS)) | paper }} and '
-        '{{ (table1("U", N_MAX) - table1("R", N_MAX)) | paper }}.',
+        'UU less RR {{ table1("UU", ABS) - table1("RR", ABS) }} points (R_abs-P_A), '
+        '{{ table1("UU", N_MAX) - table1("RR", N_MAX) }} (N-P_M); U less R {{ table1("U", ABS) - table1("R", ABS) }} '
+        'and {{ table1("U", N_MAX) - table1("R", N_MAX) }}.',
         ask("learned less random filters, two stages", above=HALF).of(*frozen_less("UU", "RR", ABS, N_MAX)),
         ask("learned less random filters, one stage", above=HALF).of(*frozen_less("U", "R", ABS, N_MAX)),
     ),
@@ -158,8 +154,7 @@ CLAIMS = (
         "paper-11",
         "Purely supervised networks of two stages do work on 3,060 images; that they failed before was the "
         "non-linearity, not the number of parameters.",
-        'R+R+: P_A {{ table1("R+R+", NEITHER) | paper }} %, R_abs-N-P_A {{ table1("R+R+", BOTH) | paper }} %, with as '
-        "many parameters.",
+        'R+R+: P_A {{ table1("R+R+", NEITHER) }} %, R_abs-N-P_A {{ table1("R+R+", BOTH) }} %, with as many parameters.',
         ask("R+R+ with abs and N, less the paper's figure", above=-3, alone=3).of(table1("R+R+", BOTH) - PAPER),
         ask("what abs and N bring a network that labels alone have trained", above=HALF, alone=3).of(
             *gain(["R+R+"], BOTH, NEITHER)
@@ -179,9 +174,8 @@ CLAIMS = (
     claim(
         "paper-13",
         "Gabor filters, and templates in the second stage, are no better than random filters.",
-        'G {{ table1("G", BOTH) | paper }} %, R {{ table1("R", BOTH) | paper }} %; GT '
-        '{{ table1("GT", BOTH) | paper }} %, RR {{ table1("RR", BOTH) | paper }} %. Its error bars are one point, '
-        "hence the bound.",
+        'G {{ table1("G", BOTH) }} %, R {{ table1("R", BOTH) }} %; GT {{ table1("GT", BOTH) }} %, RR '
+        '{{ table1("RR", BOTH) }} %. Its error bars are one point, hence the bound.',
         ask("Gabor less random filters, one stage", below=1).of(*frozen_less("G", "R", BOTH)),
         ask("Gabor filters and templates less random filters, two stages", below=1).of(*frozen_less("GT", "RR", BOTH)),
         limits="The demo's rate is too high for features of one stage with learned or Gabor filters, which costs G "
@@ -190,8 +184,8 @@ CLAIMS = (
     claim(
         "paper-14",
         "A pyramid SVM on one stage is as good as a second stage, and fails on the second stage's maps.",
-        'U with the SVM {{ table1("U, pyramid_svm", BOTH) | paper }} %, UU {{ table1("UU", BOTH) | paper }} %, U+U+ '
-        '{{ table1("U+U+", BOTH) | paper }} %; UU with the SVM {{ table1("UU, pyramid_svm", BOTH) | paper }} %.',
+        'U with the SVM {{ table1("U, pyramid_svm", BOTH) }} %, UU {{ table1("UU", BOTH) }} %, U+U+ '
+        '{{ table1("U+U+", BOTH) }} %; UU with the SVM {{ table1("UU, pyramid_svm", BOTH) }} %.',
         ask("one stage with the SVM less two stages, frozen", within=2).of(
             *[table1("U, pyramid_svm", BOTH) - table1(row, BOTH) for row in frozen("UU")]
         ),

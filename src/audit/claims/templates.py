@@ -1,7 +1,7 @@
 """Texts whose figures come from records: Jinja templates, in which cells are chosen and subtracted as claims do it.
 
-``results/<name>/README.md`` is made from ``README.template.md`` beside it; the evidence of a claim is a template; in
-``DEVIATIONS.md`` an expression in a comment makes what stands between it and ``<!-- end -->``.
+``results/<name>/README.md`` is made from ``README.template.md`` beside it; in ``DEVIATIONS.md`` an expression in a
+comment makes what stands between it and ``<!-- end -->``; the evidence of a claim is a template (`PaperFigures`).
 
     {{ table1("RR, sgd", ABS) }}                    mean ± half its interval; cells and presets as in `addresses`
     {{ table1(...) - table1(...) }}                 paired difference
@@ -179,6 +179,21 @@ class Figures:
         if name not in self.found:
             raise LookupError(f"{name} is no folder of results{nearest(name, self.found)}")
         return self.found
+
+
+class PaperFigures(Figures):
+    """What the paper has: in a claim's evidence, cells and differences stand for its figures.
+
+    Args:
+        published: The paper's figures.
+    """
+
+    def __init__(self, published: Sequence[Record]) -> None:
+        super().__init__({}, published)
+
+    def shown(self, value: Any) -> Any:
+        """What the paper has for a cell or a difference."""
+        return self.paper(value) if isinstance(value, Quantity) else value
 
 
 def readmes(results: Path, figures: Figures) -> dict[Path, str]:

@@ -11,7 +11,7 @@ from report import evidence
 from audit.claims import ledger, verdicts, wording
 from audit.claims.claims import ask
 from audit.claims.quantities import Number
-from audit.claims.templates import Figures
+from audit.claims.templates import PaperFigures
 from audit.tables.addresses import addresses, find
 from multistage.settings.errors import MultistageError
 
@@ -145,15 +145,15 @@ def test_many_tests_are_summed_up():
 @pytest.mark.parametrize(
     ("text", "filled"),
     [
-        ('{{ table1("RR", ABS) | paper }} %', "33.7 %"),
-        ('{{ table1("UU, pyramid_svm", BOTH) | paper }}', "52.8"),
-        ('{{ (table1("R+R+", NEITHER) - table1("U+U+", NEITHER)) | paper }}', "−2.3"),
-        ('{{ norb("R+R+", NEITHER, labels=20) | paper }}', "46.3 % error"),
-        ('{{ mnist("U+U+", BOTH) | paper }}', "0.53 % error"),
+        ('{{ table1("RR", ABS) }} %', "33.7 %"),
+        ('{{ table1("UU, pyramid_svm", BOTH) }}', "52.8"),
+        ('{{ table1("R+R+", NEITHER) - table1("U+U+", NEITHER) }}', "−2.3"),
+        ('{{ norb("R+R+", NEITHER, labels=20) }}', "46.3 % error"),
+        ('{{ mnist("U+U+", BOTH) }}', "0.53 % error"),
     ],
 )
 def test_evidence_is_filled_from_the_papers_figures(text, filled):
-    assert Figures({}, PUBLISHED).fill(text, "x") == filled
+    assert PaperFigures(PUBLISHED).fill(text, "x") == filled
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def test_evidence_is_filled_from_the_papers_figures(text, filled):
     ],
 )
 def test_evidence_that_the_paper_does_not_have_is_refused(cell, name):
-    for text in (f"{{{{ {cell} | paper }}}}", f'{{{{ (table1("RR", ABS) - {cell}) | paper }}}}'):
+    for text in (f"{{{{ {cell} }}}}", f'{{{{ (table1("RR", ABS) - {cell}) }}}}'):
         with pytest.raises(MultistageError, match=re.escape(f"x, line 1: the paper has no figure for {name}")):
-            Figures({}, PUBLISHED).fill(text, "x")
+            PaperFigures(PUBLISHED).fill(text, "x")
 
 
 def test_records_on_disk_become_verdicts(tmp_path):
