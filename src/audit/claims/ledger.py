@@ -21,13 +21,8 @@ TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"
 PARTS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
 
-OUTCOMES: dict[Outcome, str] = {
-    "supported": "supported",
-    "contradicted": "contradicted",
-    "undecided": "undecided",
-    "no data": "without data",
-}
-"""In words of a tally, in its order."""
+OUTCOMES: tuple[Outcome, ...] = ("supported", "contradicted", "undecided", "no data")
+"""In the order of a tally."""
 
 LONG = 12
 """Tests; more of them are summed up, and their table has to be opened."""
@@ -170,7 +165,8 @@ def _families(results: Sequence[Result]) -> str:
 
 def _tally(results: Sequence[Result]) -> str:
     outcomes = [result.outcome for result in results]
-    return listed([f"{outcomes.count(each)} {words}" for each, words in OUTCOMES.items() if each in outcomes])
+    counts = [f"{outcomes.count(each)} {each}" for each in OUTCOMES if each in outcomes]
+    return listed(counts).replace("no data", "without data")
 
 
 def _commands(claim: Claim) -> str:

@@ -56,7 +56,7 @@ class Estimate:
     Attributes:
         figure: None without data.
         side: Which bound it is, as some runs never got to a loss and are counted as one epoch more than they had.
-        reason: Why there is no figure though all cells are there; "" where there is one.
+        reason: Why there is no figure though nothing is missing; "" where there is one.
     """
 
     figure: Measured | None

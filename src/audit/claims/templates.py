@@ -21,6 +21,7 @@ comment makes what stands between it and ``<!-- end -->``; the evidence of a cla
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from traceback import extract_tb
@@ -45,8 +46,8 @@ IN = "<template>"
 
 PLACE = re.compile(r"<!-- (\{\{.*?\}\}) -->.*?<!-- end -->", re.DOTALL)
 
-DEVIATIONS, CHANGED = Folder("deviations"), ("RR, lbfgs", BOTH)
-"""Where the settings of one cell are changed one by one, and which."""
+CHANGED = partial(Folder("deviations"), "RR, lbfgs", BOTH)
+"""The cell whose settings are changed one by one."""
 
 PRESETS = {"BOTH": BOTH, "ABS": ABS, "N_MAX": N_MAX, "N": N, "NEITHER": NEITHER}
 """Presets by the names that claims have for them."""
@@ -65,15 +66,13 @@ class Figures:
         self.tried_of: dict[Cell, dict[str, float | None]] = {}  # of the text that is being filled, as is the next
         self.listed = False
         self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
-        self.environment.filters = {
-            each.__name__: each for each in (self.training, self.paper, self.recorded, self.tried)
-        }
-        functions = {each.__name__: each for each in (self.missed, self.turned, self.effect)}
-        self.environment.globals = {
-            **functions,
-            **PRESETS,
-            **{name: Folder(name) for name in ("table1", *DATA, *found)},
-        }
+        filters, functions = (
+            (self.training, self.paper, self.recorded, self.tried),
+            (self.missed, self.turned, self.effect),
+        )
+        folders = {name: Folder(name) for name in ("table1", *DATA, *found)}
+        self.environment.filters = {each.__name__: each for each in filters}
+        self.environment.globals = {**{each.__name__: each for each in functions}, **PRESETS, **folders}
 
     def fill(self, template: str, source: object) -> str:
         """A template with its figures.
@@ -160,9 +159,8 @@ class Figures:
         return misses.table_of_turned(self._folder(name), name)
 
     def effect(self, further: Mapping[str, Any] | None = None, **more: Any) -> str:
-        """What changed settings do to the cell of `DEVIATIONS`: points, draw by draw (number of draws)."""
-        plain = find(DEVIATIONS(*CHANGED), self.found)
-        changed = find(DEVIATIONS(*CHANGED, further, **more), self.found)
+        """What changed settings do to the cell of `CHANGED`: points, draw by draw (number of draws)."""
+        plain, changed = (find(wanted, self.found) for wanted in (CHANGED(), CHANGED(further, **more)))
         if plain is None or changed is None or not pairs(changed, plain):
             return "not run"
         difference = paired(changed, plain)

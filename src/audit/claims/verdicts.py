@@ -44,33 +44,27 @@ class Evidence:
     published: Sequence[Record]
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, kw_only=True)
+class Result(Estimate):
     """How a test came out.
 
     Attributes:
         test: The test.
         bound: In the quantity's unit.
-        figure: None without data.
         interval: What decides: the figure's own, or what the test gives it; None where there is neither.
         outcome: What follows for the test.
         missing: The cells that it lacks.
         few: The cells that more draws could decide it by.
         absent: The numbers of the lecture's page that it lacks.
-        reason: Why there is no figure though nothing is missing; "" where there is one.
-        side: Which bound it is, as some runs never got to a loss and are counted as one epoch more than they had.
     """
 
     test: Test
     bound: float
-    figure: Measured | None
     interval: Interval | None
     outcome: Outcome
     missing: tuple[Wanted, ...] = ()
     few: tuple[Wanted, ...] = ()
     absent: tuple[str, ...] = ()
-    reason: str = ""
-    side: Side = ""
 
     @property
     def margin(self) -> float:
@@ -178,7 +172,8 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     if not _may_decide(found.side, test, outcome):
         outcome = "undecided"
     few = tuple(w for w in test.cells if outcome == "undecided" and evidence.cells[w].n < DRAWS)
-    return Result(test, bound, figure, interval, outcome, missing, few, absent, found.reason, found.side)
+    here: dict[str, Any] = {"missing": missing, "few": few, "absent": absent, **vars(found)}
+    return Result(test=test, bound=bound, interval=interval, outcome=outcome, **here)
 
 
 def _interval(test: Test, figure: Measured) -> Interval | None:

@@ -73,7 +73,9 @@ def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
 def test_a_rule_about_measurements_names_them():
     def words(rule, quantity):
         (test,) = rule.of(quantity)
-        return wording.rule(verdicts.Result(test, test.bound, None, None, "no data"), PUBLISHED)
+        return wording.rule(
+            verdicts.Result(figure=None, test=test, bound=test.bound, interval=None, outcome="no data"), PUBLISHED
+        )
 
     assert words(ask("x", within=0.1, of=1), Number("deviation")) == "`deviation` is within 0.1 of 1"
     exact = words(ask("x", above=0, alone=0), Number("before") - Number("after"))

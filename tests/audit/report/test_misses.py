@@ -12,31 +12,20 @@ def cell(record, published, accuracies, **settings):
     return cells(runs, published)[0]
 
 
-@pytest.mark.parametrize(
-    ("other", "left"),
-    [
-        ({0: 0.33, 1: 0.34}, -0.2),
-        ({0: 0.37, 1: 0.38}, 3.8),
-        ({0: 0.23, 1: 0.24}, -10.2),
-        ({0: 0.33, 1: 0.60}, 12.8),
-        ({0: 0.53, 1: 0.52}, None),
-        ({0: 0.33, 1: 0.34, 2: 0.70}, None),
-        ({0: 0.73, 1: 0.75}, None),
-        ({0: 0.51}, None),
-        ({0: 0.35}, 2.3),
-    ],
-    ids=[
-        "all",
-        "in part",
-        "beyond",
-        "two runs, however far apart",
-        "two runs, near",
-        "chance",
-        "away from the paper",
-        "one run, near",
-        "one run of two, by what it moves",
-    ],
-)
+REMAINDERS = {
+    "all": ({0: 0.33, 1: 0.34}, -0.2),
+    "in part": ({0: 0.37, 1: 0.38}, 3.8),
+    "beyond": ({0: 0.23, 1: 0.24}, -10.2),
+    "two runs, however far apart": ({0: 0.33, 1: 0.60}, 12.8),
+    "two runs, near": ({0: 0.53, 1: 0.52}, None),
+    "chance": ({0: 0.33, 1: 0.34, 2: 0.70}, None),
+    "away from the paper": ({0: 0.73, 1: 0.75}, None),
+    "one run, near": ({0: 0.51}, None),
+    "one run of two, by what it moves": ({0: 0.35}, 2.3),
+}
+
+
+@pytest.mark.parametrize(("other", "left"), REMAINDERS.values(), ids=REMAINDERS)
 def test_an_explanation_leaves_what_it_does_not_move(record, published, other, left):
     one = cell(record, published, {0: 0.53, 1: 0.55, 2: 0.54})
     changed = cell(record, published, other, contrast_norm__border="reflect", model="abs_lcn_avgpool")

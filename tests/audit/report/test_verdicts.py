@@ -44,13 +44,6 @@ def test_a_claim_without_data_says_what_would_have_to_be_run(claim):
 
 
 @each
-def test_one_test_that_is_contradicted_makes_a_claim_hold_in_part_or_fail(claim):
-    good, bad = (verdicts.judge(claim, evidence.made(claim, wanted)) for wanted in ("supported", "contradicted"))
-    mixed = verdicts.Judged(claim, (*good.results[:-1], bad.results[-1]))
-    assert mixed.verdict == ("holds in part" if len(claim.tests) > 1 else "fails")
-
-
-@each
 def test_a_single_run_decides_only_where_the_rule_gives_it_a_width(claim):
     judged = verdicts.judge(claim, evidence.made(claim, "supported", draws=1))
     for result in judged.results:
