@@ -101,10 +101,8 @@ CLAIMS = (
         "Normalisation makes supervised training faster.",
         "Asserted, without a curve. Counted here: epochs until the training loss is a tenth of what guessing costs, "
         "ln 102 nats on Caltech-101, ln 10 on digits.",
-        ask(
-            "epochs that N saves on Caltech-101 (below 0, saves)", below=0, alone=0.5
-        ).of(  # of eight epochs, as all others
-            Epochs(0.46, table1("R+R+", BOTH), table1_tests("R+R+", ABS, lr=0.2)),
+        ask("epochs that N saves on Caltech-101 (below 0, saves)", below=0, alone=0.5).of(
+            Epochs(0.46, table1("R+R+", BOTH), table1_tests("R+R+", ABS, lr=0.2)),  # of eight epochs, as all others
             Epochs(0.46, table1("R+R+", N), table1("R+R+", NEITHER)),
             Epochs(0.46, table1("U+U+", BOTH), table1("U+U+", ABS)),
             Epochs(0.46, table1("U+U+", N), table1("U+U+", NEITHER)),

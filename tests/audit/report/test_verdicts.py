@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -118,19 +119,10 @@ def test_a_rule_has_one_bound(bounds):
         ask("x", **bounds)
 
 
-def figure(value, interval=None):
-    return Measured(value, "made up", "", interval)
-
-
-def outcome(measured, **words):
-    """How one test of a number comes out."""
-    return judged(ask("x", **words).of(Number("number")), {}, {"number": measured}).outcome
-
-
 @pytest.mark.parametrize(
-    ("interval", "words", "wanted"),
+    ("figure", "rule", "wanted"),
     [
-        ((1, 3), {"above": 0}, "supported"),
+        ((1, 3), {"above": 0}, "supported"),  # an interval
         ((0, 3), {"above": 0}, "undecided"),
         ((-1, 3), {"above": 0}, "undecided"),
         ((-3, -1), {"above": 0}, "contradicted"),
@@ -145,16 +137,7 @@ def outcome(measured, **words):
         ((-4, -2.5), {"within": 2}, "contradicted"),
         ((0.95, 1.05), {"within": 0.1, "of": 1}, "supported"),
         ((-0.05, 0.05), {"within": 0.1, "of": 1}, "contradicted"),
-    ],
-)
-def test_the_whole_interval_decides(interval, words, wanted):
-    assert outcome(figure(sum(interval) / 2, interval), **words) == wanted
-
-
-@pytest.mark.parametrize(
-    ("value", "words", "wanted"),
-    [
-        (5, {"above": 0}, "undecided"),
+        (5, {"above": 0}, "undecided"),  # none
         (5, {"above": 0, "alone": 3}, "supported"),
         (2, {"above": 0, "alone": 3}, "undecided"),
         (-5, {"above": 0, "alone": 3}, "contradicted"),
@@ -165,8 +148,10 @@ def test_the_whole_interval_decides(interval, words, wanted):
         (5.1, {"within": 2, "alone": 3}, "contradicted"),
     ],
 )
-def test_what_has_no_interval_decides_by_the_width_that_it_is_given(value, words, wanted):
-    assert outcome(figure(value), **words) == wanted
+def test_the_whole_interval_decides_or_the_width_that_the_rule_gives(figure, rule, wanted):
+    interval = figure if isinstance(figure, tuple) else None
+    measured = Measured(sum(interval) / 2 if interval else figure, "made up", "", interval)
+    assert judged(ask("x", **rule).of(Number("number")), {}, {"number": measured}).outcome == wanted
 
 
 @pytest.mark.parametrize(
@@ -239,8 +224,7 @@ def test_damaged_measurements_are_refused_in_one_line(tmp_path, text):
 
 def test_measurements_are_read_as_they_were_written(tmp_path):
     assert verdicts.measurements(tmp_path) == {}
-    path = tmp_path / verdicts.MEASURED
-    path.parent.mkdir()
-    entries = '{"value": 0.5, "what": "error", "unit": "%", "interval": [0, 1], "n": 20}'
-    path.write_text(f'{{"lecture-04": {{"bank": {entries}}}}}', encoding="utf-8")
+    (tmp_path / verdicts.MEASURED).parent.mkdir()
+    entry = {"value": 0.5, "what": "error", "unit": "%", "interval": [0, 1], "n": 20}
+    (tmp_path / verdicts.MEASURED).write_text(json.dumps({"lecture-04": {"bank": entry}}), encoding="utf-8")
     assert verdicts.measurements(tmp_path) == {"lecture-04": {"bank": Measured(0.5, "error", "%", (0, 1), 20)}}
