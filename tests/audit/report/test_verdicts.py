@@ -7,7 +7,7 @@ from report import evidence
 from audit.claims import ledger, verdicts
 from audit.claims.claims import HALF, Claim, ask
 from audit.claims.quantities import Epochs, Number
-from audit.tables.addresses import Folder, find
+from audit.tables.addresses import Folder, Placed, find
 from multistage.records.cells import cells
 from multistage.records.intervals import Measured
 from multistage.settings import composition
@@ -111,6 +111,14 @@ def test_the_claims_are_the_papers_the_lectures_and_our_own():
 def test_claims_that_need_norb_name_what_stands_in():
     for claim in CLAIMS:
         assert bool(claim.stand_in) == any(cell.folder == "norb" for test in claim.tests for cell in test.cells)
+
+
+def test_a_claim_that_two_cells_fit_is_refused_in_one_line(record, tmp_path):
+    rivals = [record(data="caltech101", model="avgpool", optimizer__lr=rate) for rate in (0.2, 0.5)]
+    found = {"table1": [Placed("", "", cell) for cell in cells(rivals)]}
+    (one,) = [claim for claim in CLAIMS if claim.id == "paper-11"]
+    with pytest.raises(MultistageError, match=r"paper-11: table1 \| R\+R\+ \| P_A fits 2 cells .* optimizer\.lr"):
+        verdicts.gather([one], found, tmp_path, evidence.PUBLISHED)
 
 
 @pytest.mark.parametrize("bounds", [{}, {"above": 0, "below": 1}, {"above": 0, "of": 1}])
