@@ -2,7 +2,7 @@
 
 python scripts/report.py                    results/*/table.*, results/index.html and README's tables, from records;
                                             results/*/README.md, from README.template.md beside it and records;
-                                            results/claims.md, from results/claims.yaml and records;
+                                            results/claims.md, from src/audit/claims and records;
                                             effects in DEVIATIONS.md, from results/deviations
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from audit.claims import deviations, explanations, ledger
+from audit.claims import ledger, templates
 from audit.pages import artifacts, page
 from audit.speed import table as speed
 from audit.tables import readme
@@ -44,11 +44,13 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             for file in publish(records.parent, entries, options.redraw):
                 print(file)
         found = addresses(root / "results", entries)
-        for file in explanations.write(root / "results", found):
-            print(file)
+        figures = templates.Figures(found, entries)
+        for file, text in templates.readmes(root / "results", figures).items():
+            if durable.update(file, text.encode()):
+                print(file)
         write_speed(root)
         refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
-        refill(root / "DEVIATIONS.md", lambda text: deviations.fill(text, found))
+        refill(root / "DEVIATIONS.md", lambda text: figures.refill(text, "DEVIATIONS.md"))
         for made in (ledger.write(root / "results", found, entries), page.write(root / "results")):
             if made is not None:
                 print(made)

@@ -5,26 +5,24 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from audit.claims import claims, wording
+from audit.claims import extra, lecture, paper_beyond, paper_table1, wording
 from audit.claims.claims import Claim
-from audit.claims.verdicts import Evidence, Judged, Outcome, Result, judge, measurements
-from audit.tables.addresses import Address, Cells
+from audit.claims.templates import PaperFigures
+from audit.claims.verdicts import Judged, Outcome, Result, gather, judge
+from audit.tables.addresses import Found, Wanted
 from audit.tables.captions import count, listed
 from audit.tables.tables import rows
 from multistage.records.runs import Record
 from multistage.storage import durable
 
+CLAIMS = (*paper_table1.CLAIMS, *paper_beyond.CLAIMS, *lecture.CLAIMS, *extra.CLAIMS)
+
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"
 PARTS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
 
-OUTCOMES: dict[Outcome, str] = {
-    "supported": "supported",
-    "contradicted": "contradicted",
-    "undecided": "undecided",
-    "no data": "without data",
-}
-"""In words of a tally, in its order."""
+OUTCOMES: tuple[Outcome, ...] = ("supported", "contradicted", "undecided", "no data")
+"""In the order of a tally."""
 
 LONG = 12
 """Tests; more of them are summed up, and their table has to be opened."""
@@ -32,7 +30,7 @@ LONG = 12
 INTRODUCTION = """\
 # Claims and verdicts
 
-Made from [claims.yaml](claims.yaml) and records by `python scripts/report.py`; do not edit.
+Made from [src/audit/claims](../src/audit/claims) and records by `python scripts/report.py`; do not edit.
 
 Each claim is cut into tests: a quantity and a bound. Cells are compared draw by draw (figures: mean ± half the width
 of Student's 95 % interval, number of draws). A test is *supported* where that whole interval lies as the bound
@@ -63,35 +61,34 @@ undecided, else of all, the one that lies furthest on the wrong side of its boun
 widths of its interval."""
 
 
-def write(results: Path, cells: Cells, published: Sequence[Record]) -> Path | None:
-    """Write ``claims.md`` where there is a ledger; None if it was so already.
+def write(results: Path, found: Found, published: Sequence[Record]) -> Path | None:
+    """Write ``claims.md``; None if it was so already.
 
     Raises:
-        MultistageError: A ledger that cannot be read or applied.
+        MultistageError: Claims that cannot be applied.
     """
-    path, found = results / TEXT, ledger(results, cells, published)
-    return path if found and durable.update(path, document(found, published).encode()) else None
+    path = results / TEXT
+    text = document(ledger(results, found, published), published)
+    return path if durable.update(path, text.encode()) else None
 
 
-def ledger(results: Path, cells: Cells, published: Sequence[Record]) -> list[Judged]:
-    """Every claim with the results of its tests, on all that is published; none where there is no ledger.
+def ledger(results: Path, found: Found, published: Sequence[Record]) -> list[Judged]:
+    """Every claim with the results of its tests, on all that is published.
 
     Raises:
-        MultistageError: A ledger that cannot be read or applied.
+        MultistageError: Claims that cannot be applied.
     """
-    path = results / claims.FILE
-    if not path.exists():
-        return []
-    evidence = Evidence(cells, measurements(results), published)
-    return [judge(claim, evidence) for claim in claims.read(path)]
+    evidence = gather(CLAIMS, found, results, published)
+    return [judge(claim, evidence) for claim in CLAIMS]
 
 
 def document(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """The whole text."""
+    paper = PaperFigures(published)
     parts = [INTRODUCTION, rows(["", "claim", "verdict", "figure"], [_line(judged, published) for judged in found])]
     for prefix, title in PARTS.items():
         parts.append(f"## {title}")
-        parts += [_section(judged, published) for judged in found if judged.claim.id.startswith(prefix)]
+        parts += [_section(judged, paper) for judged in found if judged.claim.id.startswith(prefix)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -130,12 +127,12 @@ def _line(judged: Judged, published: Sequence[Record]) -> list[str]:
     return [f"[{name}](#{name})", judged.claim.claim, f"**{wording.verdict(judged)}**", figure]
 
 
-def _section(judged: Judged, published: Sequence[Record]) -> str:
-    claim = judged.claim
+def _section(judged: Judged, paper: PaperFigures) -> str:
+    claim, published = judged.claim, paper.published
     parts = [
         f'<a id="{claim.id}"></a>\n\n### {claim.id}: {claim.claim}',
         f"**Verdict: {wording.verdict(judged)}.** {count(len(judged.results), 'test')}: {_tally(judged.results)}.",
-        f"*Evidence:* {wording.evidence(claim.evidence, published)}",
+        f"*Evidence:* {paper.fill(claim.evidence, claim.id)}",
     ]
     parts += [f"*Stand-in:* {claim.stand_in}"] * bool(claim.stand_in)
     parts += [f"*Not tested:* {claim.limits}"] * bool(claim.limits)
@@ -145,7 +142,7 @@ def _section(judged: Judged, published: Sequence[Record]) -> str:
     else:
         parts.append(table)
     parts.append(f"*Run by:* {_commands(claim)}")
-    if gaps := _missing(judged.results):
+    if gaps := _missing(judged.results, published):
         parts.append(f"*Missing:* {gaps}.")
     return "\n\n".join(parts)
 
@@ -168,30 +165,33 @@ def _families(results: Sequence[Result]) -> str:
 
 def _tally(results: Sequence[Result]) -> str:
     outcomes = [result.outcome for result in results]
-    return listed([f"{outcomes.count(each)} {words}" for each, words in OUTCOMES.items() if each in outcomes])
+    counts = [f"{outcomes.count(each)} {each}" for each in OUTCOMES if each in outcomes]
+    return listed(counts).replace("no data", "without data")
 
 
 def _commands(claim: Claim) -> str:
-    folders = dict.fromkeys(address[0] for test in claim.tests for address in test.addresses)
+    folders = dict.fromkeys(wanted.folder for test in claim.tests for wanted in test.cells)
     commands = [f"`{command(folder)}`" for folder in folders]
-    return listed([*commands, *[f"`{LECTURE}`"] * any(test.measured for test in claim.tests)])
+    return listed([*commands, *[f"`{LECTURE}`"] * any(test.numbers for test in claim.tests)])
 
 
-def _missing(results: Sequence[Result]) -> str:
+def _missing(results: Sequence[Result], published: Sequence[Record]) -> str:
     """What would have to be run, by command; "" if nothing."""
-    parts = _runs(address for result in results for address in result.missing)
-    parts += [f"more draws of {each}" for each in _runs(address for result in results for address in result.few)]
+    parts = _runs((wanted for result in results for wanted in result.missing), published)
+    few = _runs((wanted for result in results for wanted in result.few), published)
+    parts += [f"more draws of {each}" for each in few]
     if absent := [*dict.fromkeys(name for result in results for name in result.absent)]:
         parts.append(f"{listed(absent)} (`{LECTURE}`)")
     parts += dict.fromkeys(result.reason for result in results if result.reason)
     return "; ".join(parts)
 
 
-def _runs(given: Iterable[Address]) -> list[str]:
+def _runs(given: Iterable[Wanted], published: Sequence[Record]) -> list[str]:
     """Cells by row, with the command that runs them."""
     folders: dict[str, dict[str, list[str]]] = {}
-    for folder, row, column in dict.fromkeys(given):
-        folders.setdefault(folder, {}).setdefault(row, []).append(column)
+    for wanted in dict.fromkeys(given):
+        row, column = wanted.place(published)
+        folders.setdefault(wanted.folder, {}).setdefault(row, []).append(column)
     return [
         f"{'; '.join(f'{row}: {listed(columns)}' for row, columns in cells.items())} (`{command(folder)}`)"
         for folder, cells in folders.items()

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Literal
 
-from audit.tables.addresses import Address, Cells
+from audit.tables.addresses import Found, Placed
 from audit.tables.tables import plus_minus, rows, signed
 from multistage.records.cells import CLOSE, FEW, Cell, Difference, paired
 from multistage.records.intervals import half_width
 
-Rests = Mapping[Address, Mapping[str, float | None]]
+Rests = Mapping[Cell, Mapping[str, float | None]]
 """Of cells, what was tried to explain them, in words, and the points that it leaves of the miss, as from `rest`."""
 
 Judgement = Literal["accounted for", "in part", "the paper lies between", "open"]
@@ -61,23 +61,23 @@ def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
     return "the paper lies between" if any(each * miss < 0 for each in left) else "in part"
 
 
-def missed(found: Cells, name: str) -> list[Address]:
+def missed(found: Found, name: str) -> list[Placed]:
     """The cells of a folder that miss the paper's figure by more than three points"""
-    return [address for address, cell in found.items() if address[0] == name and cell.is_close is False]
+    return [placed for placed in found.get(name, ()) if placed.cell.is_close is False]
 
 
-def table(found: Cells, name: str, tried: Rests) -> str:
+def table(found: Found, name: str, tried: Rests) -> str:
     """Markdown: every missed cell of a folder with what was tried to explain it; then how many are explained."""
     lines: list[list[object]] = []
-    places: dict[Judgement, list[Address]] = {}
-    for address in missed(found, name):
-        cell, rests = found[address], tried.get(address, {})
+    places: dict[Judgement, list[Placed]] = {}
+    for placed in missed(found, name):
+        cell, rests = placed.cell, tried.get(placed.cell, {})
         assert cell.difference is not None
         assert cell.paper is not None
         judgement = judge(cell.difference, rests)
-        places.setdefault(judgement, []).append(address)
+        places.setdefault(judgement, []).append(placed)
         figures = [plus_minus(cell.mean, cell.interval), cell.paper["value"], signed(cell.difference), cell.n]
-        lines.append([*address[1:], *figures, _tried(rests), judgement])
+        lines.append([placed.row, placed.column, *figures, _tried(rests), judgement])
     if not lines:
         return NONE
     heads = ["row", "column", "here", "paper", "miss", "n", "what was tried (what of the miss it leaves)", "judged"]
@@ -90,45 +90,47 @@ def _tried(rests: Mapping[str, float | None]) -> str:
     return "; ".join(f"{words} ({'not beyond chance' if left is None else signed(left)})" for words, left in order)
 
 
-def _summary(places: Mapping[Judgement, list[Address]]) -> str:
-    everywhere = [address for each in places.values() for address in each]
+def _summary(places: Mapping[Judgement, list[Placed]]) -> str:
+    everywhere = [placed for each in places.values() for placed in each]
     counts = []
     for kind, by_lbfgs in (("`lbfgs`", True), ("the others", False)):
         all_, done = (
-            [address for address in each if address[1].endswith(", lbfgs") == by_lbfgs]
+            [placed for placed in each if (placed.cell.config["readout"] == "lbfgs") == by_lbfgs]
             for each in (everywhere, places.get("accounted for", []))
         )
         counts.append(f"of {len(all_)} by {kind} {len(done)}")
     named = [
-        f"**{words}:** {'; '.join(' '.join(address[1:]) for address in places[each])}."
+        f"**{words}:** {'; '.join(f'{placed.row} {placed.column}' for placed in places[each])}."
         for each, words in OTHERS.items()
         if each in places
     ]
     return " ".join([f"Accounted for, within three points of the paper: {', '.join(counts)}.", *named])
 
 
-def turned(found: Cells, name: str) -> list[tuple[Address, Address, Difference]]:
+def turned(found: Found, name: str) -> list[tuple[Placed, Placed, Difference]]:
     """Pairs of cells of a row, the better one of the paper first, that stand the other way round here; how far.
 
     Of each pair the paper's figures differ by more than `ORDERED` points.
     """
-    of_paper = {address: float(cell.paper["value"]) for address, cell in found.items() if cell.paper}
+    of_paper = [(placed, float(placed.cell.paper["value"])) for placed in found.get(name, ()) if placed.cell.paper]
     ordered = [
-        (better, worse, paired(found[better], found[worse]))
-        for better, high in of_paper.items()
-        for worse, low in of_paper.items()
-        if better[0] == name and better[:2] == worse[:2] and high - low > ORDERED
+        (better, worse, paired(better.cell, worse.cell))
+        for better, high in of_paper
+        for worse, low in of_paper
+        if better.row == worse.row and high - low > ORDERED
     ]
     return [pair for pair in ordered if pair[2].mean < 0]
 
 
-def table_of_turned(found: Cells, name: str) -> str:
+def table_of_turned(found: Found, name: str) -> str:
     """Markdown: what `turned` finds."""
     lines = []
     for better, worse, difference in turned(found, name):
-        pair = [found[better], found[worse]]
+        pair = [better.cell, worse.cell]
         papers = [cell.paper["value"] for cell in pair if cell.paper]
         here = [plus_minus(cell.mean, cell.interval) for cell in pair]
-        lines.append([better[1], better[2], worse[2], *papers, *here, signed(difference.mean, difference.interval)])
+        lines.append(
+            [better.row, better.column, worse.column, *papers, *here, signed(difference.mean, difference.interval)]
+        )
     heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]
     return rows(heads, lines) if lines else NONE

@@ -1,17 +1,16 @@
-"""What the tests of `claims` measure of cells: accuracies, what they differ by, and epochs to a training loss.
+"""What claims measure: accuracies of cells, what they differ by, epochs to a training loss, numbers of the lecture.
 
-Each is taken draw by draw; its mean over draws has Student's 95 % interval.
+Those of cells are taken draw by draw; their mean over draws has Student's 95 % interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 from statistics import fmean
 from typing import Literal
 
-from audit.claims.claims import Effect, Test
-from audit.tables.addresses import Cells
+from audit.tables.addresses import Less, Quantity, Wanted
 from multistage.records.cells import METRIC, Cell, Draw, draw, pairs
 from multistage.records.intervals import Measured, t_interval
 from multistage.records.runs import Record
@@ -21,16 +20,43 @@ TINY = 1e-12
 """Nats; below any loss that float32 tells from none."""
 
 Side = Literal["", "at least", "at most", "about"]
+Cells = Mapping[Wanted, Cell]
+
+
+class OfPaper(Quantity):
+    """The paper's figure for the cell that it is subtracted from."""
+
+
+PAPER = OfPaper()
+
+
+@dataclass(frozen=True)
+class Number(Quantity):
+    """A number of ``results/lecture/measured.json``, by its name below the claim's id."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Epochs(Quantity):
+    """How many epochs later than another cell one gets to a training loss, in nats.
+
+    A run that never gets there counts as one epoch more than it has, a pair of such runs not at all.
+    """
+
+    loss: float
+    one: Wanted
+    other: Wanted
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A test's quantity, mean over draws.
+    """A quantity, mean over draws.
 
     Attributes:
         figure: None without data.
         side: Which bound it is, as some runs never got to a loss and are counted as one epoch more than they had.
-        reason: Why there is no figure though all cells are there; "" where there is one.
+        reason: Why there is no figure though nothing is missing; "" where there is one.
     """
 
     figure: Measured | None
@@ -38,55 +64,87 @@ class Estimate:
     reason: str = ""
 
 
-def estimate(test: Test, cells: Cells) -> Estimate:
-    """The quantity of a test about cells.
+def leaves(quantity: Quantity) -> list[Quantity]:
+    """The cells and numbers that a quantity is made of, in order."""
+    if isinstance(quantity, Less | Epochs):
+        return leaves(quantity.one) + leaves(quantity.other)
+    return [] if isinstance(quantity, OfPaper) else [quantity]
 
-    Args:
-        test: With an effect.
-        cells: By address, as from `addresses.addresses`; all that the test names are there.
+
+def estimate(quantity: Quantity, says: str, cells: Cells, numbers: Mapping[str, Measured]) -> Estimate:
+    """A quantity on what was run and measured, which all is there.
 
     Raises:
         MultistageError: The paper's figure is asked for where it has none, or runs must not be compared.
     """
-    assert test.effect is not None
-    if test.to_loss is not None:
-        return _epochs(test.effect, cells, test.to_loss, test.says)
-    values = _accuracies(test.effect, cells)
-    if test.beyond is not None:
-        others = _accuracies(test.beyond, cells)
-        values = {key: value - others[key] for key, value in values.items() if key in others}
-    unit = "points" if test.effect.minus or test.effect.less_paper else "%"
+    if isinstance(quantity, Epochs):
+        return _epochs(quantity, says, cells)
+    if any(isinstance(leaf, Number) for leaf in leaves(quantity)):
+        return Estimate(_number(quantity, numbers))
+    values = _accuracies(quantity, cells)
     if not values:
         return Estimate(None, reason="the cells share no draw and seed")
-    return Estimate(_mean([*values.values()], test.says, unit))
+    return Estimate(_mean([*values.values()], says, "points" if isinstance(quantity, Less) else "%"))
 
 
-def _accuracies(effect: Effect, cells: Cells) -> dict[Draw, float]:
-    """An effect on accuracy, in points, by the draws and seeds that its cells share."""
-    cell = cells[effect.cell]
-    if effect.minus is not None:
-        found = pairs(cell, cells[effect.minus])
-        return {key: _accuracy(one) - _accuracy(other) for key, (one, other) in found.items()}
-    subtracted = _of_paper(cell) if effect.less_paper else 0.0
-    return {draw(record): _accuracy(record) - subtracted for record in cell.records}
+def of_paper(quantity: Quantity, published: Sequence[Record]) -> float:
+    """What the paper has for a quantity.
+
+    Raises:
+        LookupError: A cell for which it has none; what is said names it.
+    """
+    if isinstance(quantity, Less):
+        return of_paper(quantity.one, published) - of_paper(quantity.other, published)
+    entry = quantity.paper(published) if isinstance(quantity, Wanted) else None
+    if entry is None:
+        name = " | ".join((quantity.folder, *quantity.place(published))) if isinstance(quantity, Wanted) else quantity
+        raise LookupError(f"the paper has no figure for {name}")
+    return float(entry["value"])
+
+
+def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
+    """In %, or differences in points, by the draws and seeds that all cells share."""
+    match quantity:
+        case Wanted():
+            return {draw(record): _accuracy(record) for record in cells[quantity].records}
+        case Less(Wanted() as one, Wanted() as other):  # which refuses runs that must not be compared
+            found = pairs(cells[one], cells[other])
+            return {key: _accuracy(record) - _accuracy(another) for key, (record, another) in found.items()}
+        case Less(Wanted() as one, OfPaper()):
+            if (entry := cells[one].paper) is None:
+                raise MultistageError(
+                    f"the paper has no figure for {cells[one].title}, from which a claim subtracts it"
+                )
+            return {key: value - entry["value"] for key, value in _accuracies(one, cells).items()}
+        case Less(one, other):
+            theirs = _accuracies(other, cells)
+            return {key: value - theirs[key] for key, value in _accuracies(one, cells).items() if key in theirs}
+    raise TypeError(f"{quantity} has no accuracy")
 
 
 def _accuracy(record: Record) -> float:
     return 100 * record["metrics"][METRIC]
 
 
-def _of_paper(cell: Cell) -> float:
-    if cell.paper is None:
-        raise MultistageError(
-            f"the paper has no figure for {cell.title}, from which a rule of claims.yaml subtracts it"
-        )
-    return float(cell.paper["value"])
+def _number(quantity: Quantity, numbers: Mapping[str, Measured]) -> Measured:
+    """A number of the lecture's page, or one less another.
+
+    The interval of a difference reaches from end to opposite end, as what was measured on the same images may go
+    together: it is wider than a paired one.
+    """
+    if isinstance(quantity, Number):
+        return numbers[quantity.name]
+    assert isinstance(quantity, Less)
+    first, other = _number(quantity.one, numbers), _number(quantity.other, numbers)
+    (low, high), (least, most) = (each.interval or (each.value, each.value) for each in (first, other))
+    interval = (low - most, high - least) if first.interval or other.interval else None
+    what = f"{first.what}, less {other.what}"
+    return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n))
 
 
-def _epochs(effect: Effect, cells: Cells, loss: float, says: str) -> Estimate:
-    """How many epochs later the effect's first cell gets to a loss; pairs of which neither does are left out."""
-    assert effect.minus is not None
-    found = [(_losses(one), _losses(other)) for one, other in pairs(cells[effect.cell], cells[effect.minus]).values()]
+def _epochs(quantity: Epochs, says: str, cells: Cells) -> Estimate:
+    loss = quantity.loss
+    found = [(_losses(a), _losses(b)) for a, b in pairs(cells[quantity.one], cells[quantity.other]).values()]
     reached = [pair for pair in found if all(pair) and min(*pair[0], *pair[1]) <= loss]
     if not reached:
         return Estimate(None, reason=f"no pair of runs got to a training loss of {loss:g}")

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from audit.claims.claims import HALF, Claim, Test
-from audit.claims.quantities import Estimate, Side, estimate
-from audit.tables.addresses import Address, Cells
-from audit.tables.layout import LABELS
+from audit.claims.quantities import Cells, Estimate, Side, estimate, of_paper
+from audit.tables.addresses import Found, Wanted, find
 from multistage.records.cells import FEW
 from multistage.records.intervals import Interval, Measured, half_width
 from multistage.records.runs import Record
@@ -35,7 +34,7 @@ class Evidence:
     """What verdicts are made from.
 
     Attributes:
-        cells: By address, as from `addresses.addresses`.
+        cells: Of those that claims want, the ones that were run.
         measured: Of the lecture's page, by claim and name.
         published: The paper's figures.
     """
@@ -45,40 +44,34 @@ class Evidence:
     published: Sequence[Record]
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, kw_only=True)
+class Result(Estimate):
     """How a test came out.
 
     Attributes:
         test: The test.
         bound: In the quantity's unit.
-        figure: None without data.
         interval: What decides: the figure's own, or what the test gives it; None where there is neither.
         outcome: What follows for the test.
         missing: The cells that it lacks.
         few: The cells that more draws could decide it by.
         absent: The numbers of the lecture's page that it lacks.
-        reason: Why there is no figure though nothing is missing; "" where there is one.
-        side: Which bound it is, as some runs never got to a loss and are counted as one epoch more than they had.
     """
 
     test: Test
     bound: float
-    figure: Measured | None
     interval: Interval | None
     outcome: Outcome
-    missing: tuple[Address, ...] = ()
-    few: tuple[Address, ...] = ()
+    missing: tuple[Wanted, ...] = ()
+    few: tuple[Wanted, ...] = ()
     absent: tuple[str, ...] = ()
-    reason: str = ""
-    side: Side = ""
 
     @property
     def margin(self) -> float:
         """How far the figure lies on its bound's good side, in half widths of the interval that decides."""
         assert self.figure is not None
         value, bound = self.figure.value, self.bound
-        room = {"above": value - bound, "below": bound - value, "within": bound - abs(value - self.test.of)}
+        room = {"above": value - bound, "below": bound - value, "within": bound - abs(value - self.test.around)}
         distance = room[self.test.relation]
         half = half_width(self.interval) if self.interval else 0.0
         return distance / half if half else copysign(inf, distance)
@@ -113,6 +106,24 @@ def verdict(outcomes: Iterable[Outcome]) -> Verdict:
     return "fails" if "contradicted" in found else "no data"
 
 
+def gather(claims: Iterable[Claim], found: Found, results: Path, published: Sequence[Record]) -> Evidence:
+    """What there is of all that claims want.
+
+    Raises:
+        MultistageError: Two cells fit one that is wanted; measurements that are damaged.
+    """
+    cells = {}
+    for claim in claims:
+        for wanted in (wanted for test in claim.tests for wanted in test.cells):
+            try:
+                if cell := find(wanted, found):
+                    cells[wanted] = cell
+            except LookupError as error:
+                place = " | ".join((wanted.folder, *wanted.place(published)))
+                raise MultistageError(f"{claim.id}: {place} {error.args[0]}") from None
+    return Evidence(cells, measurements(results), published)
+
+
 def judge(claim: Claim, evidence: Evidence) -> Judged:
     """Apply every test of a claim.
 
@@ -140,54 +151,36 @@ def measurements(results: Path) -> dict[str, dict[str, Measured]]:
         raise MultistageError(f"{path} is damaged ({error}); run python scripts/lecture.py again") from None
 
 
-def paper_entry(published: Sequence[Record], address: Address) -> Record | None:
-    """What the paper has for a cell, whether it was run or not; None if nothing.
-
-    Args:
-        published: As from `paper.published`.
-        address: A cell of Table 1 or of the curves of NORB.
-    """
-    folder, row, column = address
-    words = row.split(", ")
-    for entry in published:
-        place = (str(entry[LABELS]), entry["column"] in words) if folder == "norb" else (entry["column"], True)
-        here = entry["data"] == ("caltech101" if folder == "table1" else folder)
-        readout = entry.get("readout") == "pyramid_svm"
-        if here and entry["row"] in words and place == (column, True) and readout == ("pyramid_svm" in words):
-            return entry
-    return None
-
-
 def _measured(entry: Mapping[str, Any]) -> Measured:
     interval = entry.get("interval")
     return Measured(**{**entry, "interval": None if interval is None else (interval[0], interval[1])})
 
 
 def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
-    bound = _half(test, claim, evidence) if test.bound == HALF else float(test.bound)
-    missing = tuple(dict.fromkeys(address for address in test.addresses if address not in evidence.cells))
+    try:
+        bound = round(of_paper(test.quantity, evidence.published) / 2, 6) if test.bound == HALF else float(test.bound)
+    except LookupError as error:
+        raise MultistageError(f"{claim.id}: {error.args[0]}, of which half is the bound") from None
     numbers = evidence.measured.get(claim.id, {})
-    absent = tuple(name for name in test.measured if name not in numbers)
-    found = Estimate(None)
-    if test.measured and not absent:
-        found = Estimate(_number([numbers[name] for name in test.measured]))
-    elif test.effect is not None and not missing:
-        found = estimate(test, evidence.cells)
+    missing = tuple(dict.fromkeys(wanted for wanted in test.cells if wanted not in evidence.cells))
+    absent = tuple(name for name in test.numbers if name not in numbers)
+    there = not missing and not absent
+    found = estimate(test.quantity, test.says, evidence.cells, numbers) if there else Estimate(None)
     figure = found.figure
     interval = None if figure is None else _interval(test, figure)
     outcome = "no data" if figure is None else _outcome(test, bound, interval)
     if not _may_decide(found.side, test, outcome):
         outcome = "undecided"
-    few = tuple(a for a in test.addresses if outcome == "undecided" and evidence.cells[a].n < DRAWS)
-    return Result(test, bound, figure, interval, outcome, missing, few, absent, found.reason, found.side)
+    few = tuple(w for w in test.cells if outcome == "undecided" and evidence.cells[w].n < DRAWS)
+    here: dict[str, Any] = {"missing": missing, "few": few, "absent": absent, **vars(found)}
+    return Result(test=test, bound=bound, interval=interval, outcome=outcome, **here)
 
 
 def _interval(test: Test, figure: Measured) -> Interval | None:
     """What decides: a figure's own interval, or what the test gives to few runs and to exact numbers."""
-    runs = figure.n if test.effect is not None else 1
-    if test.alone is None or (figure.interval is not None and (test.effect is None or runs >= FEW)):
+    if test.alone is None or (figure.interval is not None and (test.numbers or figure.n >= FEW)):
         return figure.interval
-    half = test.alone / sqrt(runs)
+    half = test.alone / sqrt(1 if test.numbers else figure.n)
     return figure.value - half, figure.value + half
 
 
@@ -196,7 +189,7 @@ def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:
     if interval is None:
         return "undecided"
     low, high = interval
-    first, last = test.of - bound, test.of + bound
+    first, last = test.around - bound, test.around + bound
     supported, contradicted = {
         "above": (low > bound, high <= bound),
         "below": (high < bound, low >= bound),
@@ -205,35 +198,7 @@ def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:
     return "supported" if supported else "contradicted" if contradicted else "undecided"
 
 
-def _number(found: Sequence[Measured]) -> Measured:
-    """A number of the lecture's page, or one less another.
-
-    The interval of a difference reaches from end to opposite end, as what was measured on the same images may go
-    together: it is wider than a paired one.
-    """
-    if len(found) == 1:
-        return found[0]
-    first, other = found
-    (low, high), (least, most) = (each.interval or (each.value, each.value) for each in found)
-    interval = (low - most, high - least) if first.interval or other.interval else None
-    what = f"{first.what}, less {other.what}"
-    return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n))
-
-
 def _may_decide(side: Side, test: Test, outcome: Outcome) -> bool:
     """Whether a bound lies on the side that an outcome needs."""
     needed: Side = "at least" if (test.relation == "above") == (outcome == "supported") else "at most"
     return not side or (side == needed and test.relation != "within")
-
-
-def _half(test: Test, claim: Claim, evidence: Evidence) -> float:
-    """Half of what the paper has for a test's quantity."""
-    total = 0.0
-    for effect, sign in ((test.effect, 1), (test.beyond, -1)):
-        for address, side in zip(effect.addresses if effect else [], (1, -1), strict=False):
-            entry = paper_entry(evidence.published, address)
-            if entry is None:
-                where = " | ".join(address)
-                raise MultistageError(f"{claim.id}: the paper has no figure for {where}, of which half is the bound")
-            total += sign * side * entry["value"]
-    return round(total / 2, 6)

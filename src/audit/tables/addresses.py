@@ -1,24 +1,145 @@
-"""Addresses of cells: the folder of results, and the row and column that a cell has in that folder's table.md."""
+"""Cells chosen by settings, never by where a table prints them, and arithmetic on them: for claims and texts alike.
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+    table1("RR, sgd", "abs_avgpool")                 the paper's letters (stages, filters, refine), readout, preset
+    table1_tests("R+R+", "abs_avgpool", lr=0.2)      further settings, by as many last parts of their keys as a run's
+    deviations("RR, lbfgs", "abs_lcn_avgpool", {"lbfgs.penalty": 0.01})                              folder is named by
+    norb("R+R+", "avgpool", labels=20)               labels a class
+    table1("RR, sgd", "abs_avgpool") - table1("RR, sgd", "avgpool")
+
+What a name leaves out is the default. Only a name without further settings takes also a cell whose runs set some that
+the paper leaves to be chosen (`layout.TUNED`), if it is the only one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from audit.tables import layout
-from audit.tables.layout import Table
+from audit.tables.layout import LABELS, Table
+from multistage.filters import filter_methods
 from multistage.records.cells import Cell, cells
 from multistage.records.files import from_file
+from multistage.records.paper import letters, matching
 from multistage.records.runs import Record
+from multistage.registry.words import listing
+from multistage.settings.naming import IN_PATH
 
-Address = tuple[str, str, str]
-"""Folder of results, row, column."""
+DATA = {
+    "ablation": "digits",
+    **dict.fromkeys(("mnist", "mnist_tuning", "labels_mnist", "labels_mnist_variants"), "mnist"),
+    "norb": "norb",
+}
+"""The data set of a folder of results, where that is not Caltech-101 and none is said."""
 
-Cells = Mapping[Address, Cell]
+BOTH, ABS, N_MAX, N, NEITHER = "abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool"
+"""The presets of the paper's columns: abs and N, abs alone, N with max pooling, N alone, neither."""
 
 
-def addresses(results: Path, published: list[Record]) -> Cells:
-    """Every cell of every folder of results, row by row; two data sets' cells at one address are left out.
+class Placed(NamedTuple):
+    """A cell, and the row and column in which its folder's table.md has it."""
+
+    row: str
+    column: str
+    cell: Cell
+
+
+Found = Mapping[str, Sequence[Placed]]
+"""Every published cell, by folder of results, row by row."""
+
+
+class Quantity:
+    """What can be subtracted from what: cells, differences of cells, and what `claims` measures besides."""
+
+    def __sub__(self, other: "Quantity") -> "Less":
+        return Less(self, other)
+
+
+@dataclass(frozen=True)
+class Less(Quantity):
+    """One quantity less another."""
+
+    one: Quantity
+    other: Quantity
+
+
+@dataclass(frozen=True)
+class Wanted(Quantity):
+    """A cell, whether or not it was run.
+
+    Attributes:
+        folder: Of results.
+        settings: Data set, preset, stages, filters, refine, readout, labels a class: those that are said.
+        further: Other settings, by the last parts of their keys, in the order of a run's folder; None: there is none.
+    """
+
+    folder: str
+    settings: tuple[tuple[str, Any], ...]
+    further: tuple[tuple[str, Any], ...] = ()
+
+    def fits(self, cell: Cell) -> bool:
+        """Whether a cell has all settings that are named."""
+        return all(_value(cell.config, name) == value for name, value in (*self.settings, *self.further))
+
+    def unsaid(self, cell: Cell) -> list[str]:
+        """The keys that a cell's runs set and that are not named here."""
+        record = cell.records[0]
+        typed = [override.lstrip("+~").partition("=")[0] for override in record.get("overrides", ())]
+        named = [name for name, _ in (*self.settings, *self.further)]
+        return [
+            key
+            for key in typed
+            if key not in IN_PATH
+            and (key in cell.config or key not in record["config"])  # others bear on no result
+            and not any(_means(name, key) for name in named)
+        ]
+
+    def paper(self, published: Sequence[Record]) -> Record | None:
+        """What the paper has for it, of frozen filters without a readout by a linear one; None if not one figure."""
+        config = {"readout": "softmax", **dict(self.settings), **dict(self.further)}
+        found = [entry for entry in published if matching([entry], config)]
+        return found[0] if len(found) == 1 else None
+
+    def place(self, published: Sequence[Record]) -> tuple[str, str]:
+        """Row and column of its table; of a curve, line and labels a class."""
+        config = {"readout": "", **dict(self.settings)}
+        overrides = "-".join(f"{name}-{listing([value])}" for name, value in self.further)
+        column = layout.symbol(config["model"], published)
+        if LABELS in config:
+            words = [column, letters(config), "" if config["refine"] else config["readout"], overrides]
+            return ", ".join(filter(None, words)), str(config[LABELS])
+        row = layout.protocol(Cell(tuple(config.items()), (), None, ""), overrides=False)
+        column = column if config["data"] == "caltech101" else config["model"]
+        return ", ".join(filter(None, [row, overrides])), column
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of results; called with settings, it names a cell."""
+
+    name: str
+    data: str = field(default="", kw_only=True)
+
+    def __call__(
+        self, row: str, model: str, further: Mapping[str, Any] | None = None, labels: int | None = None, **more: Any
+    ) -> Wanted:
+        """A cell of this folder.
+
+        Args:
+            row: The paper's letters and, behind a comma, the readout of frozen filters: "R+R+", "UU, lbfgs".
+            model: A preset.
+            further: Other settings, by the last parts of their keys.
+            labels: Labels a class.
+            more: As `further`, where the name of a setting is one word.
+        """
+        settings = {"data": self.data or DATA.get(self.name, "caltech101"), "model": model, **_protocol(row)}
+        if labels is not None:
+            settings[LABELS] = labels
+        return Wanted(self.name, tuple(settings.items()), tuple({**(further or {}), **more}.items()))
+
+
+def addresses(results: Path, published: list[Record]) -> Found:
+    """Every cell of every folder of results.
 
     Raises:
         MultistageError: Records that must not stand in one table.
@@ -27,27 +148,80 @@ def addresses(results: Path, published: list[Record]) -> Cells:
     return of_tables({file.parent.name: layout.tables(cells(from_file(file), published), published) for file in files})
 
 
-def of_tables(folders: Mapping[str, Sequence[Table]]) -> Cells:
+def of_tables(folders: Mapping[str, Sequence[Table]]) -> Found:
     """`addresses`, of the tables of each folder where these are at hand."""
-    placed = [
-        ((name, protocol, architecture), cell)
-        for name, tables in folders.items()
-        for table in tables
-        for protocol in table.protocols
-        for architecture in table.architectures
-        if (cell := table.cells.get((protocol, architecture)))
-    ]
-    taken = Counter(address for address, _ in placed)
-    return {address: cell for address, cell in placed if taken[address] == 1}
+    return {name: [place for table in tables for place in _places(table)] for name, tables in folders.items()}
 
 
-def cell(address: Address, found: Cells) -> Cell:
-    """The cell at an address.
+def find(wanted: Wanted, found: Found) -> Cell | None:
+    """The cell with these settings; None if there is none.
 
     Raises:
-        LookupError: There is none; what is said names the nearest ones.
+        LookupError: There are several.
     """
-    if address not in found:
-        similar = get_close_matches(" | ".join(address), [" | ".join(each) for each in found], n=3, cutoff=0.5)
-        raise LookupError(f"names a cell that is not published; nearest: {'; '.join(similar) or 'none'}")
-    return found[address]
+    fitting = [placed.cell for placed in found.get(wanted.folder, ()) if wanted.fits(placed.cell)]
+    chosen = [cell for cell in fitting if not wanted.unsaid(cell)]
+    if not chosen and not wanted.further:
+        chosen = [c for c in fitting if all(key.partition(".")[0] in layout.TUNED for key in wanted.unsaid(c))]
+    if len(chosen) > 1:
+        names = sorted({name for one in chosen[1:] for name, _ in set(one.key) ^ set(chosen[0].key)})
+        raise LookupError(
+            f"fits {len(chosen)} cells of {wanted.folder}, which differ in {', '.join(names)}; name these"
+        )
+    return chosen[0] if chosen else None
+
+
+def cell(wanted: Wanted, found: Found) -> Cell:
+    """The cell with these settings.
+
+    Raises:
+        LookupError: There is none, and which are nearest, or there are several.
+    """
+    chosen = find(wanted, found)
+    if chosen is None:
+        near = sorted(found.get(wanted.folder, ()), key=lambda placed: -_likeness(wanted, placed.cell))[:3]
+        shown = "; ".join(f"{placed.row} | {placed.column}" for placed in near) or "none"
+        raise LookupError(f"a cell of {wanted.folder} that is not published; nearest there: {shown}")
+    return chosen
+
+
+def _places(table: Table) -> Iterator[Placed]:
+    for protocol in table.protocols:
+        for architecture in table.architectures:
+            if found := table.cells.get((protocol, architecture)):
+                yield Placed(protocol, architecture, found)
+
+
+def _likeness(wanted: Wanted, cell: Cell) -> float:
+    """How many named settings a cell has, less a little for each that its runs set besides."""
+    named = (*wanted.settings, *wanted.further)
+    return sum(_value(cell.config, name) == value for name, value in named) - 0.1 * len(wanted.unsaid(cell))
+
+
+def _protocol(row: str) -> dict[str, Any]:
+    """Stages, filters, refine and, if it is said or follows, readout."""
+    written, _, readout = row.partition(", ")
+    for filters, method in filter_methods.items():
+        for refine in (False, True):
+            stages = written.count(method.letter) + written.count("T")
+            config = {"stages": stages, "filters": filters, "refine": refine}
+            if stages and letters(config) == written and not (readout and refine):
+                readout = "softmax" if refine else readout
+                return {**config, "readout": readout} if readout else config
+    raise LookupError(f"{row!r} is no row; expected the paper's letters and a readout, such as R+R+ or 'UU, lbfgs'")
+
+
+def _means(name: str, key: str) -> bool:
+    return key == name or key.endswith(f".{name}")
+
+
+def _value(config: Mapping[str, Any], name: str) -> Any:
+    """A setting by the last parts of its key; None if there is none.
+
+    Raises:
+        LookupError: Several keys end so.
+    """
+    keys = [name] if name in config else [key for key in config if _means(name, key)]
+    if len(keys) > 1:
+        raise LookupError(f"{name} may be {' or '.join(keys)}; say more of the key")
+    return config[keys[0]] if keys else None

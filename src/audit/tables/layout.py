@@ -15,7 +15,8 @@ from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 from multistage.settings.naming import IN_PATH
 
-STAGES = {1: "one stage", 2: "two stages", 3: "three stages", 4: "four stages"}
+NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
+STAGES = {1: "one stage", **{number: f"{word} stages" for number, word in enumerate(NUMBERS, 2)}}
 
 LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 """What the points of a curve differ in: labels a class, and the epochs that go with them."""

@@ -52,7 +52,8 @@ def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
     table1 = [entry for entry in published if entry["table"] == 1]
     columns = tuple(dict.fromkeys(entry["column"] for entry in table1))
     blocks = []
-    for stages, title in layout.STAGES.items():
+    for stages in (1, 2):  # the paper's
+        title = layout.STAGES[stages]
         lines = []
         for name, entries in _rows([entry for entry in table1 if entry["stages"] == stages]).items():
             values = [_entry(places, name, column, entries.get(column)) for column in columns]

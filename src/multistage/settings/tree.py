@@ -200,8 +200,8 @@ def _sizes(
     maps, kernel, fan_in = (reader.value(key + name) for name in ("maps", "kernel", "fan_in"))
     step = reader.value(key + "step") if pooled else 1
     window = reader.value(key + "window") if pooled and overlaps else step
-    # filters that get other values in the end are drawn all the same
-    filter_range = reader.value(key + "filter_range", bears=keeps_range)
+    # filters that get other values in the end are drawn all the same, from any range
+    filter_range = reader.value(key + "filter_range") if keeps_range else 1 / kernel
     return StageGeometry(maps, kernel, window, step, fan_in, padding, filter_range)
 
 

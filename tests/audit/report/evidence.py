@@ -13,7 +13,8 @@ from report import invented
 from scipy.optimize import linprog
 
 from audit.claims import verdicts
-from audit.tables import layout
+from audit.claims.quantities import Epochs, Less
+from audit.tables import addresses, layout
 from multistage.records import cells, paper
 from multistage.records.intervals import Measured
 from multistage.settings import composition, naming
@@ -25,17 +26,16 @@ SLACK, SOONER = 1.0, 0.3
 
 @cache
 def planned(folder):
-    """Every cell that an experiment will publish, by address, each with one run."""
+    """Every cell that an experiment will publish, each with one run, as from `addresses.of_tables`."""
     with composition.hydra():
         runs = [composition.plan(job) for job in composition.experiment(folder, ["draw=0"])]
     tables = layout.tables(cells.cells([_record(run) for run in runs], PUBLISHED), PUBLISHED)
-    return {(folder, *place): cell for table in tables for place, cell in table.cells.items()}
+    return addresses.of_tables({folder: tables})
 
 
 def made(claim, wanted, draws=5):
     """Evidence on which every test of a claim comes out as wanted: supported, contradicted or undecided."""
-    runs = [test for test in claim.tests if test.effect]
-    return verdicts.Evidence(_cells(claim, runs, wanted, draws), {claim.id: _measured(claim, wanted)}, PUBLISHED)
+    return verdicts.Evidence(_cells(claim, wanted, draws), {claim.id: _measured(claim, wanted)}, PUBLISHED)
 
 
 def _record(run):
@@ -46,48 +46,58 @@ def _record(run):
 
 def _bounds(test, bound, wanted, slack):
     """The least and the greatest that a quantity may be for its test to come out as wanted."""
-    edge = test.of + bound if test.relation == "within" else bound
+    around = test.around
+    edge = around + bound if test.relation == "within" else bound
     if wanted == "undecided":
         return edge, edge
     if test.relation == "within":
         half = bound / 2
-        return (test.of - half, test.of + half) if wanted == "supported" else (-math.inf, test.of - bound - slack)
+        return (around - half, around + half) if wanted == "supported" else (-math.inf, around - bound - slack)
     upwards = (test.relation == "above") == (wanted == "supported")
     return (bound + slack, math.inf) if upwards else (-math.inf, bound - slack)
 
 
-def _cells(claim, tests, wanted, draws):
+def _terms(quantity, sign=1, loss=None):
+    """The cells of a quantity, each with the loss that it must get to (None: its accuracy) and its sign."""
+    if isinstance(quantity, Less | Epochs):
+        loss = getattr(quantity, "loss", None)
+        return _terms(quantity.one, sign, loss) + _terms(quantity.other, -sign, loss)
+    return [(loss, quantity, sign)] if isinstance(quantity, addresses.Wanted) else []
+
+
+def _cells(claim, wanted, draws):
     """Cells of `draws` runs; accuracies and epochs differ a little from draw to draw, and from cell to cell."""
-    names = sorted({(test.to_loss, address) for test in tests for address in test.addresses}, key=str)
-    bounds = {
-        result.test: result.bound for result in verdicts.judge(claim, verdicts.Evidence({}, {}, PUBLISHED)).results
-    }
-    rows, limits = [], []
-    for test in tests:
-        row, constant = np.zeros(len(names)), 0.0
-        for effect, sign in ((test.effect, 1), (test.beyond, -1)):
-            for address, side in zip(effect.addresses if effect else [], (1, -1), strict=False):
-                row[names.index((test.to_loss, address))] += sign * side
-            if effect and effect.less_paper:
-                constant = planned(effect.cell[0])[effect.cell].paper["value"]
-        low, high = _bounds(test, bounds[test], wanted, SLACK if test.to_loss is None else SOONER)
-        rows += [row] * (high < math.inf) + [-row] * (low > -math.inf)
-        limits += [high + constant] * (high < math.inf) + [-low - constant] * (low > -math.inf)
+    rows, limits, names = [], [], {}
+    for result in verdicts.judge(claim, verdicts.Evidence({}, {}, PUBLISHED)).results:
+        terms, constant = _terms(result.test.quantity), 0.0
+        if len(terms) == 1:  # less the paper's figure
+            constant = addresses.cell(terms[0][1], planned(terms[0][1].folder)).paper["value"]
+        if terms:
+            low, high = _bounds(result.test, result.bound, wanted, SLACK if terms[0][0] is None else SOONER)
+            row = {}
+            for loss, cell, sign in terms:
+                place = names.setdefault((loss, cell), len(names))
+                row[place] = row.get(place, 0) + sign
+            rows += [row] * (high < math.inf) + [{at: -value for at, value in row.items()}] * (low > -math.inf)
+            limits += [high + constant] * (high < math.inf) + [-low - constant] * (low > -math.inf)
+    if not names:
+        return {}
+    matrix = np.array([[row.get(place, 0) for place in range(len(names))] for row in rows])
     ranges = [(2, 99.9) if loss is None else (1.5, 6) for loss, _ in names]
-    solved = linprog(np.zeros(len(names)), np.array(rows), limits, bounds=ranges) if names else None
-    assert solved is None or solved.success, f"nothing makes all tests of {claim.id} {wanted}"
-    values = dict(zip(names, solved.x, strict=True)) if solved else {}
-    return {address: _cell(address, values, draws) for _, address in names}
+    solved = linprog(np.zeros(len(names)), matrix, limits, bounds=ranges)
+    assert solved.success, f"nothing makes all tests of {claim.id} {wanted}"
+    values = dict(zip(names, solved.x, strict=True))
+    return {cell: _cell(cell, values, draws) for _, cell in names}
 
 
-def _cell(address, values, draws):
-    cell = planned(address[0])[address]
-    spread = 0.01 * random.Random(str(address)).uniform(1, 2)
-    loss, epochs = next(((loss, at) for (loss, other), at in values.items() if loss and other == address), (None, None))
+def _cell(wanted, values, draws):
+    cell = addresses.cell(wanted, planned(wanted.folder))
+    spread = 0.01 * random.Random(str(wanted)).uniform(1, 2)
+    loss, epochs = next(((loss, at) for (loss, other), at in values.items() if loss and other == wanted), (None, None))
     records = []
     for draw in range(draws):
         off = spread * (draw - (draws - 1) / 2)
-        accuracy = values.get((None, address), 50) + off
+        accuracy = values.get((None, wanted), 50) + off
         record = cell.records[0] | {"split_hash": f"draw {draw}"}
         record["config"] = record["config"] | {"draw": draw, "seed": draw}
         record["metrics"] = record["metrics"] | {"test_mean_class_accuracy": accuracy / 100}
@@ -101,17 +111,17 @@ def _cell(address, values, draws):
 def _measured(claim, wanted):
     """Numbers of the lecture's page; the first of a pair is chosen to fit the second, or the other way round."""
     values = {}
-    for test in sorted((test for test in claim.tests if test.measured), key=lambda test: len(test.measured)):
+    for test in sorted((test for test in claim.tests if test.numbers), key=lambda test: len(test.numbers)):
         low, high = _bounds(test, test.bound, wanted, 1 + abs(test.bound))
         target = (low + high) / 2 if math.isfinite(low + high) else low if math.isfinite(low) else high
-        first, *second = test.measured
+        first, *second = test.numbers
         if not second:
             values.setdefault(first, target)
         elif first in values:
             values.setdefault(second[0], values[first] - target)
         else:
             values[first] = values.setdefault(second[0], 0.0) + target
-    exact = {name for test in claim.tests if test.alone is not None for name in test.measured}
+    exact = {name for test in claim.tests if test.alone is not None for name in test.numbers}
     half = 1e-3 if wanted == "undecided" else 1e-12
     return {
         name: Measured(

@@ -2,19 +2,21 @@
 
 import json
 import re
-import shutil
 from html import unescape
 from pathlib import Path
 
 import pytest
 from report import evidence
 
-from audit.claims import claims, ledger, verdicts, wording
-from audit.tables.addresses import addresses
+from audit.claims import ledger, verdicts, wording
+from audit.claims.claims import ask
+from audit.claims.quantities import Number
+from audit.claims.templates import PaperFigures
+from audit.tables.addresses import addresses, find
 from multistage.registry.errors import MultistageError
 
 RESULTS = Path(__file__).parents[3] / "results"
-CLAIMS = {claim.id: claim for claim in claims.read(RESULTS / "claims.yaml")}
+CLAIMS = {claim.id: claim for claim in ledger.CLAIMS}
 PUBLISHED = evidence.PUBLISHED
 
 
@@ -32,13 +34,13 @@ def test_the_committed_text_is_what_is_made_now(committed):
     assert (RESULTS / "claims.md").read_text(encoding="utf-8") == text, "run python scripts/report.py"
 
 
-def test_no_claim_lacks_a_cell_that_is_published_under_a_longer_name():
+def test_claims_find_their_cells_and_name_them_as_tables_do():
     found = addresses(RESULTS, PUBLISHED)
-    for claim in CLAIMS.values():
-        for folder, row, column in {a for test in claim.tests for a in test.addresses} - found.keys():
-            longer = [a for a in found if (a[0], a[2]) == (folder, column) and a[1].startswith(f"{row}, ")]
-            others = [a for a in longer if not any(b[:2] == (folder, row) for b in found)]
-            assert others == [], f"{claim.id} asks for {folder} | {row} | {column}"
+    for wanted in {wanted for claim in ledger.CLAIMS for test in claim.tests for wanted in test.cells}:
+        fitting = [placed for placed in found.get(wanted.folder, ()) if wanted.fits(placed.cell)]
+        cell = find(wanted, found)
+        assert (cell is None) == (fitting == []), wanted
+        assert not cell or wanted.place(PUBLISHED) in [placed[:2] for placed in fitting if placed.cell is cell]
 
 
 def test_every_claim_is_in_the_summary_and_has_a_section(committed):
@@ -46,7 +48,7 @@ def test_every_claim_is_in_the_summary_and_has_a_section(committed):
     for claim in CLAIMS.values():
         assert text.count(f"[{claim.id}](#{claim.id}) | {claim.claim} |") == 1
         assert text.count(f'<a id="{claim.id}"></a>\n\n### {claim.id}: {claim.claim}\n') == 1
-    assert "[[" not in text
+    assert "{{" not in text
     for line in text.splitlines():
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 5, line
@@ -69,24 +71,16 @@ def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
     assert wording.rule(labels, PUBLISHED).startswith("(`labels_mnist: R_abs-N-P_A, R+R+, 10 labels a class` less `")
 
 
-@pytest.mark.parametrize(
-    ("names", "bound", "words"),
-    [
-        (
-            ("deviation",),
-            {"relation": "within", "bound": 0.1, "of": 1, "alone": None},
-            "`deviation` is within 0.1 of 1",
-        ),
-        (
-            ("before", "after"),
-            {"relation": "above", "bound": 0, "of": 0, "alone": 0},
-            "`before` less `after` is above 0 (without interval: ± 0)",
-        ),
-    ],
-)
-def test_a_rule_about_measurements_names_them(names, bound, words):
-    test = claims.Test("x", None, None, None, names, **bound)
-    assert wording.rule(verdicts.Result(test, test.bound, None, None, "no data"), PUBLISHED) == words
+def test_a_rule_about_measurements_names_them():
+    def words(rule, quantity):
+        (test,) = rule.of(quantity)
+        return wording.rule(
+            verdicts.Result(figure=None, test=test, bound=test.bound, interval=None, outcome="no data"), PUBLISHED
+        )
+
+    assert words(ask("x", within=0.1, of=1), Number("deviation")) == "`deviation` is within 0.1 of 1"
+    exact = words(ask("x", above=0, alone=0), Number("before") - Number("after"))
+    assert exact == "`before` less `after` is above 0 (without interval: ± 0)"
 
 
 def test_words_and_verdict_come_from_the_same_bound():
@@ -94,8 +88,7 @@ def test_words_and_verdict_come_from_the_same_bound():
         for result in judged(name, "undecided").results:
             shown = re.search(r"(?:above|below|within) (−?[\d.]+)", wording.rule(result, PUBLISHED))
             edge = float(shown[1].replace("−", "-"))
-            off = abs(result.figure.value - result.test.of) if result.test.relation == "within" else result.figure.value
-            assert off == pytest.approx(edge, abs=1e-6)
+            assert abs(result.figure.value - result.test.around) == pytest.approx(abs(edge), abs=1e-6)
 
 
 def test_the_verdict_says_how_much_was_measured_and_what_stands_in():
@@ -150,32 +143,37 @@ def test_many_tests_are_summed_up():
 @pytest.mark.parametrize(
     ("text", "filled"),
     [
-        ("[[table1 | RR | R_abs-P_A]] %", "33.7 %"),
-        ("[[table1 | UU, pyramid_svm | R_abs-N-P_A]]", "52.8"),
-        ("[[table1 | R+R+ | P_A | minus | table1 | U+U+ | P_A]]", "−2.3"),
-        ("[[norb | P_A, R+R+ | 20]]", "46.3 % error"),
-        ("[[mnist | U+U+R+R+ | R_abs-N-P_A]]", "0.53 % error"),
+        ('{{ table1("RR", ABS) }} %', "33.7 %"),
+        ('{{ table1("UU, pyramid_svm", BOTH) }}', "52.8"),
+        ('{{ table1("R+R+", NEITHER) - table1("U+U+", NEITHER) }}', "−2.3"),
+        ('{{ norb("R+R+", NEITHER, labels=20) }}', "46.3 % error"),
+        ('{{ mnist("U+U+", BOTH) }}', "0.53 % error"),
     ],
 )
 def test_evidence_is_filled_from_the_papers_figures(text, filled):
-    assert wording.evidence(text, PUBLISHED) == filled
+    assert PaperFigures(PUBLISHED).fill(text, "x") == filled
 
 
 @pytest.mark.parametrize(
-    "place", ["table1 | RR | x", "table2 | RR | P_A", "norb | P_A, R+R+ | 21", "RR", "table1 | RR | P_A | minus | RR"]
+    ("cell", "name"),
+    [
+        ('table1("RR", "maxpool")', "table1 | RR | maxpool"),
+        ('norb("R+R+", NEITHER, labels=21)', "norb | P_A, R+R+ | 21"),
+        ('norb("R+R+", NEITHER)', "norb | refined | avgpool"),
+    ],
 )
-def test_evidence_that_the_paper_does_not_have_is_refused(place):
-    with pytest.raises(MultistageError, match="the paper has no figure for") as caught:
-        wording.evidence(f"[[{place}]]", PUBLISHED)
-    assert place in str(caught.value)
+def test_evidence_that_the_paper_does_not_have_is_refused(cell, name):
+    for text in (f"{{{{ {cell} }}}}", f'{{{{ (table1("RR", ABS) - {cell}) }}}}'):
+        with pytest.raises(MultistageError, match=re.escape(f"x, line 1: the paper has no figure for {name}")):
+            PaperFigures(PUBLISHED).fill(text, "x")
 
 
 def test_records_on_disk_become_verdicts(tmp_path):
     """From records.jsonl and measured.json to the text, as scripts/report.py goes."""
     for name, wanted in (("paper-02", "supported"), ("lecture-04", "contradicted")):
         found = evidence.made(CLAIMS[name], wanted)
-        for address, cell in found.cells.items():
-            file = tmp_path / address[0] / "records.jsonl"
+        for wanted_cell, cell in found.cells.items():
+            file = tmp_path / wanted_cell.folder / "records.jsonl"
             file.parent.mkdir(exist_ok=True)
             with file.open("a", encoding="utf-8") as lines:
                 lines.writelines(json.dumps(_run_of(record)) + "\n" for record in cell.records)
@@ -186,8 +184,6 @@ def test_records_on_disk_become_verdicts(tmp_path):
     }
     (tmp_path / "lecture" / "measured.json").write_text(json.dumps({"lecture-04": entries}), encoding="utf-8")
     cells = addresses(tmp_path, PUBLISHED)
-    assert ledger.write(tmp_path, cells, PUBLISHED) is None  # there is no ledger
-    shutil.copy(RESULTS / "claims.yaml", tmp_path)
     assert ledger.write(tmp_path, cells, PUBLISHED) == tmp_path / "claims.md"
     assert ledger.write(tmp_path, cells, PUBLISHED) is None
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
@@ -209,4 +205,3 @@ def test_the_page_shows_every_verdict(committed):
         (each.claim.id, each.claim.claim, wording.verdict(each)) for each in committed
     ]
     assert "`" not in html
-    assert ledger.html([], PUBLISHED) == ""

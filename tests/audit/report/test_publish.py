@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.claims import deviations, explanations
+from audit.claims import templates
 from audit.speed import table as speed
 from audit.tables import layout, plot, publish, readme
 from audit.tables.addresses import addresses
@@ -43,9 +43,10 @@ def stale(root, published):
         found.append(root / "README.md")
     guesses = (root / "DEVIATIONS.md").read_text(encoding="utf-8")
     cells = addresses(root / "results", published)
-    if deviations.fill(guesses, cells) != guesses:
+    figures = templates.Figures(cells, published)
+    if figures.refill(guesses, "DEVIATIONS.md") != guesses:
         found.append(root / "DEVIATIONS.md")
-    explained = explanations.texts(root / "results", cells)
+    explained = templates.readmes(root / "results", figures)
     found += [file for file, made in explained.items() if not file.exists() or file.read_text("utf-8") != made]
     return [path.relative_to(root).as_posix() for path in found]
 
@@ -61,7 +62,7 @@ def repository(tmp_path, monkeypatch):
     for folder in (ROOT / "results" / "speed", *FOLDERS):
         if folder.name != "ablation":  # which these tests make
             shutil.copytree(folder, tmp_path / "results" / folder.name, ignore=shutil.ignore_patterns("artifacts"))
-    script.page.write(tmp_path / "results")
+    script.main([], tmp_path)
     return tmp_path
 
 

@@ -1,17 +1,21 @@
 import pytest
 
-from audit.claims import claims, quantities
+from audit.claims.quantities import Epochs, Estimate, estimate
+from audit.tables.addresses import Folder
 from multistage.records.cells import cells
 
-FIRST, SECOND = ("ablation", "refined", "avgpool"), ("ablation", "refined", "lcn_avgpool")
+FIRST, SECOND = (Folder("ablation")("R+R+", model) for model in ("avgpool", "lcn_avgpool"))
 LOSS = 0.5
 
 
-def estimate(first, second, to_loss=None):
-    """The first run less the second."""
-    found = {FIRST: cells([first])[0], SECOND: cells([second])[0]}
-    test = claims.Test("x", claims.Effect(FIRST, SECOND), None, to_loss, (), "above", 0, 0, None)
-    return quantities.estimate(test, found)
+def measured(quantity, first, second):
+    """A quantity of two cells with these runs."""
+    return estimate(quantity, "x", {FIRST: cells(first)[0], SECOND: cells(second)[0]}, {})
+
+
+def run(record, model, losses, draw=0):
+    history = {"epoch": list(range(1, len(losses) + 1)), "train_loss": losses}
+    return record(model=model, draw=draw) | {"history": history}
 
 
 @pytest.mark.parametrize(
@@ -19,11 +23,8 @@ def estimate(first, second, to_loss=None):
     [([0.5, 0.1], 1.0), ([4, 1, 0.25], 2.5), ([4, 1, 0.5], 3.0), ([4, 1], 3.0), ([4, 0.0], 1.0717)],
 )
 def test_epochs_to_a_loss_are_read_off_the_curve(record, losses, epochs):
-    def run(model, losses):
-        history = {"epoch": list(range(1, len(losses) + 1)), "train_loss": losses}
-        return record(model=model) | {"history": history}
-
-    found = estimate(run("avgpool", losses), run("lcn_avgpool", [0.1]), LOSS)
+    pair = [run(record, "avgpool", losses)], [run(record, "lcn_avgpool", [0.1])]
+    found = measured(Epochs(LOSS, FIRST, SECOND), *pair)
     assert found.figure.value == pytest.approx(epochs - 1, abs=1e-3)
     assert found.figure.unit == "epochs"
     assert found.side == ("at least" if min(losses) > LOSS else "")
@@ -31,13 +32,14 @@ def test_epochs_to_a_loss_are_read_off_the_curve(record, losses, epochs):
 
 @pytest.mark.parametrize("history", [{}, {"iteration": [1], "train_loss": [0.1]}, {"epoch": [1], "train_loss": [9.0]}])
 def test_runs_that_never_got_to_a_loss_or_have_no_epochs_are_no_data(record, history):
-    runs = [record(model=model) | {"history": history} for model in ("avgpool", "lcn_avgpool")]
-    assert estimate(*runs, LOSS) == quantities.Estimate(None, reason="no pair of runs got to a training loss of 0.5")
+    runs = [[record(model=model) | {"history": history}] for model in ("avgpool", "lcn_avgpool")]
+    found = measured(Epochs(LOSS, FIRST, SECOND), *runs)
+    assert found == Estimate(None, reason="no pair of runs got to a training loss of 0.5")
 
 
 def test_cells_that_share_no_draw_are_no_data(record):
-    runs = [record(draw=draw, model=model) for draw, model in enumerate(("avgpool", "lcn_avgpool"))]
-    assert estimate(*runs) == quantities.Estimate(None, reason="the cells share no draw and seed")
+    runs = [[record(draw=draw, model=model)] for draw, model in enumerate(("avgpool", "lcn_avgpool"))]
+    assert measured(FIRST - SECOND, *runs) == Estimate(None, reason="the cells share no draw and seed")
 
 
 @pytest.mark.parametrize(
@@ -50,11 +52,16 @@ def test_cells_that_share_no_draw_are_no_data(record):
     ],
 )
 def test_runs_that_never_get_to_a_loss_make_a_mean_a_bound(record, first, second, side):
-    def cell(model, losses):
-        runs = [record(draw=draw, model=model) for draw in range(2)]
-        histories = [{"history": {"epoch": [1, 2], "train_loss": [5.0, loss]}} for loss in losses]
-        return cells([run | history for run, history in zip(runs, histories, strict=True)])[0]
+    runs = [
+        [run(record, model, [5.0, loss], draw) for draw, loss in enumerate(losses)]
+        for model, losses in (("avgpool", first), ("lcn_avgpool", second))
+    ]
+    assert measured(Epochs(LOSS, FIRST, SECOND), *runs).side == side
 
-    found = {FIRST: cell("avgpool", first), SECOND: cell("lcn_avgpool", second)}
-    test = claims.Test("x", claims.Effect(FIRST, SECOND), None, LOSS, (), "above", 0, 0, None)
-    assert quantities.estimate(test, found).side == side
+
+def test_differences_of_differences_are_taken_draw_by_draw_where_all_cells_have_runs(record):
+    first = [record(0.5 + 0.1 * draw, draw, model="avgpool") for draw in range(3)]
+    second = [record(0.4, draw, model="lcn_avgpool") for draw in range(2)]
+    found = measured((FIRST - SECOND) - (SECOND - FIRST), first, second).figure
+    assert (found.value, found.unit, found.n) == (pytest.approx(30), "points", 2)
+    assert measured(FIRST, first, second).figure.unit == "%"

@@ -1,0 +1,207 @@
+"""Texts whose figures come from records: Jinja templates, in which cells are chosen and subtracted as claims do it.
+
+``results/<name>/README.md`` is made from ``README.template.md`` beside it; in ``DEVIATIONS.md`` an expression in a
+comment makes what stands between it and ``<!-- end -->``; the evidence of a claim is a template (`PaperFigures`).
+
+    {{ table1("RR, sgd", ABS) }}                    mean ± half its interval; cells and presets as in `addresses`
+    {{ table1(...) - table1(...) }}                 paired difference
+    {{ table1(...) | training }}                    accuracy on training images
+    {{ table1(...) | paper }}                       what the paper has, of cells and of differences
+    {{ table1(...) | recorded("metrics.test_accuracy") }}    any number of the records, by its path, mean over runs
+    {{ table1(...) | tried(table1_tests(...), "the authors' classifier") }}
+                                                    the second cell's mean and what it is beyond the first's: a change
+                                                    that was tried as the reason for the first one's miss, in words
+    {{ missed("table1") }}                          a table of the cells that miss the paper by more than three points,
+                                                    with all that was tried above it
+    {{ turned("table1") }}                          a table of the columns that stand in another order than the paper's
+    {{ effect(sigma=2) }}                           what one switch changes in experiment=deviations
+
+`misses` says what of what was tried accounts for a miss.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from traceback import extract_tb
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
+
+from audit.claims import misses
+from audit.claims.quantities import estimate, leaves, of_paper
+from audit.tables.addresses import ABS, BOTH, DATA, N_MAX, NEITHER, Folder, Found, Less, N, Quantity, Wanted, cell, find
+from audit.tables.tables import MINUS, plus_minus, signed
+from multistage.records.cells import Cell, paired, pairs
+from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError, one_line
+from multistage.registry.words import nearest
+
+TEMPLATE, TEXT = "README.template.md", "README.md"
+HEADER = "<!-- Made from {template} and records by python scripts/report.py; do not edit. -->\n\n"
+IN = "<template>"
+"""What Jinja calls a template in tracebacks."""
+
+PLACE = re.compile(r"<!-- (\{\{.*?\}\}) -->.*?<!-- end -->", re.DOTALL)
+
+CHANGED = partial(Folder("deviations"), "RR, lbfgs", BOTH)
+"""The cell whose settings are changed one by one."""
+
+PRESETS = {"BOTH": BOTH, "ABS": ABS, "N_MAX": N_MAX, "N": N, "NEITHER": NEITHER}
+"""Presets by the names that claims have for them."""
+
+
+class Figures:
+    """What templates can name.
+
+    Args:
+        found: Published cells, as from `addresses.addresses`.
+        published: The paper's figures.
+    """
+
+    def __init__(self, found: Found, published: Sequence[Record]) -> None:
+        self.found, self.published = found, published
+        self.tried_of: dict[Cell, dict[str, float | None]] = {}  # of the text that is being filled, as is the next
+        self.listed = False
+        self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
+        filters, functions = (
+            (self.training, self.paper, self.recorded, self.tried),
+            (self.missed, self.turned, self.effect),
+        )
+        folders = {name: Folder(name) for name in ("table1", *DATA, *found)}
+        self.environment.filters = {each.__name__: each for each in filters}
+        self.environment.globals = {**{each.__name__: each for each in functions}, **PRESETS, **folders}
+
+    def fill(self, template: str, source: object) -> str:
+        """A template with its figures.
+
+        Args:
+            template: Text.
+            source: Its name, for messages.
+
+        Raises:
+            MultistageError: What it names is not there; one line with its name and the line.
+        """
+        self.tried_of, self.listed = {}, False
+        names = self.environment.globals
+        try:
+            for unknown in sorted(find_undeclared_variables(self.environment.parse(template)) - names.keys()):
+                raise MultistageError(f"{source}: {unknown} is not known{nearest(unknown, names)}")
+            return self.environment.from_string(template).render()
+        except TemplateSyntaxError as error:
+            known = ", ".join(self.environment.filters)
+            raise MultistageError(f"{source}, line {error.lineno}: {error.message} Filters: {known}") from None
+        except (LookupError, TypeError, TemplateError) as error:
+            lines = [f", line {frame.lineno}" for frame in extract_tb(error.__traceback__) if frame.filename == IN]
+            raise MultistageError(f"{source}{''.join(lines[:1])}: {one_line(error)}") from None
+
+    def refill(self, text: str, source: object) -> str:
+        """A text in which what follows an expression in a comment is made again, up to the comment "end"."""
+        return PLACE.sub(lambda place: f"<!-- {place[1]} -->{self.fill(place[1], source)}<!-- end -->", text)
+
+    def shown(self, value: Any) -> Any:
+        """What stands in the text for a cell or a difference."""
+        if isinstance(value, Wanted):
+            chosen = self.cell(value)
+            return plus_minus(chosen.mean, chosen.interval)
+        return self._difference(value) if isinstance(value, Less) else value
+
+    def cell(self, wanted: Wanted) -> Cell:
+        """The cell that is wanted."""
+        return cell(wanted, self.found)
+
+    def training(self, wanted: Wanted) -> str:
+        """Accuracy on training images, one decimal."""
+        return f"{self.cell(wanted).training:.1f}"
+
+    def paper(self, quantity: Quantity) -> str:
+        """What the paper has: of a cell as printed, of a difference with its sign, one decimal."""
+        value = of_paper(quantity, self.published)
+        entry = quantity.paper(self.published) if isinstance(quantity, Wanted) else None
+        return f"{value:+.1f}".replace("-", MINUS) if entry is None else str(entry.get("printed", entry["value"]))
+
+    def recorded(self, wanted: Wanted, path: str) -> str:
+        """A number of the records by its path, mean over runs, four significant digits."""
+        values = []
+        for record in self.cell(wanted).records:
+            value: Any = record
+            for step in path.split("."):
+                try:
+                    value = value[int(step) if isinstance(value, list) else step]
+                except (LookupError, TypeError, ValueError):
+                    raise LookupError(
+                        f"{path} is in no record; expected a path such as metrics.test_accuracy"
+                    ) from None
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise LookupError(f"{path} is no number; expected the path of a number")
+            values.append(float(value))
+        return f"{fmean(values):.4g}"
+
+    def tried(self, wanted: Wanted, other: Wanted, words: str) -> str:
+        """The other cell, and what it has beyond the first, which `missed` lists as tried for it."""
+        if self.listed:
+            raise LookupError(f"{words}: tried below the table of misses, which lacks it; move the table down")
+        rests = self.tried_of.setdefault(self.cell(wanted), {})
+        if words in rests:
+            raise LookupError(f"says again what was tried: {words}")
+        rests[words] = misses.rest(self.cell(wanted), self.cell(other))
+        return f"{self.shown(other)} ({self._difference(other - wanted)})"
+
+    def missed(self, name: str) -> str:
+        """The table of `misses.table`."""
+        self.listed = True
+        return misses.table(self._folder(name), name, self.tried_of)
+
+    def turned(self, name: str) -> str:
+        """The table of `misses.table_of_turned`."""
+        return misses.table_of_turned(self._folder(name), name)
+
+    def effect(self, further: Mapping[str, Any] | None = None, **more: Any) -> str:
+        """What changed settings do to the cell of `CHANGED`: points, draw by draw (number of draws)."""
+        plain, changed = (find(wanted, self.found) for wanted in (CHANGED(), CHANGED(further, **more)))
+        if plain is None or changed is None or not pairs(changed, plain):
+            return "not run"
+        difference = paired(changed, plain)
+        return f"{signed(difference.mean, difference.interval)} ({difference.n})"
+
+    def _difference(self, quantity: Quantity) -> str:
+        cells = {leaf: self.cell(leaf) for leaf in leaves(quantity) if isinstance(leaf, Wanted)}
+        found = estimate(quantity, "", cells, {})
+        if found.figure is None:
+            raise LookupError(found.reason)
+        return signed(found.figure.value, found.figure.interval)
+
+    def _folder(self, name: str) -> Found:
+        if name not in self.found:
+            raise LookupError(f"{name} is no folder of results{nearest(name, self.found)}")
+        return self.found
+
+
+class PaperFigures(Figures):
+    """What the paper has: in a claim's evidence, cells and differences stand for its figures.
+
+    Args:
+        published: The paper's figures.
+    """
+
+    def __init__(self, published: Sequence[Record]) -> None:
+        super().__init__({}, published)
+
+    def shown(self, value: Any) -> Any:
+        """What the paper has for a cell or a difference."""
+        return self.paper(value) if isinstance(value, Quantity) else value
+
+
+def readmes(results: Path, figures: Figures) -> dict[Path, str]:
+    """Every README below a folder of results that has a template, and its content.
+
+    Raises:
+        MultistageError: A template that names what is not there; one line with its name.
+    """
+    return {
+        template.with_name(TEXT): HEADER.format(template=template.name)
+        + figures.fill(template.read_text(encoding="utf-8"), template)
+        for template in sorted(results.glob(f"*/{TEMPLATE}"))
+    }
