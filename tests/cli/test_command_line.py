@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import predict
-import train
+from multistage.cli import predict, train
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them

@@ -6,8 +6,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
 import multistage
-import predict
 from multistage import data
+from multistage.cli import predict
 from multistage.network import net as network
 from multistage.readout import fit_pyramid_svm, pyramid_svm
 from multistage.readout.pyramid_svm import fit_machines, learn_vocabulary, pyramid, pyramid_match, quantise

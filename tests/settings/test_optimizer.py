@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import train
+from multistage.cli import train
 from multistage.settings.composition import plan
 from multistage.settings.errors import ConfigError
 

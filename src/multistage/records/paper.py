@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from multistage.records.runs import Record
+from multistage.settings.composition import CONF
 from multistage.settings.config import RULES, Config
 
 LINEAR = ("softmax", "sgd", "lbfgs")
@@ -14,7 +15,7 @@ LINEAR = ("softmax", "sgd", "lbfgs")
 SECTIONS = ("table1", "mnist", "norb")
 
 
-PAPER = Path(__file__).parents[3] / "results" / "paper.yaml"
+PAPER = CONF.parent / "results" / "paper.yaml"
 
 
 def published(path: Path = PAPER) -> list[Record]:
