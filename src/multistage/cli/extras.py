@@ -1,24 +1,21 @@
-"""Packages that are missing, and what to type to have them: `multistage` alone needs torch and nothing else."""
+"""What trains and predicts needs more than torch; what is missing is named with the command that brings it."""
 
-EXTRAS = {
-    "train": (
-        *("PIL", "filelock", "hydra", "lightning_fabric", "numpy", "omegaconf", "pytorch_lightning", "safetensors"),
-        *("scipy", "sklearn", "threadpoolctl", "torchmetrics", "torchvision", "yaml"),
-    ),
-    "wandb": ("wandb", "wandb_workspaces"),
-    "tensorboard": ("tensorboard",),
-}
-"""The extras of pyproject.toml and what they bring, by the names under which it is imported."""
+from importlib.util import find_spec
+
+from multistage.settings.errors import MultistageError
+
+TRAIN = (
+    *("PIL", "filelock", "hydra", "numpy", "omegaconf", "pytorch_lightning", "safetensors", "scipy", "sklearn"),
+    *("threadpoolctl", "torchmetrics", "torchvision", "yaml"),
+)
+"""What the extra `train` of pyproject.toml brings, by the names under which it is imported."""
 
 
-def advice(error: ModuleNotFoundError) -> str:
-    """One line: what is missing, and the command that brings it.
+def require() -> None:
+    """Refuse to start without the packages that training and prediction need.
 
     Raises:
-        ModuleNotFoundError: The error itself, if no extra brings what is missing.
+        MultistageError: One line with those that are missing.
     """
-    package = (error.name or "").partition(".")[0]
-    for extra, packages in EXTRAS.items():
-        if package in packages:
-            return f"{package} is not installed; pip install 'multistage[{extra}]' brings it"
-    raise error
+    if missing := [package for package in TRAIN if find_spec(package) is None]:
+        raise MultistageError(f"{', '.join(missing)} not installed; pip install 'multistage[train]' brings what is missing")

@@ -21,13 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
     options = parser.parse_args(arguments)
     try:
+        extras.require()
         return predict(options.run, options.images, options.top)
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        print(f"error: {extras.advice(error)}", file=sys.stderr)
-        return 1
 
 
 def predict(run: Path, images: Sequence[Path], top: int) -> int:

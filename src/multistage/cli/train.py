@@ -33,9 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except ModuleNotFoundError as error:
-        print(f"error: {extras.advice(error)}", file=sys.stderr)
-        return 1
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -43,6 +40,7 @@ def _run(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & flags:
         print(help.text(), end="")
         return 0
+    extras.require()
     if flags - {"-m", "--multirun"}:
         return show(arguments, flags - {"-m", "--multirun"})
     if flags or chosen_experiment(arguments):
