@@ -20,9 +20,9 @@ from rich.table import Table
 from audit.speed import layer, processes, stages, training
 from audit.speed import table as speed
 from audit.speed.measurement import Measurement, Settings, record, write
-from multistage.records import durable
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
+from multistage.storage import durable
 from multistage.train import hardware
 
 ROOT = Path(__file__).parent.parent

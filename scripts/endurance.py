@@ -30,10 +30,11 @@ sys.path.insert(0, str(ROOT))
 from audit.tables import publish  # noqa: E402
 from multistage import readout  # noqa: E402, F401
 from multistage.cli import train  # noqa: E402
-from multistage.records import durable, runs  # noqa: E402
+from multistage.records import runs  # noqa: E402
 from multistage.records.files import collect, from_file, to_lines  # noqa: E402
 from multistage.records.paper import published  # noqa: E402
 from multistage.settings import composition  # noqa: E402
+from multistage.storage import durable  # noqa: E402
 from multistage.train import checkpoint, training  # noqa: E402
 
 NAME = "endurance"

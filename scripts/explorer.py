@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from audit.explorer import digits, page
-from multistage import data
-from multistage.records import durable
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import MultistageError
+from multistage.settings.tree import parse
+from multistage.storage import durable
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         if options.digits:
             file = root / "results" / page.NAME / page.DIGITS
-            mnist = data.load(composition.plan(["data=mnist"]).config)
+            mnist = parse(composition.plan(["data=mnist"]).config).data.load()
             file.parent.mkdir(parents=True, exist_ok=True)
             durable.write(file, digits.to_png(digits.choose(mnist)))
             print(file)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import torch
 
-from audit.tables.layout import letters
 from audit.tables.tables import rows
-from multistage import data, filters
-from multistage.network import net as network
-from multistage.records import durable
-from multistage.records.paper import published
+from multistage.data.dataset import Dataset
+from multistage.records.paper import letters, published
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import MultistageError
-from multistage.train import features, protocol
+from multistage.settings.tree import parse
+from multistage.storage import durable
+from multistage.train import features, filters, protocol
+from multistage.train.restore import make_network
 
 FILE = Path(__file__).parents[1] / "results" / "table1" / "lengths.md"
 
@@ -33,7 +33,7 @@ before refinement.
 
 def main() -> int:
     """Compute and write; returns the exit code."""
-    dataset = protocol.load_data(composition.plan(["data=caltech101"]).config)
+    dataset = protocol.load_data(parse(composition.plan(["data=caltech101"]).config).data)
     columns = {entry["model"]: entry["column"] for entry in published() if entry["table"] == 1}
     head = ["", *columns.values()]
     lines = []
@@ -51,15 +51,15 @@ def name(stages: int, method: str) -> str:
     return letters({"filters": method, "stages": stages, "refine": True})
 
 
-def length(dataset: data.Dataset, stages: int, method: str, model: str) -> float:
+def length(dataset: Dataset, stages: int, method: str, model: str) -> float:
     """Mean squared Euclidean length of a cell's features."""
     typed = [f"stages={stages}", f"filters={method}", f"model={model}"]
     config = composition.plan(["data=caltech101", *typed]).config
-    train = data.split(dataset, config).train
-    net = network.from_config(config, len(dataset.class_names))
+    train = parse(config).draw.of(dataset).train
+    net = make_network(parse(config), len(dataset.class_names))
     cpu = torch.device("cpu")
     if config["filters"] != "random":
-        filters.initialise(config, net, dataset, train, cpu)
+        filters.initialise(parse(config), net, dataset, train, cpu)
     found = features.outputs(net.stages, dataset, train[::30], cpu)
     return float(found.flatten(1).square().sum(1).mean())
 

@@ -17,7 +17,7 @@ import torch
 from audit.lecture import page, sections
 from audit.lecture.material import Material
 from audit.lecture.section import Section
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 ROOT = Path(__file__).parent.parent
 

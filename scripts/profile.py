@@ -25,8 +25,8 @@ if __name__ == "profile":
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, profile, print; returns the exit code."""
     from audit.speed.profiling import profile
+    from multistage.registry.errors import MultistageError
     from multistage.settings import composition
-    from multistage.settings.errors import MultistageError
     from multistage.train import hardware
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

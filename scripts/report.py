@@ -18,11 +18,11 @@ from audit.speed import table as speed
 from audit.tables import readme
 from audit.tables.addresses import addresses
 from audit.tables.publish import RECORDS, publish, texts
-from multistage.records import durable
 from multistage.records.files import collect, from_file, merge, path, to_lines
 from multistage.records.paper import published
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
+from multistage.storage import durable
 
 ROOT = Path(__file__).parent.parent
 

@@ -20,7 +20,7 @@ def _own_folders(tmp_path, monkeypatch):
     yield
     composition._composed.cache_clear()
     composition._defaults.cache_clear()
-    protocol._load_data.cache_clear()
+    protocol.load_data.cache_clear()
 
 
 @pytest.fixture

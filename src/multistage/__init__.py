@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
     from multistage.network.net import MultiStageNet
-    from multistage.records.runs import load
+    from multistage.train.restore import load
 
 __version__ = "0.1.0"
 __all__ = ["AveragePool", "FilterBank", "LocalContrastNorm", "MaxPool", "MultiStageNet", "Rectify", "load"]
 
-_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.records.runs"}
+_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.train.restore"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = TESTS.parents[1] / "shared"

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from multistage import data
 from multistage.data import caltech101, manifest
 from multistage.data.caltech101 import decode, pad_to_square, prepare, preprocess
 from multistage.data.images import read_rgb
 from multistage.layers.contrast_norm import local_contrast_norm
+from multistage.settings.tree import parse
 
 FILES = {
     "BACKGROUND_Google/image_0001.jpg": (40, 60, 3),
@@ -177,7 +177,7 @@ def decodings(monkeypatch):
 
 
 def test_load_gives_every_image_under_its_class(folder, config):
-    dataset = data.load(config("caltech101", image_size=24))
+    dataset = parse(config("caltech101", image_size=24)).data.load()
     assert dataset.class_names == ("BACKGROUND_Google", "Faces", "ant")
     assert dataset.labels.tolist() == [0, 0, 1, 2, 2, 2]
     assert dataset.labels.dtype == torch.int64
@@ -190,20 +190,20 @@ def test_load_gives_every_image_under_its_class(folder, config):
 
 def test_the_content_hash_is_of_the_manifest(folder, config, digests):
     (folder / "BACKGROUND_Google/tmp").unlink()
-    assert data.load(config("caltech101", image_size=24)).content_hash == manifest.digest(digests(folder))
+    assert parse(config("caltech101", image_size=24)).data.load().content_hash == manifest.digest(digests(folder))
 
 
 @pytest.mark.parametrize("name", ["ant/image_0002.jpg", "BACKGROUND_Google/image_0001.jpg"])
 def test_a_changed_file_is_refused_by_name(folder, config, refused, flip_byte, name):
     flip_byte(folder / name, 300)
     with refused(f"1 changed: {name}"):
-        data.load(config("caltech101", image_size=24))
+        parse(config("caltech101", image_size=24)).data.load()
 
 
 def test_a_missing_file_is_refused_by_name(folder, config, refused):
     (folder / "ant/image_0003.jpg").unlink()
     with refused("1 missing: ant/image_0003.jpg"):
-        data.load(config("caltech101", image_size=24))
+        parse(config("caltech101", image_size=24)).data.load()
 
 
 @pytest.mark.parametrize("name", ["ant/image_0004.jpg", "ant/tmp", "bee/image_0001.jpg", "image_0001.jpg"])
@@ -211,40 +211,40 @@ def test_a_stray_file_is_refused_by_name(folder, config, refused, name):
     (folder / name).parent.mkdir(exist_ok=True)
     shutil.copy(folder / "ant/image_0001.jpg", folder / name)
     with refused(f"1 stray: {name}"):
-        data.load(config("caltech101", image_size=24))
+        parse(config("caltech101", image_size=24)).data.load()
 
 
 def test_damage_is_noticed_although_the_images_are_cached(folder, config, refused, flip_byte):
-    data.load(config("caltech101", image_size=24))
+    parse(config("caltech101", image_size=24)).data.load()
     flip_byte(folder / "ant/image_0001.jpg", 300)
     with refused("1 changed: ant/image_0001.jpg"):
-        data.load(config("caltech101", image_size=24))
+        parse(config("caltech101", image_size=24)).data.load()
 
 
 def test_images_are_decoded_once_for_each_way_to_prepare_them(folder, config, decodings):
-    first, second = (data.load(config("caltech101", image_size=24)) for _ in range(2))
+    first, second = (parse(config("caltech101", image_size=24)).data.load() for _ in range(2))
     assert len(decodings) == 1
     assert torch.equal(first.images, second.images)
-    two_pass = data.load(config("caltech101", image_size=24, variance="two_pass"))
+    two_pass = parse(config("caltech101", image_size=24, variance="two_pass")).data.load()
     assert len(decodings) == 2
     assert not torch.equal(two_pass.images, first.images)
-    assert data.load(config("caltech101", image_size=25)).images.shape == (6, 1, 25, 25)
+    assert parse(config("caltech101", image_size=25)).data.load().images.shape == (6, 1, 25, 25)
     assert len(decodings) == 3
 
 
 def test_a_class_too_small_for_the_draw_is_named(folder, config, refused):
     flat = config("caltech101", image_size=24, train_per_class=2, test_per_class=None)
     with refused("'BACKGROUND_Google' has 2 images", "data.train_per_class=2"):
-        data.split(data.load(flat), flat)
+        parse(flat).draw.of(parse(flat).data.load())
 
 
 @pytest.mark.slow
 def test_the_real_caltech101_is_complete(real_data, config):
-    dataset = data.load(config("caltech101", root=str(real_data)))
+    dataset = parse(config("caltech101", root=str(real_data))).data.load()
     assert dataset.images.shape == (9144, 1, 143, 143)
     assert dataset.images.isfinite().all()
     assert dataset.images.flatten(1).std(1).min() > 0.1
     assert len(dataset.class_names) == 102
     assert torch.equal(dataset.labels.unique(), torch.arange(102))
-    split = data.split(dataset, config("caltech101"))
+    split = parse(config("caltech101")).draw.of(dataset)
     assert len(split.train) == 3060

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR10
 
-from multistage import data
+from multistage.settings.tree import parse
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -35,7 +35,7 @@ def folder(root, pixels, nobody, monkeypatch):
 
 
 def test_files_in_the_original_format_are_read(folder, pixels, config):
-    dataset = data.load(config("cifar10", image_size=32, maps=3))
+    dataset = parse(config("cifar10", image_size=32, maps=3)).data.load()
     assert dataset.images.dtype == torch.uint8
     assert np.array_equal(dataset.images.numpy(), np.concatenate([*pixels.values()]).reshape(24, 3, 32, 32))
     assert dataset.labels.tolist() == [0, 3, 9, 3] * 6
@@ -45,7 +45,7 @@ def test_files_in_the_original_format_are_read(folder, pixels, config):
 
 
 def test_the_content_hash_is_the_same_every_time(folder, config):
-    hashes = {data.load(config("cifar10", image_size=32, maps=3)).content_hash for _ in range(2)}
+    hashes = {parse(config("cifar10", image_size=32, maps=3)).data.load().content_hash for _ in range(2)}
     assert len(hashes) == 1
 
 
@@ -57,7 +57,7 @@ def test_a_changed_or_missing_file_is_refused_with_advice(folder, config, refuse
     else:
         (folder / name).unlink()
     with refused("CIFAR10", folder, "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "170 MB", "data.root"):
-        data.load(config("cifar10", image_size=32, maps=3))
+        parse(config("cifar10", image_size=32, maps=3)).data.load()
 
 
 def test_a_file_that_would_run_code_is_not_unpickled(folder, config, refused, tmp_path):
@@ -67,5 +67,5 @@ def test_a_file_that_would_run_code_is_not_unpickled(folder, config, refused, tm
 
     (folder / "data_batch_2").write_bytes(pickle.dumps(Hostile()))
     with refused("CIFAR10"):
-        data.load(config("cifar10", image_size=32, maps=3))
+        parse(config("cifar10", image_size=32, maps=3)).data.load()
     assert not (tmp_path / "owned").exists()

@@ -23,12 +23,12 @@ import torch
 from PIL import Image
 from torchvision.datasets import MNIST
 
-from multistage import data
 from multistage.data import manifest
 from multistage.data.images import read_rgb
 from multistage.data.norb import STEMS
+from multistage.registry.errors import DataError
 from multistage.settings.config import bears_on_result
-from multistage.settings.errors import DataError
+from multistage.settings.tree import parse
 
 PHOTOGRAPHS = [f"{name}/image_000{n}.jpg" for name in ("ant", "bee", "cat") for n in range(3)]
 PICTURES = ["ant/0.jpg", "ant/1.png", "ant/2.bmp", "ant/3.gif", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
@@ -128,13 +128,15 @@ def caltech101(root, monkeypatch, digests, config):
     files = write_images(folder, PHOTOGRAPHS)
     expected = digests(folder)
     monkeypatch.setattr(manifest, "read", {"caltech101": expected}.__getitem__)
-    return files, lambda **changes: data.load(config("caltech101", image_size=24, **changes))
+    return files, lambda **changes: parse(config("caltech101", image_size=24, **changes)).data.load()
 
 
 @pytest.fixture
 def image_folder(root, config):
     """A folder of class folders: (files, how to load it)."""
-    return write_images(root, PICTURES), lambda **changes: data.load(config("image_folder", image_size=24, **changes))
+    return write_images(root, PICTURES), lambda **changes: parse(
+        config("image_folder", image_size=24, **changes)
+    ).data.load()
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def mnist(root, idx_files, monkeypatch, digests, config):
         (folder / name).write_bytes(content)
     expected = digests(root)
     monkeypatch.setattr(manifest, "read", {"mnist": expected}.__getitem__)
-    return sorted(folder.iterdir()), lambda: data.load(config("mnist", image_size=28))
+    return sorted(folder.iterdir()), lambda: parse(config("mnist", image_size=28)).data.load()
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def norb(root, config):
             sizes = [*array.shape, *[1] * (3 - array.ndim)]
             header = struct.pack(f"<Ii{len(sizes)}i", magic, array.ndim, *sizes)
             (root / f"norb/{stem}-{kind}.mat").write_bytes(header + array.tobytes())
-    return sorted((root / "norb").iterdir()), lambda: data.load(config("norb", image_size=96))
+    return sorted((root / "norb").iterdir()), lambda: parse(config("norb", image_size=96)).data.load()
 
 
 def damaged(files, damages):
@@ -370,7 +372,7 @@ def test_a_class_does_not_vanish_with_its_images(request, name, config):
     assert len(dataset.skipped) == 3
     assert "bee" in dataset.class_names
     with pytest.raises(DataError, match="class 'bee' has 0 images"):
-        data.split(dataset, config(name, train_per_class=1, test_per_class=1))
+        parse(config(name, train_per_class=1, test_per_class=1)).draw.of(dataset)
 
 
 def test_all_images_that_cannot_be_read_are_named(image_folder, config):
@@ -402,7 +404,7 @@ def test_images_and_labels_that_do_not_belong_together_are_refused(root, config,
         (folder / f"train-{kind}").rename(folder / "other")
         (folder / f"t10k-{kind}").rename(folder / f"train-{kind}")
         (folder / "other").rename(folder / f"t10k-{kind}")
-    message, _ = refusal(lambda: data.load(config("fashion_mnist", image_size=28)))
+    message, _ = refusal(lambda: parse(config("fashion_mnist", image_size=28)).data.load())
     assert f"FashionMNIST in {root} is damaged" in message
 
 

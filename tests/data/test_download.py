@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from multistage import data
 from multistage.data import caltech101, manifest
 from multistage.data.caltech101 import SOURCE
 from multistage.data.download import obtain
+from multistage.settings.tree import parse
 
 INNER = "101_ObjectCategories.tar.gz"
 FILES = {
@@ -104,7 +104,7 @@ def test_the_downloaded_set_loads(serve, root, config, monkeypatch, tmp_path, wr
     expected = digests(tmp_path / "made")
     monkeypatch.setattr(manifest, "read", lambda name: expected)
     monkeypatch.setattr(caltech101, "SOURCE", replace(SOURCE, url=serve({"a.zip": archive(original(files))}) + "a.zip"))
-    dataset = data.load(config("caltech101", image_size=24))
+    dataset = parse(config("caltech101", image_size=24)).data.load()
     assert list(dataset.names) == names
     assert files_below(root / SOURCE.folder) == files
 

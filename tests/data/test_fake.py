@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from multistage import data
+from multistage.settings.tree import parse
 
 
 @pytest.mark.parametrize(("classes", "maps", "side"), [(2, 1, 28), (4, 1, 28), (3, 3, 32), (5, 2, 11)])
 def test_shape_and_balance(config, classes, maps, side):
-    dataset = data.load(config("fake", classes=classes, maps=maps, image_size=side))
+    dataset = parse(config("fake", classes=classes, maps=maps, image_size=side)).data.load()
     assert dataset.images.shape == (40 * classes, maps, side, side)
     assert dataset.images.dtype == torch.uint8
     assert dataset.labels.bincount().tolist() == [40] * classes
@@ -15,25 +15,25 @@ def test_shape_and_balance(config, classes, maps, side):
 
 def test_the_images_are_the_same_for_everyone(config):
     flat = config("fake", classes=4, image_size=28)
-    first = data.load(flat)
+    first = parse(flat).data.load()
     torch.manual_seed(99)
     state = torch.random.get_rng_state()
-    second = data.load(flat | {"draw": 7})
+    second = parse(flat | {"draw": 7}).data.load()
     assert torch.equal(first.images, second.images)
     assert first.content_hash == second.content_hash
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_all_images_differ_and_the_hash_follows_them(config):
-    four = data.load(config("fake", classes=4, image_size=28))
+    four = parse(config("fake", classes=4, image_size=28)).data.load()
     assert len(four.images.flatten(1).unique(dim=0)) == 160
-    assert data.load(config("fake", classes=3, image_size=28)).content_hash != four.content_hash
+    assert parse(config("fake", classes=3, image_size=28)).data.load().content_hash != four.content_hash
 
 
 def test_classes_can_be_told_apart_but_not_at_a_glance(config):
     flat = config("fake", classes=4, image_size=28, train_per_class=20, test_per_class=None)
-    dataset = data.load(flat)
-    split = data.split(dataset, flat)
+    dataset = parse(flat).data.load()
+    split = parse(flat).draw.of(dataset)
     train, test = (dataset.pixels(part).flatten(1) for part in (split.train, split.test))
     nearest = torch.cdist(test, train).argmin(1)
     accuracy = (dataset.labels[split.train][nearest] == dataset.labels[split.test]).float().mean()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.datasets import FashionMNIST
 
-from multistage import data
+from multistage.settings.tree import parse
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(root, idx_files):
 
 def test_files_in_the_original_format_are_read(folder, idx_files, config):
     arrays, _ = idx_files
-    dataset = data.load(config("fashion_mnist", image_size=28))
+    dataset = parse(config("fashion_mnist", image_size=28)).data.load()
     assert dataset.images.shape == (19, 1, 28, 28)
     assert dataset.images.dtype == torch.uint8
     assert np.array_equal(dataset.images[:12, 0].numpy(), arrays["train"][0])
@@ -32,9 +32,9 @@ def test_files_in_the_original_format_are_read(folder, idx_files, config):
 
 
 def test_the_content_hash_changes_with_one_byte(folder, config, flip_byte):
-    hashes = [data.load(config("fashion_mnist", image_size=28)).content_hash for _ in range(2)]
+    hashes = [parse(config("fashion_mnist", image_size=28)).data.load().content_hash for _ in range(2)]
     flip_byte(folder / "t10k-images-idx3-ubyte")
-    hashes.append(data.load(config("fashion_mnist", image_size=28)).content_hash)
+    hashes.append(parse(config("fashion_mnist", image_size=28)).data.load().content_hash)
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -43,13 +43,13 @@ def test_the_content_hash_changes_with_one_byte(folder, config, flip_byte):
 def test_a_truncated_file_is_refused_with_advice(folder, config, refused, name, kept):
     (folder / name).write_bytes((folder / name).read_bytes()[:kept])
     with refused("FashionMNIST", folder, "zalandoresearch", "30 MB", "MIT", "data.root"):
-        data.load(config("fashion_mnist", image_size=28))
+        parse(config("fashion_mnist", image_size=28)).data.load()
 
 
 def test_a_failed_download_says_what_to_do(root, config, refused, nobody, monkeypatch):
     monkeypatch.setattr(FashionMNIST, "mirrors", [nobody])
     with refused(root / "FashionMNIST/raw", "zalandoresearch", "30 MB", "MIT", "data.root"):
-        data.load(config("fashion_mnist", image_size=28))
+        parse(config("fashion_mnist", image_size=28)).data.load()
 
 
 def test_what_is_missing_is_downloaded(idx_files, config, serve, monkeypatch):
@@ -57,4 +57,4 @@ def test_what_is_missing_is_downloaded(idx_files, config, serve, monkeypatch):
     checksums = [(name, hashlib.md5(content).hexdigest()) for name, content in packed.items()]
     monkeypatch.setattr(FashionMNIST, "resources", checksums)
     monkeypatch.setattr(FashionMNIST, "mirrors", [serve(packed)])
-    assert data.load(config("fashion_mnist", image_size=28)).images.shape == (19, 1, 28, 28)
+    assert parse(config("fashion_mnist", image_size=28)).data.load().images.shape == (19, 1, 28, 28)

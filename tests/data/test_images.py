@@ -11,7 +11,7 @@ from PIL import Image, ImageFile
 
 from multistage.data import images
 from multistage.data.images import read_rgb, resize, resize_longer_side, to_colour, to_gray
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -7,7 +7,7 @@ import pytest
 
 from multistage.data import manifest
 from multistage.data.caltech101 import STRAY
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 
 @pytest.fixture

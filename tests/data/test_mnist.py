@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
-from multistage import data
 from multistage.data import manifest
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
+from multistage.settings.tree import parse
 
 NAMES = tuple(f"{part}-{kind}" for part in ("t10k", "train") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))
 
@@ -53,7 +53,7 @@ def check(dataset, arrays):
 
 def test_files_in_the_original_format_are_read(installed, config):
     arrays, _ = installed
-    dataset = data.load(config("mnist", image_size=28))
+    dataset = parse(config("mnist", image_size=28)).data.load()
     check(dataset, arrays)
     assert dataset.labels.dtype == torch.int64
     assert dataset.class_names == tuple("0123456789")
@@ -65,29 +65,29 @@ def test_files_in_the_original_format_are_read(installed, config):
 def test_a_changed_file_is_refused_by_name(installed, config, refused, flip_byte, name):
     flip_byte(installed[1] / name)
     with refused(f"1 changed: MNIST/raw/{name}"):
-        data.load(config("mnist", image_size=28))
+        parse(config("mnist", image_size=28)).data.load()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_missing_file_is_refused_by_name(installed, config, refused, name):
     (installed[1] / name).unlink()
     with refused(f"1 missing: MNIST/raw/{name}"):
-        data.load(config("mnist", image_size=28))
+        parse(config("mnist", image_size=28)).data.load()
 
 
 def test_a_stray_file_is_refused_by_name_but_packed_ones_may_stay(installed, config, refused):
     arrays, folder = installed
     (folder / "train-images-idx3-ubyte.gz").touch()
-    check(data.load(config("mnist", image_size=28)), arrays)
+    check(parse(config("mnist", image_size=28)).data.load(), arrays)
     (folder / "train-images").touch()
     with refused("1 stray: MNIST/raw/train-images)"):
-        data.load(config("mnist", image_size=28))
+        parse(config("mnist", image_size=28)).data.load()
 
 
 def test_other_data_sets_below_the_same_root_do_not_matter(installed, root, config):
     (root / "caltech101").mkdir()
     (root / "caltech101/image.jpg").touch()
-    check(data.load(config("mnist", image_size=28)), installed[0])
+    check(parse(config("mnist", image_size=28)).data.load(), installed[0])
 
 
 def test_what_an_old_torchvision_left_cannot_pass_for_the_verified_files(installed, root, config):
@@ -97,7 +97,7 @@ def test_what_an_old_torchvision_left_cannot_pass_for_the_verified_files(install
         images, labels = (torch.from_numpy(array.copy()) for array in arrays[part])
         torch.save((255 - images, labels), root / "MNIST/processed" / name)
     try:
-        dataset = data.load(config("mnist", image_size=28))
+        dataset = parse(config("mnist", image_size=28)).data.load()
     except DataError:
         return
     check(dataset, arrays)
@@ -105,7 +105,7 @@ def test_what_an_old_torchvision_left_cannot_pass_for_the_verified_files(install
 
 def test_what_is_missing_is_downloaded_and_verified(small, mirror, config, capfd):
     arrays, files, folder = small
-    check(data.load(config("mnist", image_size=28)), arrays)
+    check(parse(config("mnist", image_size=28)).data.load(), arrays)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {**files, **mirror}
 
 
@@ -113,7 +113,7 @@ def test_a_download_that_differs_from_the_manifest_is_refused(small, mirror, con
     expected = manifest.read("mnist") | {f"MNIST/raw/{NAMES[3]}": "0" * 64}
     monkeypatch.setattr(manifest, "read", lambda name: expected)
     with refused(f"1 changed: MNIST/raw/{NAMES[3]}"):
-        data.load(config("mnist", image_size=28))
+        parse(config("mnist", image_size=28)).data.load()
 
 
 @pytest.mark.parametrize("where", ["refused", "another file"])
@@ -122,19 +122,19 @@ def test_a_failed_download_says_what_to_do(small, serve, nobody, root, config, r
     address = nobody if where == "refused" else serve(files)
     monkeypatch.setattr(MNIST, "mirrors", [address])
     with refused("MNIST", address, root / "MNIST/raw", "55 MB", "CC BY-SA 3.0", "data.root"):
-        data.load(config("mnist", image_size=28))
+        parse(config("mnist", image_size=28)).data.load()
 
 
 def test_a_failed_download_can_be_tried_again(small, nobody, mirror, config, monkeypatch):
     with monkeypatch.context() as offline:
         offline.setattr(MNIST, "mirrors", [nobody])
         with pytest.raises(DataError):
-            data.load(config("mnist", image_size=28))
-    check(data.load(config("mnist", image_size=28)), small[0])
+            parse(config("mnist", image_size=28)).data.load()
+    check(parse(config("mnist", image_size=28)).data.load(), small[0])
 
 
 def test_the_real_mnist_is_complete(real_data, config):
-    dataset = data.load(config("mnist", image_size=28, root=str(real_data)))
+    dataset = parse(config("mnist", image_size=28, root=str(real_data))).data.load()
     assert dataset.images.shape == (70_000, 1, 28, 28)
     assert int(dataset.is_test.sum()) == 10_000
     assert not dataset.is_test[:60_000].any()
@@ -142,7 +142,7 @@ def test_the_real_mnist_is_complete(real_data, config):
     assert dataset.labels[60_000:60_005].tolist() == [7, 2, 1, 0, 4]
     assert dataset.labels.bincount().tolist() == [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
     assert dataset.content_hash == "46ea36d09fbc0b05341b04571011fd1ba10d688d303cc058f55585dad69d3d2a"
-    split = data.split(dataset, config("mnist", image_size=28, train_per_class=100, test_per_class=None))
+    split = parse(config("mnist", image_size=28, train_per_class=100, test_per_class=None)).draw.of(dataset)
     assert len(split.train) == 1000
     assert len(split.test) == 10_000
 
@@ -157,4 +157,4 @@ def test_one_flipped_byte_in_the_real_mnist_is_refused_by_name(real_data, root, 
             (folder / name).symlink_to(real_data / "MNIST/raw" / name)
     flip_byte(folder / "t10k-labels-idx1-ubyte", 5000)
     with refused("1 changed: MNIST/raw/t10k-labels-idx1-ubyte)"):
-        data.load(config("mnist", image_size=28))
+        parse(config("mnist", image_size=28)).data.load()

@@ -6,8 +6,8 @@ import torch
 from data import norb_files
 from data.norb_files import BYTES, matrix
 
-from multistage import data
 from multistage.data.norb import CLASS_NAMES, STEMS, read_matrix
+from multistage.settings.tree import parse
 
 FLOATS = 0x1E3D4C51
 
@@ -77,7 +77,7 @@ def test_a_damaged_matrix_is_refused_by_name(tmp_path, refused, content, word):
 
 @pytest.mark.parametrize("maps", [1, 2])
 def test_load_gives_both_parts_and_the_first_cameras(folder, config, maps):
-    dataset = data.load(config("norb", image_size=96, maps=maps))
+    dataset = parse(config("norb", image_size=96, maps=maps)).data.load()
     pictures = np.concatenate([read_matrix(folder / name) for name in (TRAIN_IMAGES, TEST_IMAGES)])
     assert dataset.images.dtype == torch.uint8
     assert np.array_equal(dataset.images.numpy(), pictures[:, :maps])
@@ -90,7 +90,7 @@ def test_load_gives_both_parts_and_the_first_cameras(folder, config, maps):
 
 def test_the_content_hash_changes_with_any_file(folder, config, flip_byte):
     def content_hash(maps=1):
-        return data.load(config("norb", image_size=96, maps=maps)).content_hash
+        return parse(config("norb", image_size=96, maps=maps)).data.load().content_hash
 
     before = content_hash()
     assert content_hash() == before
@@ -106,14 +106,14 @@ def test_the_content_hash_changes_with_any_file(folder, config, flip_byte):
 def test_a_missing_file_is_named_with_its_source(folder, config, refused, name):
     (folder / name).unlink()
     with refused(folder / name, "missing", f"{name}.gz", "https://cs.nyu.edu/", "430 MB", "research", "data.root"):
-        data.load(config("norb", image_size=96))
+        parse(config("norb", image_size=96)).data.load()
 
 
 @pytest.mark.parametrize("name", [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS])
 def test_a_truncated_file_is_named(folder, config, refused, name):
     (folder / name).write_bytes((folder / name).read_bytes()[:-1])
     with refused(folder / name):
-        data.load(config("norb", image_size=96))
+        parse(config("norb", image_size=96)).data.load()
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_a_truncated_file_is_named(folder, config, refused, name):
 def test_files_that_do_not_fit_are_refused(folder, config, refused, name, array):
     (folder / name).write_bytes(matrix(array))
     with refused(folder / name[: -len("-dat.mat")]):
-        data.load(config("norb", image_size=96, maps=2))
+        parse(config("norb", image_size=96, maps=2)).data.load()
 
 
 @pytest.mark.parametrize("label", [-1, 5])
 def test_an_impossible_category_is_refused(folder, config, refused, label):
     (folder / TEST_LABELS).write_bytes(matrix(np.array([0, label, 1], np.int32)))
     with refused(folder, str(label)):
-        data.load(config("norb", image_size=96))
+        parse(config("norb", image_size=96)).data.load()

@@ -9,7 +9,7 @@ from multistage.data import manifest
 from multistage.data.caltech101 import folders_dataset
 from multistage.data.dataset import Dataset
 from multistage.data.splits import draw_split
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 COUNTS = {"ant": 9, "bee": 12, "cat": 20}
 PARTS = ("train", "validation", "test")

@@ -17,7 +17,7 @@ from multistage.filters.patches import Patches
 from multistage.filters.sparse_coding import Energy, quality
 from multistage.layers import FilterBank, filter_bank
 from multistage.network.net import connection_table
-from multistage.settings.errors import ConfigError
+from multistage.registry.errors import ConfigError
 
 MODULE = sys.modules["multistage.filters.convolutional_psd"]  # the package's attribute is the function
 TABLE = torch.tensor([[2, 0], [0, 1], [1, 2], [2, 1]])

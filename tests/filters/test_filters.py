@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import multistage
-from multistage import data, filters
 from multistage.data.dataset import hash_tensors
 from multistage.filters.gabor import gabor_bank
-from multistage.network import net as network
 from multistage.records import runs
-from multistage.train import protocol
+from multistage.settings.tree import parse
+from multistage.train import filters, protocol
 from multistage.train.history import History
 from multistage.train.quiet import quiet
+from multistage.train.restore import make_network
 
 CPU = torch.device("cpu")
 
@@ -26,10 +26,10 @@ def make(plan, looked):
     def make(*settings, change=lambda dataset, split: dataset):
         looked.clear()
         run = plan(*settings)
-        dataset = data.load(run.config)
-        split = data.split(dataset, run.config)
-        net = network.from_config(run.config, len(dataset.class_names))
-        measured = filters.initialise(run.config, net, change(dataset, split), split.train, CPU)
+        dataset = parse(run.config).data.load()
+        split = parse(run.config).draw.of(dataset)
+        net = make_network(parse(run.config), len(dataset.class_names))
+        measured = filters.initialise(parse(run.config), net, change(dataset, split), split.train, CPU)
         return net, measured, sum(looked)
 
     return make
@@ -47,15 +47,15 @@ def test_random_filters_stay_and_nothing_is_looked_at(plan, monkeypatch):
     """`initialise` is for the others: it is not even called."""
     monkeypatch.setattr(filters, "initialise", None)
     run = plan("refine=false", "readout=lbfgs")
-    dataset = data.load(run.config)
-    trained = protocol.train(run.config, dataset, data.split(dataset, run.config), History(), "none")
+    dataset = parse(run.config).data.load()
+    trained = protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), History(), "none")
     assert trained.filters == []
-    assert all(the_same(network.from_config(run.config, 4), trained.net))
+    assert all(the_same(make_network(parse(run.config), 4), trained.net))
 
 
 def test_gabor_filters_and_templates_take_the_place_of_random_kernels_alone(make, plan):
     net, measured, _ = make("filters=gabor")
-    untouched = network.from_config(plan().config, 4)
+    untouched = make_network(parse(plan().config), 4)
     assert len(measured) == 2
     changed = {name for name, value in untouched.state_dict().items() if not torch.equal(value, net.state_dict()[name])}
     assert changed == {"stages.0.filter_bank.kernels", "stages.1.filter_bank.kernels"}

@@ -5,10 +5,10 @@ import torch
 from scipy.ndimage import rotate
 
 from multistage.filters.gabor import gabor, gabor_bank, templates
+from multistage.filters.methods.gabor import gabor_counts
 from multistage.filters.values import of_length, random_length
 from multistage.layers import FilterBank
-from multistage.network.shapes import gabor_counts
-from multistage.settings.errors import ConfigError
+from multistage.registry.errors import ConfigError
 
 CPU = torch.device("cpu")
 RANGES = {"geometry.stage1.filter_range": 0.11, "geometry.stage2.filter_range": 0.2, "seed": 0}

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from multistage.filters.patches import FLAT, Patches
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 
 def random(seed=0):

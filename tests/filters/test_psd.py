@@ -5,14 +5,14 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import sparse_encode
 
-from multistage import filters
 from multistage.filters.psd import Encoder, learn_psd, psd
 from multistage.filters.sparse_coding import Energy, quality, soft_threshold
 from multistage.layers import FilterBank
-from multistage.network import net as network
 from multistage.network.net import connection_table
-from multistage.settings.errors import ConfigError, MultistageError
-from multistage.train import protocol
+from multistage.registry.errors import ConfigError, MultistageError
+from multistage.settings.tree import parse
+from multistage.train import filters, protocol
+from multistage.train.restore import make_network
 
 MODULE = sys.modules["multistage.filters.psd"]  # the package's `psd` is the function
 
@@ -225,14 +225,14 @@ def test_a_network_gets_filters_that_are_measured_reported_and_kept(plan):
     config = plan(
         "filters=psd", "psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=16", "refine=false", "readout=lbfgs"
     ).config
-    dataset = protocol.load_data(config)
+    dataset = protocol.load_data(parse(config).data)
     train = torch.arange(8)
     told = []
 
     def make():
-        net = network.from_config(config, len(dataset.class_names))
+        net = make_network(parse(config), len(dataset.class_names))
         report = filters.initialise(
-            config, net, dataset, train, torch.device("cpu"), lambda *progress: told.append(progress)
+            parse(config), net, dataset, train, torch.device("cpu"), lambda *progress: told.append(progress)
         )
         return net, report
 
@@ -252,7 +252,7 @@ def test_a_network_gets_filters_that_are_measured_reported_and_kept(plan):
     assert same == report
     for a, b in zip(net.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
-    random = network.from_config(dict(config) | {"filters": "random"}, len(dataset.class_names))
+    random = make_network(parse(dict(config) | {"filters": "random"}), len(dataset.class_names))
     for bank, drawn in zip(net.filter_banks, random.filter_banks, strict=True):
         assert not torch.equal(bank.kernels, drawn.kernels)
         assert torch.equal(bank.connections, drawn.connections) if bank.connections is not None else True
@@ -267,7 +267,7 @@ def test_filters_depend_on_no_image_but_those_of_training(plan, monkeypatch, con
         "psd.batch_size=16",
         f"psd.convolutional={convolutional}",
     ).config
-    dataset = protocol.load_data(config)
+    dataset = protocol.load_data(parse(config).data)
     train = torch.arange(0, len(dataset.labels), 2)
 
     monkeypatch.setattr(sys.modules["multistage.filters.convolutional_psd"], "TESTED", 2)
@@ -279,7 +279,7 @@ def test_filters_depend_on_no_image_but_those_of_training(plan, monkeypatch, con
         return pixels(self, indices)
 
     monkeypatch.setattr(type(dataset), "pixels", spy)
-    filters.initialise(config, network.from_config(config, 3), dataset, train, torch.device("cpu"))
+    filters.initialise(parse(config), make_network(parse(config), 3), dataset, train, torch.device("cpu"))
     assert looked_at == set(train.tolist())
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from multistage.filters.sparse_coding import Energy, descend, fista, snr, soft_threshold
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 
 def test_the_energy_is_its_definition():

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multistage.layers import AveragePool, FilterBank
-from multistage.network.shapes import StageGeometry, stage_geometries, trace
-from multistage.settings.errors import ConfigError
+from multistage.network.shapes import StageGeometry, trace
+from multistage.registry.errors import ConfigError
 
 GEOMETRIES = {path.stem: path for path in Path(__file__).parents[2].joinpath("conf/geometry").glob("*.yaml")}
 PAPER = [StageGeometry(64, 9, 10, 5), StageGeometry(256, 9, 6, 4, 16)]

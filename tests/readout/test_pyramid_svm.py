@@ -8,13 +8,14 @@ from sklearn.svm import SVC
 import multistage
 from multistage import data
 from multistage.cli import predict
-from multistage.network import net as network
 from multistage.readout import fit_pyramid_svm, pyramid_svm
 from multistage.readout.pyramid_svm import fit_machines, learn_vocabulary, pyramid, pyramid_match, quantise
 from multistage.records import runs
-from multistage.settings.errors import ConfigError, MultistageError
+from multistage.registry.errors import ConfigError, MultistageError
+from multistage.settings.tree import parse
 from multistage.train import features, protocol
 from multistage.train.history import History
+from multistage.train.restore import make_network
 
 CPU = torch.device("cpu")
 SVM = ("refine=false", "readout=pyramid_svm", "pyramid_svm.words=12")
@@ -155,14 +156,14 @@ def test_a_run_is_learned_stored_loaded_and_predicts(plan, settings, tmp_path, c
     assert record["metrics"]["train_accuracy"] > 0.9
     assert "validation_accuracy" in record["metrics"]
     assert len(record["history"]["train_loss"]) == 1
-    fresh, net = network.from_config(run.config, 4), multistage.load(run.folder)
+    fresh, net = make_network(parse(run.config), 4), multistage.load(run.folder)
     for before, after in zip(fresh.stages.parameters(), net.stages.parameters(), strict=True):
         assert torch.equal(before, after)
     banks = sum(p.numel() for p in net.stages.parameters())
     maps, images = net.filter_banks[-1].kernels.shape[0], 4 * 27
     assert record["parameters"] == banks + 12 * maps + 4 * images + 4
-    dataset = data.load(run.config)
-    test = data.split(dataset, run.config).test
+    dataset = parse(run.config).data.load()
+    test = parse(run.config).draw.of(dataset).test
     right = net(dataset.pixels(test)).argmax(1) == dataset.labels[test]
     assert right.float().mean().item() == pytest.approx(record["metrics"]["test_accuracy"])
     Image.fromarray(np.full((30, 20), 7, np.uint8)).save(tmp_path / "some.png")
@@ -173,8 +174,8 @@ def test_a_run_is_learned_stored_loaded_and_predicts(plan, settings, tmp_path, c
 
 
 def test_two_stages_are_read_before_the_last_pooling_and_one_after_it(plan):
-    one, two = (network.from_config(plan(*SVM, f"stages={stages}").config, 4) for stages in (1, 2))
-    plain = network.from_config(plan("stages=2").config, 4)
+    one, two = (make_network(parse(plan(*SVM, f"stages={stages}").config), 4) for stages in (1, 2))
+    plain = make_network(parse(plan("stages=2").config), 4)
     x = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert one.num_features == 32 * 12 * 12
     assert two.num_features == 64 * 8 * 8
@@ -188,9 +189,9 @@ def test_two_stages_are_read_before_the_last_pooling_and_one_after_it(plan):
 def test_the_cache_tells_maps_before_pooling_from_those_after_it(plan):
     def found(*settings):
         run = plan("refine=false", *settings)
-        dataset = data.load(run.config)
-        net = network.from_config(run.config, 4)
-        return features.frozen(run.config, net, dataset, data.split(dataset, run.config), CPU)
+        dataset = parse(run.config).data.load()
+        net = make_network(parse(run.config), 4)
+        return features.frozen(parse(run.config), net, dataset, parse(run.config).draw.of(dataset), CPU)
 
     for stages, shared in ((1, True), (2, False)):
         pooled, read = found("readout=lbfgs", f"stages={stages}"), found("readout=pyramid_svm", f"stages={stages}")
@@ -215,8 +216,8 @@ def test_only_training_images_are_learned_from(plan):
     run = plan(*SVM, "data.validation=3")
     states = []
     for value in (0, 255):
-        dataset = data.load(run.config)
-        split = data.split(dataset, run.config)
+        dataset = parse(run.config).data.load()
+        split = parse(run.config).draw.of(dataset)
         for part in (split.test, split.validation):
             dataset.images[part] = value
         changed = data.Dataset(

@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression
 
 from multistage.network.randomness import generator
 from multistage.readout import fit_lbfgs, fit_sgd, lbfgs, sgd
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 
 def clusters(samples, features, classes, scale=1.0, seed=0):

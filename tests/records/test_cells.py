@@ -7,7 +7,7 @@ from scipy import stats
 
 from multistage.records.cells import cells, paired
 from multistage.records.intervals import t_interval
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 TABLE1 = {"data": "caltech101", "refine": "false", "readout": "lbfgs"}
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 import multistage
 from multistage.records import runs
+from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import ConfigError, MultistageError
+from multistage.train import resume
 
 
 def name(run):
@@ -69,7 +70,7 @@ IDENTITY = runs.identity("split", "data")
 def finish(run, **changes):
     record = {"config": dict(run.config), "metrics": {}, "per_class": [], **IDENTITY, **changes}
     with runs.claimed(run.folder):
-        runs.begin(run.folder, run.config, IDENTITY)
+        resume.begin(run.folder, run.config, IDENTITY)
         return runs.finish(run.folder, record)
 
 
@@ -137,12 +138,12 @@ def test_a_failed_run_says_why_until_it_is_begun_again(plan):
     run = plan()
     assert runs.state(run.folder) == "unfinished"
     with runs.claimed(run.folder):
-        runs.begin(run.folder, run.config, IDENTITY)
+        resume.begin(run.folder, run.config, IDENTITY)
         runs.fail(run.folder, run.config, IDENTITY, ValueError("no\nmemory"))
     assert runs.state(run.folder) == "failed"
     assert runs.failure(run.folder)["reason"] == "no memory"
     with runs.claimed(run.folder):
-        assert runs.begin(run.folder, run.config, IDENTITY) is None
+        assert resume.begin(run.folder, run.config, IDENTITY) is None
     assert runs.state(run.folder) == "unfinished"
     finish(run)
     assert runs.state(run.folder) == "finished"

@@ -8,8 +8,8 @@ import pytest
 
 from multistage.records import paper
 from multistage.records.files import from_file, path
+from multistage.registry.errors import ConfigError
 from multistage.settings import composition
-from multistage.settings.errors import ConfigError
 
 EXPERIMENTS = composition.names("experiment")
 RESULTS = composition.CONF.parent / "results"

@@ -6,19 +6,20 @@ import pytest
 import torch
 
 from multistage.cli import help
-from multistage.network import net as network
+from multistage.registry.errors import ConfigError
 from multistage.settings import composition, config
-from multistage.settings.errors import ConfigError
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 MODELS = sorted(p.stem for p in (composition.CONF / "model").glob("*.yaml"))
-DATA_SETS = sorted(p.stem for p in (composition.CONF / "data").glob("*.yaml"))
+data_sets = sorted(p.stem for p in (composition.CONF / "data").glob("*.yaml"))
 GEOMETRIES = sorted(p.stem for p in (composition.CONF / "geometry").glob("*.yaml"))
 LOGGERS = sorted(p.stem for p in (composition.CONF / "logger").glob("*.yaml"))
 
 
 def forward_and_backward(run_config):
     side = run_config["data.image_size"]
-    net = network.from_config(run_config, classes=4)
+    net = make_network(parse(run_config), classes=4)
     scores = net(torch.randn(2, run_config["data.maps"], side, side))
     assert scores.shape == (2, 4)
     scores.square().sum().backward()
@@ -33,14 +34,14 @@ def test_every_model_learns_in_every_parameter(plan, model, stages):
     forward_and_backward(plan(f"model={model}", f"stages={stages}").config)
 
 
-@pytest.mark.parametrize("name", DATA_SETS)
+@pytest.mark.parametrize("name", data_sets)
 def test_every_data_set_has_a_geometry_that_fits(name):
     forward_and_backward(composition.plan([f"data={name}"]).config)
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_every_geometry_is_some_data_sets(name):
-    assert name in {composition.plan([f"data={data}"]).config["geometry"] for data in DATA_SETS}
+    assert name in {composition.plan([f"data={data}"]).config["geometry"] for data in data_sets}
 
 
 @pytest.mark.parametrize("name", LOGGERS)
@@ -54,7 +55,7 @@ def test_the_presets_are_the_fifteen_and_differ_from_each_other(plan):
 
 
 def test_data_sets_on_disk_are_those_the_checker_knows():
-    assert set(DATA_SETS) == set(config.DATA_SETS)
+    assert set(data_sets) == set(config.data_sets)
 
 
 def test_a_sixteenth_preset_is_one_yaml(tmp_path, monkeypatch):
@@ -90,12 +91,12 @@ def test_defaults_are_those_of_the_design(plan):
 
 def test_the_paper_networks_have_the_papers_sizes():
     sizes = {
-        name: network.from_config(composition.plan([f"data={name}"]).config, 10).num_features for name in DATA_SETS
+        name: make_network(parse(composition.plan([f"data={name}"]).config), 10).num_features for name in data_sets
     }
     assert sizes["caltech101"] == 4096
     assert sizes["mnist"] == 1024
     assert sizes["norb"] == 864
-    assert network.from_config(composition.plan(["data=caltech101", "stages=1"]).config, 10).num_features == 43264
+    assert make_network(parse(composition.plan(["data=caltech101", "stages=1"]).config), 10).num_features == 43264
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ from typing import NamedTuple
 import pytest
 
 from multistage.cli import train
-from multistage.network import net as network
+from multistage.data import data_sets
+from multistage.registry.errors import ConfigError, MultistageError
+from multistage.registry.words import as_typed
 from multistage.settings.composition import CONF, plan
-from multistage.settings.config import DATA_SETS, bears_on_result
-from multistage.settings.errors import ConfigError, MultistageError
-from multistage.settings.words import as_typed
+from multistage.settings.config import bears_on_result
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 VALUES = {
     "wrong type": ["abc", "true", "1.5", "[1,2]", "{a: 1}", "null", "'1'", "a b", "0x10", "007", "str(5)", "[a,[b]]"],
@@ -53,10 +55,10 @@ class Case(NamedTuple):
 def generate(count, seed=0):
     """Cases, the same for everyone."""
     chance = random.Random(seed)
-    configs = {name: plan([f"data={name}"]).config for name in DATA_SETS}
+    configs = {name: plan([f"data={name}"]).config for name in data_sets}
     files = {group: sorted(p.stem for p in (CONF / group).glob("*.yaml")) for group in ("model", "data")}
     for number in range(count):
-        kind, data = KINDS[number % len(KINDS)], chance.choice(DATA_SETS)
+        kind, data = KINDS[number % len(KINDS)], chance.choice(data_sets)
         config = configs[data]
         key = chance.choice(sorted(config.keys() - {"data"}))
         if kind in VALUES:
@@ -153,7 +155,7 @@ def assert_runnable(run):
     }
     numbers = [value for key, value in run.config.items() if key.startswith("geometry.") and type(value) is int]
     if max(*numbers, run.config["hidden"]) <= 300 and run.config["data.image_size"] <= 200:
-        network.from_config(run.config, classes=4)
+        make_network(parse(run.config), classes=4)
 
 
 def check(cases):

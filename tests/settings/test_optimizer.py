@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from multistage.cli import train
+from multistage.registry.errors import ConfigError
 from multistage.settings.composition import plan
-from multistage.settings.errors import ConfigError
 
 HOSTILE = [
     *("os.system", "posix.system", "nt.system", "subprocess.run", "subprocess.Popen", "builtins.eval", "builtins.exec"),

@@ -5,9 +5,10 @@ import shutil
 import pytest
 import torch
 
-from multistage.records import durable, runs
-from multistage.settings.errors import ConfigError, MultistageError
-from multistage.train import checkpoint
+from multistage.records import runs
+from multistage.registry.errors import ConfigError, MultistageError
+from multistage.storage import durable
+from multistage.train import checkpoint, restore, resume
 
 IDENTITY = runs.identity("split", "data")
 
@@ -32,7 +33,7 @@ def left(plan):
     """What an interrupted run leaves: a folder with two checkpoints."""
     run = plan()
     with runs.claimed(run.folder):
-        assert runs.begin(run.folder, run.config, IDENTITY) is None
+        assert resume.begin(run.folder, run.config, IDENTITY) is None
     for epoch in (0, 1):
         save(run.folder, run, epoch=epoch)
     return run
@@ -40,7 +41,7 @@ def left(plan):
 
 def begin(run, config=None):
     with runs.claimed(run.folder):
-        return runs.begin(run.folder, run.config if config is None else config, IDENTITY)
+        return resume.begin(run.folder, run.config if config is None else config, IDENTITY)
 
 
 def test_the_last_checkpoint_is_gone_on_from(left):
@@ -101,7 +102,7 @@ def test_fifty_damages_of_each_file_are_all_detected(left, file):
             assert runs.failure(folder) is None
         else:
             with pytest.raises(MultistageError, match=r"weights\.safetensors is damaged"):
-                runs.load(folder)
+                restore.load(folder)
     (folder / file).write_bytes(whole)
     assert checkpoint.read(folder / "last.ckpt")["epoch"] == 1  # the undamaged ones are accepted
     assert runs.read(folder)["metrics"] == {"test_accuracy": 0.5}

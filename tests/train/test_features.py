@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from multistage import data
-from multistage.network import net as network
 from multistage.records import runs
+from multistage.settings.tree import parse
 from multistage.train import features, protocol
 from multistage.train.history import History
 from multistage.train.quiet import quiet
+from multistage.train.restore import make_network
 
 CPU = torch.device("cpu")
 
@@ -21,10 +22,10 @@ def compute(plan, looked):
     def compute(*settings):
         looked.clear()
         run = plan("refine=false", *settings)
-        dataset = data.load(run.config)
-        split = data.split(dataset, run.config)
-        net = network.from_config(run.config, len(dataset.class_names))
-        found = features.frozen(run.config, net, dataset, split, CPU)
+        dataset = parse(run.config).data.load()
+        split = parse(run.config).draw.of(dataset)
+        net = make_network(parse(run.config), len(dataset.class_names))
+        found = features.frozen(parse(run.config), net, dataset, split, CPU)
         return found, net, split, dataset, sum(looked)
 
     return compute
@@ -125,12 +126,12 @@ def test_statistics_of_batch_normalisation_come_with_them(compute):
 @pytest.mark.parametrize("model", ["abs_lcn_batchnorm_avgpool", "batchnorm_maxpool"])
 def test_frozen_batch_normalisation_has_the_statistics_of_the_training_images(plan, model, monkeypatch):
     run = plan(f"model={model}", "refine=false")
-    dataset = data.load(run.config)
-    train = data.split(dataset, run.config).train
-    net, other = network.from_config(run.config, 4), network.from_config(run.config, 4)
-    features.calibrate_batch_norm(net, dataset, train, CPU)
+    dataset = parse(run.config).data.load()
+    train = parse(run.config).draw.of(dataset).train
+    net, other = make_network(parse(run.config), 4), make_network(parse(run.config), 4)
+    features.calibrate(net, dataset, train, CPU)
     monkeypatch.setattr(features, "BATCH", 7)
-    features.calibrate_batch_norm(other, dataset, train, CPU)
+    features.calibrate(other, dataset, train, CPU)
     seen = []
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
@@ -173,8 +174,8 @@ def test_a_frozen_run_computes_features_of_test_images_once(plan, looked):
 
 
 def indices(run):
-    dataset = data.load(run.config)
-    split = data.split(dataset, run.config)
+    dataset = parse(run.config).data.load()
+    split = parse(run.config).draw.of(dataset)
     return split.train, split.validation, split.test
 
 
@@ -182,8 +183,8 @@ def test_test_images_change_nothing_that_is_learned(plan, tmp_path):
     run = plan("refine=false", "readout=lbfgs", "model=batchnorm_avgpool")
     weights = []
     for value in (0, 255):
-        dataset = data.load(run.config)
-        split = data.split(dataset, run.config)
+        dataset = parse(run.config).data.load()
+        split = parse(run.config).draw.of(dataset)
         dataset.images[split.test] = value
         changed = data.Dataset(
             dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}"

@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 import multistage
-from multistage import data
-from multistage.network import net as network
 from multistage.records import runs
 from multistage.settings import composition
+from multistage.settings.tree import parse
 from multistage.train import protocol, training
 from multistage.train.batches import Batches, Calls, EpochOrder
 from multistage.train.history import History
 from multistage.train.quiet import quiet
+from multistage.train.restore import make_network
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ def test_training_learns_and_loading_gives_the_same_network(plan, do):
     net = multistage.load(run.folder)
     assert not net.training
     assert net.class_names == ("class0", "class1", "class2", "class3")
-    dataset = data.load(run.config)
-    test = data.split(dataset, run.config).test
+    dataset = parse(run.config).data.load()
+    test = parse(run.config).draw.of(dataset).test
     right = net(dataset.pixels(test)).argmax(1) == dataset.labels[test]
     assert right.float().mean().item() == pytest.approx(record["metrics"]["test_accuracy"])
 
@@ -87,7 +87,7 @@ def test_frozen_filters_stay_and_the_classifier_learns(plan, do, readout):
     rate = ["optimizer.lr=0.01"] if readout == "softmax" else []
     run = plan("refine=false", f"readout={readout}", *rate)
     record = do(run)
-    fresh, trained = network.from_config(run.config, 4), multistage.load(run.folder)
+    fresh, trained = make_network(parse(run.config), 4), multistage.load(run.folder)
     for before, after in zip(fresh.stages.parameters(), trained.stages.parameters(), strict=True):
         assert torch.equal(before, after)
     assert not torch.equal(fresh.classifier.weight, trained.classifier.weight)
@@ -98,7 +98,7 @@ def test_frozen_filters_stay_and_the_classifier_learns(plan, do, readout):
 def test_refinement_changes_every_filter(plan, do):
     run = plan("trainer.max_epochs=1")
     do(run)
-    fresh, trained = network.from_config(run.config, 4), multistage.load(run.folder)
+    fresh, trained = make_network(parse(run.config), 4), multistage.load(run.folder)
     for (name, before), after in zip(fresh.named_parameters(), trained.parameters(), strict=True):
         assert not torch.equal(before, after), name
 
@@ -113,8 +113,8 @@ def test_validation_images_choose_the_epoch(plan, do):
 
 def test_test_images_are_not_needed_for_training(plan, tmp_path):
     run = plan("trainer.max_epochs=1", "data.validation=5")
-    dataset = data.load(run.config)
-    split = data.split(dataset, run.config)
+    dataset = parse(run.config).data.load()
+    split = parse(run.config).draw.of(dataset)
     dataset.images[split.test] = 255
     dataset.labels[split.test] = -1
     with quiet():
@@ -198,9 +198,9 @@ def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkey
         original(self, x, y)
 
     monkeypatch.setattr(training.Classifier, "learn", learn)
-    dataset = data.load(run.config)
+    dataset = parse(run.config).data.load()
     with quiet(), pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
-        protocol.train(run.config, dataset, data.split(dataset, run.config), history := History(), "none")
+        protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), history := History(), "none")
     assert len(steps) == 8
     assert len(history.rows) == 1
 
@@ -221,9 +221,9 @@ def test_a_step_never_waits_for_the_device(plan, monkeypatch):
         inside.clear()
 
     monkeypatch.setattr(training.Classifier, "learn", learn)
-    dataset = data.load(run.config)
+    dataset = parse(run.config).data.load()
     with quiet():
-        protocol.train(run.config, dataset, data.split(dataset, run.config), History(), "none")
+        protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), History(), "none")
     assert read == []
 
 
@@ -241,13 +241,13 @@ def test_lightning_does_what_a_bare_loop_does(plan, overrides, calls, monkeypatc
     weights as a loop written out, bit for bit."""
     monkeypatch.setattr(Calls, "AN_EPOCH", calls)
     run = plan("trainer.max_epochs=2", *overrides)
-    dataset = data.load(run.config)
-    split = data.split(dataset, run.config)
+    dataset = parse(run.config).data.load()
+    split = parse(run.config).draw.of(dataset)
     x, y = dataset.pixels(split.train), dataset.labels[split.train]
     with quiet():
         trained = protocol.train(run.config, dataset, split, History(), "none").net
 
-    net = network.from_config(run.config, 4)
+    net = make_network(parse(run.config), 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
     schedule = None if overrides else torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
     for epoch in range(2):

@@ -29,7 +29,7 @@ from typing import Any, Literal
 import yaml
 
 from audit.tables.addresses import Address
-from multistage.settings.errors import MultistageError, one_line
+from multistage.registry.errors import MultistageError, one_line
 
 FILE = "claims.yaml"
 PAPER, HALF = "paper", "half"

@@ -25,9 +25,9 @@ from audit.claims import misses
 from audit.tables.addresses import Address, Cells
 from audit.tables.addresses import cell as cell_at
 from audit.tables.tables import plus_minus, signed
-from multistage.records import durable
 from multistage.records.cells import Cell, paired
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
+from multistage.storage import durable
 
 TEMPLATE, TEXT = "README.template.md", "README.md"
 HEADER = "<!-- Made from {template} and records by python scripts/report.py; do not edit. -->\n\n"

@@ -11,8 +11,8 @@ from audit.claims.verdicts import Evidence, Judged, Outcome, Result, judge, meas
 from audit.tables.addresses import Address, Cells
 from audit.tables.captions import count, listed
 from audit.tables.tables import rows
-from multistage.records import durable
 from multistage.records.runs import Record
+from multistage.storage import durable
 
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"

@@ -15,7 +15,7 @@ from audit.tables.addresses import Cells
 from multistage.records.cells import METRIC, Cell, Draw, draw, pairs
 from multistage.records.intervals import Measured, t_interval
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 TINY = 1e-12
 """Nats; below any loss that float32 tells from none."""

@@ -19,7 +19,7 @@ from audit.tables.layout import LABELS
 from multistage.records.cells import FEW
 from multistage.records.intervals import Interval, Measured, half_width
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 MEASURED = Path("lecture") / "measured.json"
 

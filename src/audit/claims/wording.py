@@ -9,7 +9,7 @@ from audit.tables.addresses import Address
 from audit.tables.tables import MINUS, plus_minus, signed
 from multistage.records.intervals import Measured, half_width
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 HOME = "table1"
 """The folder that goes without saying."""

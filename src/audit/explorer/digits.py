@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from multistage.data import Dataset
+from multistage.data.dataset import Dataset
 
 SIDE, CLASSES, PER_CLASS = 28, 10, 2
 

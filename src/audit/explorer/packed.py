@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
 from multistage.network.net import MultiStageNet
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 Step = dict[str, Any]
 

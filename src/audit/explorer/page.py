@@ -11,12 +11,12 @@ from audit.explorer import digits
 from audit.explorer.packed import pack
 from audit.pages import artifacts, page
 from audit.tables import layout
-from multistage.records import durable
 from multistage.records.cells import cells
 from multistage.records.files import from_file, path
 from multistage.records.paper import published
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
+from multistage.storage import durable
 
 HERE = Path(__file__).parent
 

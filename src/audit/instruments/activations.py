@@ -8,13 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multistage import data
-from multistage.data import Dataset
-from multistage.network import net as network
+from multistage.data.dataset import Dataset
 from multistage.network.net import MultiStageNet
 from multistage.settings import optimizer
-from multistage.settings.config import Config
+from multistage.settings.tree import Config, parse
 from multistage.train.batches import EpochOrder
+from multistage.train.restore import make_network
 
 LATE = 10
 """Steps, at the end of a training, over which its loss is averaged."""
@@ -105,9 +104,9 @@ def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 
     Raises:
         DataError: A class without enough images.
     """
-    chosen = data.split(dataset, config).train
+    chosen = parse(config).draw.of(dataset).train
     x, y = dataset.pixels(chosen), dataset.labels[chosen]
-    net = network.from_config(config, len(dataset.class_names))
+    net = make_network(parse(config), len(dataset.class_names))
     steady = {key: value for key, value in config.items() if not key.startswith("schedule")}
     made, _ = optimizer.make(steady, net.parameters(), steps)
     order = EpochOrder(len(chosen), config["data.batch_size"], config["seed"])

@@ -13,16 +13,17 @@ import torch
 from torch import Tensor
 
 from audit.pages import artifacts
-from multistage import data
-from multistage.data import Dataset, Split, caltech101
+from multistage.data import caltech101
+from multistage.data.dataset import Dataset
 from multistage.data.images import read_rgb, resize, to_gray
-from multistage.network import net as network
+from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
 from multistage.records.files import from_file, path
 from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.config import Config
-from multistage.settings.errors import MultistageError
+from multistage.settings.tree import Config, parse
+from multistage.train.restore import make_network
 
 TABLE1 = "table1"
 
@@ -65,11 +66,11 @@ class Material:
         Raises:
             DataError: It is missing, changed or unreadable.
         """
-        return data.load(self.config(f"data={name}"))
+        return parse(self.config(f"data={name}")).data.load()
 
     def _split(self, name: str) -> Split:
         """Draw 0 of a data set."""
-        return data.split(self.dataset(name), self.config(f"data={name}"))
+        return parse(self.config(f"data={name}")).draw.of(self.dataset(name))
 
     def _images(self, name: str, count: int) -> Tensor:
         """Test images as networks take them, float32 [count, maps, height, width], evenly over the classes.
@@ -126,7 +127,7 @@ class Material:
     def _untrained(self, model: str) -> MultiStageNet:
         """The same network with the random filters and weights that its training began with, in eval mode."""
         record = self._record(model)
-        return network.from_config(record["config"], len(record["per_class"])).eval().requires_grad_(False)
+        return make_network(parse(record["config"]), len(record["per_class"])).eval().requires_grad_(False)
 
     def _filters(self, filters: str, refine: bool) -> Filters:
         """First-stage filters of a published run of Table 1, two stages with abs and N.

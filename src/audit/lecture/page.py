@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 
 from audit.lecture.section import Picture, Section, Table
-from multistage.records import durable
 from multistage.records.intervals import Measured, half_width
+from multistage.storage import durable
 
 HERE = Path(__file__).parent
 INDEX, MEASURED = "index.html", "measured.json"

@@ -21,7 +21,8 @@ from safetensors.numpy import load_file
 from multistage.records import runs
 from multistage.records.files import path
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
+from multistage.train import restore
 
 if TYPE_CHECKING:
     from multistage.network.net import MultiStageNet
@@ -120,7 +121,7 @@ def publish(run_folder: Path, target: Path) -> Path:
             raise MultistageError(f"{source} is missing or damaged ({error})") from None
         shutil.copyfile(source, kept / runs.FILTERS)
     if target.name in WITH_WEIGHTS:
-        runs.restore(run_folder / runs.WEIGHTS, record)  # refuses weights that are not this record's
+        restore.restore(run_folder / runs.WEIGHTS, record)  # refuses weights that are not this record's
         shutil.copyfile(run_folder / runs.WEIGHTS, kept / runs.WEIGHTS)
     for file in sorted(kept.iterdir()):
         if file.stat().st_size > LIMIT:
@@ -155,4 +156,4 @@ def network(target: Path, record: Record) -> "MultiStageNet | None":
         MultistageError: Weights that are not the record's.
     """
     file = folder(target, record) / runs.WEIGHTS
-    return runs.restore(file, record) if file.exists() else None
+    return restore.restore(file, record) if file.exists() else None

@@ -18,11 +18,11 @@ from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined
 from audit.tables import captions, layout
 from audit.tables.addresses import of_tables
 from audit.tables.tables import plus_minus, signed
-from multistage.records import durable
 from multistage.records.cells import SIGNS, Cell, cells
 from multistage.records.files import command, from_file, path
 from multistage.records.paper import published
 from multistage.records.runs import Record
+from multistage.storage import durable
 
 HERE = Path(__file__).parent
 

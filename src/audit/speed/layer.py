@@ -17,7 +17,7 @@ from torch import Tensor
 from audit.speed.baselines import contrast_norms
 from audit.speed.measurement import BOTH, FORWARD, Measurement, Settings, shape_name
 from audit.speed.timing import side_by_side
-from multistage.settings.errors import one_line
+from multistage.registry.errors import one_line
 from multistage.train import hardware
 
 Shape = tuple[int, int, int, int]

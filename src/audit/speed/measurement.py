@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from audit.speed.timing import Timing
-from multistage.records import durable
+from multistage.storage import durable
 from multistage.train import hardware
 
 Row = dict[str, Any]

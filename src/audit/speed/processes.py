@@ -14,15 +14,14 @@ from torch import nn
 
 from audit.speed.measurement import Measurement, Settings
 from audit.speed.timing import Timing, wait
-from multistage import data
-from multistage.network import net as network
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition, optimizer
-from multistage.settings.config import Config
-from multistage.settings.errors import MultistageError
+from multistage.settings.tree import Config, parse
 from multistage.train import protocol, training
 from multistage.train.batches import EpochOrder, Samples
 from multistage.train.history import History
 from multistage.train.quiet import quiet
+from multistage.train.restore import make_network
 
 ROOT = composition.CONF.parent
 
@@ -138,13 +137,13 @@ def trainer_and_loop(
     """
     accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
     config = composition.plan([*typed, "trainer.max_epochs=1", accelerator]).config
-    dataset = protocol.load_data(config)
-    chosen = data.split(dataset, config).train[:images]
+    dataset = protocol.load_data(parse(config).data)
+    chosen = parse(config).draw.of(dataset).train[:images]
     samples, classes = (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
     forms = {"trainer": _by_trainer, "loop": _by_loop}
     taken: dict[str, list[float]] = {form: [] for form in forms}
     for number in range(rounds + 1):
-        nets = {form: network.from_config(config, classes) for form in forms}
+        nets = {form: make_network(parse(config), classes) for form in forms}
         for form in list(forms)[:: 1 if number % 2 else -1]:
             seconds = forms[form](nets[form], samples, classes, config, settings.device)
             if number:

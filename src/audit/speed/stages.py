@@ -11,11 +11,10 @@ from audit.speed.baselines import plain_stage
 from audit.speed.measurement import BOTH, Measurement, Settings, shape_name
 from audit.speed.timing import side_by_side
 from multistage.layers.convolution import _Fourier, _Unfolding, spread
-from multistage.network import net as network
 from multistage.network.net import MultiStageNet
-from multistage.network.shapes import stage_geometries, trace
 from multistage.settings import composition
-from multistage.settings.config import Config
+from multistage.settings.tree import Config, parse
+from multistage.train.restore import make_network
 
 
 def measure(settings: Settings) -> Measurement:
@@ -38,7 +37,7 @@ def measure(settings: Settings) -> Measurement:
 
 def _network_and_images(settings: Settings) -> tuple[MultiStageNet, Tensor]:
     config = composition.plan(["data=caltech101"]).config
-    net = network.from_config(config, 102).to(settings.device)
+    net = make_network(parse(config), 102).to(settings.device)
     n, side = 4 if settings.quick else config["data.batch_size"], config["data.image_size"]
     x = torch.randn(n, 1, side, side, generator=torch.Generator().manual_seed(0))
     return net, x.to(settings.device)
@@ -67,7 +66,7 @@ def measure_convolutions(settings: Settings) -> Measurement:
     measured = Measurement()
     for data, n in (("caltech101", 32), ("mnist", 32)):
         config = composition.plan([f"data={data}"]).config
-        banks = network.from_config(config, 102).filter_banks
+        banks = make_network(parse(config), 102).filter_banks
         n = 8 if settings.quick else n
         side = config["data.image_size"]
         x = torch.randn(n, 1, side, side, generator=torch.Generator().manual_seed(0)).to(settings.device)
@@ -92,7 +91,7 @@ Convolution = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 def _second_input(config: Config) -> tuple[int, int, int]:
     side = config["data.image_size"]
-    return trace((1, side, side), stage_geometries(config))[1].input
+    return parse(config).shapes[1].input
 
 
 def _compare_convolutions(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 START, END = "<!-- speed: python scripts/report.py -->", "<!-- end of speed -->"
 

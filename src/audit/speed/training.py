@@ -8,15 +8,14 @@ from pathlib import Path
 from audit.speed.baselines import plain_network, plain_training
 from audit.speed.measurement import Measurement, Settings
 from audit.speed.timing import side_by_side
-from multistage import data
-from multistage.network import net as network
+from multistage.registry.errors import DataError
 from multistage.settings import composition
-from multistage.settings.config import Config
-from multistage.settings.errors import DataError
+from multistage.settings.tree import Config, parse
 from multistage.train import protocol
 from multistage.train.batches import Samples
 from multistage.train.history import History
 from multistage.train.quiet import quiet
+from multistage.train.restore import make_network
 from multistage.train.training import fit
 
 NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
@@ -31,7 +30,7 @@ def measure(settings: Settings) -> Measurement:
     batches = 1 if settings.quick else settings.batches
     some = _first(training, batches * batch_size)
     _ours(config, _first(training, batch_size), classes)
-    net = plain_network(network.from_config(config, classes))
+    net = plain_network(make_network(parse(config), classes))
     _plain(config, _first(training, batch_size), net, settings)
     timings = side_by_side(
         {"ours": lambda: _ours(config, some, classes), "plain": lambda: _plain(config, some, net, settings)},
@@ -58,8 +57,8 @@ def _config(*typed: str, settings: Settings) -> Config:
 
 def _images(config: Config) -> tuple[Samples, int]:
     check_images(config)
-    dataset = protocol.load_data(config)
-    chosen = data.split(dataset, config).train
+    dataset = protocol.load_data(parse(config).data)
+    chosen = parse(config).draw.of(dataset).train
     return (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
 
 
@@ -80,7 +79,7 @@ def _first(samples: Samples, count: int) -> Samples:
 
 
 def _ours(config: Config, samples: Samples, classes: int) -> None:
-    net = network.from_config(config, classes)
+    net = make_network(parse(config), classes)
     with quiet():
         fit(net, samples, _first(samples, 0), classes, config, History(), "none")
 
@@ -110,8 +109,8 @@ def measure_frozen(settings: Settings) -> Measurement:
     config = _config(*typed, settings=settings)
     if not settings.quick:
         check_images(config)
-    dataset = protocol.load_data(config)  # decoded before caches are hidden
-    split = data.split(dataset, config)
+    dataset = protocol.load_data(parse(config).data)  # decoded before caches are hidden
+    split = parse(config).draw.of(dataset)
     images = sum(map(len, (split.train, split.validation, split.test)))
     before = os.environ.get("MULTISTAGE_CACHE")
     with tempfile.TemporaryDirectory() as folder:

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from multistage.records.cells import Cell, Difference, paired
-from multistage.settings.config import NORMALISATIONS, READOUTS, RECTIFICATIONS, is_unread
+from multistage.settings.config import MOST_STAGES, REGISTRIES, is_unread
 
 ORDERS: dict[str, tuple[Any, ...]] = {
-    "model.rectify": RECTIFICATIONS,
-    "model.normalise": NORMALISATIONS,
-    "model.pool": ("average", "max", "max_overlap"),
+    **{key: tuple(REGISTRIES[key]) for key in ("model.rectify", "model.normalise", "model.pool")},
     "refine": (False, True),
-    "stages": (1, 2),
-    "filters": ("random", "gabor", "psd"),
-    "readout": READOUTS,
+    "stages": tuple(range(1, MOST_STAGES + 1)),
+    **{key: tuple(REGISTRIES[key]) for key in ("filters", "readout")},
 }
 """Respects in the order in which they are shown; of two values, the later one is counted as the change."""
 

@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from multistage.data import data_sets
 from multistage.records.cells import Cell, common_path
-from multistage.records.paper import LINEAR, matching
+from multistage.records.paper import LINEAR, letters, matching
 from multistage.records.runs import Record
-from multistage.settings.config import DATA_SETS, Config
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 from multistage.settings.naming import IN_PATH
 
-LETTERS = {"random": "R", "gabor": "G", "psd": "U"}
-STAGES = {1: "one stage", 2: "two stages"}
+STAGES = {1: "one stage", 2: "two stages", 3: "three stages", 4: "four stages"}
 
 LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 """What the points of a curve differ in: labels a class, and the epochs that go with them."""
@@ -64,10 +63,10 @@ def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
         if of_paper := [c for c in rest if c.config["data"] == "caltech101" and c.config["stages"] == stages]:
             entries = [entry for entry in table1 if entry["stages"] == stages]
             found.append(_table(f"caltech101, {words}", of_paper, entries, table1))
-    for data in DATA_SETS:
+    for data in data_sets:
         if others := [c for c in rest if c.config["data"] == data != "caltech101"]:
             found.append(_table(data, others, [], table1))
-    for data in DATA_SETS:
+    for data in data_sets:
         if of_data := [line for line in lines if line[0].config["data"] == data]:
             found.append(_against_labels(f"{data}: labels a class", of_data, published))
     return found
@@ -89,13 +88,6 @@ def curves(cells: Sequence[Cell]) -> list[list[Cell]]:
 def symbol(model: str, published: Sequence[Record]) -> str:
     """The paper's symbol for a preset, the preset's name if the paper's tables do not have it."""
     return next((entry["column"] for entry in published if entry["model"] == model), model)
-
-
-def letters(config: Config) -> str:
-    """The paper's name for what learns: R, R+, UU, U+U+, GT, ..."""
-    if config["filters"] == "gabor" and config["stages"] == 2 and not config["refine"]:
-        return "GT"  # Gabor filters, then templates
-    return (LETTERS[config["filters"]] + "+" * config["refine"]) * config["stages"]
 
 
 def protocol(cell: Cell, overrides: bool = True) -> str:

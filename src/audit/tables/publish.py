@@ -5,10 +5,10 @@ from pathlib import Path
 
 from audit.tables import plot, tables
 from audit.tables.layout import tables as layout
-from multistage.records import durable
 from multistage.records.cells import cells
 from multistage.records.files import from_file, to_lines
 from multistage.records.runs import Record
+from multistage.storage import durable
 
 RECORDS, PICTURE = "records.jsonl", "table.png"
 

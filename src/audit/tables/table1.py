@@ -8,7 +8,7 @@ from audit.tables.captions import listed, machine
 from audit.tables.tables import rows as markdown
 from multistage.records.cells import SIGNS, Cell, cells
 from multistage.records.runs import Record
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 START, END = "<!-- table 1: python scripts/report.py -->", "<!-- end of table 1 -->"
 

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 TRAIN = (
     *("PIL", "filelock", "hydra", "numpy", "omegaconf", "pytorch_lightning", "safetensors", "scipy", "sklearn"),
@@ -18,4 +18,4 @@ def require() -> None:
         MultistageError: One line with those that are missing.
     """
     if missing := [package for package in TRAIN if find_spec(package) is None]:
-        raise MultistageError(f"{', '.join(missing)} not installed; pip install 'multistage[train]' brings what is missing")
+        raise MultistageError(f"{', '.join(missing)} not installed; pip install 'multistage[train]' brings them")

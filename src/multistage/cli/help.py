@@ -2,7 +2,10 @@
 
 import textwrap
 
-from multistage.settings import composition, config
+from multistage.filters import filter_methods
+from multistage.readout import readouts
+from multistage.settings import composition
+from multistage.settings.config import MOST_STAGES
 
 TEXT = """\
 Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009) and leave a comparable result.
@@ -14,14 +17,10 @@ Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009)
   {train} experiment=ablation                          a published set of runs; the same command again goes on
 
 Settings are KEY=VALUE; -m runs every combination of comma-separated values.
-  model      {model}
-  data       {data}
-  geometry   {geometry} (each data set has its own)
-  stages     1, 2                      filters    {filters}
-  refine     true, false               readout    softmax; with refine=false also {readouts}
+{groups}
+  stages     1 to {most_stages}                    filters    {filters}
+  refine     true, false               readout    {by_gradient}; with refine=false also {on_frozen}
   draw       which images train        seed       filters, weights, order
-  logger     {logger}
-  experiment {experiment}
   trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all of them, with comments, stand in
   {conf}
 
@@ -38,12 +37,19 @@ TRAIN, PREDICT = ("python train.py", "python predict.py") if IN_CHECKOUT else ("
 
 def text() -> str:
     """The help of `multistage-train`."""
-    files = {group: _wrap(composition.names(group)) for group in (*composition.GROUPS, "experiment")}
-    readouts = ", ".join(name for name in config.READOUTS if name != "softmax")
-    filters = config.RULES["filters"].allowed.removeprefix("one of ")
-    conf = "conf/train.yaml" if IN_CHECKOUT else composition.CONF / "train.yaml"
-    return TEXT.format(train=TRAIN, predict=PREDICT, conf=conf, readouts=readouts, filters=filters, **files)
+    return TEXT.format(
+        train=TRAIN,
+        predict=PREDICT,
+        conf="conf/train.yaml" if IN_CHECKOUT else composition.CONF / "train.yaml",
+        groups="\n".join(_line(group) for group in (*composition.GROUPS, "experiment")),
+        most_stages=MOST_STAGES,
+        filters=", ".join(filter_methods),
+        by_gradient=", ".join(name for name, readout in readouts.items() if readout.by_gradient),
+        on_frozen=", ".join(name for name, readout in readouts.items() if not readout.by_gradient),
+    )
 
 
-def _wrap(names: list[str]) -> str:
-    return textwrap.fill(", ".join(names), width=100, subsequent_indent=" " * 13)
+def _line(group: str) -> str:
+    """The files of conf/`group`."""
+    files = ", ".join(composition.names(group))
+    return textwrap.fill(files, width=113, initial_indent=f"  {group:10} ", subsequent_indent=" " * 13)

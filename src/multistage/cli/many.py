@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from multistage.cli import help
+from multistage.registry.errors import ConfigError
+from multistage.registry.words import as_typed
 from multistage.settings import composition
-from multistage.settings.errors import ConfigError
-from multistage.settings.words import as_typed
 
 if TYPE_CHECKING:
     from multistage.cli.sweep import Outcome

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multistage.cli import extras
-from multistage.settings.errors import DataError, MultistageError
+from multistage.registry.errors import DataError, MultistageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,16 +32,18 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
     """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
     import torch
 
-    from multistage import data
     from multistage.records import runs
+    from multistage.settings.tree import parse
+    from multistage.train.restore import load
 
-    net, record = runs.load(run), runs.read(run)
+    net, record = load(run), runs.read(run)
     assert record is not None
-    has_probabilities = record["config"]["readout"] != "pyramid_svm"
+    settings = parse(record["config"])
+    has_probabilities = settings.readout.linear
     exit_code = 0
     for image in images:
         try:
-            prepared = data.prepare_image(record["config"], image)
+            prepared = settings.data.prepare(image)
         except DataError as error:
             print(f"error: {error}", file=sys.stderr)
             exit_code = error.exit_code

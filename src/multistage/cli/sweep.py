@@ -19,7 +19,7 @@ from multistage.cli.terminal import comparison, duration, line
 from multistage.records import runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
-from multistage.settings.errors import DataError, MultistageError, one_line
+from multistage.registry.errors import DataError, MultistageError, one_line
 from multistage.settings.naming import Run
 
 Outcome = str | None
@@ -219,14 +219,13 @@ def _other_images(finished: Sequence[Run]) -> list[Run]:
     Raises:
         ConfigError: There are such runs and ``overwrite`` is false; says what differs.
     """
-    from multistage import data
     from multistage.train import protocol
 
     changed = []
     for run in finished:
         try:
-            dataset = protocol.load_data(run.config)
-            identity = runs.identity(data.split(dataset, run.config).digest, dataset.content_hash)
+            dataset = protocol.load_data(run.settings.data)
+            identity = runs.identity(run.settings.draw.of(dataset).digest, dataset.content_hash)
         except DataError as error:
             print(f"finished runs on data={run.config['data']} cannot be checked: {error}", file=sys.stderr)
             continue

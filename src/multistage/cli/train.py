@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from multistage.cli import extras, help
 from multistage.cli.many import chosen_experiment, many
 from multistage.cli.one import one
+from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import ConfigError, MultistageError
 
 SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 """Options of Hydra's that run nothing."""

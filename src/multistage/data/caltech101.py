@@ -17,9 +17,8 @@ from multistage.data.dataset import Dataset
 from multistage.data.download import Archive, obtain
 from multistage.data.images import read_rgb, resize_longer_side, to_gray
 from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
-from multistage.records.cache import cached
-from multistage.settings.config import Config
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
+from multistage.storage.cache import cached
 
 Variance = Literal["one_pass", "two_pass"]
 
@@ -41,7 +40,7 @@ SOURCE = Archive(
 )
 
 
-def load(config: Config) -> Dataset:
+def read_caltech101(root: Path, side: int, variance: Variance, skip: bool) -> Dataset:
     """All 9,144 images, preprocessed; verified against the manifest, downloaded if absent, decoded once.
 
     With ``data.skip_damaged=true`` files that are missing, changed or stray are left out, and named in the result.
@@ -50,14 +49,12 @@ def load(config: Config) -> Dataset:
         DataError: Files missing, changed or stray, by name; or absent and not to be downloaded.
     """
     expected = manifest.read("caltech101")
-    root = Path(config["data.root"])
     folder = obtain(SOURCE, root, expected)
     advice = f"{SKIP_ADVICE}, or {SOURCE.advice(root)}"
-    skipped = manifest.verify(folder, expected, ignored=STRAY, advice=advice, skip=config["data.skip_damaged"])
+    skipped = manifest.verify(folder, expected, ignored=STRAY, advice=advice, skip=skip)
     kept = {name: digest for name, digest in expected.items() if name not in skipped}
     content_hash = manifest.digest(kept)
     names = sorted(kept)
-    side, variance = config["data.image_size"], config["data.variance"]
     tensors = cached(
         "caltech101",
         f"{content_hash} {side} {variance} v1",

@@ -12,7 +12,7 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from multistage.settings.errors import DataError, one_line
+from multistage.registry.errors import DataError, one_line
 
 log = logging.getLogger(__name__)
 

@@ -7,22 +7,20 @@ import logging
 from pathlib import Path
 
 from multistage.data import manifest
-from multistage.data.caltech101 import decode, folders_dataset
+from multistage.data.caltech101 import Variance, decode, folders_dataset
 from multistage.data.dataset import Dataset
-from multistage.records.cache import cached
-from multistage.settings.config import Config
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
+from multistage.storage.cache import cached
 
 log = logging.getLogger(__name__)
 
 
-def load(config: Config) -> Dataset:
+def read_folder(root: Path, side: int, variance: Variance, skip: bool) -> Dataset:
     """All images, float32 [n, 1, size, size]; with ``data.skip_damaged=true`` without those that cannot be read.
 
     Raises:
         DataError: No such folder, fewer than two class folders, or a file that is not an image that can be read.
     """
-    root = Path(config["data.root"])
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; expected a folder of class folders of images")
     files = sorted(
@@ -35,7 +33,6 @@ def load(config: Config) -> Dataset:
         if not name.isprintable():  # which is no Unicode, or breaks lines
             raise DataError(f"{root / name} has characters in its name that cannot be shown; rename it")
     digests = {name: manifest.file_digest(path) for name, path in zip(names, files, strict=True)}
-    side, variance, skip = config["data.image_size"], config["data.variance"], config["data.skip_damaged"]
     tensors = cached(
         "image_folder",
         f"{manifest.digest(digests)} {side} {variance} {'without damaged files' if skip else 'whole'} v2",

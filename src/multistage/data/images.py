@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from multistage.settings.errors import DataError, one_line
+from multistage.registry.errors import DataError, one_line
 
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Of Pillow's; it reads many more, and for some of them starts other programs."""

@@ -7,8 +7,8 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from multistage.records import durable
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
+from multistage.storage import durable
 
 log = logging.getLogger(__name__)
 

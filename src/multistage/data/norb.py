@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from multistage.data.dataset import Dataset, hash_tensors
-from multistage.settings.config import Config
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 MAX_RANK = 8
@@ -24,29 +23,29 @@ STEMS = {
 }
 
 
-def load(config: Config) -> Dataset:
+def read_norb(root: Path, maps: int, side: int) -> Dataset:
     """All pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
 
     Raises:
         DataError: Files missing or damaged.
     """
-    folder = Path(config["data.root"]) / "norb"
+    folder = root / "norb"
     images, labels = [], []
     for stem in STEMS.values():
         pictures = read_matrix(_find(folder, f"{stem}-dat.mat"))
         categories = read_matrix(_find(folder, f"{stem}-cat.mat"))
         if pictures.ndim != 4 or categories.shape != pictures.shape[:1]:
             raise DataError(f"{folder / stem}: images {pictures.shape} and categories {categories.shape} do not match")
-        if pictures.shape[1] < config["data.maps"] or pictures.shape[2:] != (config["data.image_size"],) * 2:
+        if pictures.shape[1] < maps or pictures.shape[2:] != (side,) * 2:
             raise DataError(
                 f"{folder / stem}-dat.mat holds {pictures.shape[1:]} pictures; expected "
-                f"data.maps={config['data.maps']} and data.image_size={config['data.image_size']}"
+                f"data.maps={maps} and data.image_size={side}"
             )
         if categories.min() < 0 or categories.max() >= len(CLASS_NAMES):
             raise DataError(
                 f"{folder / stem}-cat.mat: categories must be 0 to 4, found {categories.min()} to {categories.max()}"
             )
-        images.append(torch.from_numpy(pictures[:, : config["data.maps"]].copy()))
+        images.append(torch.from_numpy(pictures[:, :maps].copy()))
         labels.append(torch.from_numpy(categories.astype(np.int64)))
     all_images, all_labels = torch.cat(images), torch.cat(labels)
     is_test = torch.arange(len(all_labels)) >= len(labels[0])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from multistage.data.dataset import Dataset
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 
 @dataclass(frozen=True)

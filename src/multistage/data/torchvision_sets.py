@@ -10,7 +10,7 @@ import torch
 from torchvision.datasets import VisionDataset
 
 from multistage.data.dataset import Dataset, hash_tensors
-from multistage.settings.errors import DataError, one_line
+from multistage.registry.errors import DataError, one_line
 
 log = logging.getLogger(__name__)
 

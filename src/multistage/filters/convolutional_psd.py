@@ -16,13 +16,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from multistage.filters.methods.psd import Psd
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
-from multistage.filters.values import Filters, Maps, Report, silent
+from multistage.filters.values import Filters, Report, Site, silent
 from multistage.layers import FilterBank, filter_bank
 from multistage.layers.convolution import convolve, spread
-from multistage.network.randomness import generator
-from multistage.settings.config import Config
 
 SIDE = 4
 """Side of a region in kernels, where maps are that large: 36 pixels for kernels of 9."""
@@ -159,29 +158,18 @@ def region_side(kernel: int, side: int) -> int:
     return min(SIDE * kernel, side)
 
 
-def convolutional_psd(
-    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
-) -> Filters:
+def convolutional_psd(method: Psd, site: Site) -> Filters:
     """Filters for one bank by convolutional PSD of regions of its input, brought to unit scale.
 
     A batch holds as many pixels as ``psd.batch_size`` patches of the size of a filter.
-
-    Args:
-        config: The run's configuration; ``psd.`` says how.
-        number: Of the stage, from 1.
-        bank: For its sizes and connections.
-        maps: Its input on training images.
-        device: Where to compute.
-        report: Called after each step.
     """
-    seen = maps(IMAGES)
+    bank, stage = site.bank, site.number - 1
+    seen = site.maps(IMAGES)
     side = region_side(bank.kernel_size, min(seen.shape[2:]))
-    batch_size = max(1, config["psd.batch_size"] * bank.kernel_size**2 // side**2)
-    patches = Patches(seen, side, generator(config["seed"], "psd patches", number))
-    draw, scale = at_unit_scale(patches, TESTED, device)
-    energy = Energy(config[f"psd.stage{number}.penalty"], config["psd.prediction"])
-    start = generator(config["seed"], "psd", number)
-    steps, rate = config[f"psd.stage{number}.steps"], config["psd.rate"]
-    encoder = learn_convolutional_psd(draw, bank, energy, steps, batch_size, rate, start, report=report)
+    batch_size = max(1, method.batch_size * bank.kernel_size**2 // side**2)
+    draw, scale = at_unit_scale(Patches(seen, side, site.random("psd patches")), TESTED, site.device)
+    energy = Energy(method.penalty[stage], method.prediction)
+    course = method.steps[stage], batch_size, method.rate
+    encoder = learn_convolutional_psd(draw, bank, energy, *course, site.random("psd"), report=site.report)
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}
     return Filters(encoder.kernels * scale, encoder.gain, measured)

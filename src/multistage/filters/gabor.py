@@ -8,12 +8,9 @@ import math
 import torch
 from torch import Tensor
 
+from multistage.filters.methods.gabor import gabor_counts
 from multistage.filters.patches import Patches
-from multistage.filters.values import Filters, Maps, Report, connected, correlating, of_length, random_length, silent
-from multistage.layers import FilterBank
-from multistage.network.randomness import generator
-from multistage.network.shapes import gabor_counts
-from multistage.settings.config import Config
+from multistage.filters.values import Filters, Site, connected, correlating, of_length
 
 SHORTEST = 3.0
 """Wavelengths lie between this and the side of the filters, pixels."""
@@ -22,34 +19,24 @@ ENVELOPE = 0.4
 """Standard deviation of the envelope, wavelengths; the same in all directions."""
 
 
-def gabor(
-    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
-) -> Filters:
-    """Gabor filters for the first stage's bank, templates for the second's; both as long as random filters are.
+def gabor(site: Site) -> Filters:
+    """Gabor filters for the first stage's bank, templates for the others'; all as long as random filters are.
 
     Templates come from random places of as many random training images as there are, some from the same one.
-
-    Args:
-        config: The run's configuration.
-        number: Of the stage, from 1.
-        bank: For its sizes and connections.
-        maps: Its input on training images.
-        device: Not used: there is next to nothing to compute.
-        report: Nor is this.
 
     Raises:
         ConfigError: A first stage that no Gabor bank fits.
         MultistageError: Images without any structure.
     """
+    bank = site.bank
     _, fan_in, size, _ = bank.kernels.shape
-    if number == 1:
+    if site.number == 1:
         filters = gabor_bank(bank.out_maps, size)[:, None].expand(-1, fan_in, -1, -1)
     else:
-        random = generator(config["seed"], "templates", number)
-        filters = connected(templates(maps(bank.out_maps), bank.out_maps, size, random), bank)
+        patches = templates(site.maps(bank.out_maps), bank.out_maps, size, site.random("templates"))
+        filters = connected(patches, bank)
         filters = filters - filters.mean((1, 2, 3), keepdim=True)
-    length = random_length(config[f"geometry.stage{number}.filter_range"], fan_in, size)
-    return Filters(correlating(of_length(filters, length)))
+    return Filters(correlating(of_length(filters, site.random_length)))
 
 
 def gabor_bank(maps: int, size: int) -> Tensor:
@@ -59,7 +46,7 @@ def gabor_bank(maps: int, size: int) -> Tensor:
     in even and odd phase (cosine and sine). The order is wavelength, orientation, phase.
 
     Args:
-        maps: How many: orientations x wavelengths x two phases, as `network.shapes.gabor_counts` divides them.
+        maps: How many: orientations x wavelengths x two phases, as `gabor_counts` divides them.
         size: Side, pixels.
 
     Raises:

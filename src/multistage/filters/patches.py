@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 IMAGES = 10_000
 """At most this many training images are looked at."""

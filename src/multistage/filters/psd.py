@@ -19,12 +19,11 @@ import torch
 from torch import Tensor
 
 from multistage.filters.convolutional_psd import convolutional_psd
+from multistage.filters.methods.psd import Psd
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
-from multistage.filters.values import Filters, Maps, Report, connected, correlating, of_length, random_length, silent
+from multistage.filters.values import Filters, Report, Site, connected, correlating, of_length, silent
 from multistage.layers import FilterBank
-from multistage.network.randomness import generator
-from multistage.settings.config import Config
 
 TESTED = 5_000
 """Patches, of the same images, on which the scale and the quality of the codes are measured."""
@@ -139,47 +138,33 @@ def _gradients(encoder: Encoder, x: Tensor, energy: Energy, search: int, mask: T
     return float(energy(x, reconstructed, z, predicted).mean())
 
 
-def psd(
-    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
-) -> Filters:
+def psd(method: Psd, site: Site) -> Filters:
     """Filters for one bank by Predictive Sparse Decomposition of patches of its input, brought to unit scale.
 
     Where the bank has a connection table, encoder and dictionary have it too. With ``psd.length=random`` filters are
     made as long as random ones in the end, and gains 1: tanh is then as nearly linear as it is with those.
     What is measured of them is measured before.
-
-    Args:
-        config: The run's configuration; ``psd.`` says how.
-        number: Of the stage, from 1.
-        bank: For its sizes and connections.
-        maps: Its input on training images.
-        device: Where to compute.
-        report: Called after each step.
     """
-    find = convolutional_psd if config["psd.convolutional"] else patch_psd
-    found = find(config, number, bank, maps, device, report)
-    if config["psd.length"] == "learned":
+    found = convolutional_psd(method, site) if method.convolutional else patch_psd(method, site)
+    if method.length == "learned":
         return found
-    _, fan_in, size, _ = found.kernels.shape
-    length = random_length(config[f"geometry.stage{number}.filter_range"], fan_in, size)
-    return Filters(of_length(found.kernels, length), torch.ones(bank.out_maps), found.measured)
+    kernels = of_length(found.kernels, site.random_length)
+    return Filters(kernels, torch.ones(site.bank.out_maps), found.measured)
 
 
-def patch_psd(
-    config: Config, number: int, bank: FilterBank, maps: Maps, device: torch.device, report: Report = silent
-) -> Filters:
+def patch_psd(method: Psd, site: Site) -> Filters:
     """`psd`, each patch by itself, with filters as long as they were learned."""
+    bank, stage = site.bank, site.number - 1
     size, units = bank.kernel_size, bank.out_maps
-    patches = Patches(maps(IMAGES), size, generator(config["seed"], "psd patches", number))
-    scaled, scale = at_unit_scale(patches, TESTED, device)
+    patches = Patches(site.maps(IMAGES), size, site.random("psd patches"))
+    scaled, scale = at_unit_scale(patches, TESTED, site.device)
 
     def draw(count: int) -> Tensor:
         return scaled(count).flatten(1)
 
-    energy = Energy(config[f"psd.stage{number}.penalty"], config["psd.prediction"])
-    steps, batch_size, rate = config[f"psd.stage{number}.steps"], config["psd.batch_size"], config["psd.rate"]
-    start = generator(config["seed"], "psd", number)
-    encoder = learn_psd(draw, units, energy, steps, batch_size, rate, start, _mask(bank), report=report)
+    energy = Energy(method.penalty[stage], method.prediction)
+    course = method.steps[stage], method.batch_size, method.rate
+    encoder = learn_psd(draw, units, energy, *course, site.random("psd"), _mask(bank), report=site.report)
     measured = quality(encoder, draw(TESTED), energy) | {"scale": scale}
     filters = (encoder.filters * scale).cpu().reshape(units, bank.in_maps, size, size)
     return Filters(correlating(connected(filters, bank)), encoder.gain, measured)

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 
 class Coder(Protocol):

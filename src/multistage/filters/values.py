@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from multistage.layers import FilterBank
-from multistage.settings.config import Config
+from multistage.network.randomness import generator
 
 Maps = Callable[[int], Tensor]
 """Gives what a stage sees of at most that many training images: [n, maps, height, width], in random order."""
@@ -16,9 +16,43 @@ Maps = Callable[[int], Tensor]
 Report = Callable[[int, float], None]
 """Called with (how many steps were done, mean energy of the last batch)."""
 
-Method = Callable[[Config, int, FilterBank, Maps, torch.device, Report], "Filters"]
-"""Takes configuration, number of the stage from 1, its bank with connections, its input, where to compute, and who is
-told how far learning has got."""
+
+def silent(step: int, energy: float) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The filter bank that filters are wanted for, and all that may be looked at.
+
+    Attributes:
+        number: Of the stage, from 1.
+        bank: For its sizes and connections.
+        maps: Its input on training images.
+        filter_range: Random filters of this stage are uniform in +- this.
+        seed: Decides what is random.
+        device: Where to compute.
+        report: Told how far learning has got.
+    """
+
+    number: int
+    bank: FilterBank
+    maps: Maps
+    filter_range: float
+    seed: int
+    device: torch.device
+    report: Report = silent
+
+    def random(self, purpose: str) -> torch.Generator:
+        """A fresh generator for a purpose in this stage."""
+        return generator(self.seed, purpose, self.number)
+
+    @property
+    def random_length(self) -> float:
+        """Root mean square of the lengths of random filters here."""
+        _, fan_in, size, _ = self.bank.kernels.shape
+        return random_length(self.filter_range, fan_in, size)
+
 
 MEASURED = "measured."
 """What the names of figures begin with among tensors."""
@@ -43,7 +77,7 @@ class Filters:
         with torch.no_grad():
             bank.kernels.copy_(self.kernels)
             if self.gain is not None:
-                assert bank.gain is not None, "multistage.settings.config sees to it"
+                assert bank.gain is not None, "methods check that there is one"
                 bank.gain.copy_(self.gain)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -80,7 +114,3 @@ def of_length(filters: Tensor, length: float) -> Tensor:
     """Filters [n, ...] of one Euclidean length; one that is 0 stays 0."""
     lengths = filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (filters.ndim - 1))
     return filters * (length / torch.where(lengths > 0, lengths, torch.inf))
-
-
-def silent(step: int, energy: float) -> None:
-    """Tells nobody."""

@@ -1,5 +1,1 @@
-"""The network: shapes as plain arithmetic, and stages of operations with a classifier. torch and `layers` only."""
-
-from multistage.network.net import MultiStageNet
-
-__all__ = ["MultiStageNet"]
+"""The network: sizes as plain arithmetic, stages of operations, a classifier. Needs torch and nothing else."""

@@ -1,66 +1,97 @@
-"""Classifiers on frozen features. `fit` picks one by name; ``softmax`` lives in `training`."""
+"""Classifiers on frozen features, one file of `methods` each; settings are fields, data are given to `fit`.
 
-from collections.abc import Mapping
+readouts["lbfgs"](penalty=1e-3).fit(Task(features, labels, classes=10))    a module from features to scores
+"""
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
-from multistage.network.shapes import output_shape
-from multistage.readout.lbfgs import fit_lbfgs
-from multistage.readout.pyramid_svm import PyramidSVM, fit_pyramid_svm
-from multistage.readout.sgd import fit_sgd
-from multistage.readout.span import Keep, keep_nothing
-from multistage.settings.config import Config, section
-from multistage.train.history import History
+from multistage.registry import Choice, Registry
 
-__all__ = ["Keep", "fit", "fit_lbfgs", "fit_pyramid_svm", "fit_sgd", "keep_nothing", "restore"]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Keep", "Readout", "Task", "keep_nothing", "readouts"]
+
+Keep = Callable[[str, Callable[[], "dict[str, Tensor]"]], "dict[str, Tensor]"]
+"""Gives what a function makes under a name, from disk if it was made before."""
 
 
-def fit(
-    config: Config, features: Tensor, labels: Tensor, classes: int, history: History, keep: Keep = keep_nothing
-) -> nn.Module:
-    """Train the classifier that a configuration names on features [n, f] and labels [n]; its loss goes into `history`.
+def keep_nothing(name: str, build: "Callable[[], dict[str, Tensor]]") -> "dict[str, Tensor]":
+    """Makes it each time."""
+    return build()
 
-    Args:
-        config: The run's configuration.
-        features: [n, f].
-        labels: [n], from 0.
+
+@dataclass(frozen=True)
+class Task:
+    """What a readout learns from.
+
+    Attributes:
+        features: Of the training images, [n, f].
+        labels: [n], from 0; each class has images.
         classes: Number of classes.
-        history: Takes the loss.
-        keep: Keeps what depends on the features alone, for other classifiers and regularisers.
-
-    Returns:
-        From features to scores.
+        shape: (maps, height, width) of the maps that features are, flattened.
+        seed: Decides what is random.
+        held_out: Features and labels of validation images, None if there are none.
+        report: Told (how many epochs or iterations were done, training loss).
+        keep: Keeps what depends on the training features alone, for other readouts.
     """
 
-    def report(step: int, loss: float) -> None:
-        history.add({"train_loss": loss}, step, unit="epoch" if config["readout"] == "sgd" else "iteration")
-
-    if config["readout"] == "pyramid_svm":
-        words, levels, cost = (config[f"pyramid_svm.{key}"] for key in ("words", "levels", "C"))
-        shape, seed = output_shape(config), config["seed"]
-        return fit_pyramid_svm(features, labels, classes, shape, words, levels, cost, seed, report)
-    if config["readout"] == "sgd":
-        seed, rate, start = config["seed"], config["sgd.rate"], config["sgd.start"]
-        weight, bias = fit_sgd(features, labels, classes, seed, rate=rate, start=start, report=report, keep=keep)
-    else:
-        penalty, max_iter = config["lbfgs.penalty"], config["lbfgs.max_iter"]
-        weight, bias = fit_lbfgs(features, labels, classes, penalty, max_iter, report, keep=keep)
-    linear = nn.Linear(features.shape[1], classes)
-    with torch.no_grad():
-        linear.weight.copy_(weight)
-        linear.bias.copy_(bias)
-    return linear
+    features: "Tensor"
+    labels: "Tensor"
+    classes: int
+    shape: tuple[int, int, int] = (1, 1, 1)
+    seed: int = 0
+    held_out: "tuple[Tensor, Tensor] | None" = None
+    report: Callable[[int, float], None] = field(default=lambda step, loss: None)
+    keep: Keep = keep_nothing
 
 
-def restore(config: Config, classifier: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """The module that a trained network's state fits: its classifier, or another whose size comes from training.
+@dataclass(frozen=True)
+class Readout(Choice):
+    """A classifier on frozen features; its fields are its settings.
 
-    Args:
-        config: The run's configuration.
-        classifier: Of the network that `network.from_config` makes.
-        state: Of the trained network.
+    Attributes:
+        by_gradient: Trained by Lightning, which can refine filters too; `fit` is not called then.
+        linear: Whether it may stand for the paper's logistic regression.
+        unit: What `Task.report` counts.
     """
-    if config["readout"] != "pyramid_svm":
+
+    by_gradient: ClassVar[bool] = False
+    linear: ClassVar[bool] = False
+    unit: ClassVar[str] = "iteration"
+
+    def pools_last(self, stages: int) -> bool:
+        """Whether it reads the last of that many stages after its pooling."""
+        return True
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Refuse features that it cannot read: maps of a shape (maps, height, width).
+
+        Raises:
+            ConfigError: One line with the key.
+        """
+
+    def fit(self, task: Task) -> "nn.Module":
+        """The trained module, from features [n, f] to scores [n, classes].
+
+        Raises:
+            MultistageError: It did not converge, or features are no finite numbers.
+        """
+        raise NotImplementedError
+
+    def restore(
+        self, classifier: "nn.Module", state: "Mapping[str, Tensor]", shape: tuple[int, int, int]
+    ) -> "nn.Module":
+        """The module that a trained state fits: the network's classifier, or another whose size comes from training.
+
+        Args:
+            classifier: Of the network as it is made.
+            state: Of the trained classifier, by name.
+            shape: Of the maps that features are, flattened.
+        """
         return classifier
-    return PyramidSVM(output_shape(config), config["pyramid_svm.levels"], **section(state, "classifier"))
+
+
+readouts: Registry[Readout] = Registry("readout", "multistage.readout.methods")

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multistage.readout import Keep, keep_nothing
 from multistage.readout.sgd import Report
-from multistage.readout.span import Keep, PrincipalAxes, keep_nothing
-from multistage.settings.errors import MultistageError
+from multistage.readout.span import PrincipalAxes
+from multistage.registry.errors import MultistageError
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from multistage.network.randomness import generator
 from multistage.readout.sgd import Report
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 SAMPLE = 50_000
 """Descriptors that a vocabulary is learned from, at most."""

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from multistage.network.randomness import generator
-from multistage.readout.span import Keep, gram, keep_nothing, times, transposed_times
-from multistage.settings.errors import MultistageError
+from multistage.readout import Keep, keep_nothing
+from multistage.readout.span import gram, times, transposed_times
+from multistage.registry.errors import MultistageError
 
 Report = Callable[[int, float], None]
 """Called with (how many epochs or iterations were done, mean cross-entropy on the training images)."""

@@ -4,25 +4,18 @@ With fewer samples than features everything can be said with the n x n inner pro
 f x f moments.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-Keep = Callable[[str, Callable[[], dict[str, Tensor]]], dict[str, Tensor]]
-"""Gives what a function makes under a name, from disk if it was made before."""
+from multistage.readout import Keep, keep_nothing
 
 COLUMNS, ROWS = 4096, 1024
 """Features and samples at a time, which bounds the memory beside the result to some 100 MB."""
 
 NEGLIGIBLE = 1e-12
 """Axes along which samples vary less than this, relative to the first, count as none: that is rounding."""
-
-
-def keep_nothing(name: str, build: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Makes it each time."""
-    return build()
 
 
 def gram(x: Tensor) -> dict[str, Tensor]:
@@ -113,3 +106,13 @@ def _moments(x: Tensor, mean: Tensor) -> Tensor:
         part = rows.double() - mean
         result.addmm_(part.T, part)
     return result
+
+
+def linear(weights: Tensor, biases: Tensor) -> nn.Linear:
+    """A layer with these weights [classes, f] and biases [classes]."""
+    classes, features = weights.shape
+    layer = nn.Linear(features, classes)
+    with torch.no_grad():
+        layer.weight.copy_(weights)
+        layer.bias.copy_(biases)
+    return layer

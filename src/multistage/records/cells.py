@@ -15,9 +15,9 @@ from multistage.records.files import path
 from multistage.records.intervals import Interval, half_width, t_interval
 from multistage.records.paper import matching
 from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+from multistage.registry.words import listing
 from multistage.settings.config import bearing
-from multistage.settings.errors import MultistageError
-from multistage.settings.words import listing
 
 Key = tuple[tuple[str, Any], ...]
 Draw = tuple[int, int]

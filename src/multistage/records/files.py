@@ -5,11 +5,12 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from multistage.records import durable, runs
+from multistage.records import runs
 from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+from multistage.registry.words import listing
 from multistage.settings import naming
-from multistage.settings.errors import MultistageError
-from multistage.settings.words import listing
+from multistage.storage import durable
 
 SETTINGS = {
     "data": "digits",

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import yaml
 
+from multistage.filters import filter_methods
+from multistage.readout import readouts
 from multistage.records.runs import Record
 from multistage.settings.composition import CONF
-from multistage.settings.config import RULES, Config
+from multistage.settings.config import rule_of
+from multistage.settings.tree import Config
 
-LINEAR = ("softmax", "sgd", "lbfgs")
+LINEAR = tuple(name for name, readout in readouts.items() if readout.linear)
 """Classifiers that may stand for the paper's logistic regression."""
 
 SECTIONS = ("table1", "mnist", "norb")
@@ -34,8 +37,16 @@ def matching(entries: Sequence[Record], config: Config) -> Record | None:
         config: The run's configuration.
     """
     for entry in entries:
-        settings = {key: value for key, value in entry.items() if key in RULES and key != "readout"}
+        settings = {key: value for key, value in entry.items() if rule_of(key) and key != "readout"}
         readouts = (entry["readout"],) if "readout" in entry else LINEAR
         if config["readout"] in readouts and all(config.get(key, value) == value for key, value in settings.items()):
             return entry
     return None
+
+
+def letters(config: Config) -> str:
+    """The paper's name for what learns: R, R+, UU, U+U+, GT, ..."""
+    letter = filter_methods[config["filters"]].letter
+    if letter == "G" and not config["refine"]:
+        return "G" + "T" * (config["stages"] - 1)  # Gabor filters, then templates
+    return (letter + "+" * config["refine"]) * config["stages"]

@@ -16,18 +16,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import yaml
-
-from multistage.records import durable
-from multistage.settings.config import Config, bearing
-from multistage.settings.errors import ConfigError, MultistageError, one_line
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from multistage.network.net import MultiStageNet
+from multistage.registry.errors import ConfigError, MultistageError, one_line
+from multistage.settings.config import bearing
+from multistage.settings.tree import Config
+from multistage.storage import durable
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +81,12 @@ def finished(folder: Path, config: Config, identity: Record) -> Record | None:
         return None
     differing = differences(record, config, identity)
     if differing and config["overwrite"] is False:
-        raise _another(folder, differing)
+        raise another(folder, differing)
     return None if differing else record
 
 
-def _another(folder: Path, differing: list[str]) -> ConfigError:
+def another(folder: Path, differing: list[str]) -> ConfigError:
+    """The refusal of a folder that holds another run; says what differs."""
     return ConfigError(
         f"{folder} holds another run ({', '.join(differing)}); choose another name=..., or replace it with "
         "overwrite=changed"
@@ -144,46 +139,6 @@ def is_busy(folder: Path) -> bool:
         return True
 
 
-def begin(folder: Path, config: Config, identity: Record) -> Path | None:
-    """Prepare the run's folder; what an interrupted run of the same identity left is gone on with.
-
-    Args:
-        folder: The run's folder, claimed.
-        config: The run's configuration.
-        identity: Complete.
-
-    Returns:
-        The last good checkpoint, or None: the run begins anew.
-
-    Raises:
-        ConfigError: A checkpoint of another run lies there; says what differs.
-        MultistageError: The folder cannot be written.
-    """
-    from multistage.train import checkpoint
-
-    good = None
-    if config["overwrite"] is not True:
-        for path in (folder / CHECKPOINT, folder / PREVIOUS):
-            before = checkpoint.origin(path)
-            if before is None:
-                continue
-            if not (differing := differences(before, config, identity)):
-                good = path.replace(folder / CHECKPOINT)
-                break
-            if config["overwrite"] is False:
-                raise _another(folder, differing)
-    try:
-        for name in (RESULT, FAILURE, WEIGHTS, FILTERS, CONFUSION):
-            (folder / name).unlink(missing_ok=True)
-        if good is None:
-            forget_checkpoints(folder)
-            (folder / METRICS).unlink(missing_ok=True)
-        durable.write(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
-    except OSError as error:
-        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
-    return good
-
-
 def forget_checkpoints(folder: Path) -> None:
     """Remove what only an unfinished run needs."""
     for name in (CHECKPOINT, PREVIOUS):
@@ -231,63 +186,6 @@ def read(folder: Path) -> Record | None:
     except (ValueError, OSError) as error:
         raise MultistageError(f"{path} is damaged ({error}); remove it and run again") from None
     return record
-
-
-def load(folder: Path | str) -> "MultiStageNet":
-    """The trained network of a finished run, in eval mode, with its `class_names`.
-
-    Args:
-        folder: The run's folder.
-
-    Raises:
-        MultistageError: Not a finished run, or one whose files do not belong together.
-    """
-    record = read(Path(folder))
-    if record is None:
-        raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
-    return restore(Path(folder) / WEIGHTS, record)
-
-
-def restore(path: Path, record: Record) -> "MultiStageNet":
-    """The trained network of a record, in eval mode, with its `class_names`.
-
-    Args:
-        path: The run's weights, wherever they lie.
-        record: The run's record.
-
-    Raises:
-        MultistageError: Weights that are missing, or not the record's.
-    """
-    from multistage import readout
-    from multistage.network import net as network
-
-    names = tuple(entry["name"] for entry in record["per_class"])
-    net = network.from_config(record["config"], len(names))
-    try:
-        state = weights(path, record)
-        net.classifier = readout.restore(record["config"], net.classifier, state)
-        net.load_state_dict(state)
-    except OSError as error:
-        raise MultistageError(f"{path} is missing ({error.strerror})") from None
-    except ValueError as error:
-        raise MultistageError(f"{path} is damaged ({error}); run again with overwrite=true") from None
-    net.class_names = names
-    return net.eval()
-
-
-def weights(path: Path, record: Record) -> "dict[str, Tensor]":
-    """The weights of a finished run, by name.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is not the one that the record speaks of.
-    """
-    from safetensors.torch import load
-
-    content = path.read_bytes()
-    if durable.digest(content) != record["weights_sha256"]:
-        raise ValueError("its checksum is not the record's")
-    return load(content)
 
 
 def _write_json(path: Path, content: Record) -> None:

@@ -10,13 +10,16 @@ Nothing that comes out of here is Hydra's: configurations are flat mappings of p
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from multistage.settings.config import Config, check, check_overrides, unknown
-from multistage.settings.errors import ConfigError, one_line
+from multistage.registry.errors import ConfigError, one_line
+from multistage.registry.words import listing, nearest
+from multistage.settings import automatic
+from multistage.settings.config import check, check_overrides, is_unread, options, rule_of, unknown
 from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
-from multistage.settings.words import listing, nearest
+from multistage.settings.tree import Config, parse
 
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
@@ -42,23 +45,63 @@ def plan(typed: Sequence[str]) -> Run:
             _check_key(override, defaults)
         values = [o for o in parsed if o.key_or_group not in GROUPS and not o.is_hydra_override()]
         config = _flat(_composed(CONF, tuple(choices.items())), values)
-        check(config)
+        config, defaults = _completed(config, defaults, {value.key_or_group for value in values})
+        settings = check(config)
         if "geometry" in choices:
             natural = _defaults(CONF, tuple((group, name) for group, name in choices.items() if group != "geometry"))
             defaults = {**defaults, "geometry": natural["geometry"]}
-        changed = overridden(config, defaults)
-        check_overrides(config, changed)
+        check_overrides(config, overridden(config, defaults))
         bare = _defaults(CONF, ())
         overrides = shortest_overrides(config, defaults, bare)
-    return Run(config, folder(config, defaults), overrides, whereabouts(config, bare))
+    return Run(config, settings, folder(config, defaults), overrides, whereabouts(config, bare))
+
+
+def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[str]]:
+    """Compose and check the runs of a sweep. What is typed for all of them is left out where a run does not read it.
+
+    Returns:
+        The runs, and a line for each setting that some of them do not read.
+
+    Raises:
+        ConfigError: As for `plan`; a setting that no run reads.
+    """
+    common = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
+    planned, left_out = [], dict.fromkeys(common, 0)
+    with hydra():
+        for job in jobs:
+            unread = _unread(job, common)
+            if len(job) == len(jobs[0]) and any(left_out[word] + 1 == len(jobs) for word in unread):
+                unread = set()  # no run reads it: `plan` says so
+            for word in unread:
+                left_out[word] += 1
+            planned.append(plan([word for word in job if word not in unread]))
+    told = [
+        f"{word} is left out of {count} of {len(jobs)} runs, which do not read it" for word, count in left_out.items()
+    ]
+    return planned, [line for line, count in zip(told, left_out.values(), strict=True) if count]
+
+
+def _unread(job: Sequence[str], words: set[str]) -> set[str]:
+    """Those of the words of a run that it does not read."""
+    with hydra() as loader:
+        parsed = _parse(job, loader)
+        choices = tuple((o.key_or_group, _choice(o)) for o in parsed if o.key_or_group in GROUPS)
+        values = [o for o in parsed if o.key_or_group not in GROUPS]
+        config = _flat(_composed(CONF, choices), values)
+        config, _ = _completed(config, _defaults(CONF, choices), {value.key_or_group for value in values})
+        return {o.input_line for o in values if o.input_line in words and is_unread(o.key_or_group, config)}
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """The runs of a multirun: every combination of values, as Hydra's own sweeper has them."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
     with hydra() as loader:
-        return [list(job) for job in BasicSweeper.split_arguments(_parse(overrides, loader), None)[0]]
+        alternatives = []
+        for override in _parse(overrides, loader):
+            key = override.get_key_element()
+            sweeping = override.is_sweep_override()
+            values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
+            alternatives.append([f"{key}={value}" for value in values])
+        return [list(job) for job in product(*alternatives)]
 
 
 def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
@@ -224,8 +267,12 @@ def _check_key(override: Any, defaults: Config) -> None:
     open_section = key.partition(".")[0] in ("optimizer", "schedule")
     if (override.is_add() or override.is_force_add() or override.is_delete()) and not open_section:
         raise ConfigError(f"{override.input_line}: only keys of optimizer and schedule can be added or removed")
-    known = {*defaults, *(name.rpartition(".")[0] for name in defaults)} - {""}
-    if key not in known and not (override.is_add() or override.is_force_add()):
+    known = {*defaults, *options(), *(name.rpartition(".")[0] for name in defaults)} - {""}
+    if (
+        key not in known
+        and (rule_of(key) is None or open_section)
+        and not (override.is_add() or override.is_force_add())
+    ):
         hint = f"; to give it to torch, write +{override.input_line}" if open_section else ""
         raise ConfigError(f"{unknown(key, known)}{hint}")
 
@@ -248,21 +295,27 @@ def _defaults(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
 
 
 def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
-    """A composed configuration with values set, resolved and flattened (see `multistage.settings.config`).
+    """A composed configuration with values set, resolved and flattened; a sweep reads the files once.
 
-    Values are set by the function that ends Hydra's own composition: the files are read once for all runs of a sweep.
+    Args:
+        composed: By `_composed`.
+        values: Parsed overrides, in order.
     """
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     tree, names = composed
     tree = tree.copy()
     for value in values:
+        key = value.key_or_group
         try:
-            ConfigLoaderImpl._apply_overrides_to_config([value], tree)
-        except HydraException as error:
+            with open_dict(tree):
+                if value.is_delete():
+                    parent, _, name = key.rpartition(".")
+                    del (OmegaConf.select(tree, parent) if parent else tree)[name]
+                else:
+                    OmegaConf.update(tree, key, value.value(), merge=True, force_add=True)
+        except (OmegaConfBaseException, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{value.input_line} cannot be set ({_first_line(error)}); conf/train.yaml shows what can be"
             ) from None
@@ -276,11 +329,35 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
             f"{typed} cannot be resolved ({reason}); expected a value, or ${{KEY}} with the key of another setting"
         ) from None
     config: dict[str, Any] = {}
-    for key, value in resolved.items():  # type: ignore[union-attr]
+    for key, content in resolved.items():  # type: ignore[union-attr]
         if key in GROUPS:
             config[str(key)] = names[key]
-        config |= _flatten(str(key), value)
+        config |= _flatten(str(key), content)
     return config
+
+
+def _completed(config: Config, defaults: Config, typed: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A configuration with what no file holds: settings of choices that it reads, and sizes of ``geometry=auto``.
+
+    Returns:
+        The configuration, and the defaults that it is compared with.
+    """
+    if config.get("geometry") == "auto":
+        chosen = automatic.geometry(config)
+        config = {**config, **chosen}
+        defaults = {**defaults, **{key: value for key, value in chosen.items() if key not in typed}}
+    elsewhere = {key: default for key, (_, default) in options().items() if key not in defaults}
+    read = _read_with(elsewhere, config)
+    used = {key: default for key, default in elsewhere.items() if key in read or key in config}
+    return {**config, **{key: value for key, value in used.items() if key not in config}}, {**defaults, **used}
+
+
+def _read_with(elsewhere: Config, config: Config) -> set[str]:
+    """What a configuration reads; nothing where it is not whole or not allowed, which `check` says better."""
+    try:
+        return set(parse({**elsewhere, **config}).read)
+    except (ConfigError, TypeError, ValueError):
+        return set()
 
 
 def _flatten(key: str, value: Any) -> dict[str, Any]:

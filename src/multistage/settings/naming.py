@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from multistage.settings.config import Config, bears_on_result
-from multistage.settings.words import as_typed, listing
+from multistage.data import data_sets
+from multistage.registry.words import as_typed, listing
+from multistage.settings.config import bears_on_result
+from multistage.settings.tree import Config, Settings
 
 IN_PATH = ("data", "model", "stages", "filters", "refine", "readout", "draw", "seed")
 
@@ -20,13 +22,15 @@ class Run(NamedTuple):
     """A run that was checked.
 
     Attributes:
-        config: What it does.
+        config: What it does, flat, as it is recorded.
+        settings: The same, as typed settings.
         folder: Where it leaves its results.
         overrides: The command line that repeats it: only what differs from the defaults.
         whereabouts: What is typed beside it to read, run and write in the same places.
     """
 
     config: Config
+    settings: Settings
     folder: Path
     overrides: list[str]
     whereabouts: list[str]
@@ -69,7 +73,7 @@ def shortest_overrides(config: Config, defaults: Config, bare: Config) -> list[s
         else:
             new = key not in defaults and not any(name.startswith(f"{key}.") for name in defaults)
             typed.append(f"{'+' if new else ''}{key}={as_typed(config[key])}")
-    return typed + ([f"data.root={as_typed(config['data.root'])}"] if config["data"] == "image_folder" else [])
+    return typed + ([f"data.root={as_typed(config['data.root'])}"] if data_sets[config["data"]].root_is_content else [])
 
 
 def whereabouts(config: Config, bare: Config) -> list[str]:
@@ -92,7 +96,7 @@ def folder(config: Config, defaults: Config) -> Path:
             folder's name, so that two different runs never share one.
     """
     changed = overridden(config, defaults)
-    if config["data"] == "image_folder":
+    if data_sets[config["data"]].root_is_content:
         changed.append("data.root")
     suffix = "".join(f"-{_short(key, {**defaults, **config})}-{listing([config.get(key)])}" for key in changed)
     suffix = re.sub(r"[^A-Za-z0-9_.+-]", "_", suffix)

@@ -8,10 +8,11 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multistage.settings.config import Config, section
-from multistage.settings.errors import ConfigError, one_line
-from multistage.settings.rules import FLAG, number
-from multistage.settings.words import nearest, shown
+from multistage.registry.errors import ConfigError, one_line
+from multistage.registry.rules import FLAG, number
+from multistage.registry.words import nearest, shown
+from multistage.settings.config import section
+from multistage.settings.tree import Config
 
 HOMES = {"optimizer": ("torch.optim", "Optimizer"), "schedule": ("torch.optim.lr_scheduler", "LRScheduler")}
 """Where the classes that a section can name come from, and what they have in common."""

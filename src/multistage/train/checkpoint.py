@@ -11,8 +11,8 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.trainer import Trainer
 
-from multistage.records import durable
 from multistage.records.runs import CHECKPOINT, PREVIOUS, Record
+from multistage.storage import durable
 
 log = logging.getLogger(__name__)
 

@@ -5,29 +5,26 @@ one that does not share them, and a function of nothing but network, images and 
 ``data.batch_size``, nor of whether they were kept. What readouts derive from training features alone is kept beside.
 """
 
-import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from multistage.data import Dataset, Split
-from multistage.data.dataset import hash_tensors
+from multistage.data.dataset import Dataset, hash_tensors
+from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
-from multistage.readout.span import Keep
-from multistage.records import durable
-from multistage.records.cache import Build, cached
+from multistage.readout import Keep
 from multistage.records.runs import RESULTS_VERSION
-from multistage.settings.config import Config, leaves_out_pooling
+from multistage.registry import digest
+from multistage.settings.tree import Settings
+from multistage.storage import durable
+from multistage.storage.cache import Build, cached
 
 BATCH = 32
 """Images at a time. Fixed, as features must not depend on it; 16 to 32 are the fastest on two cores (measured)."""
-
-DEPENDS_ON = ("data", "data.image_size", "data.maps", "data.variance", "stages")
-DEPENDS_ON_SECTIONS = ("model", "geometry", "filter_bank", "contrast_norm")
 
 
 @dataclass(frozen=True)
@@ -61,42 +58,41 @@ class Features:
         return keep
 
 
-def frozen(config: Config, net: MultiStageNet, dataset: Dataset, split: Split, device: torch.device) -> Features:
-    """Features of all images of a run; batch normalisations of `net` get their statistics from its training images.
+def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Split, device: torch.device) -> Features:
+    """Features of all images of a run; normalisations of `net` with statistics get them from its training images.
 
     Args:
-        config: The run's configuration.
+        settings: Of the run.
         net: Made from it; on the CPU, before and afterwards.
         dataset: Where the images are.
         split: Which of them.
         device: Where to compute.
     """
     indices = torch.unique(torch.cat([split.train, split.validation, split.test]))
-    source = json.dumps(
-        {
-            "stages": digest(net.stages),
-            "config": {key: value for key, value in config.items() if bears_on_features(key)},
-            "unpooled": leaves_out_pooling(config),
-            "data": dataset.content_hash,
-            "images": hash_tensors(indices),
-            "statistics": hash_tensors(split.train) if _statistics(net.stages) else None,
-            "device": device.type,
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "code": code_digest(),
-            "results_version": RESULTS_VERSION,
-        },
-        sort_keys=True,
+    statistics = hash_tensors(split.train) if _statistics(net.stages) else None
+    source = digest(
+        *(net_digest(net.stages), settings.geometry, settings.operations, images_of(settings, dataset)),
+        *(hash_tensors(indices), statistics, computed_by(device)),
     )
 
     def build() -> dict[str, Tensor]:
-        calibrate_batch_norm(net, dataset, split.train, device)
+        calibrate(net, dataset, split.train, device)
         return {"features": extract(net, dataset, indices, device), **_statistics(net.stages)}
 
     tensors = dict(cached("features", source, build, limited=True))
     values = tensors.pop("features")
     net.stages.load_state_dict(tensors, strict=False)
-    return Features(values, indices, hashlib.sha256(source.encode()).hexdigest())
+    return Features(values, indices, source)
+
+
+def images_of(settings: Settings, dataset: Dataset) -> tuple[object, ...]:
+    """What the images that a network sees are a function of: the data set, wherever it lies, and its content."""
+    return replace(settings.data, root=""), dataset.content_hash
+
+
+def computed_by(device: torch.device) -> tuple[object, ...]:
+    """What decides the last digits of whatever is computed, or, if it changes, all of them."""
+    return device.type, torch.__version__, torch.get_num_threads(), code_digest(), RESULTS_VERSION
 
 
 @lru_cache
@@ -112,26 +108,21 @@ def code_digest() -> str:
     return durable.digest(b"".join(path.read_bytes() for path in files))
 
 
-def bears_on_features(key: str) -> bool:
-    """Whether a setting changes what filters, once they are there, make of an image."""
-    first, _, rest = key.partition(".")
-    return key in DEPENDS_ON or (rest != "" and first in DEPENDS_ON_SECTIONS)
-
-
-def digest(stages: nn.Module) -> str:
+def net_digest(stages: nn.Module) -> str:
     """SHA-256 of weights, connections and statistics."""
     state = stages.state_dict()
     return durable.digest(json.dumps({name: hash_tensors(value) for name, value in state.items()}).encode())
 
 
 def _statistics(stages: nn.Module) -> dict[str, Tensor]:
-    """Running means and variances of batch normalisations, by their names in the state."""
-    return {
-        f"{name}.{part}": getattr(module, part)
-        for name, module in stages.named_modules()
-        if isinstance(module, nn.BatchNorm2d)
-        for part in ("running_mean", "running_var")
-    }
+    """Running means and variances of normalisations, by their names in the state."""
+    ends = ("running_mean", "running_var")
+    return {name: buffer for name, buffer in stages.named_buffers() if name.rpartition(".")[2] in ends}
+
+
+def has_statistics(stages: nn.Module) -> bool:
+    """Whether some normalisation has statistics that are taken from images."""
+    return bool(_statistics(stages))
 
 
 def extract(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
@@ -154,14 +145,15 @@ def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.
 
 
 @torch.no_grad()
-def calibrate_batch_norm(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
-    """Give frozen batch normalisations the exact mean and variance of their inputs over some images.
+def calibrate(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
+    """Give frozen normalisations with running statistics the exact mean and variance of their inputs over some images.
 
     One pass for each, in order, since what the second sees depends on the statistics of the first. Exact means that the
     result does not depend on how images fall into batches.
     """
-    for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
-        moments = torch.zeros(3, norm.num_features, dtype=torch.float64)  # for each map: count, sum, sum of squares
+    for norm in (module for module in net.modules() if "running_mean" in dict(module.named_buffers(recurse=False))):
+        statistics = dict(norm.named_buffers(recurse=False))
+        moments = torch.zeros(3, len(statistics["running_mean"]), dtype=torch.float64)  # count, sum, squares
 
         def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
             values = inputs[0].double()
@@ -172,7 +164,5 @@ def calibrate_batch_norm(net: MultiStageNet, dataset: Dataset, indices: Tensor, 
         extract(net, dataset, indices, device)
         hook.remove()
         mean, square = moments[1:] / moments[0]
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_((square - mean.square()).clamp_min(0))
+        statistics["running_mean"].copy_(mean)
+        statistics["running_var"].copy_((square - mean.square()).clamp_min(0))

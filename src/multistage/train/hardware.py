@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from multistage.settings.errors import ConfigError
+from multistage.registry.errors import ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 

@@ -5,8 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from multistage.records import durable
 from multistage.records.runs import METRICS
+from multistage.storage import durable
 from multistage.train.dashboards import Guarded, log_metrics
 
 Row = dict[str, float]

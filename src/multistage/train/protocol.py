@@ -20,19 +20,24 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from multistage import data, filters, readout
-from multistage.data import Dataset, Split
+from multistage.data import DataSet
+from multistage.data.dataset import Dataset
+from multistage.data.splits import Split
+from multistage.filters import Method
 from multistage.filters.orientation import are_oriented
-from multistage.network import net as network
 from multistage.network.net import MultiStageNet
-from multistage.records import cache, durable, runs
+from multistage.readout import Keep, Task, keep_nothing
+from multistage.records import runs
 from multistage.records.paper import matching, published
-from multistage.settings.config import Config
 from multistage.settings.naming import Run, name
-from multistage.train import features, hardware
+from multistage.settings.tree import Config, parse
+from multistage.storage import cache, durable
+from multistage.train import features, filters, hardware
 from multistage.train.batches import Samples
 from multistage.train.dashboards import Summary, log_summary, open_loggers
 from multistage.train.history import History
+from multistage.train.restore import make_network
+from multistage.train.resume import begin
 from multistage.train.training import Progress, Resumable, fit
 
 log = logging.getLogger(__name__)
@@ -71,8 +76,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     hardware.device(run.config["trainer.accelerator"])
     cache.limit()
     with watch.phase("data"):
-        dataset = load_data(run.config)
-        split = data.split(dataset, run.config)
+        dataset = load_data(run.settings.data)
+        split = run.settings.draw.of(dataset)
     identity = runs.identity(split.digest, dataset.content_hash)
     with runs.claimed(run.folder):
         if finished := runs.finished(run.folder, run.config, identity):
@@ -80,7 +85,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
                 log.warning("%s is finished already; overwrite=true trains again", run.folder)
             runs.forget_checkpoints(run.folder)
             return finished
-        checkpoint = runs.begin(run.folder, run.config, identity)
+        checkpoint = begin(run.folder, run.config, identity)
         resumable = Resumable(run.folder, {"config": dict(run.config), **identity}, checkpoint)
         try:
             return _perform(run, dataset, split, identity, resumable, progress, watch)
@@ -90,18 +95,14 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
             raise
 
 
-def load_data(config: Config) -> Dataset:
-    """The data set of a configuration, verified; the runs of a sweep share it.
+@lru_cache(maxsize=1)
+def load_data(data: DataSet) -> Dataset:
+    """The images of a data set, verified; the runs of a sweep share them.
 
     Raises:
         DataError: One line that names what is missing, changed or unreadable.
     """
-    return _load_data(tuple((k, v) for k, v in config.items() if k.partition(".")[0] == "data"))
-
-
-@lru_cache(maxsize=1)
-def _load_data(settings: tuple[tuple[str, object], ...]) -> Dataset:
-    return data.load(dict(settings))
+    return data.load()
 
 
 def _perform(
@@ -211,34 +212,41 @@ def train(
     watch: Stopwatch | None = None,
     resumable: Resumable | None = None,
 ) -> Trained:
-    """Make the network of a configuration and train it on the training images of a draw."""
+    """Make the network of a configuration and train it on the training images of its draw."""
+    settings = parse(config)
     watch = Stopwatch() if watch is None else watch
     classes = len(dataset.class_names)
     device = hardware.device(config["trainer.accelerator"])
-    net = network.from_config(config, classes)
+    net = make_network(settings, classes)
     measured = []
-    if config["filters"] != "random":
+    if settings.filters.looks:
         with watch.phase("filters"):
-            lines = filter_lines(config) if progress != "none" else filters.tell_nobody
-            measured = filters.initialise(config, net, dataset, split.train, device, lines)
+            lines = filter_lines(settings.filters) if progress != "none" else filters.tell_nobody
+            measured = filters.initialise(settings, net, dataset, split.train, device, lines)
     kernels = net.filter_banks[0].kernels.detach().clone()
     if measured and kernels.shape[1] == 1:
         measured[0]["oriented"] = int(are_oriented(kernels[:, 0]).sum())
     learner: nn.Module = net
     inputs = dataset.pixels
-    keep: readout.Keep = readout.keep_nothing
-    if not config["refine"]:
+    keep: Keep = keep_nothing
+    if not settings.refine:
         with watch.phase("features"):
-            frozen = features.frozen(config, net, dataset, split, device)
+            frozen = features.frozen(settings, net, dataset, split, device)
         learner, inputs, keep = net.classifier, frozen.of, frozen.keep(split.train)
     training: Samples = inputs(split.train), dataset.labels[split.train]
     validation: Samples = inputs(split.validation), dataset.labels[split.validation]
     with watch.phase("train"):
         seconds = None
-        if config["readout"] == "softmax":
+        if settings.readout.by_gradient:
             seconds = fit(learner, training, validation, classes, config, history, progress, resumable)
         else:
-            learner = net.classifier = readout.fit(config, *training, classes, history, keep)
+            held_out = validation if len(validation[1]) else None
+
+            def report(step: int, loss: float) -> None:
+                history.add({"train_loss": loss}, step, unit=settings.readout.unit)
+
+            task = Task(*training, classes, settings.output, settings.seed, held_out, report, keep)
+            learner = net.classifier = settings.readout.fit(task)
         metrics = {}
         for part, (x, y) in {"train": training, "validation": validation}.items():
             if len(y):
@@ -249,8 +257,9 @@ def train(
     return Trained(net.eval(), learner, inputs, metrics, measured, kernels)
 
 
-def filter_lines(config: Config) -> filters.Report:
+def filter_lines(method: Method) -> filters.Report:
     """Prints how far filters have got, every few seconds."""
+    steps = getattr(method, "steps", ())
     shown = started = time.perf_counter()
 
     def show(stage: int, step: int, energy: float) -> None:
@@ -260,7 +269,7 @@ def filter_lines(config: Config) -> filters.Report:
             shown = started = now
         if now - shown >= SECONDS:
             shown = now
-            done = f"step {step}/{config[f'psd.stage{stage}.steps']}"
+            done = f"step {step}/{steps[stage - 1]}" if steps else f"step {step}"
             print(f"filters of stage {stage}  {done}  energy {energy:.4f}  {now - started:.1f} s", flush=True)
 
     return show

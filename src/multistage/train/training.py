@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
 from multistage.settings import optimizer
-from multistage.settings.config import Config
-from multistage.settings.errors import MultistageError
+from multistage.settings.tree import Config
 from multistage.train.batches import Batches, Calls, EpochOrder, Samples, resident
 from multistage.train.checkpoint import EveryEpoch, SealedFiles
 from multistage.train.hardware import device

@@ -3,8 +3,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from audit.instruments.accounting import count, fully_connected, local_fields, shared_filters
-from multistage.network import net as network
 from multistage.settings import composition
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 MODELS = composition.names("model")
 
@@ -12,7 +13,7 @@ MODELS = composition.names("model")
 def counted(model, data="caltech101", classes=102):
     config = composition.plan([f"data={data}", f"model={model}"]).config
     image = (config["data.maps"], config["data.image_size"], config["data.image_size"])
-    net = network.from_config(config, classes)
+    net = make_network(parse(config), classes)
     return net, {layer.name: layer for layer in count(net, image)}
 
 
@@ -51,7 +52,7 @@ def test_every_parameter_of_every_preset_is_counted_once(model):
 
 def test_multiply_adds_are_those_that_torch_counts_where_all_maps_are_connected():
     config = composition.plan(["data=mnist", "model=maxpool", "geometry.stage2.fan_in=null", "hidden=7"]).config
-    net = network.from_config(config, 10)
+    net = make_network(parse(config), 10)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, 1, 28, 28))
     assert 2 * sum(layer.multiply_adds for layer in count(net, (1, 28, 28))) == counter.get_total_flops()

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from audit.instruments.activations import Course, before_pooling, follow, train_and_follow
-from multistage import data
-from multistage.network import net as network
 from multistage.settings import composition
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 
 def batches(n=4):
@@ -64,7 +64,7 @@ def test_following_is_training():
 
 @pytest.mark.parametrize("model", composition.names("model"))
 def test_the_part_before_pooling_gives_what_is_pooled(model, plan):
-    net = network.from_config(plan(f"model={model}").config, 10)
+    net = make_network(parse(plan(f"model={model}").config), 10)
     part = before_pooling(net, 0)
     seen = []
     part.register_forward_hook(lambda module, inputs, output: seen.append(output))
@@ -75,7 +75,7 @@ def test_the_part_before_pooling_gives_what_is_pooled(model, plan):
 
 def test_a_run_is_followed_on_its_own_mini_batches_at_its_full_rate(plan):
     config = plan("data.batch_size=8", "optimizer.lr=0.03").config
-    dataset = data.load(config)
+    dataset = parse(config).data.load()
     one, other = (train_and_follow(config, dataset, 25) for _ in range(2))
     assert len(one.losses) == 25
     assert torch.equal(one.losses, other.losses)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audit.speed import profiling
-from multistage.settings.errors import ConfigError
+from multistage.registry.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 SMALL = ("data.batch_size=4", "geometry.stage1.maps=4", "geometry.stage2.maps=4", "geometry.stage2.fan_in=2")

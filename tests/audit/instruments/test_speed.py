@@ -11,7 +11,7 @@ from audit.speed import table as speed
 from audit.speed.baselines import contrast_norms
 from audit.speed.measurement import Measurement, Settings, record, write
 from audit.speed.timing import Timing
-from multistage.settings.errors import DataError
+from multistage.registry.errors import DataError
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings(torch.device("cpu"), quick=True, compile=False)

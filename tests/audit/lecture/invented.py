@@ -12,9 +12,10 @@ from torch import Tensor
 
 from audit.lecture.material import Filters, Material
 from audit.lecture.stage import random_kernels
-from multistage.data import Dataset
-from multistage.network import net as network
+from multistage.data.dataset import Dataset
 from multistage.settings import composition
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 MOST = 4
 """Images that a section gets, however many it asks for."""
@@ -69,11 +70,11 @@ class Invented(Material):
 
     def _trained(self, model):
         config = composition.plan(["data=mnist", f"model={model}", "seed=1"]).config
-        return network.from_config(config, 10).eval().requires_grad_(False)
+        return make_network(parse(config), 10).eval().requires_grad_(False)
 
     def _untrained(self, model):
         config = composition.plan(["data=mnist", f"model={model}"]).config
-        return network.from_config(config, 10).eval().requires_grad_(False)
+        return make_network(parse(config), 10).eval().requires_grad_(False)
 
     def _filters(self, filters, refine):
         return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")

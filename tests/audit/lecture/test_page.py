@@ -153,7 +153,7 @@ def test_a_wrong_command_is_refused_in_words(script, tmp_path, capsys, arguments
 
 
 def test_material_that_is_missing_is_one_line(script, tmp_path, monkeypatch, capsys):
-    from multistage.settings.errors import MultistageError
+    from multistage.registry.errors import MultistageError
 
     def missing(name, material):
         raise MultistageError("there is no trained network; make it with: python train.py")

@@ -5,12 +5,13 @@ from report import invented
 from safetensors.torch import load_file
 
 from audit.pages import artifacts
-from multistage.network import net as network
 from multistage.records import runs
 from multistage.records.files import path
-from multistage.settings.errors import MultistageError
-from multistage.train import protocol
+from multistage.registry.errors import MultistageError
+from multistage.settings.tree import parse
+from multistage.train import protocol, restore
 from multistage.train.quiet import quiet
+from multistage.train.restore import make_network
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_published_filters_are_those_of_the_seed_and_of_the_weights(finished, tm
     kept = artifacts.publish(folder, tmp_path / "results")
     assert kept == tmp_path / "results" / "artifacts" / record["run"].replace("/", "__")
     before, after = artifacts.filters(tmp_path / "results", record)
-    net = network.from_config(record["config"], len(record["per_class"]))
+    net = make_network(parse(record["config"]), len(record["per_class"]))
     assert np.array_equal(before, net.filter_banks[0].kernels.detach().numpy())
     assert np.array_equal(after, load_file(folder / runs.WEIGHTS)["stages.0.filter_bank.kernels"].numpy())
     assert not np.array_equal(before, after)
@@ -42,7 +43,7 @@ def test_weights_are_published_where_they_are_wanted_and_give_the_network_again(
     assert artifacts.network(tmp_path / "elsewhere", record) is None
     wanted = tmp_path / artifacts.WITH_WEIGHTS[0]
     artifacts.publish(folder, wanted)
-    net, trained = artifacts.network(wanted, record), runs.load(folder)
+    net, trained = artifacts.network(wanted, record), restore.load(folder)
     assert not net.training
     assert net.class_names == trained.class_names
     state = net.state_dict()

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from audit.claims import claims
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 CELL, OTHER = "table1 | RR, sgd | P_A", "table1 | RR, sgd | N-P_A"
 GOOD = {"says": "x", "cell": CELL, "minus": OTHER, "above": 0}

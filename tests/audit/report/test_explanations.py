@@ -6,7 +6,7 @@ import pytest
 
 from audit.claims import explanations
 from audit.tables.addresses import addresses
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,7 +11,7 @@ from report import evidence
 
 from audit.claims import claims, ledger, verdicts, wording
 from audit.tables.addresses import addresses
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 RESULTS = Path(__file__).parents[3] / "results"
 CLAIMS = {claim.id: claim for claim in claims.read(RESULTS / "claims.yaml")}

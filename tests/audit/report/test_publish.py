@@ -14,7 +14,7 @@ from audit.tables.addresses import addresses
 from multistage.records import files as records
 from multistage.records import runs
 from multistage.records.cells import cells
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 pytest.importorskip("matplotlib")
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from audit.speed import table as speed
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 LARGE = "[8, 64, 135, 135]"
 

@@ -2,7 +2,7 @@ import pytest
 
 from audit.tables import layout, table1
 from multistage.records.cells import cells
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
 
 COLUMNS = ("R_abs-N-P_A", "R_abs-P_A", "N-P_M", "N-P_A", "P_A")
 

@@ -8,8 +8,8 @@ import pytest
 from audit.tables import layout, tables
 from audit.tables.differences import OTHER_IMAGES, differences
 from multistage.records.cells import cells
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import MultistageError
 
 FROZEN = {"refine": "false", "readout": "lbfgs"}
 

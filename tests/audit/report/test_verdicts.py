@@ -6,8 +6,8 @@ from report import evidence
 from audit.claims import claims, ledger, verdicts
 from multistage.records.cells import cells
 from multistage.records.intervals import Measured
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import MultistageError
 
 ROOT = Path(__file__).parents[3]
 CLAIMS = claims.read(ROOT / "results" / "claims.yaml")

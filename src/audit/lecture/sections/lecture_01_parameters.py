@@ -4,10 +4,10 @@ from audit.instruments.accounting import LayerCount, count, fully_connected, loc
 from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Picture, Section, Table
-from multistage.network import net as network
 from multistage.records.intervals import Measured
 from multistage.settings import composition
-from multistage.settings.config import Config
+from multistage.settings.tree import Config, parse
+from multistage.train.restore import make_network
 
 SIDE, FIELD, FILTERS = 200, 10, 100
 """The lecture's example: an image of 200x200 pixels, as many units, fields of 10x10, one hundred filters."""
@@ -75,7 +75,7 @@ def section(material: Material) -> Section:
 
 def _counted(config: Config) -> list[LayerCount]:
     side = config["data.image_size"]
-    return count(network.from_config(config, CLASSES), (config["data.maps"], side, side))
+    return count(make_network(parse(config), CLASSES), (config["data.maps"], side, side))
 
 
 def _picture(layers: list[LayerCount]) -> Picture:

@@ -5,11 +5,11 @@ from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Picture, Section
 from audit.lecture.trials import half_width, minus
-from multistage import data
 from multistage.data.dataset import standardise
 from multistage.network.randomness import generator
 from multistage.records import intervals as estimates
 from multistage.records.intervals import Measured, mean_of
+from multistage.settings.tree import parse
 
 DRAWS = 5
 SHIFTS = (0, 2, 4)
@@ -72,7 +72,7 @@ def section(material: Material) -> Section:
 def _accuracy(material: Material, shift: int, sharing: bool, draw: int) -> float:
     """Test accuracy, %."""
     dataset = material.dataset("digits")
-    split = data.split(dataset, material.config("data=digits", f"draw={draw}"))
+    split = parse(material.config("data=digits", f"draw={draw}")).draw.of(dataset)
     x = standardise(shifted(dataset.images, shift, generator(draw, "shifts")))
     training, test = ((x[chosen], dataset.labels[chosen]) for chosen in (split.train, split.test))
     net = make(x.shape[-1], len(dataset.class_names), sharing, SETTING, draw)

@@ -19,8 +19,9 @@ from audit.lecture import drawing, trials
 from audit.lecture.material import Material
 from audit.lecture.section import Picture, Section, Table
 from multistage.layers import local_contrast_norm
-from multistage.network import net as network
 from multistage.records.intervals import Measured, mean_of
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 COUNT, WITH_MAPS, WITH_UNITS = 40, 8, 6
 """Photographs of which one map, all maps, or single units are looked at."""
@@ -128,7 +129,7 @@ def _by_image(x: Tensor) -> list[float]:
 
 def _maps(material: Material, images: Tensor) -> Tensor:
     """What N is given in the first stage of the paper's network with random filters, [n, 64, height, width]."""
-    stage = network.from_config(material.config("data=caltech101", "stages=1"), 102).stages[0].requires_grad_(False)
+    stage = make_network(parse(material.config("data=caltech101", "stages=1")), 102).stages[0].requires_grad_(False)
     maps: Tensor = stage.get_submodule("rectify")(stage.get_submodule("filter_bank")(images))
     return maps
 

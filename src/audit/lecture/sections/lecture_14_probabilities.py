@@ -8,9 +8,9 @@ from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Picture, Section, Table
 from audit.lecture.trials import half_width
-from multistage import data
 from multistage.records.intervals import Measured, mean_of
 from multistage.settings import composition
+from multistage.settings.tree import parse
 from multistage.train import protocol
 from multistage.train.history import History
 from multistage.train.quiet import quiet
@@ -97,7 +97,7 @@ def _with_few_labels(material: Material) -> tuple[dict[str, Measured], Tensor, T
     for draw in range(DRAWS):
         settings = (f"data.train_per_class={FEW}", f"trainer.max_epochs={EPOCHS}", f"draw={draw}", f"seed={draw}")
         config = material.config("data=digits", "trainer.accelerator=cpu", *settings)
-        split = data.split(dataset, config)
+        split = parse(config).draw.of(dataset)
         with quiet():
             net = protocol.train(config, dataset, split, History(), "none").net
         scores, labels = _scores(net, dataset.pixels(split.test)), dataset.labels[split.test]

@@ -14,10 +14,11 @@ from audit.lecture.material import Material
 from audit.lecture.section import Picture, Section, Table
 from multistage.filters.orientation import selectivity
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, Rectify
-from multistage.network import net as network
 from multistage.network.randomness import generator
 from multistage.records.intervals import Measured, mean_of
-from multistage.settings.errors import MultistageError
+from multistage.registry.errors import MultistageError
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 SIDE, WINDOW, STEP = 38, 10, 5
 """Pixels: of images, so that the central unit sees nothing of their border; of the paper's first pooling."""
@@ -110,7 +111,7 @@ def section(material: Material) -> Section:
 
 def _filters(material: Material) -> tuple[dict[str, tuple[Tensor, str]], list[str]]:
     """First-stage filters on Caltech-101 by kind, with the run they are of, and the kinds that are not published."""
-    bank = network.from_config(material.config("data=caltech101", "stages=1"), 102).filter_banks[0]
+    bank = make_network(parse(material.config("data=caltech101", "stages=1")), 102).filter_banks[0]
     found, missing = {"random": (bank.kernels.detach()[:, 0], "")}, []
     for name, wanted in (("psd", [("psd", False)]), ("refined", [("random", True), ("psd", True)])):
         for filters, refine in wanted:

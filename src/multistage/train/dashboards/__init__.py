@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from multistage.settings.config import Config
-from multistage.settings.errors import one_line
+from multistage.registry.errors import one_line
+from multistage.settings.tree import Config
 
 log = logging.getLogger(__name__)
 

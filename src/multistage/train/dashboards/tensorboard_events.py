@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
-from multistage.settings.config import Config
+from multistage.settings.tree import Config
 from multistage.train.dashboards import Summary, nested, pictures
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import wandb
 
-from audit.tables.layout import letters
-from multistage.settings.config import Config
-from multistage.settings.errors import one_line
+from multistage.records.paper import letters
+from multistage.registry.errors import one_line
+from multistage.settings.tree import Config
 from multistage.train.dashboards import Summary, nested, pictures
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from audit.explorer import digits
-from multistage import data
-from multistage.data import Dataset
+from multistage.data.dataset import Dataset
 from multistage.settings import composition
+from multistage.settings.tree import parse
 
 ROOT = Path(__file__).parents[4]
 REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or ROOT.parent / "shared" / "data")
@@ -36,5 +36,5 @@ def test_an_image_of_digits_gives_them_again(tmp_path):
 def test_the_committed_digits_are_mnists():
     config = composition.plan(["data=mnist", f"data.root={REAL_DATA}"]).config
     committed = digits.read(ROOT / "results" / "explorer" / "digits.png")
-    assert np.array_equal(committed, digits.choose(data.load(config)))
+    assert np.array_equal(committed, digits.choose(parse(config).data.load()))
     assert digits.PER_CLASS * digits.CLASSES >= 12

@@ -6,15 +6,16 @@ import torch
 from torch import nn
 
 from audit.explorer.packed import pack
-from multistage.network import net as network
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import MultistageError
+from multistage.settings.tree import parse
+from multistage.train.restore import make_network
 
 MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
 
 
 def made(*overrides):
-    return network.from_config(composition.plan(["data=mnist", *overrides]).config, classes=10)
+    return make_network(parse(composition.plan(["data=mnist", *overrides]).config), classes=10)
 
 
 def parts(packed):

@@ -11,8 +11,8 @@ import pytest
 from audit.explorer import page
 from multistage.records.files import from_file, path
 from multistage.records.runs import WEIGHTS
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
-from multistage.settings.errors import MultistageError
 
 ROOT = Path(__file__).parents[4]
 RESULTS = ROOT / "results"

@@ -1,4 +1,4 @@
-from multistage.records import durable
+from multistage.storage import durable
 
 
 def test_a_file_is_written_only_where_it_differs(tmp_path):

@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from multistage.records import durable
-from multistage.settings.errors import ConfigError
+from multistage.registry.errors import ConfigError
+from multistage.storage import durable
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import filelock
 import pytest
 import torch
 
-from multistage.records import cache
-from multistage.records.cache import cached, folder
-from multistage.settings.errors import ConfigError
+from multistage.registry.errors import ConfigError
+from multistage.storage import cache
+from multistage.storage.cache import cached, folder
 
 
 @pytest.fixture

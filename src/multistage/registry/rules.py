@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from multistage.settings.words import listing
+from multistage.registry.words import listing
 
 Value = str | int | float | bool | None
+"""What a setting holds."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,21 @@
+"""Small NORB (LeCun, Huang & Bottou 2004): toys of 5 categories, 24,300 stereo pairs each to train and test."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multistage.data import DataSet, data_sets
+
+if TYPE_CHECKING:
+    from multistage.data.dataset import Dataset
+
+
+@data_sets.register("norb", rank=5)
+@dataclass(frozen=True)
+class Norb(DataSet):
+    """All views with the official split, see `multistage.data.norb`."""
+
+    def read(self) -> "Dataset":
+        from multistage.data.norb import read_norb
+
+        return read_norb(Path(self.root), self.maps, self.image_size)

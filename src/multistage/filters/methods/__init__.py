@@ -1,0 +1,1 @@
+"""The ways to filters without labels, a file each."""

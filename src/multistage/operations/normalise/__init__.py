@@ -1,0 +1,1 @@
+"""Normalisations, in N's place."""

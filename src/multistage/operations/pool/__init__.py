@@ -1,0 +1,1 @@
+"""Poolings, in P_A's place."""

@@ -1,0 +1,1 @@
+"""Rectifications, in R_abs's place."""

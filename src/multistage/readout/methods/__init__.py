@@ -1,0 +1,1 @@
+"""The readouts, a file each."""

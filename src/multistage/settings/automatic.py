@@ -1,0 +1,64 @@
+"""``geometry=auto``: sizes of stages that fit any image from 24 to 512 pixels, for one to four stages.
+
+Each stage shrinks maps by the same factor, so that the last one is pooled to about as many positions a side as in the
+paper. Kernels and windows have the paper's proportions: kernels of a sixteenth of the image (9 of 143), windows twice
+their step.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from multistage.registry.errors import ConfigError
+
+SMALLEST, LARGEST = 24, 512
+"""Sides of images, pixels."""
+
+MOST_STAGES = 4
+
+FINAL, FINAL_OF_ONE = 4, 13
+"""Side of the last stage's pooled maps that is aimed at, and of a single stage's: the paper has 4 to 6, 12 to 26."""
+
+MAPS, SMALL_MAPS = (64, 256, 512, 512), (32, 64, 128, 256)
+"""Of each stage; the latter for images of up to `SMALL` pixels. Both are the paper's as far as it goes."""
+
+SMALL = 48
+
+FAN_IN = 16
+"""Input maps that each map of a later stage sees."""
+
+
+def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes of every stage by key; those that a configuration holds already stay.
+
+    Args:
+        config: ``data.image_size``, ``filter_bank.padding``, ``stages``, and sizes that were typed.
+
+    Raises:
+        ConfigError: An image or a number of stages that it cannot fit.
+    """
+    side, stages, padding = (config[key] for key in ("data.image_size", "stages", "filter_bank.padding"))
+    if type(side) is not int or not SMALLEST <= side <= LARGEST:
+        raise ConfigError(f"geometry=auto fits images of {SMALLEST} to {LARGEST} pixels, not data.image_size={side}")
+    if type(stages) is not int or not 1 <= stages <= MOST_STAGES:
+        raise ConfigError(f"geometry=auto fits 1 to {MOST_STAGES} stages, not stages={stages}")
+    maps = SMALL_MAPS if side <= SMALL else MAPS
+    final = FINAL_OF_ONE if stages == 1 else FINAL
+    kernel = min(max(3, 2 * (side // 32) + 1), 9)
+    chosen: dict[str, Any] = {}
+    for number in range(1, stages + 1):
+
+        def take(name: str, fitting: Any, number: int = number) -> Any:
+            key = f"geometry.stage{number}.{name}"
+            chosen[key] = config.get(key, fitting)
+            return chosen[key]
+
+        left = stages - number
+        take("maps", maps[number - 1])
+        size = take("kernel", min(kernel, max(1, (side + 1) // 2 - left)))
+        side = max(1, side + 2 * padding - size + 1)
+        step = take("step", max(1, min(round((side / final) ** (1 / (left + 1))), side // 2**left)))
+        window = take("window", min(2 * step, max(1, side - step)) if step > 2 else step)
+        side = max(1, (side - window) // step + 1)
+        take("fan_in", None if number == 1 else min(FAN_IN, chosen[f"geometry.stage{number - 1}.maps"]))
+        take("filter_range", round(1 / size, 4))
+    return chosen

@@ -1,0 +1,223 @@
+"""What a run is, as a typed tree: what `parse` reads of a flat configuration, and nothing else.
+
+    settings = parse(config)
+    settings.readout.fit(...)          every choice is an object, every setting a typed field
+    settings.flat()                    the keys that were read and bear on the result: the run's identity
+
+A setting has no effect on a run if nothing here reads it. So identity, caches and refusals cannot forget one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import cached_property
+from typing import Any, TypeVar
+
+from multistage.data import DataSet, Draw, data_sets
+from multistage.filters import Method, filter_methods
+from multistage.network.shapes import Shape, ShapeError, StageGeometry, StageShapes, trace
+from multistage.operations import Filtering, Operations, normalisations, poolings, rectifications
+from multistage.readout import Readout, readouts
+from multistage.registry import Choice, Registry
+from multistage.registry.errors import ConfigError
+from multistage.registry.rules import Value
+
+Config = Mapping[str, Any]
+"""A flat configuration, as it is typed and recorded: from key to plain value."""
+
+C = TypeVar("C", bound=Choice)
+D = TypeVar("D")
+
+TRAINED = ("optimizer", "schedule", "trainer", "callbacks")
+"""Sections that only runs with gradient descent read; see `multistage.settings.training`."""
+
+
+class _Reader:
+    """Reads a flat configuration and remembers what it read."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.read: dict[str, Value] = {}
+
+    def value(self, key: str, default: Any = MISSING, bears: bool = True) -> Any:
+        """The value of a key.
+
+        Raises:
+            ConfigError: It has none, and no default.
+        """
+        value = self.config.get(key, default)
+        if value is MISSING:
+            raise ConfigError(f"{key} has no value; expected {key}=...")
+        if bears:
+            self.read[key] = value
+        return value
+
+    def choice(self, registry: Registry[C], key: str = "", stages: int = 0) -> C:
+        """The choice of a registry, with its settings."""
+        chosen = registry.choose(self.value(key or registry.key))
+        return self.options(chosen, chosen.section, stages)
+
+    def options(self, kind: type[D], section: str, stages: int = 0) -> D:
+        """A dataclass whose fields are the keys of a section."""
+        return kind(**{field.name: self._field(field, section, stages) for field in fields(kind)})  # type: ignore[arg-type]
+
+    def _field(self, field: Field[Any], section: str, stages: int) -> Any:
+        if not field.metadata.get("per_stage"):
+            return self.value(f"{section}.{field.name}", field.default, field.metadata.get("bears", True))
+        values: list[Any] = []
+        for number in range(1, stages + 1):
+            defaults: tuple[Any, ...] = field.default  # type: ignore[assignment]
+            last = defaults[number - 1] if number <= len(defaults) else values[-1]
+            values.append(self.value(f"{section}.stage{number}.{field.name}", last))
+        return tuple(values)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that bears on a run's result.
+
+    Attributes:
+        model: Name of the preset; `operations` is what counts.
+        data: The data set.
+        draw: Which of its images train, validate and test.
+        geometry: Sizes of each stage.
+        operations: What each stage does after its filter bank.
+        filters: Where filters come from.
+        refine: Whether labels train everything, or a classifier on frozen features alone.
+        readout: What learns on features.
+        hidden: Units of a tanh layer before the softmax; 0 for none.
+        seed: Decides what is random.
+        batch_size: Images of a step of the optimiser, and at a time of a test.
+        training: Keys of `TRAINED`, if anything is trained by gradient descent.
+        read: All keys that were read and bear on the result, with their values.
+    """
+
+    model: str
+    data: DataSet
+    draw: Draw
+    geometry: tuple[StageGeometry, ...]
+    operations: tuple[Operations, ...]
+    filters: Method
+    refine: bool
+    readout: Readout
+    hidden: int
+    seed: int
+    batch_size: int
+    training: Mapping[str, Value]
+    read: Mapping[str, Value]
+
+    def flat(self) -> dict[str, Value]:
+        """What bears on the result, from key to value: two runs that differ here are different runs."""
+        return dict(self.read)
+
+    @property
+    def stages(self) -> int:
+        """How many stages there are."""
+        return len(self.geometry)
+
+    @property
+    def image(self) -> Shape:
+        """(maps, height, width) of the input."""
+        return self.data.maps, self.data.image_size, self.data.image_size
+
+    @cached_property
+    def shapes(self) -> list[StageShapes]:
+        """Shapes on the way through the stages.
+
+        Raises:
+            ConfigError: Sizes that do not fit, named by their keys.
+        """
+        try:
+            return trace(self.image, self.geometry)
+        except ShapeError as error:
+            raise _in_keys(error, self) from None
+
+    @property
+    def output(self) -> Shape:
+        """(maps, height, width) of what the classifier sees, flattened."""
+        return self.shapes[-1].pooled
+
+
+def parse(config: Config) -> Settings:
+    """The settings of a flat configuration; values are taken to be allowed (see `multistage.settings.config.check`).
+
+    Raises:
+        ConfigError: A choice that does not exist, or a key without a value.
+    """
+    reader = _Reader(config)
+    stages = reader.value("stages")
+    readout = reader.choice(readouts)
+    filters = reader.choice(filter_methods, stages=stages)
+    data = reader.choice(data_sets)
+    filter_bank = reader.options(Filtering, "filter_bank")
+    padding = reader.value("filter_bank.padding")
+    operations, geometry = [], []
+    for number in range(1, stages + 1):
+        done = Operations(
+            _own(reader, rectifications, number),
+            _own(reader, normalisations, number),
+            _own(reader, poolings, number),
+            filter_bank,
+        )
+        pooled = number < stages or readout.pools_last(stages)
+        operations.append(done)
+        geometry.append(_sizes(reader, number, padding, filters.keeps_range, pooled, done.pool.overlaps))
+    split = {name: reader.value(f"data.{name}") for name in ("train_per_class", "test_per_class", "validation")}
+    reader.value("geometry")
+    training = (
+        {key: reader.value(key) for key in config if key.partition(".")[0] in TRAINED and key != "trainer.accelerator"}
+        if readout.by_gradient
+        else {}
+    )
+    return Settings(
+        reader.value("model"),
+        data,
+        Draw(reader.value("draw"), **split),
+        tuple(geometry),
+        tuple(operations),
+        filters,
+        reader.value("refine"),
+        readout,
+        reader.value("hidden"),
+        reader.value("seed"),
+        reader.value("data.batch_size"),
+        training,
+        reader.read,
+    )
+
+
+def _own(reader: _Reader, registry: Registry[C], number: int) -> C:
+    """The operation of a stage: its own, or that of all stages."""
+    own = registry.key.replace("model.", f"model.stage{number}.")
+    key = own if own in reader.config else registry.key
+    return reader.choice(registry, key)
+
+
+def _sizes(
+    reader: _Reader, number: int, padding: int, keeps_range: bool, pooled: bool, overlaps: bool
+) -> StageGeometry:
+    """The sizes of a stage. One that is not pooled has windows of one position."""
+    key = f"geometry.stage{number}."
+    maps, kernel, fan_in = (reader.value(key + name) for name in ("maps", "kernel", "fan_in"))
+    step = reader.value(key + "step") if pooled else 1
+    window = reader.value(key + "window") if pooled and overlaps else step
+    # filters that get other values in the end are drawn all the same
+    filter_range = reader.value(key + "filter_range", bears=keeps_range)
+    return StageGeometry(maps, kernel, window, step, fan_in, padding, filter_range)
+
+
+def _in_keys(error: ShapeError, settings: Settings) -> ConfigError:
+    """What does not fit, by the keys that are typed, with those that its map's size comes from."""
+    key = f"geometry.stage{error.stage}"
+    refusal = f"{key}.{error.field}={error.value} {error.met}; expected at most {error.most}"
+    stage = settings.geometry[error.stage - 1]
+    if error.field == "fan_in":
+        source = f"geometry.stage{error.stage - 1}" if error.stage > 1 else "data"
+        return ConfigError(f"{refusal}, or null, or another {source}.maps={error.most}")
+    before = [f"data.image_size={settings.data.image_size}", f"filter_bank.padding={stage.padding}"]
+    for number, sizes in enumerate(settings.geometry[: error.stage - 1], 1):
+        before += [f"geometry.stage{number}.{name}={getattr(sizes, name)}" for name in ("kernel", "window", "step")]
+    if error.field == "kernel":
+        return ConfigError(f"{refusal}, or other sizes before it: {', '.join(before)}")
+    before.append(f"{key}.kernel={stage.kernel}")
+    tiled = f"; with max pooling the window is {key}.step={stage.step}" if stage.window == stage.step else ""
+    return ConfigError(f"{refusal}, or other sizes before it: {', '.join(before)}{tiled}")

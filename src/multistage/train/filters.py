@@ -1,0 +1,91 @@
+"""Gives the filter banks of a network their values, stage after stage, and keeps what was found.
+
+Each stage looks at what the ones before it make of training images.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from multistage.data.dataset import Dataset, hash_tensors
+from multistage.filters.values import Filters, Site
+from multistage.network.net import MultiStageNet
+from multistage.network.randomness import generator
+from multistage.registry import digest
+from multistage.settings.tree import Settings
+from multistage.storage import durable
+from multistage.storage.cache import cached
+from multistage.train import features
+
+Report = Callable[[int, int, float], None]
+"""Called with (number of the stage, how many steps were done, mean energy of the last batch)."""
+
+
+def tell_nobody(stage: int, step: int, energy: float) -> None:
+    """Reports nothing."""
+
+
+def initialise(
+    settings: Settings,
+    net: MultiStageNet,
+    dataset: Dataset,
+    train: Tensor,
+    device: torch.device,
+    report: Report = tell_nobody,
+) -> list[dict[str, float]]:
+    """Give the filter banks of a network the values that ``filters`` names, unless they are to be random.
+
+    Args:
+        settings: Of the run.
+        net: Made from it, with random filters; on the CPU, before and afterwards.
+        dataset: Where the images are.
+        train: Which of them may be looked at: the training images.
+        device: Where to compute.
+        report: Told how far learning has got.
+
+    Returns:
+        What was measured of each stage's filters, by name.
+
+    Raises:
+        MultistageError: Images without any structure.
+    """
+    method, measured = settings.filters, []
+    for number, bank in enumerate(net.filter_banks, 1):
+        before = net.stages[: number - 1]
+        if features.has_statistics(before):
+            features.calibrate(net, dataset, train, device)
+        connections = None if bank.connections is None else hash_tensors(bank.connections)
+        *earlier, own = settings.geometry[:number]
+        done = settings.operations[: number - 1], settings.operations[number - 1].filter_bank
+        source = digest(
+            *(number, method, settings.seed, earlier, replace(own, window=1, step=1), done, connections),
+            *(features.net_digest(before), features.images_of(settings, dataset), hash_tensors(train)),
+            *(features.computed_by(device), _code()),
+        )
+
+        def build(number: int = number, before: nn.Module = before, bank: nn.Module = bank) -> dict[str, Tensor]:
+            random = generator(settings.seed, f"{method.name} images", number)
+            order = train[torch.randperm(len(train), generator=random)]
+
+            def maps(limit: int) -> Tensor:
+                return features.outputs(before, dataset, order[:limit], device)
+
+            filter_range, told = settings.geometry[number - 1].filter_range, partial(report, number)
+            site = Site(number, net.filter_banks[number - 1], maps, filter_range, settings.seed, device, told)
+            return method.find(site).tensors()
+
+        found = Filters.of(cached("filters", source, build, limited=True))
+        found.install(bank)
+        measured.append(found.measured)
+    return measured
+
+
+@lru_cache
+def _code() -> str:
+    """SHA-256 of the files that decide what is learned."""
+    files = sorted((Path(__file__).parents[1] / "filters").rglob("*.py"))
+    return durable.digest(b"".join(path.read_bytes() for path in files))

@@ -1,0 +1,77 @@
+"""Networks of settings, and trained ones of finished runs."""
+
+from pathlib import Path
+
+from safetensors.torch import load as load_tensors
+from torch import Tensor
+
+from multistage.network.net import MultiStageNet
+from multistage.records.runs import RESULT, WEIGHTS, Record, read
+from multistage.registry.errors import MultistageError
+from multistage.settings.tree import Settings, parse
+from multistage.storage import durable
+
+
+def make_network(settings: Settings, classes: int) -> MultiStageNet:
+    """The network of a run, with random filters.
+
+    Raises:
+        ConfigError: Sizes that do not fit, named by their key.
+    """
+    assert settings.shapes  # refuses by key
+    geometry, operations = settings.geometry, settings.operations
+    return MultiStageNet(settings.image, classes, geometry, operations, settings.hidden, settings.seed)
+
+
+def load(folder: Path | str) -> MultiStageNet:
+    """The trained network of a finished run, in eval mode, with its `class_names`.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        MultistageError: Not a finished run, or one whose files do not belong together.
+    """
+    record = read(Path(folder))
+    if record is None:
+        raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
+    return restore(Path(folder) / WEIGHTS, record)
+
+
+def restore(path: Path, record: Record) -> MultiStageNet:
+    """The trained network of a record, in eval mode, with its `class_names`.
+
+    Args:
+        path: The run's weights, wherever they lie.
+        record: The run's record.
+
+    Raises:
+        MultistageError: Weights that are missing, or not the record's.
+    """
+    names = tuple(entry["name"] for entry in record["per_class"])
+    settings = parse(record["config"])
+    net = make_network(settings, len(names))
+    try:
+        state = weights(path, record)
+        trained = {name.removeprefix("classifier."): value for name, value in state.items() if "classifier." in name}
+        net.classifier = settings.readout.restore(net.classifier, trained, settings.output)
+        net.load_state_dict(state)
+    except OSError as error:
+        raise MultistageError(f"{path} is missing ({error.strerror})") from None
+    except ValueError as error:
+        raise MultistageError(f"{path} is damaged ({error}); run again with overwrite=true") from None
+    net.class_names = names
+    return net.eval()
+
+
+def weights(path: Path, record: Record) -> dict[str, Tensor]:
+    """The weights of a finished run, by name.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not the one that the record speaks of.
+    """
+    content = path.read_bytes()
+    if durable.digest(content) != record["weights_sha256"]:
+        raise ValueError("its checksum is not the record's")
+    return load_tensors(content)
