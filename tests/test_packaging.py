@@ -12,6 +12,7 @@ import pytest
 
 import multistage
 from multistage.cli import extras, predict, train
+from multistage.records import paper
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[1]
@@ -89,9 +90,12 @@ def test_commands_are_functions_of_the_package():
 
 
 def test_configuration_and_the_papers_figures_are_packed_where_they_are_looked_for():
-    packed = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert packed == {"conf": "multistage/conf", "results/paper.yaml": "multistage/results/paper.yaml"}
+    build = PYPROJECT["tool"]["hatch"]["build"]
+    assert build["only-include"] == ["src/multistage", "conf", "results/paper.yaml"]
+    assert build["targets"]["wheel"]["sources"]["conf"] == "multistage/conf"
+    assert build["targets"]["wheel"]["sources"]["results"] == "multistage/results"
     assert composition.CONF == ROOT / "conf"
+    assert paper.PAPER == ROOT / "results/paper.yaml"
 
 
 @pytest.mark.parametrize("name", multistage.__all__)
