@@ -62,7 +62,7 @@ def job(experiment: str | None, since: float, _: object) -> "Outcome":
 def expanded(words: Sequence[str]) -> list[list[str]]:
     """What would be typed for each run alone."""
     name = chosen_experiment(words)
-    return composition.experiment(name, without_experiment(words)) if name else composition.expand(words)
+    return composition.experiment(name, without_experiment(words)) if name is not None else composition.expand(words)
 
 
 def chosen_experiment(words: Sequence[str]) -> str | None:

@@ -43,7 +43,7 @@ def _run(arguments: Sequence[str]) -> int:
     extras.require()
     if flags - {"-m", "--multirun"}:
         return show(arguments, flags - {"-m", "--multirun"})
-    if flags or chosen_experiment(arguments):
+    if flags or chosen_experiment(arguments) is not None:
         return many(arguments)
     print(one(arguments, "bar" if sys.stderr.isatty() else "lines"))
     return 0
