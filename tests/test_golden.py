@@ -9,8 +9,8 @@ import torch
 from multistage import MultiStageNet
 from multistage.data.caltech101 import preprocess
 from multistage.layers.contrast_norm import gaussian_window
-from multistage.network.net import Operations
 from multistage.network.shapes import StageGeometry
+from multistage.operations import Filtering, Operations
 
 HERE = Path(__file__).parent
 FILES = {
@@ -34,7 +34,9 @@ def kernels(golden, stage):
 
 def authors_network(golden):
     stages = [StageGeometry(64, 9, 10, 5), StageGeometry(256, 9, 6, 4, 16)]
-    net = MultiStageNet((1, 143, 143), 102, stages, Operations(filter_bank={"squash": "none", "gain": False})).double()
+    net = MultiStageNet(
+        (1, 143, 143), 102, stages, Operations(filter_bank=Filtering(squash="none", gain=False))
+    ).double()
     sources, targets = golden["connections2"].astype(np.int64).T
     by_target = np.argsort(targets, kind="stable")
     assert targets[by_target].tolist() == np.repeat(np.arange(256), 16).tolist()

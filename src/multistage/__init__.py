@@ -9,12 +9,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
+    from multistage.layers import (
+        AveragePool,
+        ChannelLayerNorm,
+        ChannelRMSNorm,
+        FilterBank,
+        L2Pool,
+        LocalContrastNorm,
+        MaxPool,
+        Rectify,
+    )
     from multistage.network.net import MultiStageNet
     from multistage.train.restore import load
 
 __version__ = "0.1.0"
-__all__ = ["AveragePool", "FilterBank", "LocalContrastNorm", "MaxPool", "MultiStageNet", "Rectify", "load"]
+__all__ = [
+    "AveragePool",
+    "ChannelLayerNorm",
+    "ChannelRMSNorm",
+    "FilterBank",
+    "L2Pool",
+    "LocalContrastNorm",
+    "MaxPool",
+    "MultiStageNet",
+    "Rectify",
+    "load",
+]
 
 _HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.train.restore"}
 

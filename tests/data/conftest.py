@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from multistage.registry.errors import DataError
+from multistage.settings import composition
 
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = TESTS.parents[1] / "shared"
@@ -59,7 +60,7 @@ def config(root):
             "validation": 0,
             "root": str(root),
         }
-        return {"data": data, "draw": 0, **{f"data.{key}": value for key, value in (flat | changes).items()}}
+        return composition.plan([]).config | {"data": data, **{f"data.{key}": v for key, v in (flat | changes).items()}}
 
     return make
 

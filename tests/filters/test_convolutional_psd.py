@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from filters.sites import site
 from scipy.optimize import linear_sum_assignment
 from scipy.signal import convolve2d
 from sklearn.decomposition import sparse_encode
@@ -18,6 +19,7 @@ from multistage.filters.sparse_coding import Energy, quality
 from multistage.layers import FilterBank, filter_bank
 from multistage.network.net import connection_table
 from multistage.registry.errors import ConfigError
+from multistage.settings.tree import parse
 
 MODULE = sys.modules["multistage.filters.convolutional_psd"]  # the package's attribute is the function
 TABLE = torch.tensor([[2, 0], [0, 1], [1, 2], [2, 1]])
@@ -227,7 +229,7 @@ def test_the_filter_bank_computes_what_the_encoder_predicts(fan_in, plan, monkey
     config = plan(
         "filters=psd", "psd.convolutional=true", "psd.stage1.steps=2", "psd.stage2.steps=2", "psd.batch_size=32"
     ).config
-    found = convolutional_psd(config, 1, bank, lambda limit: images[:limit], torch.device("cpu"))
+    found = convolutional_psd(parse(config).filters, site(config, 1, bank, lambda limit: images[:limit]))
     assert learned["shape"] == (1, 5, 16, 16)
     encoder = learned["encoder"]
     expected = encoder.predict(found.measured["scale"] * images)

@@ -6,12 +6,11 @@ from scipy.ndimage import rotate
 
 from multistage.filters.gabor import gabor, gabor_bank, templates
 from multistage.filters.methods.gabor import gabor_counts
-from multistage.filters.values import of_length, random_length
+from multistage.filters.values import Site, of_length, random_length
 from multistage.layers import FilterBank
 from multistage.registry.errors import ConfigError
 
 CPU = torch.device("cpu")
-RANGES = {"geometry.stage1.filter_range": 0.11, "geometry.stage2.filter_range": 0.2, "seed": 0}
 
 
 def maps(n=6, in_maps=5, side=12, seed=0):
@@ -93,7 +92,7 @@ def test_filters_are_as_long_as_random_ones():
 @pytest.mark.parametrize(("in_maps", "connections"), [(1, None), (3, None), (3, torch.tensor([[0, 2]] * 8))])
 def test_a_first_stage_correlates_with_the_bank_on_every_map_and_looks_at_no_image(in_maps, connections):
     bank = FilterBank(in_maps, 8, 7, connections, squash="none")
-    found = gabor(RANGES, 1, bank, refuse, CPU)
+    found = gabor(Site(1, bank, refuse, 0.11, 0, CPU))
     fan_in = bank.kernels.shape[1]
     assert found.gain is None
     torch.testing.assert_close(found.kernels.flatten(1).norm(dim=1), torch.full((8,), 0.11 * 7 * math.sqrt(fan_in / 3)))
@@ -114,7 +113,7 @@ def test_a_second_stage_correlates_with_patches_on_the_maps_that_it_sees():
         asked.append(limit)
         return maps()
 
-    found = gabor(RANGES, 2, bank, look, CPU)
+    found = gabor(Site(2, bank, look, 0.2, 0, CPU))
     assert asked == [4]  # an image each is enough
     assert found.kernels.shape == (4, 2, 3, 3)
     torch.testing.assert_close(found.kernels.flatten(1).norm(dim=1), torch.full((4,), 0.2 * 3 * math.sqrt(2 / 3)))

@@ -2,6 +2,7 @@ import sys
 
 import pytest
 import torch
+from filters.sites import site
 from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import sparse_encode
 
@@ -191,7 +192,7 @@ def test_the_filter_bank_computes_what_the_encoder_predicts(fan_in, plan, monkey
         MODULE, "learn_psd", lambda *args, **named: learned.setdefault("encoder", learn_psd(*args, **named))
     )
     config = plan("filters=psd", "psd.stage1.steps=5", "psd.stage2.steps=5", "psd.batch_size=16").config
-    found = psd(config, 1, bank, lambda limit: images[:limit], torch.device("cpu"))
+    found = psd(parse(config).filters, site(config, 1, bank, lambda limit: images[:limit]))
     found.install(bank)
     assert found.measured["scale"] == pytest.approx(1 / 3, rel=0.02)
     y = bank(images)
@@ -210,7 +211,7 @@ def test_filters_as_long_as_random_ones_are_the_learned_ones_but_for_their_lengt
     def find(*typed):
         given = ("filters=psd", "psd.stage2.steps=5", "psd.batch_size=256")
         config = plan(*given, f"psd.convolutional={convolutional}", "geometry.stage2.kernel=3", *typed).config
-        return psd(config, 2, bank, lambda limit: images[:limit], torch.device("cpu"))
+        return psd(parse(config).filters, site(config, 2, bank, lambda limit: images[:limit]))
 
     learned, found = find(), find("psd.length=random", "geometry.stage2.filter_range=0.3")
     shorter = found.kernels / learned.kernels
@@ -295,7 +296,7 @@ def test_a_bank_without_gain_or_tanh_is_refused(plan, setting):
 def test_lines_of_progress_are_seconds_apart(plan, capsys, monkeypatch):
     clock = iter(float(second) for second in range(1, 40))
     monkeypatch.setattr(protocol.time, "perf_counter", lambda: next(clock))
-    show = protocol.filter_lines(plan("filters=psd", "psd.stage1.steps=14", "psd.stage2.steps=14").config)
+    show = protocol.filter_lines(plan("filters=psd", "psd.stage1.steps=14", "psd.stage2.steps=14").settings.filters)
     for step in range(1, 15):
         show(2, step, 3.14159)
     assert capsys.readouterr().out.splitlines() == [

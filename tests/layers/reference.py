@@ -22,13 +22,26 @@ def filter_bank(x, kernels, connections, gain=None, bias=None, squash="tanh", pa
 
 
 def pool(x, window, step, of_window):
-    """`of_window` (np.mean or np.max) of each window that lies inside the map, one every `step` pixels."""
+    """`of_window` (such as np.max) of each window that lies inside the map, one every `step` pixels."""
     rows = range(0, x.shape[2] - window + 1, step)
     columns = range(0, x.shape[3] - window + 1, step)
     y = np.zeros((*x.shape[:2], len(rows), len(columns)))
     for n, i, j, k in np.ndindex(y.shape):
         row, column = rows[j], columns[k]
         y[n, i, j, k] = of_window(x[n, i, row : row + window, column : column + window])
+    return y
+
+
+def root_mean_square(values):
+    return math.sqrt(sum(value * value for value in values.ravel()) / values.size)
+
+
+def channel_norm(x, gain, bias, eps, centred):
+    """At each position: x, less its mean over channels if `centred`, over sqrt(its mean square + eps); g y + b."""
+    y = np.zeros(x.shape)
+    for n, j, k in np.ndindex(len(x), *x.shape[2:]):
+        values = x[n, :, j, k] - (sum(x[n, :, j, k]) / x.shape[1] if centred else 0)
+        y[n, :, j, k] = gain * values / math.sqrt(root_mean_square(values) ** 2 + eps) + bias
     return y
 
 

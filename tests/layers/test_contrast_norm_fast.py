@@ -2,22 +2,14 @@
 
 import pytest
 import torch
-from layers import reference
+from layers.cases import drawn
 
 from multistage.layers import eager, local_contrast_norm
 from multistage.layers.contrast_norm import BORDERS, definition
 
 FLOORS = [("mean", True), ("mean", False), (0.0, True), (0.5, True)]
-SIZES = [(3, 11, 10), (4, 4, 13), (2, 1, 5), (1, 2, 2), (3, 1, 1)]
-"""The last four are smaller than the window; of one pixel, sigma is its own mean, so that both divide."""
-
 each_border = pytest.mark.parametrize("border", BORDERS)
 each_floor = pytest.mark.parametrize(("floor", "floor_gradient"), FLOORS)
-each_number_of_maps = pytest.mark.parametrize("across_maps", [True, False], ids=["across", "each map"])
-
-
-def drawn(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
 def with_gradient(function, x, dy, **options):
@@ -49,30 +41,6 @@ def errors(actual, expected):
 
 
 # float64
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@each_number_of_maps
-@each_floor
-@each_border
-def test_equals_the_definition(border, floor, floor_gradient, across_maps, size):
-    x, dy = drawn(2, *size) * torch.tensor([1.0, 10]).view(2, 1, 1, 1), drawn(2, *size, seed=1)
-    choice = {"border": border, "floor": floor, "floor_gradient": floor_gradient, "across_maps": across_maps}
-    assert_same(with_gradient(local_contrast_norm, x, dy, **choice), in_float64(x, dy, **choice))
-
-
-@pytest.mark.parametrize(("kernel_size", "sigma"), [(1, None), (3, None), (5, 0.7), (7, 4.0), (15, None)])
-@each_border
-def test_equals_the_definition_for_other_windows(border, kernel_size, sigma):
-    x, dy = drawn(2, 3, 6, 11), drawn(2, 3, 6, 11, seed=1)
-    choice = {"border": border, "kernel_size": kernel_size, "sigma": sigma}
-    assert_same(with_gradient(local_contrast_norm, x, dy, **choice), in_float64(x, dy, **choice))
-
-
-@pytest.mark.parametrize("floor", ["mean", 0.5])
-@each_border
-def test_the_definition_is_the_papers(border, floor):
-    reference.assert_is_contrast_norm(definition, drawn(2, 3, 11, 10), border=border, floor=floor)
 
 
 def test_ordinary_tensors_take_the_fast_path():

@@ -1,8 +1,5 @@
 """Contrast normalisation as a citizen of PyTorch: compilers, transforms, autocast, layouts, devices, copies."""
 
-import copy
-import pickle
-
 import pytest
 import torch
 from torch._subclasses import FakeTensorMode
@@ -38,37 +35,6 @@ def assert_same(actual, expected, tolerance=1e-5):
 
 def cubed(layer):
     return lambda x: layer(x).pow(3).sum()
-
-
-# Compilers
-
-
-def assert_compiles(choice, backend):
-    layer = LocalContrastNorm(**choice)
-    torch.compiler.reset()
-    compiled = torch.compile(layer, fullgraph=True, backend=backend)
-    assert_same(with_gradient(compiled, X, DY), with_gradient(layer, X, DY))
-
-
-@each_choice
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_compiles_into_one_graph(backend, choice):
-    assert_compiles(choice, backend)
-
-
-@pytest.mark.slow
-@each_choice
-def test_compiles_by_inductor(choice):
-    assert_compiles(choice, "inductor")
-
-
-@each_choice
-def test_exports(choice):
-    layer = LocalContrastNorm(**choice)
-    assert_same(torch.export.export(layer, (X,)).module()(X), layer(X))
-    any_batch = torch.export.export(layer, (X,), dynamic_shapes=[{0: torch.export.Dim("n")}]).module()
-    for x in (X, drawn(5, 3, 8, 7)):
-        assert_same(any_batch(x), layer(x))
 
 
 # torch.func, and derivatives beyond the first
@@ -301,15 +267,3 @@ def test_threads_do_not_matter(shape):
     (outside,) = torch.autograd.grad(y, x, dy)
     for dx in (inside, outside):
         assert_same((y.detach(), dx), expected, 2e-6)
-
-
-# The module
-
-
-def test_modules_can_be_copied():
-    layer = LocalContrastNorm(**OTHER)
-    layer(X)
-    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301
-        assert repr(other) == repr(layer)
-        assert torch.equal(other(X), layer(X))
-    assert not layer.state_dict()

@@ -2,16 +2,17 @@ import numpy as np
 import pytest
 import torch
 from layers import reference
+from layers.cases import drawn
 
-from multistage.layers import AveragePool, MaxPool, average_pool, max_pool
+from multistage.layers import AveragePool, L2Pool, MaxPool, average_pool, l2_pool, max_pool
 
 SIZES = [(2, 2), (3, 2), (4, 1), (2, 3), (1, 1), (1, 4), (5, 5)]
-LAYERS = [(average_pool, AveragePool, np.mean), (max_pool, MaxPool, np.max)]
-KINDS = ["average", "max"]
-
-
-def drawn(*shape):
-    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+LAYERS = [
+    (average_pool, AveragePool, np.mean),
+    (max_pool, MaxPool, np.max),
+    (l2_pool, L2Pool, reference.root_mean_square),
+]
+KINDS = ["average", "max", "L2"]
 
 
 @pytest.mark.parametrize(("window", "step"), SIZES)
@@ -26,12 +27,6 @@ def test_equals_the_definition(function, module, of_window, window, step):
 def test_the_papers_windows_overlap():
     assert AveragePool(10, 5)(torch.zeros(1, 64, 135, 135)).shape == (1, 64, 26, 26)
     assert AveragePool(6, 4)(torch.zeros(1, 256, 18, 18)).shape == (1, 256, 4, 4)
-
-
-def test_max_windows_touch_unless_told_otherwise():
-    x = drawn(1, 2, 9, 9)
-    assert torch.equal(max_pool(x, 3), max_pool(x, 3, 3))
-    assert torch.equal(MaxPool(3)(x), max_pool(x, 3, 3))
 
 
 def test_average_gives_each_input_an_equal_share_of_the_gradient():
@@ -52,17 +47,29 @@ def test_max_gives_the_whole_gradient_to_the_winner():
     assert x.grad.tolist() == [[0, 1, 0, 0], [0, 0, 2, 0], [3, 0, 0, 4], [0, 0, 0, 0]]
 
 
+def test_l2_of_a_black_window_passes_no_gradient():
+    x = torch.tensor([[0.0, 0, 3, 0], [0, 0, 4, 0]], requires_grad=True)
+    y = l2_pool(x[None, None], 2)
+    assert y.flatten().tolist() == [0, 2.5]
+    y.backward(torch.tensor([[[[7.0, 10]]]]))  # x / (4 * 2.5) of 10
+    assert x.grad.tolist() == [[0, 0, 3, 0], [0, 0, 4, 0]]
+
+
+def test_l2_squares_sixteen_bits_in_float32():
+    assert l2_pool(torch.full((1, 1, 2, 2), 300.0, dtype=torch.float16), 2).item() == 300
+
+
 @pytest.mark.parametrize(("function", "module", "_"), LAYERS, ids=KINDS)
 def test_a_window_larger_than_the_map_is_refused_by_name(function, module, _):
     for layer in (module(5, 2), lambda x: function(x, 5, 2)):
         for x in (drawn(1, 1, 4, 9), drawn(1, 1, 9, 4)):
-            with pytest.raises(ValueError, match=r"window=5 exceeds its \dx\d map"):
+            with pytest.raises(ValueError, match=r"kernel_size=5 exceeds its \dx\d map"):
                 layer(x)
         assert layer(drawn(1, 1, 5, 5)).shape == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize(("window", "step"), [(0, 1), (1, 0), (-1, 1)])
-@pytest.mark.parametrize("function", [average_pool, max_pool], ids=KINDS)
+@pytest.mark.parametrize("function", [average_pool, max_pool, l2_pool], ids=KINDS)
 def test_windows_and_steps_below_one_are_refused_by_name(function, window, step):
-    with pytest.raises(ValueError, match=f"window={window}, step={step}"):
+    with pytest.raises(ValueError, match=f"kernel_size={window}, stride={step}"):
         function(drawn(1, 1, 4, 4), window, step)

@@ -4,10 +4,11 @@ from torch import nn
 
 from multistage import MultiStageNet
 from multistage.layers import average_pool, filter_bank, local_contrast_norm
-from multistage.network.net import Operations, classifier, connection_table
+from multistage.network.net import classifier, connection_table
 from multistage.network.randomness import generator
-from multistage.network.shapes import StageGeometry
-from multistage.registry.errors import ConfigError
+from multistage.network.shapes import ShapeError, StageGeometry
+from multistage.operations import Filtering, Operations, normalisations
+from multistage.settings import composition
 from multistage.settings.tree import parse
 
 IMAGE = (2, 18, 16)
@@ -26,7 +27,7 @@ def images(n=3, seed=0):
 @pytest.mark.parametrize("hidden", [0, 7])
 @pytest.mark.parametrize("stages", [1, 2])
 def test_every_parameter_takes_part(stages, hidden):
-    operations = Operations(normalise="lcn_batchnorm", filter_bank={"bias": True})
+    operations = Operations(normalise="lcn_batchnorm", filter_bank=Filtering(bias=True))
     net = network(stages, operations, hidden=hidden)
     scores = net(images())
     assert scores.shape == (3, 5)
@@ -39,7 +40,7 @@ def test_every_parameter_takes_part(stages, hidden):
 
 
 def test_features_are_the_stages_in_order_by_map_row_and_column():
-    net, x = network(operations=Operations(contrast_norm={"kernel_size": 5, "border": "reflect"})), images()
+    net, x = network(operations=Operations(normalise=normalisations["lcn"](kernel_size=5, border="reflect"))), images()
     for bank, sizes in zip(net.filter_banks, STAGES, strict=True):
         x = filter_bank(x, bank.kernels, bank.gain, None, bank.connections).abs()
         x = average_pool(local_contrast_norm(x, 5, border="reflect"), sizes.window, sizes.step)
@@ -67,9 +68,8 @@ def test_stages_have_the_parts_that_operations_name(rectify, normalise, parts, p
 
 
 def test_options_reach_the_layers():
-    operations = Operations(
-        filter_bank={"squash": "none", "gain": False, "bias": True}, contrast_norm={"border": "replicate"}
-    )
+    bank = Filtering(squash="none", gain=False, bias=True)
+    operations = Operations(normalise=normalisations["lcn"](border="replicate"), filter_bank=bank)
     for stage in network(operations=operations).stages:
         assert (stage.filter_bank.squash, stage.filter_bank.gain) == ("none", None)
         assert stage.filter_bank.bias is not None
@@ -78,11 +78,10 @@ def test_options_reach_the_layers():
 
 def test_a_configuration_makes_the_network_it_describes():
     config = {
+        **composition.plan([]).config,
         "model.rectify": "relu",
         "model.normalise": "lcn",
         "model.pool": "max_overlap",
-        "stages": 2,
-        "readout": "softmax",
         "hidden": 7,
         "seed": 3,
         "data.image_size": 16,
@@ -96,7 +95,7 @@ def test_a_configuration_makes_the_network_it_describes():
         config |= {f"geometry.stage{number}.{key}": value for key, value in sizes.items()}
         config[f"geometry.stage{number}.filter_range"] = 0.3
     padded = [StageGeometry(6, 3, 4, 2, None, 1, 0.3), StageGeometry(8, 3, 2, 1, 3, 1, 0.3)]
-    operations = Operations("relu", "lcn", "max", {"squash": "none"}, {"kernel_size": 5})
+    operations = Operations("relu", normalisations["lcn"](kernel_size=5), "max", Filtering("none"))
     expected = MultiStageNet((2, 16, 16), 5, padded, operations, hidden=7, seed=3)
     from multistage.train.restore import make_network  # needs more than torch: see .ci/wheel
 
@@ -107,7 +106,7 @@ def test_a_configuration_makes_the_network_it_describes():
 
 
 def test_impossible_sizes_are_refused_by_key():
-    with pytest.raises(ConfigError, match=r"geometry\.stage2\.kernel=9"):
+    with pytest.raises(ShapeError, match=r"kernel=9 of stage 2"):
         MultiStageNet(IMAGE, 5, [STAGES[0], StageGeometry(8, 9, 2, 1)])
 
 
@@ -202,7 +201,7 @@ def test_samples_are_independent_in_eval_mode(normalise):
 
 
 def test_a_state_dict_carries_everything():
-    operations = Operations(normalise="lcn_batchnorm", filter_bank={"bias": True})
+    operations = Operations(normalise="lcn_batchnorm", filter_bank=Filtering(bias=True))
     trained = network(operations=operations, hidden=7, seed=0)
     trained(images(20, seed=1))
     other = network(operations=operations, hidden=7, seed=1)

@@ -1,24 +1,22 @@
 import random
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multistage.layers import AveragePool, FilterBank
-from multistage.network.shapes import StageGeometry, trace
+from multistage.network.shapes import ShapeError, StageGeometry, trace
 from multistage.registry.errors import ConfigError
+from multistage.settings import automatic
+from multistage.settings.composition import CONF, plan
 
-GEOMETRIES = {path.stem: path for path in Path(__file__).parents[2].joinpath("conf/geometry").glob("*.yaml")}
 PAPER = [StageGeometry(64, 9, 10, 5), StageGeometry(256, 9, 6, 4, 16)]
 
 
-def flat_config(name, stages=2, pool="average"):
-    geometry = yaml.safe_load(GEOMETRIES[name].read_text())
-    sizes = {f"geometry.{stage}.{key}": value for stage, keys in geometry.items() for key, value in keys.items()}
-    return {"stages": stages, "readout": "softmax", "model.pool": pool, "filter_bank.padding": 0, **sizes}
+def configured(data, *typed):
+    """The stages of a configuration."""
+    return plan([f"data={data}", *typed]).settings.geometry
 
 
 def sizes(image, stages):
@@ -35,43 +33,70 @@ def test_each_stage_starts_from_what_the_last_one_pooled():
     assert second.input == first.pooled
 
 
-# Every geometry of conf/, with average pooling, its features after one stage and after two
+# Every geometry of conf/, with average pooling, its features after one stage, two and three
 FEATURES = {
-    "caltech101": ((1, 143, 143), 43_264, 4_096),
-    "mnist": ((1, 28, 28), 32 * 12 * 12, 1_024),
-    "norb": ((1, 96, 96), 8 * 23 * 23, 864),
+    "caltech101": ((1, 143, 143), 43_264, 4_096, 1_024),
+    "mnist": ((1, 28, 28), 32 * 12 * 12, 1_024, 256),
+    "norb": ((1, 96, 96), 8 * 23 * 23, 864, 384),
 }
 
 
 def test_every_configured_geometry_is_known_here():
-    assert set(FEATURES) == set(GEOMETRIES)
+    assert {*FEATURES, "auto"} == {path.stem for path in CONF.joinpath("geometry").glob("*.yaml")}
 
 
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("name", FEATURES)
 def test_configured_geometries_give_the_papers_number_of_features(name):
     image, *features = FEATURES[name]
     for count, expected in enumerate(features, 1):
-        maps, height, width = trace(image, stage_geometries(flat_config(name, count)))[-1].pooled
+        maps, height, width = trace(image, configured(name, f"stages={count}"))[-1].pooled
         assert maps * height * width == expected
 
 
 def test_the_papers_geometry_is_the_configured_one():
-    assert stage_geometries(flat_config("caltech101")) == PAPER
+    assert list(configured("caltech101")) == PAPER
 
 
 def test_max_pooling_takes_windows_as_wide_as_their_step():
-    stages = stage_geometries(flat_config("caltech101", pool="max"))
+    stages = configured("caltech101", "model=lcn_maxpool")
     assert [side for _, side, _ in sizes((1, 143, 143), stages)] == [135, 27, 19, 4]
 
 
 def test_overlapping_max_pooling_keeps_the_means_windows():
-    assert stage_geometries(flat_config("caltech101", pool="max_overlap")) == PAPER
+    assert list(configured("caltech101", "model=lcn_maxpool_overlap")) == PAPER
 
 
 def test_padding_comes_from_the_filter_bank():
-    config = flat_config("mnist") | {"filter_bank.padding": 2}
-    assert [stage.padding for stage in stage_geometries(config)] == [2, 2]
-    assert sizes((1, 28, 28), stage_geometries(config))[0] == (32, 28, 28)
+    stages = configured("mnist", "filter_bank.padding=2")
+    assert [stage.padding for stage in stages] == [2, 2]
+    assert sizes((1, 28, 28), stages)[0] == (32, 28, 28)
+
+
+def fitted(side, stages, pool):
+    typed = {"data.image_size": side, "stages": stages, "filter_bank.padding": 0}
+    chosen = automatic.geometry(typed)
+    for number in range(1, stages + 1):
+        key = f"geometry.stage{number}."
+        size = {name: chosen[key + name] for name in ("maps", "kernel", "window", "step", "fan_in")}
+        yield StageGeometry(**size | ({"window": size["step"]} if pool == "max" else {}))
+
+
+@pytest.mark.parametrize("pool", ["average", "max"])
+@pytest.mark.parametrize("stages", [1, 2, 3, 4])
+def test_automatic_sizes_fit_every_image_from_24_to_512_pixels(stages, pool):
+    """And leave at least two positions a side, at most twice what is aimed at."""
+    for side in range(24, 513):
+        pooled = trace((1, side, side), list(fitted(side, stages, pool)))[-1].pooled
+        assert 2 <= pooled[1] <= (2 * automatic.FINAL_OF_ONE if stages == 1 else 2 * automatic.FINAL), side
+
+
+def test_automatic_sizes_keep_what_was_typed_and_refuse_what_they_cannot_fit():
+    run = plan(["data=mnist", "geometry=auto", "geometry.stage1.kernel=7", "stages=3"])
+    assert run.settings.geometry[0].kernel == 7
+    assert run.folder.name == "draw-0-seed-0-geometry-auto-stage1.kernel-7"
+    for typed, named in (("stages=5", "1 to 4 stages"), ("data.image_size=20", "24 to 512 pixels")):
+        with pytest.raises(ConfigError, match=named):
+            plan(["data=fake", "geometry=auto", typed])
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -84,7 +109,7 @@ def test_impossible_sizes_are_refused_by_key(number, key, value, limit):
     fits = {"maps": 5, "kernel": 3, "window": 8, "step": 1, "fan_in": 3}
     before = [keeps_sizes] * (number - 1)
     trace((3, 10, 12), [*before, StageGeometry(**fits)])
-    with pytest.raises(ConfigError, match=rf"^geometry\.stage{number}\.{key}={value} .*{limit}"):
+    with pytest.raises(ShapeError, match=rf"^{key}={value} of stage {number} .*{limit}"):
         trace((3, 10, 12), [*before, StageGeometry(**fits | {key: value})])
 
 
@@ -120,7 +145,7 @@ def test_accepts_exactly_what_the_layers_can_run_and_knows_their_shapes(image, s
     try:
         expected = shapes_of_real_layers(image, stages)
     except ValueError:
-        with pytest.raises(ConfigError, match=r"^geometry\.stage[12]\.(kernel|window|fan_in)="):
+        with pytest.raises(ShapeError, match=r"^(kernel|window|fan_in)=.* of stage [12] "):
             trace(image, stages)
     else:
         assert sizes(image, stages) == expected

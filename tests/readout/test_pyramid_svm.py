@@ -6,10 +6,17 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
 import multistage
-from multistage import data
 from multistage.cli import predict
-from multistage.readout import fit_pyramid_svm, pyramid_svm
-from multistage.readout.pyramid_svm import fit_machines, learn_vocabulary, pyramid, pyramid_match, quantise
+from multistage.data.dataset import Dataset
+from multistage.readout import pyramid_svm
+from multistage.readout.pyramid_svm import (
+    fit_machines,
+    fit_pyramid_svm,
+    learn_vocabulary,
+    pyramid,
+    pyramid_match,
+    quantise,
+)
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings.tree import parse
@@ -220,9 +227,7 @@ def test_only_training_images_are_learned_from(plan):
         split = parse(run.config).draw.of(dataset)
         for part in (split.test, split.validation):
             dataset.images[part] = value
-        changed = data.Dataset(
-            dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}"
-        )
+        changed = Dataset(dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}")
         states.append(protocol.train(run.config, changed, split, History(), "none").net.state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 

@@ -4,7 +4,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from multistage.network.randomness import generator
-from multistage.readout import fit_lbfgs, fit_sgd, lbfgs, sgd
+from multistage.readout import lbfgs, sgd
+from multistage.readout.lbfgs import fit_lbfgs
+from multistage.readout.sgd import fit_sgd
 from multistage.registry.errors import MultistageError
 
 

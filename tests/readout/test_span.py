@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from multistage.readout import fit_lbfgs, fit_sgd, span
+from multistage.readout import span
+from multistage.readout.lbfgs import fit_lbfgs
+from multistage.readout.sgd import fit_sgd
 
 
 @pytest.fixture(params=[(7, 11), (11, 7)], ids=["wide", "tall"])

@@ -58,7 +58,7 @@ def generate(count, seed=0):
     configs = {name: plan([f"data={name}"]).config for name in data_sets}
     files = {group: sorted(p.stem for p in (CONF / group).glob("*.yaml")) for group in ("model", "data")}
     for number in range(count):
-        kind, data = KINDS[number % len(KINDS)], chance.choice(data_sets)
+        kind, data = KINDS[number % len(KINDS)], chance.choice(list(data_sets))
         config = configs[data]
         key = chance.choice(sorted(config.keys() - {"data"}))
         if kind in VALUES:

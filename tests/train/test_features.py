@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from multistage import data
+from multistage.data.dataset import Dataset
 from multistage.records import runs
 from multistage.settings.tree import parse
 from multistage.train import features, protocol
@@ -186,9 +186,7 @@ def test_test_images_change_nothing_that_is_learned(plan, tmp_path):
         dataset = parse(run.config).data.load()
         split = parse(run.config).draw.of(dataset)
         dataset.images[split.test] = value
-        changed = data.Dataset(
-            dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}"
-        )
+        changed = Dataset(dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}")
         trained = protocol.train(run.config, changed, split, History(), "none")
         weights.append(trained.net.state_dict())
     for name, value in weights[0].items():

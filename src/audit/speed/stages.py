@@ -90,7 +90,7 @@ Convolution = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 def _second_input(config: Config) -> tuple[int, int, int]:
-    side = config["data.image_size"]
+    config["data.image_size"]
     return parse(config).shapes[1].input
 
 

@@ -19,7 +19,7 @@ Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009)
 Settings are KEY=VALUE; -m runs every combination of comma-separated values.
 {groups}
   stages     1 to {most_stages}                    filters    {filters}
-  refine     true, false               readout    {by_gradient}; with refine=false also {on_frozen}
+  refine     true, false               readout    {by_gradient}; on frozen filters also {on_frozen}
   draw       which images train        seed       filters, weights, order
   trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all of them, with comments, stand in
   {conf}

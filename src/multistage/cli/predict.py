@@ -1,4 +1,4 @@
-"""`multistage-predict`: the best classes of image files by a trained run, with probabilities (pyramid_svm: margins)."""
+"""`multistage-predict`: the best classes of image files by a trained run, with probabilities, else with margins."""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
     net, record = load(run), runs.read(run)
     assert record is not None
     settings = parse(record["config"])
-    has_probabilities = settings.readout.linear
+    has_probabilities = settings.readout.logistic
     exit_code = 0
     for image in images:
         try:

@@ -3,20 +3,27 @@
 This package imports torch and nothing else of the project, so that it can be used by itself.
 """
 
+from multistage.layers.channel_norm import ChannelLayerNorm, ChannelRMSNorm, layer_norm, rms_norm
 from multistage.layers.contrast_norm import LocalContrastNorm, local_contrast_norm
 from multistage.layers.filter_bank import FilterBank, filter_bank
-from multistage.layers.pooling import AveragePool, MaxPool, average_pool, max_pool
+from multistage.layers.pooling import AveragePool, L2Pool, MaxPool, average_pool, l2_pool, max_pool
 from multistage.layers.rectify import Rectify, rectify
 
 __all__ = [
     "AveragePool",
+    "ChannelLayerNorm",
+    "ChannelRMSNorm",
     "FilterBank",
+    "L2Pool",
     "LocalContrastNorm",
     "MaxPool",
     "Rectify",
     "average_pool",
     "filter_bank",
+    "l2_pool",
+    "layer_norm",
     "local_contrast_norm",
     "max_pool",
     "rectify",
+    "rms_norm",
 ]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from multistage.layers.convolution import convolve
 from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
+from multistage.layers.names import alias, also_called
 
 Squash = Literal["tanh", "none"]
 
@@ -86,8 +87,8 @@ class FilterBank(nn.Module):
     """Module form of :func:`filter_bank`. Only connected kernels exist as parameters.
 
     Args:
-        in_maps: Input maps.
-        out_maps: Output maps.
+        in_channels: Input maps; ``in_maps`` is accepted too, here and as an attribute.
+        out_channels: Output maps; ``out_maps`` is accepted too.
         kernel_size: Side of the square kernels, pixels.
         connections: Integer tensor [out_maps, fan_in] of input-map indices, or None for all.
         squash: ``"tanh"`` or ``"none"``.
@@ -104,11 +105,13 @@ class FilterBank(nn.Module):
     """
 
     connections: Tensor | None
+    in_maps, out_maps = alias("in_channels"), alias("out_channels")
 
+    @also_called(in_maps="in_channels", out_maps="out_channels")
     def __init__(
         self,
-        in_maps: int,
-        out_maps: int,
+        in_channels: int,
+        out_channels: int,
         kernel_size: int,
         connections: Tensor | None = None,
         squash: Squash = "tanh",
@@ -117,23 +120,23 @@ class FilterBank(nn.Module):
         padding: int = 0,
     ) -> None:
         super().__init__()
-        if min(in_maps, out_maps, kernel_size) < 1 or padding < 0:
+        if min(in_channels, out_channels, kernel_size) < 1 or padding < 0:
             raise ValueError(
-                "in_maps, out_maps and kernel_size must be at least 1 and padding at least 0, "
-                f"not {in_maps}, {out_maps}, {kernel_size} and {padding}"
+                "in_channels, out_channels and kernel_size must be at least 1 and padding at least 0, "
+                f"not {in_channels}, {out_channels}, {kernel_size} and {padding}"
             )
         if squash not in ("tanh", "none"):
             raise ValueError(f"squash must be 'tanh' or 'none', not {squash!r}")
         if connections is not None:
-            _check_connections(connections, in_maps, out_maps)
-        self.in_maps, self.out_maps, self.kernel_size = in_maps, out_maps, kernel_size
+            _check_connections(connections, in_channels, out_channels)
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.squash: Squash = squash
         self.padding = padding
-        fan_in = in_maps if connections is None else connections.shape[1]
+        fan_in = in_channels if connections is None else connections.shape[1]
         self.register_buffer("connections", None if connections is None else connections.long())
-        self.kernels = nn.Parameter(torch.empty(out_maps, fan_in, kernel_size, kernel_size))
-        self.gain = nn.Parameter(torch.empty(out_maps)) if gain else None
-        self.bias = nn.Parameter(torch.empty(out_maps)) if bias else None
+        self.kernels = nn.Parameter(torch.empty(out_channels, fan_in, kernel_size, kernel_size))
+        self.gain = nn.Parameter(torch.empty(out_channels)) if gain else None
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters(1 / kernel_size)
 
     def reset_parameters(self, limit: float, generator: torch.Generator | None = None) -> None:

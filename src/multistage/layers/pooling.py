@@ -1,46 +1,53 @@
-"""P_A and P_M: the pooling layers (section 2 of the paper).
+"""P_A and P_M, the pooling layers of the paper (section 2), and L2 pooling.
 
 The superscript in the paper's P^{5x5} names the step, not the window: its average pooling looks at 10x10 windows every
-5 pixels. Its max pooling does not overlap, so that window and step are the same.
+5 pixels, `average_pool(x, kernel_size=10, stride=5)`. Its max pooling does not overlap. The keywords ``window`` and
+``step`` are accepted for ``kernel_size`` and ``stride``.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multistage.layers.eager import is_ordinary_on_cpu
+from multistage.layers.arithmetic import accumulator, safe_sqrt
+from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
+from multistage.layers.names import alias, also_called
+
+by_other_names = also_called(window="kernel_size", step="stride")
 
 
-def average_pool(x: Tensor, window: int, step: int) -> Tensor:
-    """P_A: the mean of every `window` x `window` square, one square every `step` pixels, none over the border.
+@by_other_names
+def average_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
+    """P_A: the mean of every `kernel_size` x `kernel_size` window, one every `stride` pixels, none over the border.
 
     Args:
         x: Maps [n, maps, height, width].
-        window: Side of the square, pixels.
-        step: Distance between squares, pixels.
+        kernel_size: Side of the window, pixels.
+        stride: Distance between windows, pixels; `kernel_size` if None.
 
     Returns:
-        [n, maps, (height - window) // step + 1, (width - window) // step + 1].
+        [n, maps, (height - kernel_size) // stride + 1, (width - kernel_size) // stride + 1].
 
     Raises:
-        ValueError: `window` or `step` below 1, or the window larger than the map.
+        ValueError: `kernel_size` or `stride` below 1, or the window larger than the map.
 
-    Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". Each input of a square gets 1 / window^2 of
-    the gradient. On the CPU rows are averaged first, then columns, by a matrix product: faster than torch's own (see
+    Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". An input of a window gets 1 / kernel_size^2
+    of its gradient. On the CPU rows are averaged first, then columns, by a matrix product: faster than torch's own (see
     results/speed), and nothing of the size of `x` is kept for the gradient; what is not finite spreads over a map.
     """
-    _check(x, window, step)
+    stride = _checked_stride(x, kernel_size, stride)
     if not is_ordinary_on_cpu(x):
-        return F.avg_pool2d(x, window, step)
+        return F.avg_pool2d(x, kernel_size, stride)
     height, width = x.shape[-2:]
-    over_columns = _averages(width, window, step).to(x).T
-    if window % step == 0:  # means of rows that do not overlap, then of neighbours, read everything only once
-        height //= step
-        x = x[..., : height * step, :].reshape(*x.shape[:-2], height, step, width).mean(-2)
-        window, step = window // step, 1
-    rows = x if window == step == 1 else _averages(height, window, step).to(x) @ x
+    over_columns = _averages(width, kernel_size, stride).to(x).T
+    if kernel_size % stride == 0:  # means of rows that do not overlap, then of neighbours, read everything only once
+        height //= stride
+        x = x[..., : height * stride, :].reshape(*x.shape[:-2], height, stride, width).mean(-2)
+        kernel_size, stride = kernel_size // stride, 1
+    rows = x if kernel_size == stride == 1 else _averages(height, kernel_size, stride).to(x) @ x
     return rows @ over_columns
 
 
@@ -53,58 +60,106 @@ def _averages(size: int, window: int, step: int) -> Tensor:
         return ((pixel >= start) & (pixel < start + window)).double() / window
 
 
-def max_pool(x: Tensor, window: int, step: int | None = None) -> Tensor:
-    """P_M: the largest value of every `window` x `window` square; squares do not overlap unless `step` says so.
+@by_other_names
+def max_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
+    """P_M: the largest value of every window; args, result and errors are those of :func:`average_pool`.
 
-    Args:
-        x: Maps [n, maps, height, width].
-        window: Side of the square, pixels.
-        step: Distance between squares, pixels; `window` if None, as in the paper.
+    Windows do not overlap unless `stride` says so, as in the paper. Only the winner gets gradient.
 
-    Returns:
-        [n, maps, (height - window) // step + 1, (width - window) // step + 1].
-
-    Raises:
-        ValueError: `window` or `step` below 1, or the window larger than the map.
-
-    Source: paper, section 2, "Max-Pooling and Subsampling Layer - P_M". Only the winner gets gradient.
+    Source: paper, section 2, "Max-Pooling and Subsampling Layer - P_M".
     """
-    step = window if step is None else step
-    _check(x, window, step)
-    return F.max_pool2d(x, window, step)
+    return F.max_pool2d(x, kernel_size, _checked_stride(x, kernel_size, stride))
 
 
-class AveragePool(nn.Module):
+@by_other_names
+def l2_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
+    """The root of the mean square of every window; args, result and errors are those of :func:`average_pool`.
+
+    An input x of a window with result y gets x / (kernel_size^2 y) of its gradient, and 0 where all of the window is 0.
+    Squares are taken in float32 at least. torch's ``lp_pool2d`` has the root of the sum, not of the mean.
+
+    Source: Lp pooling with p = 2 (Sermanet, Chintala & LeCun 2012, arXiv 1204.3968; EBLearn), with equal weights where
+    they have a Gaussian.
+    """
+    stride = _checked_stride(x, kernel_size, stride)
+    wide = x.to(accumulator(x.dtype))
+    if is_ordinary_on_cpu(wide):
+        squares: Tensor = _MeanSquare.apply(wide, kernel_size, stride)
+    else:
+        squares = F.avg_pool2d(wide.square(), kernel_size, stride)
+    return safe_sqrt(squares).to(x.dtype)
+
+
+class _MeanSquare(torch.autograd.Function):
+    """`average_pool` of x^2, whose squares never leave the processor's cache."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel_size: int, stride: int) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.sizes = kernel_size, stride
+        return _mean_square(x, kernel_size, stride)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        return undifferentiable(_mean_square_gradient, grad, *ctx.saved_tensors, *ctx.sizes), None, None
+
+
+def _mean_square(x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    parts = [
+        average_pool(torch.mul(x[block], x[block], out=scratch), kernel_size, stride)
+        for block, scratch in blocks(x, x.dtype)
+    ]
+    return torch.cat(parts)
+
+
+def _mean_square_gradient(grad: Tensor, x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """2 x times what average pooling gives to each input, P^T grad Q for y = P x Q^T."""
+    over_rows, over_columns = (_averages(size, kernel_size, stride).to(x) for size in x.shape[-2:])
+    dx = torch.empty_like(x)
+    for block, shares in blocks(x, x.dtype):
+        torch.matmul(over_rows.T @ (2 * grad[block]), over_columns, out=shares)
+        torch.mul(shares, x[block], out=dx[block])
+    return dx
+
+
+def _checked_stride(x: Tensor, kernel_size: int, stride: int | None) -> int:
+    stride = kernel_size if stride is None else stride
+    if kernel_size < 1 or stride < 1:
+        raise ValueError(f"kernel_size and stride must be at least 1, not kernel_size={kernel_size}, stride={stride}")
+    height, width = x.shape[-2:]
+    if kernel_size > min(height, width):
+        raise ValueError(f"kernel_size={kernel_size} exceeds its {height}x{width} map")
+    return stride
+
+
+class _Pool(nn.Module):
+    window, step = alias("kernel_size"), alias("stride")
+
+    @by_other_names
+    def __init__(self, kernel_size: int, stride: int | None = None) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}"
+
+
+class AveragePool(_Pool):
     """Module form of :func:`average_pool`."""
 
-    def __init__(self, window: int, step: int) -> None:
-        super().__init__()
-        self.window, self.step = window, step
-
     def forward(self, x: Tensor) -> Tensor:
-        return average_pool(x, self.window, self.step)
-
-    def extra_repr(self) -> str:
-        return f"window={self.window}, step={self.step}"
+        return average_pool(x, self.kernel_size, self.stride)
 
 
-class MaxPool(nn.Module):
+class MaxPool(_Pool):
     """Module form of :func:`max_pool`."""
 
-    def __init__(self, window: int, step: int | None = None) -> None:
-        super().__init__()
-        self.window, self.step = window, window if step is None else step
+    def forward(self, x: Tensor) -> Tensor:
+        return max_pool(x, self.kernel_size, self.stride)
+
+
+class L2Pool(_Pool):
+    """Module form of :func:`l2_pool`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return max_pool(x, self.window, self.step)
-
-    def extra_repr(self) -> str:
-        return f"window={self.window}, step={self.step}"
-
-
-def _check(x: Tensor, window: int, step: int) -> None:
-    if window < 1 or step < 1:
-        raise ValueError(f"window and step must be at least 1, not window={window}, step={step}")
-    height, width = x.shape[-2:]
-    if window > min(height, width):
-        raise ValueError(f"window={window} exceeds its {height}x{width} map")
+        return l2_pool(x, self.kernel_size, self.stride)

@@ -1,35 +1,51 @@
-"""R_abs: the rectification layer (section 2 of the paper)."""
+"""R_abs, the rectification layer of the paper (section 2), and other nonlinearities in its place."""
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
 
-Kind = Literal["abs", "relu"]
+Kind = Literal["abs", "relu", "gelu", "leaky_relu", "square"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def rectify(x: Tensor, kind: Kind = "abs") -> Tensor:
-    """Rectify every value: ``y = |x|`` (abs), or ``y = max(x, 0)`` (relu).
+    """Rectify every value.
 
     Args:
         x: Any shape.
-        kind: ``"abs"`` is the paper's R_abs; ``"relu"`` the positive part, named there without figures.
+        kind: ``"abs"`` is the paper's R_abs, ``y = |x|``; ``"relu"`` the positive part, named there without figures;
+            ``"gelu"`` is x times the normal distribution function of x; ``"leaky_relu"`` is x where positive, 0.01 x
+            elsewhere; ``"square"`` is x^2, as in energy models of complex cells.
 
     Returns:
         Same shape as `x`.
 
     Raises:
-        ValueError: `kind` is neither of the two.
+        ValueError: `kind` is none of these.
 
     Source: paper, section 2, "Rectification Layer - R_abs".
     """
-    if kind == "abs":
-        return cast(Tensor, _Absolute.apply(x)) if x.ndim and x.requires_grad and is_ordinary_on_cpu(x) else x.abs()
-    if kind == "relu":
-        return torch.relu(x)
-    raise ValueError(f"kind must be 'abs' or 'relu', not {kind!r}")
+    match _checked(kind):
+        case "abs":
+            return cast(Tensor, _Absolute.apply(x)) if x.ndim and x.requires_grad and is_ordinary_on_cpu(x) else x.abs()
+        case "relu":
+            return torch.relu(x)
+        case "gelu":
+            return F.gelu(x)
+        case "leaky_relu":
+            return F.leaky_relu(x)
+        case "square":
+            return x.square()
+
+
+def _checked(kind: Kind) -> Kind:
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    return kind
 
 
 class _Absolute(torch.autograd.Function):
@@ -57,9 +73,7 @@ class Rectify(nn.Module):
 
     def __init__(self, kind: Kind = "abs") -> None:
         super().__init__()
-        if kind not in ("abs", "relu"):
-            raise ValueError(f"kind must be 'abs' or 'relu', not {kind!r}")
-        self.kind: Kind = kind
+        self.kind = _checked(kind)
 
     def forward(self, x: Tensor) -> Tensor:
         return rectify(x, self.kind)

@@ -5,9 +5,10 @@ readouts["lbfgs"](penalty=1e-3).fit(Task(features, labels, classes=10))    a mod
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from multistage.registry import Choice, Registry
+from multistage.registry.rules import Rule, either, number, one_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,6 +36,7 @@ class Task:
         seed: Decides what is random.
         held_out: Features and labels of validation images, None if there are none.
         report: Told (how many epochs or iterations were done, training loss).
+        note: Told (name, value) of what was chosen meanwhile, for the run's record.
         keep: Keeps what depends on the training features alone, for other readouts.
     """
 
@@ -45,6 +47,7 @@ class Task:
     seed: int = 0
     held_out: "tuple[Tensor, Tensor] | None" = None
     report: Callable[[int, float], None] = field(default=lambda step, loss: None)
+    note: Callable[[str, float], None] = field(default=lambda name, value: None)
     keep: Keep = keep_nothing
 
 
@@ -54,12 +57,12 @@ class Readout(Choice):
 
     Attributes:
         by_gradient: Trained by Lightning, which can refine filters too; `fit` is not called then.
-        linear: Whether it may stand for the paper's logistic regression.
+        logistic: Whether its scores are those of a logistic regression, as the paper's: softmax gives probabilities.
         unit: What `Task.report` counts.
     """
 
     by_gradient: ClassVar[bool] = False
-    linear: ClassVar[bool] = False
+    logistic: ClassVar[bool] = False
     unit: ClassVar[str] = "iteration"
 
     def pools_last(self, stages: int) -> bool:
@@ -92,6 +95,34 @@ class Readout(Choice):
             shape: Of the maps that features are, flattened.
         """
         return classifier
+
+
+PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-12, 5))
+"""What a penalty is chosen from where there are validation images: 1e-6 to 100."""
+
+AUTO: Rule = either(one_of("auto"), number(0, exclusive=True))
+"""What a penalty may be: a number, or chosen on validation images."""
+
+
+def best_penalty(
+    penalty: "float | Literal['auto']", otherwise: float, task: Task, scores: "Callable[[float], Tensor]"
+) -> float:
+    """A penalty as it is set, or the one of `PENALTIES` with the most validation images right (the largest of equals).
+
+    Args:
+        penalty: As it is set.
+        otherwise: What ``auto`` is without validation images.
+        task: Is told which was chosen.
+        scores: Of the validation images by a penalty, [m, classes].
+    """
+    if penalty == "auto" and task.held_out is not None:
+        labels = task.held_out[1]
+        right = {value: int((scores(value).argmax(1) == labels).sum()) for value in reversed(PENALTIES)}
+        chosen = max(right, key=lambda value: right[value])
+    else:
+        chosen = otherwise if penalty == "auto" else penalty
+    task.note("penalty", chosen)
+    return chosen
 
 
 readouts: Registry[Readout] = Registry("readout", "multistage.readout.methods")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from multistage.readout import Keep, keep_nothing
 from multistage.readout.sgd import Report
-from multistage.readout.span import PrincipalAxes
+from multistage.readout.span import PrincipalAxes, check_finite
 from multistage.registry.errors import MultistageError
 
 MEMORY = 10
@@ -63,8 +63,7 @@ def fit_lbfgs(
     Raises:
         MultistageError: Not converged within `max_iter`.
     """
-    if not features.isfinite().all():
-        raise MultistageError("features are not finite numbers; no classifier can learn from them")
+    check_finite(features)
     axes = PrincipalAxes.of(features, keep)
     x, n = axes.coordinates, len(features)
     targets = F.one_hot(labels, classes).double()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from multistage.network.randomness import generator
 from multistage.readout.sgd import Report
+from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
 SAMPLE = 50_000
@@ -214,8 +215,7 @@ def fit_pyramid_svm(
     Raises:
         MultistageError: Features that are not finite, or fewer descriptors than words.
     """
-    if not features.isfinite().all():
-        raise MultistageError("features are not finite numbers; no classifier can learn from them")
+    check_finite(features)
     vocabulary = learn_vocabulary(features, shape, words, seed)
     found = quantise(features, shape, vocabulary)
     pyramids = pyramid(found, words, levels)

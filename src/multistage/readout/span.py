@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from multistage.readout import Keep, keep_nothing
+from multistage.registry.errors import MultistageError
 
 COLUMNS, ROWS = 4096, 1024
 """Features and samples at a time, which bounds the memory beside the result to some 100 MB."""
@@ -106,6 +107,16 @@ def _moments(x: Tensor, mean: Tensor) -> Tensor:
         part = rows.double() - mean
         result.addmm_(part.T, part)
     return result
+
+
+def check_finite(features: Tensor) -> None:
+    """Refuse features that are no numbers.
+
+    Raises:
+        MultistageError: Some are infinite or not a number.
+    """
+    if not features.isfinite().all():
+        raise MultistageError("features are not finite numbers; no classifier can learn from them")
 
 
 def linear(weights: Tensor, biases: Tensor) -> nn.Linear:

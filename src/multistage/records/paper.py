@@ -12,7 +12,7 @@ from multistage.settings.composition import CONF
 from multistage.settings.config import rule_of
 from multistage.settings.tree import Config
 
-LINEAR = tuple(name for name, readout in readouts.items() if readout.linear)
+LINEAR = tuple(name for name, readout in readouts.items() if readout.logistic)
 """Classifiers that may stand for the paper's logistic regression."""
 
 SECTIONS = ("table1", "mnist", "norb")

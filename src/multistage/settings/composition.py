@@ -17,7 +17,7 @@ from typing import Any
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.words import listing, nearest
 from multistage.settings import automatic
-from multistage.settings.config import check, check_overrides, is_unread, options, rule_of, unknown
+from multistage.settings.config import check, check_overrides, check_values, is_unread, options, rule_of, unknown
 from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
 from multistage.settings.tree import Config, parse
 
@@ -45,6 +45,7 @@ def plan(typed: Sequence[str]) -> Run:
             _check_key(override, defaults)
         values = [o for o in parsed if o.key_or_group not in GROUPS and not o.is_hydra_override()]
         config = _flat(_composed(CONF, tuple(choices.items())), values)
+        check_values(config)
         config, defaults = _completed(config, defaults, {value.key_or_group for value in values})
         settings = check(config)
         if "geometry" in choices:
@@ -88,6 +89,7 @@ def _unread(job: Sequence[str], words: set[str]) -> set[str]:
         choices = tuple((o.key_or_group, _choice(o)) for o in parsed if o.key_or_group in GROUPS)
         values = [o for o in parsed if o.key_or_group not in GROUPS]
         config = _flat(_composed(CONF, choices), values)
+        check_values(config)
         config, _ = _completed(config, _defaults(CONF, choices), {value.key_or_group for value in values})
         return {o.input_line for o in values if o.input_line in words and is_unread(o.key_or_group, config)}
 
@@ -347,17 +349,9 @@ def _completed(config: Config, defaults: Config, typed: set[str]) -> tuple[dict[
         config = {**config, **chosen}
         defaults = {**defaults, **{key: value for key, value in chosen.items() if key not in typed}}
     elsewhere = {key: default for key, (_, default) in options().items() if key not in defaults}
-    read = _read_with(elsewhere, config)
+    read = parse({**elsewhere, **config}).read
     used = {key: default for key, default in elsewhere.items() if key in read or key in config}
     return {**config, **{key: value for key, value in used.items() if key not in config}}, {**defaults, **used}
-
-
-def _read_with(elsewhere: Config, config: Config) -> set[str]:
-    """What a configuration reads; nothing where it is not whole or not allowed, which `check` says better."""
-    try:
-        return set(parse({**elsewhere, **config}).read)
-    except (ConfigError, TypeError, ValueError):
-        return set()
 
 
 def _flatten(key: str, value: Any) -> dict[str, Any]:

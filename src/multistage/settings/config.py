@@ -18,7 +18,7 @@ from multistage.registry import Choice, Registry, settings_of
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import FLAG, NOTHING, PLAIN, Rule, Value, either, number, one_of, text, whole, word
 from multistage.registry.words import listing, nearest, shown
-from multistage.settings.tree import Config, Settings, parse
+from multistage.settings.tree import TRAINED, Config, Settings, parse
 
 REGISTRIES: dict[str, Registry] = {
     registry.key: registry
@@ -135,12 +135,15 @@ def bearing(config: Config) -> dict[str, Value]:
 
 def is_unread(key: str, config: Config) -> bool:
     """Whether a run does not read this key, or any below it."""
-    read = parse(config).read
-    return bears_on_result(key) and key not in read and not any(name.startswith(f"{key}.") for name in read)
+    settings = parse(config)
+    if key.partition(".")[0] in TRAINED:  # also one that was removed
+        return bears_on_result(key) and not settings.readout.by_gradient
+    below = any(name.startswith(f"{key}.") for name in settings.read)
+    return bears_on_result(key) and key not in settings.read and not below
 
 
-def check(config: Config) -> Settings:
-    """Refuse, before any data is touched, what cannot be run.
+def check_values(config: Config) -> None:
+    """Refuse keys that do not exist, and values that no run can have.
 
     Raises:
         ConfigError: One line with the key, its value and what is allowed.
@@ -163,6 +166,15 @@ def check(config: Config) -> Settings:
     for key in ("name", "output", "overwrite", "retry_failed", "logger", "trainer.accelerator", "data.root"):
         if key not in config:
             raise ConfigError(f"{key} has no value; expected {key}=..., {known[key].allowed}")
+
+
+def check(config: Config) -> Settings:
+    """Refuse, before any data is touched, what cannot be run.
+
+    Raises:
+        ConfigError: One line with the key, its value and what is allowed.
+    """
+    check_values(config)
     settings = parse(config)
     _check_combinations(settings)
     settings.filters.check(settings.geometry, settings.shapes, settings.operations[0].filter_bank)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from multistage.data import data_sets
 from multistage.registry.words import as_typed, listing
-from multistage.settings.config import bears_on_result
+from multistage.settings.config import OPEN_SECTIONS, bears_on_result
 from multistage.settings.tree import Config, Settings
 
 IN_PATH = ("data", "model", "stages", "filters", "refine", "readout", "draw", "seed")
@@ -71,7 +71,8 @@ def shortest_overrides(config: Config, defaults: Config, bare: Config) -> list[s
         if key not in config:
             typed.append(f"~{key}")
         else:
-            new = key not in defaults and not any(name.startswith(f"{key}.") for name in defaults)
+            is_open = key.partition(".")[0] in OPEN_SECTIONS
+            new = is_open and key not in defaults and not any(name.startswith(f"{key}.") for name in defaults)
             typed.append(f"{'+' if new else ''}{key}={as_typed(config[key])}")
     return typed + ([f"data.root={as_typed(config['data.root'])}"] if data_sets[config["data"]].root_is_content else [])
 

@@ -4,7 +4,7 @@ Each stage looks at what the ones before it make of training images.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from multistage.data.dataset import Dataset, hash_tensors
+from multistage.filters import Method
 from multistage.filters.values import Filters, Site
 from multistage.network.net import MultiStageNet
 from multistage.network.randomness import generator
@@ -62,7 +63,15 @@ def initialise(
         *earlier, own = settings.geometry[:number]
         done = settings.operations[: number - 1], settings.operations[number - 1].filter_bank
         source = digest(
-            *(number, method, settings.seed, earlier, replace(own, window=1, step=1), done, connections),
+            *(
+                number,
+                _until(method, number),
+                settings.seed,
+                earlier,
+                replace(own, window=1, step=1),
+                done,
+                connections,
+            ),
             *(features.net_digest(before), features.images_of(settings, dataset), hash_tensors(train)),
             *(features.computed_by(device), _code()),
         )
@@ -82,6 +91,12 @@ def initialise(
         found.install(bank)
         measured.append(found.measured)
     return measured
+
+
+def _until(method: Method, number: int) -> Method:
+    """A method without its settings for the stages after one."""
+    per_stage = [field.name for field in fields(method) if field.metadata.get("per_stage")]
+    return replace(method, **{name: getattr(method, name)[:number] for name in per_stage})
 
 
 @lru_cache

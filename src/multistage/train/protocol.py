@@ -143,6 +143,7 @@ def _perform(
             "overrides": list(run.overrides),
             "metrics": metrics,
             **({"filters": trained.filters} if trained.filters else {}),
+            **({"readout": trained.chosen} if trained.chosen else {}),
             "per_class": per_class,
             "history": history.columns(),
             "parameters": sum(p.numel() for p in net.parameters()),
@@ -193,6 +194,7 @@ class Trained(NamedTuple):
         metrics: Accuracies on training and (if any) validation images.
         filters: What was measured of each stage's filters when they were made; nothing for random ones.
         kernels: Of the first stage before training, [maps, fan_in, k, k].
+        chosen: What a readout chose on validation images, by name.
     """
 
     net: MultiStageNet
@@ -201,6 +203,7 @@ class Trained(NamedTuple):
     metrics: dict[str, float]
     filters: list[dict[str, float]]
     kernels: Tensor
+    chosen: dict[str, float]
 
 
 def train(
@@ -229,6 +232,7 @@ def train(
     learner: nn.Module = net
     inputs = dataset.pixels
     keep: Keep = keep_nothing
+    chosen: dict[str, float] = {}
     if not settings.refine:
         with watch.phase("features"):
             frozen = features.frozen(settings, net, dataset, split, device)
@@ -245,7 +249,16 @@ def train(
             def report(step: int, loss: float) -> None:
                 history.add({"train_loss": loss}, step, unit=settings.readout.unit)
 
-            task = Task(*training, classes, settings.output, settings.seed, held_out, report, keep)
+            task = Task(
+                *training,
+                classes=classes,
+                shape=settings.output,
+                seed=settings.seed,
+                held_out=held_out,
+                report=report,
+                note=chosen.__setitem__,
+                keep=keep,
+            )
             learner = net.classifier = settings.readout.fit(task)
         metrics = {}
         for part, (x, y) in {"train": training, "validation": validation}.items():
@@ -254,7 +267,7 @@ def train(
                 metrics[f"{part}_accuracy"] = accuracy(predicted, y, classes)
     if seconds is not None:
         watch.seconds["train"] = round(seconds, 3)
-    return Trained(net.eval(), learner, inputs, metrics, measured, kernels)
+    return Trained(net.eval(), learner, inputs, metrics, measured, kernels, chosen)
 
 
 def filter_lines(method: Method) -> filters.Report:

@@ -7,8 +7,8 @@ from layers import reference
 from audit.speed.baselines import DenseContrastNorm, Torch7ContrastNorm, plain_network, plain_stage, plain_training
 from multistage import MultiStageNet
 from multistage.layers import local_contrast_norm
-from multistage.network.net import Operations
 from multistage.network.shapes import StageGeometry
+from multistage.operations import Operations
 
 STAGES = [StageGeometry(6, 3, 4, 2), StageGeometry(8, 3, 2, 1, fan_in=3)]
 

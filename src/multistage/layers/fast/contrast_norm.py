@@ -1,6 +1,6 @@
 """N at the speed of memory: sums over maps first, everything between them on one-channel maps, gradient by hand.
 
-In the notation of `contrast_norm`, with B the blur (B^T its transpose), C maps, and means over maps written <.>:
+In the notation of `layers.contrast_norm`, with B the blur (B^T its transpose), C maps, and means over maps written <.>:
 
     forward   m = B <x>        v_i = x_i - m      sigma = sqrt(B <v^2>)      d = max(c, sigma)      y_i = v_i / d
     backward  g = -<dy y> / d, of each map a C-th of the gradient of d, goes to sigma where sigma divides; where c does,
@@ -14,26 +14,27 @@ live in a buffer that the cache holds; means over maps are products with a row o
 in less time than torch.
 """
 
-import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from multistage.layers.contrast_norm import Border, Floor, accumulator, autocasts, blur_matrix, floored, gaussian_window
+from multistage.layers.arithmetic import accumulator, autocasts
+from multistage.layers.contrast_norm_definition import Border, Floor, blur_matrix, floored, gaussian_window
 from multistage.layers.eager import blocks, fits_the_cache, undifferentiable
 
 
 def contrast_norm(
     x: Tensor, kernel_size: int, sigma: float | None, floor: Floor, border: Border, floor_gradient: bool
 ) -> Tensor:
-    """`contrast_norm.definition`, exactly; once differentiable, and refuses to be differentiated twice."""
+    """`definition`, exactly; once differentiable, and refuses to be differentiated twice."""
     settings = (kernel_size, sigma, border, accumulator(x.dtype), x.device)
     rows, columns = _matrix(x.shape[-2], *settings), _matrix(x.shape[-1], *settings)
-    y: Tensor = _ContrastNorm.apply(x, rows, columns, floor, floor_gradient)
+    through_floor = floor == "mean" and floor_gradient
+    y: Tensor = _ContrastNorm.apply(x, rows, columns, floor, through_floor)
     return y
 
 
@@ -47,17 +48,19 @@ def _matrix(
 
 class _ContrastNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, floor_gradient: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, through_floor: bool) -> Tensor:
+        forward_pass, _ = _passes(x)
         with _autocast_off(x):
-            y, *maps = _passes(x).forward(x, rows, columns, floor)
+            y, *maps = forward_pass(x, rows, columns, floor)
         ctx.save_for_backward(y, *maps, rows, columns)
-        ctx.through_floor = floor == "mean" and floor_gradient
+        ctx.through_floor = through_floor
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        _, backward_pass = _passes(dy)
         with _autocast_off(dy):
-            dx = undifferentiable(_passes(dy).backward, dy, *ctx.saved_tensors, ctx.through_floor)
+            dx = undifferentiable(backward_pass, dy, *ctx.saved_tensors, ctx.through_floor)
         return dx, None, None, None, None
 
 
@@ -65,14 +68,14 @@ def _autocast_off(x: Tensor) -> AbstractContextManager:
     return torch.autocast(x.device.type, enabled=False) if autocasts(x) else nullcontext()
 
 
-def _passes(x: Tensor) -> ModuleType:
-    """The module whose `forward` and `backward` suit a tensor: Triton's kernels on CUDA, or this one."""
+def _passes(x: Tensor) -> tuple[Callable[..., tuple[Tensor, ...]], Callable[..., Tensor]]:
+    """`forward` and `backward` for a tensor: by Triton's kernels on CUDA, or those of this module."""
     if x.device.type == "cuda" and x.dtype != torch.float64:
         with suppress(ImportError):  # there is no triton on some platforms
-            from multistage.layers.fast import triton as contrast_norm_triton
+            from multistage.layers.fast import triton
 
-            return contrast_norm_triton
-    return sys.modules[__name__]
+            return triton.forward, triton.backward
+    return forward, backward
 
 
 def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -1,9 +1,9 @@
 # mypy: disable-error-code="no-untyped-call, import-untyped, import-not-found"
 """Local contrast normalisation on CUDA: values and gradients by Triton kernels.
 
-`forward` and `backward` are those of `contrast_norm_fast`, for maps in any type up to float32 and blurs in float32.
+`forward` and `backward` are those of `fast.contrast_norm`, for maps in any type up to float32 and blurs in float32.
 Import this only where it is used, as triton does not exist on every platform. The equations stand in
-`contrast_norm_triton_large`.
+`fast.triton_large`.
 
 Large maps are read or written three times forward (read, read, write) and five times backward (two reads, two reads,
 one write). Small maps take one kernel each way, a program a sample, whose second reading the cache should serve.
@@ -15,7 +15,7 @@ import torch
 import triton
 from torch import Tensor
 
-from multistage.layers.contrast_norm import Floor
+from multistage.layers.contrast_norm_definition import Floor
 from multistage.layers.fast import triton_large as large
 from multistage.layers.fast import triton_small as small
 

@@ -1,6 +1,6 @@
 # ruff: noqa: N803
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped, import-not-found"
-"""Triton kernels of local contrast normalisation for maps of any size; `contrast_norm_triton` launches them.
+"""Triton kernels of local contrast normalisation for maps of any size; `triton` launches them.
 
 Forward, with maps x_i (i = 1..C), B the blur s -> rows s columns^T of one map, and sigma the local deviation:
 

@@ -2,7 +2,7 @@
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped, import-not-found"
 """Triton kernels of local contrast normalisation for small maps: everything of a sample in one program.
 
-The equations are those of `contrast_norm_triton_large`. A map is padded to [HEIGHT, WIDTH], 16 or 32 a side, and held
+The equations are those of `triton_large`. A map is padded to [HEIGHT, WIDTH], 16 or 32 a side, and held
 flat, so that the sums over maps are the same code; it is a matrix only where it is blurred. What the padding holds
 reaches no map: there the blur matrices are zero, and masks are off.
 """

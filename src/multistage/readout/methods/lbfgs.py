@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Lbfgs(Readout):
     """Multinomial logistic regression with a quadratic penalty, at its minimum, see `multistage.readout.lbfgs`."""
 
-    linear = True
+    logistic = True
 
     penalty: float = setting(1e-3, number(0, exclusive=True))
     max_iter: int = setting(2000, whole(1))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Sgd(Readout):
     """Multinomial logistic regression by online gradient descent, see `multistage.readout.sgd`."""
 
-    linear = True
+    logistic = True
     unit = "epoch"
 
     rate: float = setting(0.01, number(0, exclusive=True))

@@ -11,5 +11,5 @@ class Softmax(Readout):
     """A linear softmax layer, or with ``hidden`` units a tanh layer before it; `multistage.train` trains it."""
 
     by_gradient = True
-    linear = True
+    logistic = True
     unit = "epoch"

@@ -1,0 +1,117 @@
+"""Kernel ridge regression with a Gaussian kernel (Saunders, Gammerman & Vovk, ICML 1998).
+
+    scores(x) = b + sum_i a_i exp(-|x - x_i|^2 / (2 w^2))          w = width x the median distance of training samples
+
+a minimises the mean squared distance to one-hot targets plus `penalty` times the squared norm in the kernel's space.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multistage.readout.span import check_finite
+from multistage.registry.errors import MultistageError
+
+MOST = 20_000
+"""Training samples; their kernel takes n^2 numbers of 8 bytes."""
+
+BLOCK = 1024
+"""Samples whose distances are computed at once."""
+
+
+class KernelRidge(nn.Module):
+    """Scores of samples by their distances from the training samples.
+
+    Args:
+        samples: Training samples, [n, f].
+        coefficients: a, [n, classes].
+        intercepts: b, [classes].
+        deviation: w, one number.
+    """
+
+    samples: Tensor
+    coefficients: Tensor
+    intercepts: Tensor
+    deviation: Tensor
+
+    def __init__(self, samples: Tensor, coefficients: Tensor, intercepts: Tensor, deviation: Tensor) -> None:
+        super().__init__()
+        parts = {"samples": samples, "coefficients": coefficients, "intercepts": intercepts, "deviation": deviation}
+        for name, value in parts.items():
+            self.register_parameter(name, nn.Parameter(value, requires_grad=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores [m, classes] of features [m, f]."""
+        blocks = [self._kernel(block) @ self.coefficients for block in torch.split(x, BLOCK)]
+        return torch.cat(blocks) + self.intercepts
+
+    def _kernel(self, x: Tensor) -> Tensor:
+        return gaussian(squared_distances(x, self.samples), self.deviation)
+
+
+def squared_distances(x: Tensor, z: Tensor) -> Tensor:
+    """|x_i - z_j|^2 of samples [m, f] and [n, f], float64 [m, n]; around the mean of z, where digits are not lost."""
+    centre = z.mean(0)
+    x, z = (x - centre).double(), (z - centre).double()
+    squares = x.square().sum(1)[:, None] + z.square().sum(1) - 2 * x @ z.T
+    return squares.clamp_min_(0)
+
+
+def gaussian(squares: Tensor, deviation: Tensor) -> Tensor:
+    """exp(-squares / (2 deviation^2)), in the deviation's type."""
+    return torch.exp(-squares / (2 * deviation.double().square())).to(deviation.dtype)
+
+
+def fit_kernel_ridge(
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    width: float,
+    choose: Callable[[Callable[[float], Tensor]], float],
+    held_out: Tensor | None = None,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> KernelRidge:
+    """Solve for the coefficients; one decomposition serves all penalties.
+
+    Args:
+        features: [n, f].
+        labels: [n], from 0.
+        classes: Number of classes.
+        width: Of the Gaussian, in median distances.
+        choose: Gives the penalty, for what gives scores of the held-out samples by a penalty.
+        held_out: [m, f], for `choose`.
+        report: Told the mean squared distance to the targets.
+
+    Raises:
+        MultistageError: Features that are not finite, or more than `MOST` samples.
+    """
+    check_finite(features)
+    n = len(features)
+    if n > MOST:
+        raise MultistageError(
+            f"readout=kernel takes the distances of all {n:,} training images from each other; expected at most "
+            f"{MOST:,}: choose a smaller data.train_per_class, or readout=ridge"
+        )
+    squares = squared_distances(features, features)
+    apart = squares[torch.ones(n, n, dtype=torch.bool).triu(1)]
+    median = apart.median().sqrt() if len(apart) else torch.ones((), dtype=torch.float64)
+    deviation = width * torch.where(median > 0, median, 1)
+    targets = F.one_hot(labels, classes).double()
+    mean = targets.mean(0)
+    values, vectors = torch.linalg.eigh(gaussian(squares, deviation))
+    moments = vectors.T @ (targets - mean)
+
+    def solve(penalty: float) -> Tensor:
+        return vectors @ (moments / (values.clamp_min(0) + n * penalty)[:, None])
+
+    others = None if held_out is None else gaussian(squared_distances(held_out, features), deviation)
+
+    def scores(penalty: float) -> Tensor:
+        assert others is not None
+        return others @ solve(penalty) + mean
+
+    fitted = KernelRidge(features.clone(), solve(choose(scores)).float(), mean.float(), deviation.float())
+    report(1, F.mse_loss(fitted(features), targets.float()).item())
+    return fitted

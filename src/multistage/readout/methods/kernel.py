@@ -1,0 +1,42 @@
+"""Ridge regression with a Gaussian kernel, in closed form."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from multistage.readout import AUTO, Readout, Task, best_penalty, readouts
+from multistage.registry import setting
+from multistage.registry.rules import number
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@readouts.register("kernel", section="kernel")
+@dataclass(frozen=True)
+class Kernel(Readout):
+    """Kernel ridge regression to one-hot targets, see `multistage.readout.kernel_ridge`.
+
+    Attributes:
+        width: Of the Gaussian, in median distances of training samples.
+        penalty: As of ``ridge``, of a kernel that is 1 where samples are equal.
+    """
+
+    width: float = setting(1.0, number(0, 1000, exclusive=True))
+    penalty: float | Literal["auto"] = setting("auto", AUTO)
+
+    def fit(self, task: Task) -> "nn.Module":
+        from multistage.readout.kernel_ridge import fit_kernel_ridge
+
+        def choose(scores: "Callable[[float], Tensor]") -> float:
+            return best_penalty(self.penalty, 1e-3, task, scores)
+
+        held_out = None if task.held_out is None else task.held_out[0]
+        return fit_kernel_ridge(task.features, task.labels, task.classes, self.width, choose, held_out, task.report)
+
+    def restore(
+        self, classifier: "nn.Module", state: "Mapping[str, Tensor]", shape: tuple[int, int, int]
+    ) -> "nn.Module":
+        from multistage.readout.kernel_ridge import KernelRidge
+
+        return KernelRidge(**state)

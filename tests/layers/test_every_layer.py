@@ -1,0 +1,173 @@
+"""What holds for every layer: gradients, compilers, types, and samples that do not see each other."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from layers.cases import drawn
+from torch import nn
+
+from multistage import layers
+
+CONNECTIONS = torch.tensor([[0, 2], [1, 3], [2, 2]])
+LAYERS = {
+    "filter bank": layers.FilterBank(4, 3, 3, bias=True),
+    "filter bank, some connected": layers.FilterBank(4, 3, 3, CONNECTIONS, "none", padding=1),
+    "filter bank of one map": nn.Sequential(nn.Conv2d(4, 1, 1), layers.FilterBank(1, 3, 3)),
+    "N": layers.LocalContrastNorm(5),
+    "N of each map": layers.LocalContrastNorm(5, floor=0.5, border="renormalise", across_maps=False),
+    "RMS norm": layers.ChannelRMSNorm(4),
+    "layer norm": layers.ChannelLayerNorm(4),
+    "average": layers.AveragePool(4, 2),
+    "average, windows apart": layers.AveragePool(3, 4),
+    "max": layers.MaxPool(3, 2),
+    "L2": layers.L2Pool(4, 2),
+    **{kind: layers.Rectify(kind) for kind in ("abs", "relu", "gelu", "leaky_relu", "square")},
+}
+each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+
+
+X = drawn(3, 4, 8, 7).float()
+
+
+@pytest.fixture(autouse=True)
+def _parameters_are_drawn():
+    for layer in LAYERS.values():
+        for number, parameter in enumerate(layer.parameters()):
+            parameter.data = drawn(*parameter.shape, seed=number).float() / 3
+
+
+def with_gradients(layer, x):
+    """y, and the gradients of x and of all parameters where that of y is y."""
+    x = x.detach().requires_grad_()
+    y = layer(x)
+    return y.detach(), *torch.autograd.grad(y, [x, *layer.parameters()], y.detach())
+
+
+@each_layer
+def test_gradients_are_those_of_differences(layer):
+    layer = copy.deepcopy(layer).double()
+    names, values = zip(("x", drawn(1, 4, 5, 6)), *layer.named_parameters(), strict=True)
+
+    def function(x, *parameters):
+        return torch.func.functional_call(layer, dict(zip(names[1:], parameters, strict=True)), x)
+
+    assert torch.autograd.gradcheck(function, [value.detach().requires_grad_() for value in values])
+
+
+@each_layer
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compiles_into_one_graph(backend, layer):
+    torch.compiler.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend=backend)
+    torch.testing.assert_close(with_gradients(compiled, X), with_gradients(layer, X), rtol=1e-5, atol=1e-5)
+
+
+@each_layer
+def test_exports_for_any_number_of_samples(layer):
+    shapes = {"input" if isinstance(layer, nn.Sequential) else "x": {0: torch.export.Dim("n")}}
+    exported = torch.export.export(layer, (X,), dynamic_shapes=shapes).module()
+    for x in (X, drawn(5, 4, 8, 7).float()):
+        torch.testing.assert_close(exported(x), layer(x), rtol=1e-5, atol=1e-5)
+
+
+@each_layer
+def test_samples_are_independent(layer):
+    x = X.clone().requires_grad_()
+    y = layer(x)
+    (gradient,) = torch.autograd.grad(y[1].square().sum(), x)
+    assert not gradient[::2].any()
+    alone = X[1:2].clone().requires_grad_()
+    (expected,) = torch.autograd.grad(layer(alone).square().sum(), alone)
+    torch.testing.assert_close(gradient[1:2], expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(y[1:2], layer(alone), rtol=1e-5, atol=1e-5)
+
+
+@each_layer
+def test_the_input_is_left_alone(layer):
+    x = X.clone()
+    with_gradients(layer, x)
+    assert torch.equal(x, X)
+
+
+@each_layer
+def test_what_is_not_a_number_stays_seen(layer):
+    x = X.clone()
+    x[0, :, 4, 3] = torch.nan
+    assert layer(x)[0].isnan().any()
+
+
+@each_layer
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=str)
+def test_other_types_are_kept(layer, dtype):
+    y, *gradients = with_gradients(copy.deepcopy(layer).to(dtype), X.to(dtype))
+    assert {values.dtype for values in (y, *gradients)} == {dtype}
+    expected, *_ = with_gradients(layer, X)
+    torch.testing.assert_close(y.float(), expected, rtol=0.05, atol=0.05)
+
+
+@each_layer
+def test_modules_can_be_copied(layer):
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301
+        assert repr(other) == repr(layer)
+        assert torch.equal(other(X), layer(X))
+        assert other.state_dict().keys() == layer.state_dict().keys()
+
+
+def test_representations_name_the_sizes():
+    assert [repr(LAYERS[name]) for name in ("average", "max", "L2", "abs", "layer norm", "N")] == [
+        "AveragePool(kernel_size=4, stride=2)",
+        "MaxPool(kernel_size=3, stride=2)",
+        "L2Pool(kernel_size=4, stride=2)",
+        "Rectify('abs')",
+        "ChannelLayerNorm(4, eps=1e-05)",
+        "LocalContrastNorm(kernel_size=5, floor='mean', border='zero')",
+    ]
+    some = LAYERS["filter bank, some connected"]
+    assert repr(some) == "FilterBank(4, 3, kernel_size=3, fan_in=2, squash='none')"
+
+
+def test_all_layers_can_be_imported_from_the_package_itself():
+    import multistage
+
+    for name in layers.__all__:
+        if name[0].isupper():
+            assert getattr(multistage, name) is getattr(layers, name)
+    assert {type(layer).__name__ for layer in LAYERS.values()} - {"Sequential"} == {
+        name for name in layers.__all__ if name[0].isupper()
+    }
+
+
+# The field's names, and ours
+
+
+@pytest.mark.parametrize(
+    ("function", "module"),
+    [(layers.average_pool, layers.AveragePool), (layers.max_pool, layers.MaxPool), (layers.l2_pool, layers.L2Pool)],
+)
+def test_windows_are_called_kernel_size_and_stride_or_window_and_step(function, module):
+    expected = function(X, 4, 2)
+    for sizes in ({"kernel_size": 4, "stride": 2}, {"window": 4, "step": 2}, {"window": 4, "stride": 2}):
+        assert torch.equal(function(X, **sizes), expected)
+        pool = module(**sizes)
+        assert torch.equal(pool(X), expected)
+        assert (pool.kernel_size, pool.stride) == (pool.window, pool.step) == (4, 2)
+    assert torch.equal(function(X, 3), function(X, 3, 3))
+    assert torch.equal(module(3)(X), function(X, 3, 3))
+    for call in (module, lambda *args, **sizes: function(X, *args, **sizes)):
+        with pytest.raises(TypeError, match=r"^stride and step are the same: give one of the two$"):
+            call(4, step=2, stride=2)
+        with pytest.raises(TypeError, match=r"multiple values for argument 'kernel_size'"):
+            call(4, window=4)
+    with pytest.raises(AttributeError):  # rather than set in vain
+        pool.window = 3
+
+
+def test_maps_are_called_channels_or_maps():
+    for sizes in ({"in_channels": 4, "out_channels": 3}, {"in_maps": 4, "out_maps": 3}):
+        bank = layers.FilterBank(**sizes, kernel_size=5)
+        assert (bank.in_channels, bank.out_channels) == (bank.in_maps, bank.out_maps) == (4, 3)
+        assert bank.kernels.shape == (3, 4, 5, 5)
+    with pytest.raises(TypeError, match="in_channels and in_maps are the same"):
+        layers.FilterBank(in_maps=4, in_channels=4, out_maps=3, kernel_size=5)
