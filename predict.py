@@ -1,55 +1,8 @@
-"""Classify image files with a trained run: the best classes with their probabilities (pyramid_svm: margins)."""
+"""Classify image files with a trained run: `multistage-predict`, typed in a checkout."""
 
-import argparse
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from multistage.registry.errors import DataError, MultistageError
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run, as train.py prints it")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files of any size, gray or colour")
-    parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
-    options = parser.parse_args(arguments)
-    try:
-        return predict(options.run, options.images, options.top)
-    except MultistageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def predict(run: Path, images: Sequence[Path], top: int) -> int:
-    """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
-    import torch
-
-    from multistage.records import runs
-    from multistage.settings.tree import parse
-    from multistage.train.restore import load
-
-    net, record = load(run), runs.read(run)
-    assert record is not None
-    settings = parse(record["config"])
-    has_probabilities = settings.readout.logistic
-    exit_code = 0
-    for image in images:
-        try:
-            prepared = settings.data.prepare(image)
-        except DataError as error:
-            print(f"error: {error}", file=sys.stderr)
-            exit_code = error.exit_code
-            continue
-        with torch.inference_mode():
-            scores = net(prepared[None])[0]
-        print(image)
-        best = (scores.softmax(0) if has_probabilities else scores).topk(min(max(top, 1), len(scores)))
-        for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            print(f"  {value:{'7.2%' if has_probabilities else '+7.2f'}}  {net.class_names[index]}")
-    return exit_code
-
+from multistage.cli.predict import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

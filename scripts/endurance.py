@@ -27,9 +27,9 @@ import torch
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-import train  # noqa: E402
 from audit.tables import publish  # noqa: E402
 from multistage import readout  # noqa: E402, F401
+from multistage.cli import train  # noqa: E402
 from multistage.records import runs  # noqa: E402
 from multistage.records.files import collect, from_file, to_lines  # noqa: E402
 from multistage.records.paper import published  # noqa: E402

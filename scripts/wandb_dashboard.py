@@ -22,7 +22,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name != "wandb_workspaces":
             raise
-        parser.error("this needs the package wandb-workspaces: pip install wandb-workspaces")
+        parser.error("this needs wandb-workspaces: pip install 'multistage[wandb]'")
     workspace = comparison(options.entity, options.project, options.experiment, options.data)
     print(workspace.save().url if options.save else serialised(workspace))
 

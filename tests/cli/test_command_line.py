@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import predict
-import train
+from multistage.cli import predict, train
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
@@ -62,9 +61,22 @@ def test_help_shows_models_and_commands_and_does_not_wait_for_torch():
     for text in ("lcn_maxpool", "caltech101", "python train.py -m", "Exit codes"):
         assert text in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 120
-    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert "multistage.settings.config" in imported
-    assert not imported & {"torch", "hydra", "pytorch_lightning", "wandb", "numpy"}
+    assert "multistage.settings.config" in imported(result)
+    assert not imported(result) & {"torch", "hydra", "pytorch_lightning", "wandb", "numpy"}
+
+
+@pytest.mark.parametrize("arguments", [["sead=1"], ["-m", "sead=1,2"], ["model=nothing"], ["experiment=nothing"]])
+def test_a_wrong_name_is_refused_without_waiting_for_torch(arguments):
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / "train.py", *arguments], capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert not imported(result) & {"torch", "pytorch_lightning", "wandb", "numpy"}
+
+
+def imported(result):
+    """The modules that a process imported, as -X importtime lists them."""
+    return {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
 
 
 def test_a_run_prints_plain_lines_where_nobody_watches_and_what_to_do_next(trained):

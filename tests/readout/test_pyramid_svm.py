@@ -6,7 +6,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
 import multistage
-import predict
+from multistage.cli import predict
 from multistage.data.dataset import Dataset
 from multistage.readout import pyramid_svm
 from multistage.readout.pyramid_svm import (

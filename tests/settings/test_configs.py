@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-import train
+from multistage.cli import help
 from multistage.registry.errors import ConfigError
 from multistage.settings import composition, config
 from multistage.settings.tree import parse
@@ -66,7 +66,7 @@ def test_a_sixteenth_preset_is_one_yaml(tmp_path, monkeypatch):
     run = composition.plan(["data=fake", "model=relu_lcn_maxpool"])
     forward_and_backward(run.config)
     assert "relu_lcn_maxpool" in str(run.folder)
-    assert "relu_lcn_maxpool" in train.help_text()
+    assert "relu_lcn_maxpool" in help.text()
 
 
 def test_defaults_are_those_of_the_design(plan):

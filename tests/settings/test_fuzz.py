@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-import train
+from multistage.cli import train
 from multistage.data import data_sets
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.registry.words import as_typed
@@ -226,7 +226,7 @@ def test_fifty_command_lines(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(train, "execute", stop)
+    monkeypatch.setattr("multistage.cli.one.execute", stop)
     codes = Counter()
     for case in generate(50, seed=1):
         code = train.main(case.overrides)
@@ -256,7 +256,7 @@ def test_one_bad_run_refuses_a_whole_multirun(tmp_path, monkeypatch, capsys, dam
 
 @pytest.mark.parametrize("damaged", ["geometry.stage1.kernel=99", "seed=nan"])
 def test_a_real_command_ends_with_one_line(tmp_path, damaged):
-    command = [sys.executable, train.__file__, damaged]
+    command = [sys.executable, CONF.parent / "train.py", damaged]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2
     assert result.stdout == ""

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import train
+from multistage.cli import train
 from multistage.registry.errors import ConfigError
 from multistage.settings.composition import plan
 

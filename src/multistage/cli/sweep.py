@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from multistage.cli import help
 from multistage.cli.terminal import comparison, duration, line
 from multistage.records import runs
 from multistage.records.cells import key
@@ -251,4 +252,4 @@ def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) 
 
 def rerun(run: Run) -> str:
     """The command that does one run of a sweep again, into the same folder."""
-    return shlex.join(["python", "train.py", *run.overrides, *run.whereabouts])
+    return f"{help.TRAIN} {shlex.join([*run.overrides, *run.whereabouts])}"

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from multistage.cli.help import PREDICT
 from multistage.records.cells import Cell, cells, common_path
 from multistage.records.paper import published
 from multistage.records.runs import Record
@@ -22,7 +23,7 @@ def summary(record: Record, folder: Path) -> str:
         "parameters": f"{record['parameters']:,}",
         "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",
         "files": str(folder),
-        "next": f"python predict.py {folder} IMAGE",
+        "next": f"{PREDICT} {folder} IMAGE",
     }
     return "\n".join(f"{name:14} {text}" for name, text in lines.items() if text is not None)
 

@@ -8,6 +8,7 @@ import yaml
 from multistage.filters import filter_methods
 from multistage.readout import readouts
 from multistage.records.runs import Record
+from multistage.settings.composition import CONF
 from multistage.settings.config import rule_of
 from multistage.settings.tree import Config
 
@@ -17,7 +18,7 @@ LINEAR = tuple(name for name, readout in readouts.items() if readout.logistic)
 SECTIONS = ("table1", "mnist", "norb")
 
 
-PAPER = Path(__file__).parents[3] / "results" / "paper.yaml"
+PAPER = CONF.parent / "results" / "paper.yaml"
 
 
 def published(path: Path = PAPER) -> list[Record]:

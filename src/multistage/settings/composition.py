@@ -14,8 +14,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.words import listing, nearest
 from multistage.settings import automatic
@@ -23,7 +21,8 @@ from multistage.settings.config import check, check_overrides, check_values, is_
 from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
 from multistage.settings.tree import Config, parse
 
-CONF = Path(__file__).parents[3] / "conf"
+PACKAGE = Path(__file__).parents[1]
+CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
 GROUPS = ("model", "data", "geometry", "logger")
 
 
@@ -138,6 +137,8 @@ def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
     Raises:
         ConfigError: As for `experiment`.
     """
+    import yaml
+
     known = names("experiment")
     if name not in known:
         where = f"part {name} of {wholes[-1]}.yaml" if wholes else f"experiment={name}"
@@ -218,7 +219,7 @@ def launcher(engine: Sequence[str], job: Any) -> Any:
         try:
             config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
         except HydraException as error:
-            raise ConfigError(f"{_first_line(error)}; launchers come with pip install -e '.[launchers]'") from None
+            raise ConfigError(f"{_first_line(error)}; pip install 'multistage[launchers]' brings launchers") from None
         context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
         return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
 

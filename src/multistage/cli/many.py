@@ -1,0 +1,76 @@
+"""Do many runs: every combination of what was typed, or an experiment, by one of Hydra's launchers."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from multistage.cli import help
+from multistage.registry.errors import ConfigError
+from multistage.registry.words import as_typed
+from multistage.settings import composition
+
+if TYPE_CHECKING:
+    from multistage.cli.sweep import Outcome
+    from multistage.settings.naming import Run
+
+
+def many(arguments: Sequence[str]) -> int:
+    """Do the runs of a command line; returns the exit code.
+
+    Raises:
+        ConfigError: A run cannot be done, or there is none; nothing was done.
+    """
+    words = [word for word in arguments if not word.startswith("-")]
+    engine = [word for word in words if word.startswith(("hydra.", "hydra/"))]
+    composition.check_engine(engine)
+    with composition.hydra():
+        jobs = expanded([word for word in words if word not in engine])
+        planned = [composition.plan(job) for job in jobs]
+    if not planned:
+        raise ConfigError(f"{' '.join(words)} names no run; expected at least one value for each key")
+    settings = planned[0].config
+    if settings["overwrite"] is True:
+        raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
+    engine.append(f"output={as_typed(settings['output'])}")
+    launcher = composition.launcher(engine, partial(job, settings["experiment"], time.time()))
+    typed = {run.folder: without_experiment(job) for run, job in zip(planned, jobs, strict=True)}
+
+    def launch(todo: "Sequence[Run]") -> "list[Outcome]":
+        with composition.hydra():
+            done = launcher.launch([typed[run.folder] for run in todo], initial_job_idx=0)
+        return [result.return_value for result in done]
+
+    from multistage.cli.sweep import sweep
+
+    command = f"{help.TRAIN} {shlex.join(arguments)}"
+    return sweep(planned, launch, command, retry_failed=settings["retry_failed"])
+
+
+def job(experiment: str | None, since: float, _: object) -> "Outcome":
+    """What a launcher calls for each run of a sweep that began at `since`, here or in a process elsewhere."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from multistage.cli.one import execute
+    from multistage.cli.sweep import do
+
+    typed = [*HydraConfig.get().overrides.task, *([f"experiment={experiment}"] if experiment else [])]
+    return do(composition.plan(typed), lambda run: execute(run, "none"), since)
+
+
+def expanded(words: Sequence[str]) -> list[list[str]]:
+    """What would be typed for each run alone."""
+    name = chosen_experiment(words)
+    return composition.experiment(name, without_experiment(words)) if name is not None else composition.expand(words)
+
+
+def chosen_experiment(words: Sequence[str]) -> str | None:
+    """The experiment that was typed, the last one; None if there is none."""
+    names = [word.partition("=")[2] for word in words if word.startswith("experiment=")]
+    return names[-1] if names and names[-1] != "null" else None
+
+
+def without_experiment(words: Sequence[str]) -> list[str]:
+    """The other settings: conf/experiment is a folder, so that Hydra would take the key for a choice of its files."""
+    return [word for word in words if not word.startswith("experiment=")]

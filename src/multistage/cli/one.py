@@ -1,0 +1,30 @@
+"""Do one run."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from multistage.settings import composition
+
+if TYPE_CHECKING:
+    from multistage.records.runs import Record
+    from multistage.settings.naming import Run
+    from multistage.train.training import Progress
+
+
+def one(typed: Sequence[str], progress: "Progress") -> str:
+    """Do the run that was typed; returns what a person wants to know of it."""
+    run = composition.plan(typed)
+    record = execute(run, progress)
+    from multistage.cli import terminal
+
+    return terminal.summary(record, run.folder)
+
+
+def execute(run: "Run", progress: "Progress") -> "Record":
+    """Do a run; one that is finished already is not done again."""
+    from multistage.train import hardware, protocol
+    from multistage.train.quiet import quiet
+
+    hardware.prepare()
+    with quiet():
+        return protocol.run(run, progress)

@@ -1,0 +1,110 @@
+"""What an installation needs and finds: torch alone for layers and networks; `.ci/wheel` installs it for real."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import multistage
+from multistage.cli import extras, predict, train
+from multistage.records import paper
+from multistage.settings import composition
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+IMPORTED_AS = {
+    "hydra-core": "hydra",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "pytorch-lightning": "pytorch_lightning",
+    "wandb-workspaces": "wandb_workspaces",
+}
+BROUGHT_ALONG = {
+    "omegaconf": "hydra",
+    "torchmetrics": "pytorch_lightning",
+    "lightning_fabric": "pytorch_lightning",
+    "triton": "torch",
+}
+
+
+def brought(*extras_):
+    """What extras bring, by the names under which it is imported."""
+    names = [re.split(r"[<>=]", line)[0] for extra in extras_ for line in PROJECT["optional-dependencies"][extra]]
+    return {IMPORTED_AS.get(name, name) for name in names}
+
+
+def imported():
+    """What the package imports from elsewhere."""
+    found = set()
+    for file in ROOT.joinpath("src/multistage").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+    return found - {*sys.stdlib_module_names, "multistage"}
+
+
+def test_the_package_needs_torch_alone():
+    assert [re.split(r"[<>=]", line)[0] for line in PROJECT["dependencies"]] == ["torch"]
+
+
+def test_extras_bring_all_that_is_imported_and_nothing_else():
+    needed = {BROUGHT_ALONG.get(name, name) for name in imported()} - {"torch"}
+    assert needed == brought("train", "wandb")
+
+
+def test_what_is_refused_when_it_is_missing_is_what_the_extra_brings():
+    assert {BROUGHT_ALONG.get(name, name) for name in extras.TRAIN} == brought("train")
+
+
+@pytest.mark.parametrize("arguments", [["data=fake"], ["-m", "seed=0,1"], ["--cfg", "job"], ["experiment=ablation"]])
+def test_training_without_its_packages_names_them_and_what_brings_them(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name in ("hydra", "yaml") else name)
+    assert train.main(arguments) == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: hydra, yaml not installed; pip install 'multistage[train]' brings them\n",
+    )
+
+
+def test_prediction_without_its_packages_names_them_and_what_brings_them(monkeypatch, capsys):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    assert predict.main(["run", "image.png"]) == 1
+    assert capsys.readouterr().err.endswith("pip install 'multistage[train]' brings them\n")
+
+
+def test_commands_are_functions_of_the_package():
+    for name, target in PROJECT["scripts"].items():
+        module, _, function = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+        assert name.removeprefix("multistage-") + ".py" in {file.name for file in ROOT.glob("*.py")}
+
+
+def test_configuration_and_the_papers_figures_are_packed_where_they_are_looked_for():
+    build = PYPROJECT["tool"]["hatch"]["build"]
+    assert build["only-include"] == ["src/multistage", "conf", "results/paper.yaml"]
+    assert build["targets"]["wheel"]["sources"]["conf"] == "multistage/conf"
+    assert build["targets"]["wheel"]["sources"]["results"] == "multistage/results"
+    assert composition.CONF == ROOT / "conf"
+    assert paper.PAPER == ROOT / "results/paper.yaml"
+
+
+@pytest.mark.parametrize("name", multistage.__all__)
+def test_names_are_there_when_they_are_used(name):
+    assert callable(getattr(multistage, name))
+
+
+def test_the_package_itself_imports_no_torch():
+    program = (
+        "import sys, multistage; assert 'torch' not in sys.modules; multistage.Rectify; assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
