@@ -27,9 +27,11 @@ def many(arguments: Sequence[str]) -> int:
     composition.check_engine(engine)
     with composition.hydra():
         jobs = expanded([word for word in words if word not in engine])
-        planned = [composition.plan(job) for job in jobs]
-    if not planned:
-        raise ConfigError(f"{' '.join(words)} names no run; expected at least one value for each key")
+        if not jobs:
+            raise ConfigError(f"{' '.join(words)} names no run; expected at least one value for each key")
+        planned, jobs, left_out = composition.plan_all(jobs)
+    for line in left_out:
+        print(line)
     settings = planned[0].config
     if settings["overwrite"] is True:
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")

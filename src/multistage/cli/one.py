@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multistage.settings import composition
+from multistage.settings.automatic import described
 
 if TYPE_CHECKING:
     from multistage.records.runs import Record
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 def one(typed: Sequence[str], progress: "Progress") -> str:
     """Do the run that was typed; returns what a person wants to know of it."""
     run = composition.plan(typed)
+    if run.config["geometry"] == "auto":
+        print(f"geometry=auto  {described(run.settings)}", flush=True)
     record = execute(run, progress)
     from multistage.cli import terminal
 

@@ -11,17 +11,19 @@ recognition", NIPS 2010; thesis of the first author, chapter 5.
 
 from collections.abc import Callable
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from multistage.filters.methods.psd import Psd
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
 from multistage.filters.values import Filters, Report, Site, silent
 from multistage.layers import FilterBank, filter_bank
 from multistage.layers.convolution import convolve, spread
+
+if TYPE_CHECKING:
+    from multistage.filters.methods.psd import Psd
 
 SIDE = 4
 """Side of a region in kernels, where maps are that large: 36 pixels for kernels of 9."""
@@ -158,7 +160,7 @@ def region_side(kernel: int, side: int) -> int:
     return min(SIDE * kernel, side)
 
 
-def convolutional_psd(method: Psd, site: Site) -> Filters:
+def convolutional_psd(method: "Psd", site: Site) -> Filters:
     """Filters for one bank by convolutional PSD of regions of its input, brought to unit scale.
 
     A batch holds as many pixels as ``psd.batch_size`` patches of the size of a filter.

@@ -13,17 +13,19 @@ to object recognition", CBLL-TR-2008-12-01.
 
 from collections.abc import Callable
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from multistage.filters.convolutional_psd import convolutional_psd
-from multistage.filters.methods.psd import Psd
 from multistage.filters.patches import IMAGES, Patches, at_unit_scale
 from multistage.filters.sparse_coding import Energy, descend, fista, quality
 from multistage.filters.values import Filters, Report, Site, connected, correlating, of_length, silent
 from multistage.layers import FilterBank
+
+if TYPE_CHECKING:
+    from multistage.filters.methods.psd import Psd
 
 TESTED = 5_000
 """Patches, of the same images, on which the scale and the quality of the codes are measured."""
@@ -138,7 +140,7 @@ def _gradients(encoder: Encoder, x: Tensor, energy: Energy, search: int, mask: T
     return float(energy(x, reconstructed, z, predicted).mean())
 
 
-def psd(method: Psd, site: Site) -> Filters:
+def psd(method: "Psd", site: Site) -> Filters:
     """Filters for one bank by Predictive Sparse Decomposition of patches of its input, brought to unit scale.
 
     Where the bank has a connection table, encoder and dictionary have it too. With ``psd.length=random`` filters are
@@ -152,7 +154,7 @@ def psd(method: Psd, site: Site) -> Filters:
     return Filters(kernels, torch.ones(site.bank.out_maps), found.measured)
 
 
-def patch_psd(method: Psd, site: Site) -> Filters:
+def patch_psd(method: "Psd", site: Site) -> Filters:
     """`psd`, each patch by itself, with filters as long as they were learned."""
     bank, stage = site.bank, site.number - 1
     size, units = bank.kernel_size, bank.out_maps

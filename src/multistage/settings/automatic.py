@@ -6,9 +6,12 @@ their step.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multistage.registry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multistage.settings.tree import Settings
 
 SMALLEST, LARGEST = 24, 512
 """Sides of images, pixels."""
@@ -62,3 +65,12 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
         take("fan_in", None if number == 1 else min(FAN_IN, chosen[f"geometry.stage{number - 1}.maps"]))
         take("filter_range", round(1 / size, 4))
     return chosen
+
+
+def described(settings: "Settings") -> str:
+    """Kernels, windows and maps of every stage, on one line."""
+    parts = [f"{settings.data.image_size} pixels"]
+    for sizes, shapes in zip(settings.geometry, settings.shapes, strict=True):
+        maps, height, _ = shapes.pooled
+        parts.append(f"kernels {sizes.kernel}, windows {sizes.window} every {sizes.step}: {maps} maps of {height}")
+    return " -> ".join(parts)

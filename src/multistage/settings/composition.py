@@ -57,29 +57,35 @@ def plan(typed: Sequence[str]) -> Run:
     return Run(config, settings, folder(config, defaults), overrides, whereabouts(config, bare))
 
 
-def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[str]]:
+def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]], list[str]]:
     """Compose and check the runs of a sweep. What is typed for all of them is left out where a run does not read it.
 
     Returns:
-        The runs, and a line for each setting that some of them do not read.
+        The runs, what is typed for each, and a line for each setting that some of them do not read.
 
     Raises:
         ConfigError: As for `plan`; a setting that no run reads.
     """
     common = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
-    planned, left_out = [], dict.fromkeys(common, 0)
+    planned, typed, refusals = [], [], dict[str, list[ConfigError]]()
     with hydra():
         for job in jobs:
-            unread = _unread(job, common)
-            if len(job) == len(jobs[0]) and any(left_out[word] + 1 == len(jobs) for word in unread):
-                unread = set()  # no run reads it: `plan` says so
-            for word in unread:
-                left_out[word] += 1
-            planned.append(plan([word for word in job if word not in unread]))
-    told = [
-        f"{word} is left out of {count} of {len(jobs)} runs, which do not read it" for word, count in left_out.items()
-    ]
-    return planned, [line for line, count in zip(told, left_out.values(), strict=True) if count]
+            words = list(job)
+            try:
+                planned.append(plan(words))
+            except ConfigError as refusal:
+                if not (unread := _unread(job, common)):
+                    raise
+                words = [word for word in job if word not in unread]
+                planned.append(plan(words))
+                for word in unread:
+                    refusals.setdefault(word, []).append(refusal)
+            typed.append(words)
+    for found in refusals.values():
+        if len(found) == len(jobs):
+            raise found[0]
+    told = "{} is left out of {} of {} runs, which do not read it"
+    return planned, typed, [told.format(word, len(found), len(jobs)) for word, found in refusals.items()]
 
 
 def _unread(job: Sequence[str], words: set[str]) -> set[str]:
