@@ -5,7 +5,7 @@ from typing import Any
 from audit.instruments.local_connectivity import Setting, make, shifted, trial
 from audit.lecture import drawing
 from audit.lecture.material import Material
-from audit.lecture.section import Found
+from audit.lecture.section import Figure, Found
 from audit.lecture.trials import minus
 from multistage import data
 from multistage.data.dataset import standardise
@@ -27,7 +27,7 @@ def measure(material: Material) -> Found:
     far = SHIFTS[-1]
     shared, local = (make(28, 10, sharing, SETTING, seed=0)[0] for sharing in (True, False))
     weights = [sum(p.numel() for p in layer.parameters()) for layer in (local, shared)]
-    figures = {
+    figures: dict[str, Figure] = {
         "maps": SETTING.maps,
         "ratio": weights[0] / weights[1],
         "training": len(material.split("digits").train),

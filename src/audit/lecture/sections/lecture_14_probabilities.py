@@ -1,6 +1,5 @@
 """lecture-14: the outputs of softmax estimate probabilities of classes."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from audit.instruments.calibration import BINS, calibration_error, overconfidence, reliability
 from audit.lecture import drawing
 from audit.lecture.material import Material
-from audit.lecture.section import Found, Table
+from audit.lecture.section import Figure, Found, Table
 from multistage import data
 from multistage.settings import composition
 from multistage.train import protocol
@@ -74,7 +73,7 @@ def _accuracy_and_confidence(scores: Tensor, labels: Tensor) -> tuple[float, flo
     return accuracy, accuracy + 100 * overconfidence(scores, labels)
 
 
-def _with_few_labels(material: Material) -> tuple[dict[str, Sequence[float]], Tensor, Tensor]:
+def _with_few_labels(material: Material) -> tuple[dict[str, Figure], Tensor, Tensor]:
     """Figures of networks trained on few digits, and all of their scores with the labels."""
     dataset = material.dataset("digits")
     rows, every, every_label = [], [], []
@@ -91,7 +90,7 @@ def _with_few_labels(material: Material) -> tuple[dict[str, Sequence[float]], Te
         every.append(scores)
         every_label.append(labels)
     names = ("few_training", "few_accuracy", "few_confidence", "few_error", "few_over")
-    figures = dict(zip(names, zip(*rows, strict=True), strict=True))
+    figures: dict[str, Figure] = dict(zip(names, zip(*rows, strict=True), strict=True))
     return figures, torch.cat(every), torch.cat(every_label)
 
 
