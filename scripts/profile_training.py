@@ -1,34 +1,25 @@
 """Show where the time of a training step goes: by part of the network, forward and backward, and by operation.
 
-python scripts/profile.py                                   the default run, on digits
-python scripts/profile.py data=caltech101 model=avgpool     any run that refines, typed as for train.py
-python scripts/profile.py data=mnist --trace step.json      and a trace for Perfetto or chrome://tracing
+python scripts/profile_training.py                                   the default run, on digits
+python scripts/profile_training.py data=caltech101 model=avgpool     any run that refines, typed as for train.py
+python scripts/profile_training.py data=mnist --trace step.json      and a trace for Perfetto or chrome://tracing
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-if __name__ == "profile":
-    # Scripts beside this file, and this one, look here first when something (torch by way of cProfile) imports the
-    # standard library's module of the same name: hand that over.
-    import sysconfig
-    from importlib.util import module_from_spec, spec_from_file_location
+from rich.console import Console
+from rich.table import Table
 
-    spec = spec_from_file_location("profile", Path(sysconfig.get_path("stdlib")) / "profile.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["profile"] = module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["profile"])
+from audit.speed.profiling import BACKWARD, FORWARD, Profile, profile
+from multistage.settings import composition
+from multistage.settings.errors import MultistageError
+from multistage.train import hardware
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, profile, print; returns the exit code."""
-    from audit.speed.profiling import profile
-    from multistage.settings import composition
-    from multistage.settings.errors import MultistageError
-    from multistage.train import hardware
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for train.py")
     parser.add_argument("--steps", type=int, default=5, help="steps watched (default: 5)")
@@ -48,14 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def show(profile: object, operations: int) -> None:
-    """Print the tables of a `audit.speed.profiling.Profile`."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from audit.speed.profiling import BACKWARD, FORWARD, Profile
-
-    assert isinstance(profile, Profile)
+def show(profile: Profile, operations: int) -> None:
+    """Print the tables of a profile."""
     console = Console()
     table = Table(title=f"a step of {profile.batch} images on {profile.device}: {1000 * profile.step:.2f} ms")
     for name in ("part", "forward, ms", "backward, ms", "share"):
