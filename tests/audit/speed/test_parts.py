@@ -1,6 +1,5 @@
 """That everything the benchmark measures can be measured, and means what its record says; not how fast anything is."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,9 @@ from audit.speed.baselines import contrast_norms
 from audit.speed.measurement import Measurement, Settings, record, write
 from audit.speed.timing import Timing
 from multistage.settings.errors import DataError
+from scripts import benchmark as script
 
-ROOT = Path(__file__).parents[3]
 SETTINGS = Settings(torch.device("cpu"), quick=True, compile=False)
-
-spec = importlib.util.spec_from_file_location("scripts_benchmark", ROOT / "scripts" / "benchmark.py")
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
 
 
 def test_what_is_written_is_what_is_read(tmp_path):
@@ -73,13 +68,13 @@ def test_the_peak_of_a_step_is_seen():
 
 
 def test_small_stages_and_convolutions_are_measured(monkeypatch):
-    planned = stages.composition.plan
+    planned = measurement.composition.plan
 
     def plan(typed):
         sizes = ("geometry.stage1.maps=16", "geometry.stage2.maps=16", "geometry.stage2.fan_in=2")
-        return planned([*typed, *sizes, *(["data.image_size=83"] if typed == ["data=caltech101"] else [])])
+        return planned([*typed, *sizes, *(["data.image_size=83"] if typed[0] == "data=caltech101" else [])])
 
-    monkeypatch.setattr(stages.composition, "plan", plan)
+    monkeypatch.setattr(measurement.composition, "plan", plan)
     parts = ("whole", "filter_bank", "rectify", "contrast_norm", "pool")
     rows = stages.measure(SETTINGS).rows
     cases = dict.fromkeys(row["case"].partition(" [")[0] for row in rows)
