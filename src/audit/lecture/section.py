@@ -37,6 +37,12 @@ class Picture:
     png: bytes
     caption: str
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        width, height = (int.from_bytes(self.png[at : at + 4], "big") for at in (16, 20))
+        return width, height
+
 
 @dataclass(frozen=True)
 class Table:
@@ -45,6 +51,12 @@ class Table:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+
+    @property
+    def right(self) -> list[bool]:
+        """Which columns hold numbers."""
+        numbers = re.compile(r"[-\N{MINUS SIGN}\d]|$")
+        return [all(numbers.match(row[i]) for row in self.rows) for i in range(len(self.heads))]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,7 @@ def section(claim="lecture-04", text="An error of {error} in {images} images.", 
 
 
 def picture(name="lecture-04-a"):
-    with drawing.figure(height=1) as (drawn, axes):
-        drawing.gray(axes[0, 0], torch.eye(3), "eye")
-        return Picture(name, drawing.png(drawn), "Of {images} and `9x9`.")
+    return Picture(name, drawing.picture(height=1)(drawing.gray)(torch.eye(3), "eye"), "Of {images} and `9x9`.")
 
 
 def test_figures_stand_in_the_text():
