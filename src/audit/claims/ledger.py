@@ -9,8 +9,8 @@ from audit.claims import claims, wording
 from audit.claims.claims import Claim
 from audit.claims.verdicts import Evidence, Judged, Outcome, Result, judge, measurements
 from audit.tables.addresses import Address, Cells
-from audit.tables.captions import count, listed
 from audit.tables.tables import rows
+from audit.tables.words import count, listed
 from multistage.records import durable
 from multistage.records.runs import Record
 

@@ -36,7 +36,7 @@ ENVIRONMENT = Environment(
     keep_trailing_newline=True,
 )
 ENVIRONMENT.globals |= {"source": source, "zip": zip}
-ENVIRONMENT.filters |= {"broken": broken, "base64": base64}
+ENVIRONMENT.filters |= {"broken": broken, "base64": base64, "percent": "{:.2f}%".format, "two": "{:.2f}".format}
 
 
 def render(template: str, **values: Any) -> str:

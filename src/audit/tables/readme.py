@@ -6,7 +6,7 @@ from statistics import fmean
 
 from audit.speed import table as speed
 from audit.tables import table1
-from audit.tables.captions import count
+from audit.tables.words import count
 from multistage.records.files import command, from_file
 from multistage.records.paper import matching
 from multistage.records.runs import Record

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from audit.tables import layout
-from audit.tables.captions import listed, machine
 from audit.tables.tables import rows as markdown
+from audit.tables.words import listed, machine
 from multistage.records.cells import SIGNS, Cell, cells
 from multistage.records.runs import Record
 from multistage.settings.errors import MultistageError

@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.pages import figures, pictures
+from audit.pages import captions, figures, pictures
 from audit.pages.figures import Dot, Point, Scale
-from audit.tables import captions
 
 VALUES = st.lists(st.floats(0.001, 1e5), min_size=1, max_size=20)
 

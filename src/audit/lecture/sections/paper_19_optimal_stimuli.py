@@ -91,7 +91,7 @@ def measure(material: Material) -> Found:
 def _filters(material: Material) -> dict[str, tuple[Tensor, str]]:
     """First-stage filters on Caltech-101 by kind, with the run that they are of, if any."""
     bank = network.from_config(material.config("data=caltech101", "stages=1"), 102).filter_banks[0]
-    psd, refined = material.filters("psd", False), material.filters("random", True)
+    psd, refined = (material.filters("psd", refine) for refine in (False, True))
     return {
         "random": (bank.kernels.detach()[:, 0], ""),
         "psd": (psd.after, psd.run),
