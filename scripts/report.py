@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit.claims import deviations, explanations, ledger
-from audit.pages import artifacts, page
+from audit.pages import artifacts, page, readme
 from audit.speed import table as speed
-from audit.tables import readme
 from audit.tables.addresses import addresses
 from audit.tables.publish import RECORDS, publish, texts
 from multistage.records import durable

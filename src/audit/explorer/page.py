@@ -1,15 +1,16 @@
 """Put the explorer together: a pure function of the records, weights and digits in ``results/explorer``."""
 
-import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
+
+from markupsafe import Markup
 
 from audit.explorer import digits
 from audit.explorer.packed import pack
 from audit.pages import artifacts, page
+from audit.pages.templates import base64, render
 from audit.tables import layout
 from multistage.records import durable
 from multistage.records.cells import cells
@@ -17,8 +18,6 @@ from multistage.records.files import from_file, path
 from multistage.records.paper import published
 from multistage.records.runs import Record
 from multistage.settings.errors import MultistageError
-
-HERE = Path(__file__).parent
 
 NAME = "explorer"
 """Of the experiment, its folder of results and the page."""
@@ -54,16 +53,14 @@ def document(results: Path) -> str:
         raise MultistageError(f"{file} is missing; make it with python scripts/explorer.py --digits")
     data = {
         "classes": [str(label) for label in range(digits.CLASSES)],
-        "digits": _base64(digits.read(file).tobytes()),
+        "digits": base64(digits.read(file).tobytes()),
         "first": FIRST,
         "presets": presets(folder, published(results / "paper.yaml")),
     }
-    template = Template((HERE / "explorer.html").read_text(encoding="utf-8"))
-    styles = (HERE.parent / "pages" / "page.css", HERE / "explorer.css")
-    return template.substitute(
-        style="".join(style.read_text(encoding="utf-8") for style in styles),
-        script="\n".join((HERE / f"{script}.js").read_text(encoding="utf-8") for script in SCRIPTS),
-        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+    return render(
+        "explorer/explorer.html",
+        scripts=[f"explorer/{script}.js" for script in SCRIPTS],
+        data=Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")),
         per_class={1: "first", 2: "two"}.get(digits.PER_CLASS, str(digits.PER_CLASS)),
     )
 
@@ -111,8 +108,4 @@ def _packed(folder: Path, record: Record) -> dict[str, Any]:
     if net is None:
         raise MultistageError(f"{artifacts.folder(folder, record)} holds no weights; publish {path(record)} again")
     steps, values = pack(net)
-    return {**steps, "values": _base64(values)}
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
+    return {**steps, "values": base64(values)}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.tables import readme
+from audit.pages import readme
 from multistage.records import files as records
 from multistage.settings import composition
 

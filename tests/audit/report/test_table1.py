@@ -1,6 +1,7 @@
 import pytest
 
-from audit.tables import layout, table1
+from audit.pages import table1
+from audit.tables import layout
 from multistage.records.cells import cells
 from multistage.settings.errors import MultistageError
 

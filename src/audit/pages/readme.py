@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+from audit.pages import table1
 from audit.speed import table as speed
-from audit.tables import table1
+from audit.tables.tables import rows
 from audit.tables.words import count
 from multistage.records.files import command, from_file
 from multistage.records.paper import matching
@@ -23,18 +24,14 @@ def paper_value(published: Sequence[Record], record: Record) -> float | None:
 
 def table(records: Sequence[Record], published: Sequence[Record]) -> str:
     """Markdown: one run a row."""
-    lines = [
-        "| command | minutes | test | mean per class | training | paper |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = []
     for record in records:
         metrics, paper = record["metrics"], paper_value(published, record)
-        lines.append(
-            f"| `{command(record)}` | {sum(record['seconds'].values()) / 60:.1f} | {metrics['test_accuracy']:.2%} | "
-            f"{metrics['test_mean_class_accuracy']:.2%} | {metrics['train_accuracy']:.2%} | "
-            f"{'' if paper is None else f'{paper:.1f}%'} |"
-        )
-    return "\n".join(lines)
+        accuracies = (metrics[name] for name in ("test_accuracy", "test_mean_class_accuracy", "train_accuracy"))
+        minutes = f"{sum(record['seconds'].values()) / 60:.1f}"
+        shown = [*(f"{accuracy:.2%}" for accuracy in accuracies), "" if paper is None else f"{paper:.1f}%"]
+        lines.append([f"`{command(record)}`", minutes, *shown])
+    return rows(["command", "minutes", "test", "mean per class", "training", "paper"], lines, numbers=True)
 
 
 def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
