@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from audit.instruments.accounting import LayerCount, count, fully_connected, local_fields, shared_filters
+from audit.instruments.accounting import LayerCount, count
 from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Found, Table
@@ -29,9 +29,9 @@ def measure(material: Material) -> Found:
     work = sum(layer.multiply_adds for layer in paper)
     return Found(
         {
-            "full": fully_connected(SIDE**2, SIDE**2),
-            "local": local_fields(SIDE**2, FIELD),
-            "shared": shared_filters(FILTERS, FIELD),
+            "full": SIDE**2 * SIDE**2,
+            "local": SIDE**2 * FIELD**2,
+            "shared": FILTERS * FIELD**2,
             "presets": len(counted),
             "filters": sum(bank.parameters for bank in banks),
             "classifier": paper[-1].parameters,
@@ -39,7 +39,7 @@ def measure(material: Material) -> Found:
             "batchnorm": totals["batchnorm_avgpool"] - totals["avgpool"],
             "same": sum(total == totals["abs_lcn_avgpool"] for total in totals.values()),
             "unshared": banks[0].multiply_adds,
-            "unlocal": fully_connected(143**2, first),
+            "unlocal": 143**2 * first,
             "multiply_adds": work,
             "bank_share": 100 * sum(bank.multiply_adds for bank in banks) / work,
         },

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audit.instruments.invariance import translation_error
-from audit.instruments.transformations import moved
+from audit.instruments.invariance import moved, translation_error
 from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Found, Table

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from audit.instruments.invariance import Function, change, invariance_error
-from audit.instruments.transformations import brightened, contrasted, lit, negative
 from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Found, Table
@@ -18,11 +17,13 @@ from multistage.settings import composition
 
 COUNT, DIGITS = 20, 500
 CHANGES: Mapping[str, Function] = {
-    "negative": negative,
-    "brighter": brightened,
-    "half the contrast": contrasted,
-    "light from one side": lit,
+    "negative": lambda x: 255 - x,
+    "brighter": lambda x: x + 40,
+    "half the contrast": lambda x: 127.5 + (x - 127.5) / 2,
+    "light from one side": lambda x: x * torch.linspace(0.5, 1.5, x.shape[-1]),
 }
+"""What happens to photographs of gray values from 0 to 255; nothing is clipped."""
+
 WINDOW, STEP = 10, 5
 
 
@@ -30,8 +31,8 @@ def measure(material: Material) -> Found:
     """Turn black into white."""
     learned = material.filters("psd", False).after[::4]
     x = material.images("caltech101", COUNT)
-    turned = {name: _changed(f, x, _opposite) for name, f in operations(learned).items()}
-    random = _changed(operations(random_kernels(len(learned), learned.shape[-1]))["F-R_abs"], x, _opposite)
+    turned = {name: _changed(f, x, torch.neg) for name, f in operations(learned).items()}
+    random = _changed(operations(random_kernels(len(learned), learned.shape[-1]))["F-R_abs"], x, torch.neg)
     changes = _changes(material.photographs(COUNT), learned)
     nets = _networks(material)
     rectified = {name for name, net in nets.items() if net["difference"].max() == 0}
@@ -75,10 +76,6 @@ def measure(material: Material) -> Found:
         pictures={"negatives": _negatives(nets)},
         tables={"changes": _table(changes)},
     )
-
-
-def _opposite(x: Tensor) -> Tensor:
-    return negative(x, 0)
 
 
 def _changed(f: Function, x: Tensor, transform: Function) -> Tensor:
