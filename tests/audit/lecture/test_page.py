@@ -1,6 +1,4 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +6,7 @@ import torch
 from audit.lecture import drawing, page, sections
 from audit.lecture.section import Picture, Section, Table, typed_numbers
 from multistage.records.intervals import Measured, mean_of
-
-SCRIPT = Path(__file__).parents[3] / "scripts" / "lecture.py"
+from scripts import lecture as script
 
 
 def section(claim="lecture-04", text="An error of {error} in {images} images.", **others):
@@ -122,15 +119,7 @@ def test_numbers_stand_on_the_right_and_words_on_the_left():
     assert '<th scope="row">a</th>' in document
 
 
-@pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location("lecture_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_command_makes_some_sections_elsewhere(script, tmp_path, monkeypatch, capsys):
+def test_the_command_makes_some_sections_elsewhere(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sections, "make", lambda name, material: section(sections.claim(name)))
     assert script.main(["lecture-05", "--output", str(tmp_path / "some")], tmp_path) == 0
     assert list(json.loads((tmp_path / "some" / page.MEASURED).read_text())) == ["lecture-05"]
@@ -143,14 +132,14 @@ def test_the_command_makes_some_sections_elsewhere(script, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "said"), [(["lecture-99", "--output", "x"], "is no section"), (["lecture-05"], "--output")]
 )
-def test_a_wrong_command_is_refused_in_words(script, tmp_path, capsys, arguments, said):
+def test_a_wrong_command_is_refused_in_words(tmp_path, capsys, arguments, said):
     with pytest.raises(SystemExit) as stopped:
         script.main(arguments, tmp_path)
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
 
 
-def test_material_that_is_missing_is_one_line(script, tmp_path, monkeypatch, capsys):
+def test_material_that_is_missing_is_one_line(tmp_path, monkeypatch, capsys):
     from multistage.settings.errors import MultistageError
 
     def missing(name, material):

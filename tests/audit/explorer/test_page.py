@@ -1,24 +1,19 @@
 """The explorer as text; tests/browser opens it."""
 
-import importlib.util
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
+from committed import RESULTS
 
 from audit.explorer import page
 from multistage.records.files import from_file, path
 from multistage.records.runs import WEIGHTS
 from multistage.settings import composition
 from multistage.settings.errors import MultistageError
+from scripts import explorer
 
-ROOT = Path(__file__).parents[4]
-RESULTS = ROOT / "results"
-spec = importlib.util.spec_from_file_location("scripts_explorer", ROOT / "scripts" / "explorer.py")
-explorer = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(explorer)
 MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
 
 

@@ -1,29 +1,25 @@
 """The command line that publishes, and that everything committed is what it makes."""
 
-import importlib.util
 import re
 import shutil
-from pathlib import Path
 
 import pytest
+from committed import ROOT
 
 from audit.claims import deviations, explanations
+from audit.pages import readme
 from audit.speed import table as speed
-from audit.tables import layout, plot, publish, readme
+from audit.tables import layout, plot, publish
 from audit.tables.addresses import addresses
 from multistage.records import files as records
 from multistage.records import runs
 from multistage.records.cells import cells
 from multistage.settings.errors import MultistageError
+from scripts import report as script
 
 pytest.importorskip("matplotlib")
 
-ROOT = Path(__file__).parents[3]
 FOLDERS = sorted(path.parent for path in (ROOT / "results").glob("*/records.jsonl"))
-
-spec = importlib.util.spec_from_file_location("scripts_report", ROOT / "scripts" / "report.py")
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
 
 
 def stale(root, published):

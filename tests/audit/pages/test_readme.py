@@ -1,13 +1,11 @@
-from pathlib import Path
-
 import pytest
+from committed import RESULTS
 
 from audit.pages import readme
 from multistage.records import files as records
 from multistage.settings import composition
 
-ROOT = Path(__file__).parents[3]
-PUBLISHED = sorted((ROOT / "results").glob("*/records.jsonl"))
+PUBLISHED = sorted(RESULTS.glob("*/records.jsonl"))
 
 
 def test_the_command_of_an_old_record_repeats_its_settings(record):

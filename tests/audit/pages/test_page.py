@@ -3,15 +3,13 @@
 import re
 import shutil
 from html import unescape
-from pathlib import Path
 
 import pytest
+from committed import RESULTS
 from report import invented
 
 from audit.pages import page
 from multistage.records.files import command, from_file, to_lines
-
-RESULTS = Path(__file__).parents[3] / "results"
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
+from committed import RESULTS
 from data import norb_files
 
 from audit.pages import page
@@ -15,7 +15,6 @@ from multistage.settings import composition
 from multistage.train import protocol
 from multistage.train.quiet import quiet
 
-ROOT = Path(__file__).parents[3]
 NAME = "R_abs-N-P_A, RR, lbfgs"
 
 
@@ -66,7 +65,7 @@ def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     plot.draw("norb", layout.tables(cells(curve, published), published), {}, tmp_path / "table.png")
     assert (tmp_path / "table.png").stat().st_size > 10_000
     (tmp_path / "norb").mkdir()
-    shutil.copy(ROOT / "results" / "paper.yaml", tmp_path)
+    shutil.copy(RESULTS / "paper.yaml", tmp_path)
     (tmp_path / "norb" / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in curve), encoding="utf-8")
     text = page.document(tmp_path)
     assert "error against labels a class" in text

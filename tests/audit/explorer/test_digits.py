@@ -1,17 +1,12 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from committed import REAL_DATA, RESULTS
 
 from audit.explorer import digits
 from multistage import data
 from multistage.data import Dataset
 from multistage.settings import composition
-
-ROOT = Path(__file__).parents[4]
-REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or ROOT.parent / "shared" / "data")
 
 
 def test_the_first_of_each_class_in_the_test_set_are_chosen():
@@ -35,6 +30,6 @@ def test_an_image_of_digits_gives_them_again(tmp_path):
 @pytest.mark.skipif(not (REAL_DATA / "MNIST").exists(), reason="needs MNIST in MULTISTAGE_DATA")
 def test_the_committed_digits_are_mnists():
     config = composition.plan(["data=mnist", f"data.root={REAL_DATA}"]).config
-    committed = digits.read(ROOT / "results" / "explorer" / "digits.png")
+    committed = digits.read(RESULTS / "explorer" / "digits.png")
     assert np.array_equal(committed, digits.choose(data.load(config)))
     assert digits.PER_CLASS * digits.CLASSES >= 12
