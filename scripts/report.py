@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit.claims import deviations, explanations, ledger
-from audit.pages import artifacts, page, readme
+from audit.pages import artifacts, index, readme
 from audit.speed import table as speed
 from audit.tables.addresses import addresses
 from audit.tables.publish import RECORDS, publish, texts
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         write_speed(root)
         refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
         refill(root / "DEVIATIONS.md", lambda text: deviations.fill(text, found))
-        for made in (ledger.write(root / "results", found, entries), page.write(root / "results")):
+        for made in (ledger.write(root / "results", found, entries), index.write(root / "results")):
             if made is not None:
                 print(made)
     except (MultistageError, OSError) as error:

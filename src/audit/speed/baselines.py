@@ -140,14 +140,18 @@ def plain_network(net: MultiStageNet) -> nn.Sequential:
 
 
 def plain_training(
-    net: nn.Module, x: Tensor, y: Tensor, batch_size: int, lr: float, momentum: float = 0.9, device: str = "cpu"
+    net: nn.Module,
+    samples: tuple[Tensor, Tensor],
+    batch_size: int,
+    lr: float,
+    momentum: float = 0.9,
+    device: str = "cpu",
 ) -> list[float]:
     """One epoch as tutorials write it: shuffling DataLoader, SGD, a bare loop.
 
     Args:
         net: Trained in place.
-        x: Images [n, ...].
-        y: Labels [n].
+        samples: Images [n, ...] and labels [n].
         batch_size: Images a step.
         lr: Learning rate.
         momentum: Of SGD.
@@ -159,7 +163,7 @@ def plain_training(
     net.train().to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum)
     losses = []
-    for images, labels in DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True):
+    for images, labels in DataLoader(TensorDataset(*samples), batch_size=batch_size, shuffle=True):
         optimizer.zero_grad()
         loss = F.cross_entropy(net(images.to(device)), labels.to(device))
         torch.autograd.backward(loss)

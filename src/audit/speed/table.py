@@ -93,7 +93,7 @@ def wide(record: Record) -> tuple[list[str], list[list[str]]]:
     for name, case in found.items():
         values = [ratio(case) for ratio in ratios.values()]
         shown = ["" if value is None else f"{value:.2f}" for value in values]
-        rows.append([name, *(cell(case[form]) if form in case else "" for form in forms), *shown])
+        rows.append([name, *(with_unit(case[form]) if form in case else "" for form in forms), *shown])
     return ["", *forms, *ratios], rows
 
 
@@ -120,7 +120,7 @@ def floors(case: Case) -> float | None:
     return float(case["ours"]["value"] / (copies * case["copy"]["value"]))
 
 
-def cell(row: dict[str, Any]) -> str:
+def with_unit(row: dict[str, Any]) -> str:
     """A value with its unit, and its spread if it has one."""
     value, unit = row["value"], row["unit"]
     if unit == "s":

@@ -82,7 +82,7 @@ def _ours(config: Config, samples: Samples, classes: int) -> None:
 
 def _plain(config: Config, samples: Samples, net: nn.Module, settings: Settings) -> None:
     lr, momentum = config["optimizer.lr"], config["optimizer.momentum"]
-    plain_training(net, *samples, config["data.batch_size"], lr, momentum, settings.device.type)
+    plain_training(net, samples, config["data.batch_size"], lr, momentum, settings.device.type)
 
 
 FURTHER = (

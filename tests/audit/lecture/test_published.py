@@ -6,7 +6,7 @@ import json
 import pytest
 from committed import REAL_CACHE, REAL_DATA, RESULTS
 
-from audit.lecture import page, sections
+from audit.lecture import publish, sections
 from audit.lecture.material import Material
 
 FOLDER = RESULTS / "lecture"
@@ -14,7 +14,7 @@ AGAIN = "run python scripts/lecture.py"
 
 
 def published():
-    return json.loads((FOLDER / page.MEASURED).read_text(encoding="utf-8"))
+    return json.loads((FOLDER / publish.MEASURED).read_text(encoding="utf-8"))
 
 
 def test_every_section_is_published():
@@ -22,7 +22,7 @@ def test_every_section_is_published():
 
 
 def test_the_page_shows_these_pictures_and_figures():
-    document = (FOLDER / page.INDEX).read_text(encoding="utf-8")
+    document = (FOLDER / publish.INDEX).read_text(encoding="utf-8")
     pictures = sorted(FOLDER.glob("*.png"))
     assert len(pictures) >= 13
     for picture in pictures:
@@ -39,7 +39,7 @@ def test_the_folder_stays_small():
 
 def test_what_needs_no_images_is_counted_again():
     made = sections.make("lecture_01_parameters", Material(RESULTS))
-    assert json.loads(page.figures([made])) == {"lecture-01": published()["lecture-01"]}, AGAIN
+    assert json.loads(publish.figures([made])) == {"lecture-01": published()["lecture-01"]}, AGAIN
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_what_is_published_is_measured_again(claim, monkeypatch):
     if REAL_CACHE:
         monkeypatch.setenv("MULTISTAGE_CACHE", REAL_CACHE)
     name = next(name for name in sections.names() if sections.claim(name) == claim)
-    again = json.loads(page.figures([sections.make(name, Material(RESULTS))]))[claim]
+    again = json.loads(publish.figures([sections.make(name, Material(RESULTS))]))[claim]
     before = published()[claim]
     assert list(again) == list(before)
     for key, figure in again.items():

@@ -74,10 +74,10 @@ def test_the_plain_network_gives_the_same_loss_and_learns_the_same():
 def test_plain_training_goes_through_all_images_and_learns():
     plain = plain_network(network())
     y = torch.arange(7) % 5
-    first = plain_training(plain, images(), y, batch_size=3, lr=0.01, momentum=0)
+    first = plain_training(plain, (images(), y), batch_size=3, lr=0.01, momentum=0)
     assert len(first) == 3
     for _ in range(30):
-        last = plain_training(plain, images(), y, batch_size=3, lr=0.01, momentum=0)
+        last = plain_training(plain, (images(), y), batch_size=3, lr=0.01, momentum=0)
     assert sum(last) < sum(first) / 2
 
 

@@ -71,7 +71,7 @@ def test_the_page_says_where_and_with_what(measured):
     ],
 )
 def test_cells_have_units(row, text):
-    assert speed.cell(row) == text
+    assert speed.with_unit(row) == text
 
 
 def test_readme_shows_ratios_of_what_was_measured_and_nothing_else(measured):

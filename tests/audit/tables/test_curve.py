@@ -8,7 +8,7 @@ import pytest
 from committed import RESULTS
 from data import norb_files
 
-from audit.pages import page
+from audit.pages import index
 from audit.tables import layout, plot, tables
 from multistage.records.cells import cells
 from multistage.settings import composition
@@ -67,7 +67,7 @@ def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     (tmp_path / "norb").mkdir()
     shutil.copy(RESULTS / "paper.yaml", tmp_path)
     (tmp_path / "norb" / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in curve), encoding="utf-8")
-    text = page.document(tmp_path)
+    text = index.document(tmp_path)
     assert "error against labels a class" in text
     assert f"with 100 labels a class <b>{NAME}</b> errs least, 19.50%" in text
     assert re.findall(r'<th scope="row" data-value="(\d+)">', text) == ["20", "50", "100"]

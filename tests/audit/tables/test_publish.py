@@ -57,7 +57,7 @@ def repository(tmp_path, monkeypatch):
     for folder in (ROOT / "results" / "speed", *FOLDERS):
         if folder.name != "ablation":  # which these tests make
             shutil.copytree(folder, tmp_path / "results" / folder.name, ignore=shutil.ignore_patterns("artifacts"))
-    script.page.write(tmp_path / "results")
+    script.index.write(tmp_path / "results")
     return tmp_path
 
 

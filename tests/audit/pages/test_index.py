@@ -8,7 +8,7 @@ import pytest
 from committed import RESULTS
 from report import invented
 
-from audit.pages import page
+from audit.pages import index
 from multistage.records.files import command, from_file, to_lines
 
 
@@ -23,12 +23,12 @@ def results(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(results):
-    return page.document(results)
+    return index.document(results)
 
 
 def test_the_committed_page_is_made_from_the_committed_records():
     committed = (RESULTS / "index.html").read_text(encoding="utf-8")
-    assert committed == page.document(RESULTS), "run python scripts/report.py"
+    assert committed == index.document(RESULTS), "run python scripts/report.py"
     assert len(committed.encode()) < 5_000_000
 
 
@@ -41,8 +41,8 @@ def test_the_committed_page_names_every_run():
 
 
 def test_the_page_is_a_pure_function(results, text):
-    assert page.document(results) == text
-    assert page.write(results).read_bytes() == text.encode()
+    assert index.document(results) == text
+    assert index.write(results).read_bytes() == text.encode()
 
 
 def test_the_page_needs_nothing_else(text):
@@ -75,9 +75,9 @@ def test_names_from_data_are_escaped(results, tmp_path):
     for record in records:
         record["overrides"] = [*record["overrides"], "data.root=<script>alert(1)</script>"]
     (copy / "ablation" / "records.jsonl").write_text(to_lines(records), encoding="utf-8")
-    assert "<script>alert" not in page.document(copy)
+    assert "<script>alert" not in index.document(copy)
 
 
 def test_without_records_there_is_a_page_that_says_so(tmp_path):
     shutil.copy(RESULTS / "paper.yaml", tmp_path)
-    assert "none yet" in page.document(tmp_path)
+    assert "none yet" in index.document(tmp_path)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from audit.explorer import digits
 from audit.explorer.packed import pack
-from audit.pages import artifacts, page
+from audit.pages import artifacts, index
 from audit.pages.templates import base64, render
 from audit.tables import layout
 from multistage.records import durable
@@ -82,7 +82,7 @@ def presets(folder: Path, entries: Sequence[Record]) -> list[dict[str, Any]]:
         raise MultistageError(f"{folder} holds no records; run python train.py experiment={NAME} and publish it")
     symbols = {entry["model"]: entry["column"] for entry in entries if entry["table"] == 1}
     tables = layout.tables(cells(from_file(folder / "records.jsonl"), entries), entries)
-    places = [place for table in tables for place in page.places_of(folder, table)]
+    places = [place for table in tables for place in index.places_of(folder, table)]
     rank = list(symbols)
     places.sort(key=lambda place: (rank.index(place.row) if place.row in rank else len(rank), place.row))
     found: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from audit.lecture import drawing, page, sections
+from audit.lecture import drawing, publish, sections
 from audit.lecture.section import Picture, Section, Table, typed_numbers
 from multistage.records.intervals import Measured, mean_of
 from scripts import lecture as script
@@ -19,7 +19,7 @@ def picture(name="lecture-04-a"):
 
 
 def test_figures_stand_in_the_text():
-    document = page.document([section()])
+    document = publish.document([section()])
     assert "An error of 7.12\N{MIDDLE DOT}10<sup>\N{MINUS SIGN}16</sup> in 2\N{NO-BREAK SPACE}% images." in document
     assert "images &lt; all" in document
     assert "2 \N{PLUS-MINUS SIGN} 2 % (n = 3)" in document
@@ -27,7 +27,7 @@ def test_figures_stand_in_the_text():
 
 def test_what_was_not_measured_cannot_be_said():
     with pytest.raises(KeyError, match="unknown"):
-        page.document([section(text="It is {unknown}.")])
+        publish.document([section(text="It is {unknown}.")])
 
 
 @pytest.mark.parametrize("text", ["It is 0.3.", "For 40 images.", "{error} of 12", "5 %", "-3", "v 2"])
@@ -69,25 +69,25 @@ def test_captions_are_held_to_the_same():
 
 def test_files_are_written_once_and_old_pictures_go(tmp_path):
     first = section(pictures=[picture("lecture-04-a"), picture("lecture-04-b")])
-    assert {file.name for file in page.write(tmp_path, [first])} == {
+    assert {file.name for file in publish.write(tmp_path, [first])} == {
         "index.html",
         "measured.json",
         "lecture-04-a.png",
         "lecture-04-b.png",
     }
-    assert page.write(tmp_path, [first]) == []
-    page.write(tmp_path, [section(pictures=[picture("lecture-04-a")])])
+    assert publish.write(tmp_path, [first]) == []
+    publish.write(tmp_path, [section(pictures=[picture("lecture-04-a")])])
     assert sorted(file.name for file in tmp_path.glob("*.png")) == ["lecture-04-a.png"]
 
 
 def test_two_pictures_of_one_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="same name"):
-        page.write(tmp_path, [section(pictures=[picture(), picture()])])
+        publish.write(tmp_path, [section(pictures=[picture(), picture()])])
 
 
 def test_the_ledger_reads_every_figure(tmp_path):
-    page.write(tmp_path, [section(), section("lecture-05")])
-    content = json.loads((tmp_path / page.MEASURED).read_text())
+    publish.write(tmp_path, [section(), section("lecture-05")])
+    content = json.loads((tmp_path / publish.MEASURED).read_text())
     assert list(content) == ["lecture-04", "lecture-05"]
     assert content["lecture-04"]["error"] == {
         "value": 7.12346e-16,
@@ -102,7 +102,7 @@ def test_the_ledger_reads_every_figure(tmp_path):
 
 
 def test_the_page_needs_nothing_but_itself_and_leads_on():
-    document = page.document([section(pictures=[picture()])])
+    document = publish.document([section(pictures=[picture()])])
     assert 'src="data:image/png;base64,' in document
     assert 'alt="Of 2\N{NO-BREAK SPACE}% and 9x9."' in document
     for link in ("../index.html", "../claims.md", "#lecture-04"):
@@ -112,9 +112,9 @@ def test_the_page_needs_nothing_but_itself_and_leads_on():
 
 
 def test_numbers_stand_on_the_right_and_words_on_the_left():
-    document = page.document([section(tables=[Table(["name", "n"], [["a", "1"], ["b", "<2"]])])])
+    document = publish.document([section(tables=[Table(["name", "n"], [["a", "1"], ["b", "<2"]])])])
     assert "<td>&lt;2</td>" in document
-    document = page.document([section(tables=[Table(["name", "n"], [["a", "1"], ["b", "2"]])])])
+    document = publish.document([section(tables=[Table(["name", "n"], [["a", "1"], ["b", "2"]])])])
     assert '<td class="right">2</td>' in document
     assert '<th scope="row">a</th>' in document
 
@@ -122,9 +122,9 @@ def test_numbers_stand_on_the_right_and_words_on_the_left():
 def test_the_command_makes_some_sections_elsewhere(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sections, "make", lambda name, material: section(sections.claim(name)))
     assert script.main(["lecture-05", "--output", str(tmp_path / "some")], tmp_path) == 0
-    assert list(json.loads((tmp_path / "some" / page.MEASURED).read_text())) == ["lecture-05"]
+    assert list(json.loads((tmp_path / "some" / publish.MEASURED).read_text())) == ["lecture-05"]
     assert script.main([], tmp_path) == 0
-    whole = json.loads((tmp_path / "results" / "lecture" / page.MEASURED).read_text())
+    whole = json.loads((tmp_path / "results" / "lecture" / publish.MEASURED).read_text())
     assert list(whole) == [sections.claim(name) for name in sections.names()]
     assert "lecture-05: 2 figures" in capsys.readouterr().out
 

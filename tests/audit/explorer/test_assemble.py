@@ -7,7 +7,7 @@ import shutil
 import pytest
 from committed import RESULTS
 
-from audit.explorer import page
+from audit.explorer import assemble
 from multistage.records.files import from_file, path
 from multistage.records.runs import WEIGHTS
 from multistage.settings import composition
@@ -25,7 +25,7 @@ def text():
 @pytest.fixture
 def copy(tmp_path):
     results = tmp_path / "results"
-    shutil.copytree(RESULTS / page.NAME, results / page.NAME)
+    shutil.copytree(RESULTS / assemble.NAME, results / assemble.NAME)
     shutil.copy(RESULTS / "paper.yaml", results)
     return results
 
@@ -35,7 +35,7 @@ def data(text):
 
 
 def test_the_committed_page_is_made_from_what_is_committed(text):
-    assert text == page.document(RESULTS), "run python scripts/explorer.py"
+    assert text == assemble.document(RESULTS), "run python scripts/explorer.py"
     assert len(text.encode()) < 5_000_000
 
 
@@ -49,7 +49,7 @@ def test_every_preset_is_there_the_papers_columns_first(text):
 def test_accuracies_are_those_of_the_records_and_lead_to_them(text):
     index = (RESULTS / "index.html").read_text(encoding="utf-8")
     assert '<a href="explorer.html">' in index
-    records = {record["config"]["model"]: record for record in from_file(RESULTS / page.NAME / "records.jsonl")}
+    records = {record["config"]["model"]: record for record in from_file(RESULTS / assemble.NAME / "records.jsonl")}
     for preset in data(text)["presets"]:
         accuracy = records[preset["name"]]["metrics"]["test_mean_class_accuracy"]
         assert preset["accuracy"] == f"{100 * accuracy:.2f}"
@@ -79,21 +79,21 @@ def test_identifiers_are_there_once_and_labels_lead_to_them(text):
 
 
 def test_the_page_is_written_once(copy):
-    assert page.write(copy) == copy / "explorer.html"
-    assert (copy / "explorer.html").read_text(encoding="utf-8") == page.document(copy)
-    assert page.write(copy) is None
+    assert assemble.write(copy) == copy / "explorer.html"
+    assert (copy / "explorer.html").read_text(encoding="utf-8") == assemble.document(copy)
+    assert assemble.write(copy) is None
 
 
 def test_without_weights_there_is_no_page(copy):
-    record = from_file(copy / page.NAME / "records.jsonl")[0]
-    (copy / page.NAME / "artifacts" / path(record).replace("/", "__") / WEIGHTS).unlink()
+    record = from_file(copy / assemble.NAME / "records.jsonl")[0]
+    (copy / assemble.NAME / "artifacts" / path(record).replace("/", "__") / WEIGHTS).unlink()
     with pytest.raises(MultistageError, match="holds no weights"):
-        page.document(copy)
+        assemble.document(copy)
 
 
 @pytest.mark.parametrize(("name", "message"), [("records.jsonl", "holds no records"), ("digits.png", "is missing")])
 def test_the_command_says_in_one_line_what_is_missing(copy, capsys, name, message):
-    (copy / page.NAME / name).unlink()
+    (copy / assemble.NAME / name).unlink()
     assert explorer.main([], copy.parent) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
