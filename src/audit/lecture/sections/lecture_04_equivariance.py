@@ -10,8 +10,8 @@ from audit.instruments.invariance import equivariance_error
 from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Found
-from audit.lecture.stage import Function, chain, filtered, framed, random_kernels, rectified
-from multistage.layers import average_pool, local_contrast_norm, max_pool
+from audit.lecture.stage import Function, chain, filtered, framed, random_kernels
+from multistage.layers import average_pool, local_contrast_norm, max_pool, rectify
 from multistage.network.randomness import generator
 
 COUNT, DIGITS = 20, 100
@@ -79,9 +79,9 @@ def _layers(kernels: Tensor) -> dict[str, tuple[Function, int, int]]:
     return {
         "fields not shared": (_unshared(kernels), 1, 0),
         "F": (bank, 1, 0),
-        "F-R_abs-N": (chain(bank, rectified(), local_contrast_norm), 1, BORDER),
-        MEAN: (chain(bank, rectified(), lambda x: average_pool(x, 10, STRIDE)), STRIDE, 0),
-        MAX: (chain(bank, rectified(), lambda x: max_pool(x, STRIDE)), STRIDE, 0),
+        "F-R_abs-N": (chain(bank, rectify, local_contrast_norm), 1, BORDER),
+        MEAN: (chain(bank, rectify, lambda x: average_pool(x, 10, STRIDE)), STRIDE, 0),
+        MAX: (chain(bank, rectify, lambda x: max_pool(x, STRIDE)), STRIDE, 0),
     }
 
 

@@ -10,8 +10,8 @@ from audit.instruments.invariance import moved, translation_error
 from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Found, Table
-from audit.lecture.stage import Function, accuracy, chain, filtered, framed, random_kernels, rectified, shifted
-from multistage.layers import average_pool, max_pool
+from audit.lecture.stage import Function, accuracy, chain, filtered, framed, random_kernels, shifted
+from multistage.layers import average_pool, max_pool, rectify
 from multistage.settings import composition
 
 COUNT, DIGITS = 20, 300
@@ -26,9 +26,9 @@ def measure(material: Material) -> Found:
     """Shift images below the same units."""
     x = material.images("caltech101", COUNT)
     learned = material.filters("psd", False).after[::4]
-    maps = chain(filtered(learned), rectified())
+    maps = chain(filtered(learned), rectify)
     curves = {(name, window): _curve(_pooled(maps, name, window), x) for name in POOLS for window in WINDOWS}
-    other = chain(filtered(random_kernels(len(learned), learned.shape[-1])), rectified())
+    other = chain(filtered(random_kernels(len(learned), learned.shape[-1])), rectify)
     digits, labels = material.images("mnist", DIGITS), material.labels("mnist", DIGITS)
     right = {
         model: [100 * accuracy(material.trained(model), shifted(digits, by), labels) for by in DIGIT_SHIFTS]
