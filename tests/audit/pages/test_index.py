@@ -29,7 +29,6 @@ def text(results):
 def test_the_committed_page_is_made_from_the_committed_records():
     committed = (RESULTS / "index.html").read_text(encoding="utf-8")
     assert committed == index.document(RESULTS), "run python scripts/report.py"
-    assert len(committed.encode()) < 5_000_000
 
 
 def test_the_committed_page_names_every_run():
@@ -43,14 +42,6 @@ def test_the_committed_page_names_every_run():
 def test_the_page_is_a_pure_function(results, text):
     assert index.document(results) == text
     assert index.write(results).read_bytes() == text.encode()
-
-
-def test_the_page_needs_nothing_else(text):
-    for address in re.findall(r"""(?:src|href)=["']?([^"' >]+)""", text):
-        assert address.startswith(("#", "data:")), address
-    assert "://" not in text
-    assert "url(" not in text
-    assert "@import" not in text
 
 
 def test_links_lead_somewhere_and_no_identifier_is_there_twice(text):
