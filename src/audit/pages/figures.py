@@ -9,6 +9,9 @@ from math import fsum
 from markupsafe import Markup
 
 from audit.pages.templates import ENVIRONMENT, macro
+from audit.tables.tables import plus_minus
+from audit.tables.words import duration
+from multistage.records.cells import Cell
 from multistage.records.intervals import Interval
 
 MARKS = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z", "M-4.5-4.5h9v9h-9Z", "M0-6L5.5 4.5h-11Z", "M0-6.5L5.5 0L0 6.5L-5.5 0Z")
@@ -25,37 +28,35 @@ TIMES = {
 
 
 @dataclass(frozen=True)
-class Dot:
-    """One cell in a dot plot, in %.
+class Place:
+    """Where a cell stands on the page.
 
-    Attributes:
-        row: Which line it stands on.
-        series: Which of the series.
-        values: One for each run.
-        mean: Of the values.
-        interval: Of the mean; None with fewer than two runs.
-        paper: The paper's value and its error bar, if it has one.
-        text: What is said when one points at it.
+    Args:
+        cell: The cell.
+        row: In which row of the table: a preset, or a number of labels a class.
+        series: Number of its protocol: column of the table, colour and shape in figures.
+        protocol: The protocol in words.
+        identifier: What links to it lead to.
     """
 
+    cell: Cell
     row: str
     series: int
-    values: Sequence[float]
-    mean: float
-    interval: Interval | None
-    paper: tuple[float, float] | None
-    text: str
+    protocol: str
+    identifier: str
 
+    @property
+    def text(self) -> str:
+        """What is said when one points at it."""
+        paper = "" if self.cell.paper is None else f", paper {self.cell.paper['value']}%"
+        shown = plus_minus(self.cell.mean, self.cell.interval)
+        return f"{self.row}, {self.protocol}: {shown}%{paper}, {duration(self.cell.seconds)}"
 
-@dataclass(frozen=True)
-class Point:
-    """One cell in the scatter plot: seconds, accuracy in %, and where it leads."""
-
-    seconds: float
-    accuracy: float
-    series: int
-    text: str
-    link: str
+    @property
+    def paper(self) -> tuple[float, float] | None:
+        """The paper's value and its error bar, %, if it has one."""
+        paper = self.cell.paper
+        return None if paper is None else (float(paper["value"]), float(paper["error"] or 0))
 
 
 class Scale:
@@ -112,19 +113,19 @@ def possible(interval: Interval | None) -> tuple[float, ...]:
     return () if interval is None else (max(0.0, interval[0]), min(100.0, interval[1]))
 
 
-def front(points: Sequence[Point]) -> list[Point]:
+def front(points: Sequence[Place]) -> list[Place]:
     """Points than which none is both faster and better, fastest first."""
-    found: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.seconds, -p.accuracy)):
-        if not found or point.accuracy > found[-1].accuracy:
+    found: list[Place] = []
+    for point in sorted(points, key=lambda p: (p.cell.seconds, -p.cell.mean)):
+        if not found or point.cell.mean > found[-1].cell.mean:
             found.append(point)
     return found
 
 
-def dots(given: Sequence[Dot], series: Sequence[str]) -> Markup:
+def dots(given: Sequence[Place], series: Sequence[str]) -> Markup:
     """Means with intervals and single runs, one line for each row, in the order given; the paper's values beside."""
     papers = [value + sign * error for value, error in (d.paper for d in given if d.paper) for sign in (-1, 1)]
-    scale = Scale([*(v for d in given for v in (*d.values, *possible(d.interval))), *papers])
+    scale = Scale([*(v for d in given for v in (*d.cell.values, *possible(d.cell.interval))), *papers])
     rows = [(row, [d for d in given if d.row == row]) for row in dict.fromkeys(d.row for d in given)]
     return _macro("dots")(rows, series, scale, bool(papers))
 
@@ -155,24 +156,24 @@ def curves(panels: Mapping[str, Sequence[Sequence[float]]], unit: str, series: i
     return _macro("curves")(drawn, _levels(scale, scale.ticks(4)), longest)
 
 
-def scatter(points: Sequence[Point], series: Sequence[str]) -> Markup:
+def scatter(points: Sequence[Place], series: Sequence[str]) -> Markup:
     """Seconds (logarithmic) against accuracy; a line joins what nothing beats in both."""
-    across = Scale((p.seconds for p in points), logarithmic=True, margin=6)
-    up = Scale((p.accuracy for p in points), margin=8)
+    across = Scale((p.cell.seconds for p in points), logarithmic=True, margin=6)
+    up = Scale((p.cell.mean for p in points), margin=8)
     times = {t: name for t, name in TIMES.items() if across.low <= t <= across.high}
     if len(times) < 2:
         unit, name = (60, "min") if across.high > 90 else (1, "s")
         times = {unit * t: f"{t:g} {name}" for t in Scale((across.low / unit, across.high / unit)).ticks(4)}
     uprights = [(across(t), name) for t, name in list(times.items())[:: -(-len(times) // 5) or 1]]
-    steps = [(across(p.seconds), 100 - up(p.accuracy)) for p in front(points)]
+    steps = [(across(p.cell.seconds), 100 - up(p.cell.mean)) for p in front(points)]
     corners = [
         at for (x, y), (right, _) in zip(steps, [*steps[1:], (100.0, 0.0)], strict=True) for at in ((x, y), (right, y))
     ]
-    marks = [(across(p.seconds), 100 - up(p.accuracy), p) for p in sorted(points, key=lambda p: p.seconds)]
+    marks = [(across(p.cell.seconds), 100 - up(p.cell.mean), p) for p in sorted(points, key=lambda p: p.cell.seconds)]
     return _macro("scatter")(marks, series, uprights, _levels(up, up.ticks(5), "%"), _points(corners))
 
 
-def against_labels(given: Sequence[Dot], series: Sequence[str]) -> Markup:
+def against_labels(given: Sequence[Place], series: Sequence[str]) -> Markup:
     """The paper's Fig. 3: error against labels a class on logarithmic axes, a line a series with its intervals, the
     paper's as a thin one.
 
@@ -187,14 +188,21 @@ def against_labels(given: Sequence[Dot], series: Sequence[str]) -> Markup:
     papers = [error(d.paper[0]) for d in given if d.paper]
     across = Scale((float(d.row) for d in given), logarithmic=True, margin=6)
     up = Scale(
-        [*(error(v) for d in given for v in (d.mean, *possible(d.interval))), *papers], logarithmic=True, margin=8
+        [*(error(v) for d in given for v in (d.cell.mean, *possible(d.cell.interval))), *papers],
+        logarithmic=True,
+        margin=8,
     )
     uprights = [(across(float(n)), n) for n in dict.fromkeys(sorted((d.row for d in given), key=float))]
     lines, marks = [], []
     for number in range(len(series)):
         line = sorted((d for d in given if d.series == number), key=lambda d: float(d.row))
         ours = [
-            (d, across(float(d.row)), 100 - up(error(d.mean)), [100 - up(error(v)) for v in possible(d.interval)])
+            (
+                d,
+                across(float(d.row)),
+                100 - up(error(d.cell.mean)),
+                [100 - up(error(v)) for v in possible(d.cell.interval)],
+            )
             for d in line
         ]
         theirs = [

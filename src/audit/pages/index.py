@@ -7,7 +7,6 @@ claims.
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +15,15 @@ from markupsafe import Markup
 from audit.claims import ledger
 from audit.pages import captions, figures, pictures
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
+from audit.pages.figures import Place
 from audit.pages.templates import ENVIRONMENT, render
 from audit.tables import layout
 from audit.tables.addresses import of_tables
-from audit.tables.tables import plus_minus
-from audit.tables.words import duration
 from multistage.records import durable
 from multistage.records.cells import SIGNS, Cell, cells
 from multistage.records.files import command, from_file, path
 from multistage.records.paper import published
 from multistage.records.runs import Record
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a cell stands on the page.
-
-    Args:
-        cell: The cell.
-        row: In which row of the table: a preset, or a number of labels a class.
-        series: Number of its protocol: column of the table, colour and shape in figures.
-        protocol: The protocol in words.
-        identifier: What links to it lead to.
-    """
-
-    cell: Cell
-    row: str
-    series: int
-    protocol: str
-    identifier: str
-
-    @property
-    def text(self) -> str:
-        """What is said when one points at it."""
-        paper = "" if self.cell.paper is None else f", paper {self.cell.paper['value']}%"
-        shown = plus_minus(self.cell.mean, self.cell.interval)
-        return f"{self.row}, {self.protocol}: {shown}%{paper}, {duration(self.cell.seconds)}"
 
 
 def write(results: Path) -> Path | None:
@@ -132,14 +104,13 @@ def _block(folder: Path, table: layout.Table) -> dict[str, Any]:
 
 def _figures(table: layout.Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     """Captions, and what they stand above."""
-    found, dots, series = [place.cell for place in places], list(map(_dot, places)), table.protocols
+    found, series = [place.cell for place in places], table.protocols
     if table.against_labels:
-        yield captions.against_labels(table), figures.against_labels(dots, series)
+        yield captions.against_labels(table), figures.against_labels(places, series)
     elif len(places) > 1:
-        yield captions.dots(found, table), figures.dots(dots, series)
-        points = [figures.Point(p.cell.seconds, p.cell.mean, p.series, p.text, p.identifier) for p in places]
-        front = [p.cell for p, point in zip(places, points, strict=True) if point in figures.front(points)]
-        yield captions.cost(front, table), figures.scatter(points, series)
+        yield captions.dots(found, table), figures.dots(places, series)
+        front = [place.cell for place in figures.front(places)]
+        yield captions.cost(front, table), figures.scatter(places, series)
     for number, protocol in enumerate(series):
         losses = {place.row: _losses(place.cell) for place in places if place.series == number}
         if panels := {row: lines for row, lines in losses.items() if lines}:
@@ -149,12 +120,6 @@ def _figures(table: layout.Table, places: Sequence[Place]) -> Iterator[tuple[str
 def _not_run(table: layout.Table, row: str, protocol: str) -> str:
     entries = (e for (p, a), e in table.paper.items() if p == protocol and row in (a, e["model"]))
     return next((f"paper {entry['value']}, not run" for entry in entries), "")
-
-
-def _dot(place: Place) -> figures.Dot:
-    cell = place.cell
-    paper = None if cell.paper is None else (float(cell.paper["value"]), float(cell.paper["error"] or 0))
-    return figures.Dot(place.row, place.series, cell.values, cell.mean, cell.interval, paper, place.text)
 
 
 def _losses(cell: Cell) -> list[list[float]]:

@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.pages import captions, figures, pictures
-from audit.pages.figures import Dot, Point, Scale
+from audit.pages.figures import Scale
 
 VALUES = st.lists(st.floats(0.001, 1e5), min_size=1, max_size=20)
 
@@ -34,15 +36,17 @@ def test_ticks_are_round():
 
 
 def test_the_front_is_what_nothing_beats_in_both():
-    points = [Point(s, a, 0, "", "") for s, a in ((3, 50), (1, 40), (2, 30), (4, 60), (5, 60), (1, 20))]
-    assert [(p.seconds, p.accuracy) for p in figures.front(points)] == [(1, 40), (3, 50), (4, 60)]
+    given = ((3, 50), (1, 40), (2, 30), (4, 60), (5, 60), (1, 20))
+    places = [SimpleNamespace(cell=SimpleNamespace(seconds=s, mean=a)) for s, a in given]
+    assert [(p.cell.seconds, p.cell.mean) for p in figures.front(places)] == [(1, 40), (3, 50), (4, 60)]
 
 
 def test_names_are_escaped():
     name = '<script>"&'
-    dot = Dot(name, 0, (1.0, 2.0), 1.5, (1.0, 2.0), (3.0, 0.5), name)
-    drawn = figures.dots([dot], [name]) + figures.curves({name: [[1.0, 0.5]]}, name)
-    drawn += figures.scatter([Point(1.0, 1.0, 0, name, "link")], [name])
+    cell = SimpleNamespace(values=(1.0, 2.0), mean=1.5, interval=(1.0, 2.0), seconds=1.0)
+    place = SimpleNamespace(cell=cell, row=name, series=0, paper=(3.0, 0.5), text=name, identifier="link")
+    drawn = figures.dots([place], [name]) + figures.curves({name: [[1.0, 0.5]]}, name)
+    drawn += figures.scatter([place], [name])
     drawn += pictures.confusion([name, "b"], np.array([[1, 2], [0, 3]]))
     drawn += captions.curves({name: [[1.0]]}, name) + captions.filters(
         name, np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
