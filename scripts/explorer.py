@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from audit.explorer import digits, page
+from audit.explorer import assemble, digits
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
@@ -24,12 +24,12 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.digits:
-            file = root / "results" / page.NAME / page.DIGITS
+            file = root / "results" / assemble.NAME / assemble.DIGITS
             mnist = parse(composition.plan(["data=mnist"]).config).data.load()
             file.parent.mkdir(parents=True, exist_ok=True)
             durable.write(file, digits.to_png(digits.choose(mnist)))
             print(file)
-        if (written := page.write(root / "results")) is not None:
+        if (written := assemble.write(root / "results")) is not None:
             print(written)
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

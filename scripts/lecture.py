@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from audit.lecture import page, sections
+from audit.lecture import publish, sections
 from audit.lecture.material import Material
 from audit.lecture.section import Section
 from multistage.registry.errors import MultistageError
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         material = Material(root / "results")
         made = [measure(modules[name], material) for name in options.sections or modules]
-        for file in page.write(output, made):
+        for file in publish.write(output, made):
             print(file)
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

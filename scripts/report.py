@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit.claims import ledger, templates
-from audit.pages import artifacts, page
+from audit.pages import artifacts, index, readme
 from audit.speed import table as speed
-from audit.tables import readme
 from audit.tables.addresses import addresses
 from audit.tables.publish import RECORDS, publish, texts
 from multistage.records.files import collect, from_file, merge, path, to_lines
@@ -51,7 +50,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         write_speed(root)
         refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
         refill(root / "DEVIATIONS.md", lambda text: figures.refill(text, "DEVIATIONS.md"))
-        for made in (ledger.write(root / "results", found, entries), page.write(root / "results")):
+        for made in (ledger.write(root / "results", found, entries), index.write(root / "results")):
             if made is not None:
                 print(made)
     except (MultistageError, OSError) as error:

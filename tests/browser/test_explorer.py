@@ -9,7 +9,7 @@ import torch
 from browser.colour import contrast, luminance
 from PIL import Image
 
-from audit.explorer import digits, page
+from audit.explorer import assemble, digits
 from audit.pages import artifacts
 from multistage.data import dataset
 from multistage.records.files import from_file
@@ -18,7 +18,7 @@ from multistage.settings import composition
 pytestmark = pytest.mark.browser
 
 RESULTS = Path(__file__).parents[2] / "results"
-FILE = RESULTS / f"{page.NAME}.html"
+FILE = RESULTS / f"{assemble.NAME}.html"
 MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
 TOLERANCE = 1e-4
 
@@ -43,13 +43,13 @@ ALL_STEPS = """([name, images]) => {
 
 @pytest.fixture(scope="module")
 def records():
-    return {record["config"]["model"]: record for record in from_file(RESULTS / page.NAME / "records.jsonl")}
+    return {record["config"]["model"]: record for record in from_file(RESULTS / assemble.NAME / "records.jsonl")}
 
 
 @pytest.fixture(scope="module")
 def images():
     """The page's digits, one of them inverted, a flat image and noise; uint8 [n, 28, 28]."""
-    shown = digits.read(RESULTS / page.NAME / page.DIGITS).reshape(-1, digits.SIDE, digits.SIDE)
+    shown = digits.read(RESULTS / assemble.NAME / assemble.DIGITS).reshape(-1, digits.SIDE, digits.SIDE)
     noise = np.random.default_rng(0).integers(0, 256, shown[:1].shape).astype(np.uint8)
     return np.concatenate([shown, 255 - shown[:1], np.full_like(shown[:1], 99), noise])
 
@@ -70,7 +70,7 @@ def in_torch(net, images):
 
 def difference(tab, record, images):
     """The largest between torch's and the page's values, over all images and steps."""
-    expected, names = in_torch(artifacts.network(RESULTS / page.NAME, record), images)
+    expected, names = in_torch(artifacts.network(RESULTS / assemble.NAME, record), images)
     sent = [record["config"]["model"], base64.b64encode(images.tobytes()).decode()]
     found = tab.evaluate(ALL_STEPS, sent)
     assert all(image["names"] == names for image in found)
@@ -139,7 +139,7 @@ def middle(image):
 def test_what_is_said_is_what_was_computed(look, records, images, digit):
     tab = look(FILE, f"#model=lcn_maxpool&digit={digit}")
     choose(tab, digit)
-    expected, _ = in_torch(artifacts.network(RESULTS / page.NAME, records["lcn_maxpool"]), images[[digit]])
+    expected, _ = in_torch(artifacts.network(RESULTS / assemble.NAME, records["lcn_maxpool"]), images[[digit]])
     assert probabilities(tab)[0] == pytest.approx(expected[0, -10:], abs=TOLERANCE)
     best = int(expected[0, -10:].argmax())
     assert tab.locator("#verdicts b").inner_text() == str(best)
@@ -183,7 +183,7 @@ def test_two_networks_stand_side_by_side_and_the_address_brings_them_back(look):
 @pytest.mark.parametrize("fragment", ["#digit=99&model=nothing", "#digit=-1", "#digit=x&beside=%3Cb%3E", "#"])
 def test_an_address_that_names_nothing_shows_the_first_digit(look, fragment):
     tab = look(FILE, fragment)
-    assert tab.evaluate("state.digit") == page.FIRST
+    assert tab.evaluate("state.digit") == assemble.FIRST
     assert probabilities(tab).shape == (1, 10)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from lecture.invented import quick
 
-from audit.lecture import page, sections
+from audit.lecture import publish, sections
 
 pytestmark = pytest.mark.browser
 
-COMMITTED = Path(__file__).parents[2] / "results" / "lecture" / page.INDEX
+COMMITTED = Path(__file__).parents[2] / "results" / "lecture" / publish.INDEX
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,8 @@ def made(tmp_path_factory):
     """The page of invented material."""
     folder = tmp_path_factory.mktemp("lecture")
     with quick(tmp_path_factory.mktemp("results")) as material:
-        page.write(folder, [sections.make(name, material) for name in sections.names()])
-    return folder / page.INDEX
+        publish.write(folder, [sections.make(name, material) for name in sections.names()])
+    return folder / publish.INDEX
 
 
 @pytest.fixture(params=["committed", "invented"])

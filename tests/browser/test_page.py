@@ -8,7 +8,7 @@ import pytest
 from browser.colour import contrast, luminance
 from report import invented
 
-from audit.pages import page
+from audit.pages import index
 from multistage.records.files import command, from_file
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ def rich(tmp_path_factory):
     folder.mkdir()
     shutil.copy(RESULTS / "paper.yaml", folder)
     invented.publish(folder, invented.records())
-    return page.write(folder)
+    return index.write(folder)
 
 
 @pytest.fixture(params=["committed", "invented"])

@@ -10,8 +10,8 @@ from audit.claims.claims import Claim
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged, Outcome, Result, gather, judge
 from audit.tables.addresses import Found, Wanted
-from audit.tables.captions import count, listed
 from audit.tables.tables import rows
+from audit.tables.words import count, listed
 from multistage.records.runs import Record
 from multistage.storage import durable
 

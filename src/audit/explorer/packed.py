@@ -64,7 +64,7 @@ def _step(name: str, part: nn.Module, values: Values) -> Step:
                 "maps": part.out_maps,
                 "connections": _connections(part),
             }
-        case Rectify():
+        case Rectify(kind="abs" | "relu"):
             return {"name": name, "kind": part.kind}
         case LocalContrastNorm(floor="mean", border="zero", across_maps=True, sigma=None):
             return {"name": name, "size": part.kernel_size}
@@ -77,9 +77,10 @@ def _step(name: str, part: nn.Module, values: Values) -> Step:
                 "shift": values.add(part.bias),
                 "epsilon": part.eps,
             }
-        case AveragePool() | MaxPool():
-            kind = "average" if isinstance(part, AveragePool) else "max"
-            return {"name": name, "kind": kind, "window": part.window, "step": part.step}
+        case AveragePool():
+            return {"name": name, "kind": "average", "window": part.window, "step": part.step}
+        case MaxPool():
+            return {"name": name, "kind": "max", "window": part.window, "step": part.step}
     raise _refusal(name, part)
 
 

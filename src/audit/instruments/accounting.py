@@ -32,21 +32,6 @@ class LayerCount(NamedTuple):
     multiply_adds: int
 
 
-def fully_connected(inputs: int, units: int) -> int:
-    """Weights where every unit sees every input."""
-    return inputs * units
-
-
-def local_fields(units: int, side: int) -> int:
-    """Weights where every unit has a field of `side` x `side` inputs with weights of its own."""
-    return units * side**2
-
-
-def shared_filters(filters: int, side: int) -> int:
-    """Weights of filters of `side` x `side` inputs, each the same at every position."""
-    return filters * side**2
-
-
 def count(net: MultiStageNet, image: tuple[int, int, int]) -> list[LayerCount]:
     """The layers of a network, in order.
 

@@ -104,11 +104,6 @@ def circular_correlation(a: Tensor, b: Tensor) -> float:
     return float((one * other).sum() / (one.square().sum() * other.square().sum()).sqrt())
 
 
-def angle_between(a: Tensor, b: Tensor) -> Tensor:
-    """Smallest turn from one orientation to the other, radians from 0 to pi / 2."""
-    return (a - b + math.pi / 2).remainder(math.pi).sub(math.pi / 2).abs()
-
-
 def resampled(
     statistic: Callable[[Tensor, Tensor], float], a: Tensor, b: Tensor, times: int = 1000
 ) -> tuple[float, float]:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from audit.instruments.transformations import moved
-
 Function = Callable[[Tensor], Tensor]
 """From images [n, maps, height, width] to maps of any size and number, for each image by itself."""
 
@@ -30,9 +28,21 @@ def change(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(square > 0, square / (variances[0] + variances[1]), 0).sqrt().float()
 
 
-def sign_change(a: Tensor, b: Tensor) -> Tensor:
-    """Share of values whose sign differs, image by image, [n]."""
-    return (a.sign() != b.sign()).flatten(1).float().mean(1)
+def moved(x: Tensor, shift: tuple[int, int], room: int) -> tuple[Tensor, Tensor]:
+    """Two views of images, [n, maps, height - room, width - room]; in the second, content lies lower and further right.
+
+    Nothing is filled in: both are cut out of the image.
+
+    Args:
+        x: Images.
+        shift: Pixels down and right, from 0 to `room`.
+        room: Pixels that the views are smaller than the image.
+    """
+    down, right = shift
+    if not 0 <= min(shift) <= max(shift) <= room:
+        raise ValueError(f"a shift must lie between 0 and room={room}, not {shift}")
+    height, width = x.shape[-2:]
+    return x[..., room:, room:], x[..., room - down : height - down, room - right : width - right]
 
 
 def invariance_error(f: Function, x: Tensor, transform: Function) -> Tensor:

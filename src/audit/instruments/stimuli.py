@@ -6,6 +6,7 @@ All maps of a stage are done together: image j of a batch climbs for the unit of
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage.network.randomness import generator
@@ -37,13 +38,11 @@ class Optimum:
         images: One a unit, [units, 1, side, side].
         responses: Of each unit to its image, [units].
         start: Of each unit to the random image from which its ascent began, [units].
-        course: Mean response after each step, [steps].
     """
 
     images: Tensor
     responses: Tensor
     start: Tensor
-    course: Tensor
 
 
 def climb(units: nn.Module, side: int, steps: int = 60, rate: float = 0.3, seed: int = 0) -> Optimum:
@@ -63,18 +62,17 @@ def climb(units: nn.Module, side: int, steps: int = 60, rate: float = 0.3, seed:
         count = units(torch.zeros(1, 1, side, side)).shape[1]
     images = _unit(torch.randn(count, 1, side, side, generator=generator(seed, "stimuli")))
     own = torch.arange(count)
-    start, course = None, []
+    start = None
     for step in range(steps):
         images.requires_grad_(True)
         responses = units(images)[own, own]
         start = responses.detach() if start is None else start
         (uphill,) = torch.autograd.grad(responses.sum(), images)
         images = _unit(images.detach() + rate * (1 - step / steps) * _unit(uphill))
-        course.append(float(responses.detach().mean()))
     with torch.inference_mode():
         responses = units(images)[own, own]
     assert start is not None
-    return Optimum(images, responses, start, torch.tensor([*course[1:], float(responses.mean())]))
+    return Optimum(images, responses, start)
 
 
 def _unit(images: Tensor) -> Tensor:
@@ -99,16 +97,7 @@ def shift_tolerance(units: nn.Module, images: Tensor, shifts: int) -> Tensor:
     own = torch.arange(len(images))
     found = []
     for shift in range(shifts + 1):
-        moved = [shifted(images, *step) for step in ((shift, 0), (-shift, 0), (0, shift), (0, -shift))]
+        directions = ((shift, 0), (-shift, 0), (0, shift), (0, -shift))
+        moved = [F.pad(images, (right, -right, down, -down)) for down, right in directions]
         found.append(torch.stack([units(image)[own, own] for image in moved]).mean(0))
     return torch.stack(found, 1) / found[0][:, None]
-
-
-def shifted(images: Tensor, down: int, right: int) -> Tensor:
-    """Images [..., height, width] moved by whole pixels; zeros come in."""
-    moved = torch.zeros_like(images)
-    height, width = images.shape[-2:]
-    moved[..., max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = images[
-        ..., max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)
-    ]
-    return moved

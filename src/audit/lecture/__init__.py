@@ -1,5 +1,5 @@
 """The lecture's assertions, each shown as a measurement, and the page that `scripts/lecture.py` makes of them.
 
-Instruments are in `lab`; a section applies them to real images and trained weights, and one paragraph says what came
-out.
+Instruments are in `audit.instruments`; a section applies them to real images and trained weights, and one paragraph
+says what came out.
 """

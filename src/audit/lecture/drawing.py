@@ -5,11 +5,10 @@ The same numbers give the same bytes: nothing in a file says when or with what i
 
 import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -18,6 +17,8 @@ from audit.tables.plot import COLOURS as COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 WIDTH = 4.6
 """Inches: so narrow that print of 9 points can be read where a phone shrinks the picture to its screen."""
@@ -39,38 +40,48 @@ STYLE: dict[Any, Any] = {
 }
 
 
-@contextmanager
-def figure(
-    rows: int = 1, columns: int = 1, height: float = 2.8, **subplots: Any
-) -> Iterator[tuple["Figure", np.ndarray]]:
-    """A figure of `WIDTH` and its axes [rows, columns], in the lecture's style.
+def picture(
+    rows: int = 1, columns: int = 1, height: float = 2.8, colours: int = 128, **subplots: Any
+) -> Callable[[Callable[Concatenate[Any, P], None]], Callable[P, bytes]]:
+    """Make a function that draws one that gives a PNG of `WIDTH` in the lecture's style, without any metadata.
+
+    What is decorated is given axes as matplotlib's ``Figure.subplots`` returns them (one by itself, one row as a list),
+    then its own arguments.
 
     Args:
         rows: Of axes.
         columns: Of axes.
         height: Inches.
-        **subplots: Further arguments of matplotlib's ``Figure.subplots``.
+        colours: Of the PNG.
+        **subplots: Further arguments of ``Figure.subplots``.
     """
-    import matplotlib
-    from cycler import cycler
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)})
-        drawn = Figure(figsize=(WIDTH, height), dpi=160, facecolor="white", layout="constrained")
-        FigureCanvasAgg(drawn)
-        yield drawn, drawn.subplots(rows, columns, squeeze=False, **subplots)
+    def decorate(draw: Callable[Concatenate[Any, P], None]) -> Callable[P, bytes]:
+        @wraps(draw)
+        def drawn(*args: P.args, **named: P.kwargs) -> bytes:
+            import matplotlib
+            from cycler import cycler
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
+
+            with matplotlib.rc_context():
+                matplotlib.rcdefaults()
+                matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)})
+                figure = Figure(figsize=(WIDTH, height), dpi=160, facecolor="white", layout="constrained")
+                FigureCanvasAgg(figure)
+                draw(figure.subplots(rows, columns, **subplots), *args, **named)
+                return _png(figure, colours)
+
+        return drawn
+
+    return decorate
 
 
-def png(drawn: "Figure", colours: int = 128) -> bytes:
-    """A figure as PNG with so many colours, without any metadata."""
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", metadata={"Software": None})
+def _png(figure: "Figure", colours: int) -> bytes:
+    buffer, out = io.BytesIO(), io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     with Image.open(buffer) as image:
         small = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    out = io.BytesIO()
     small.save(out, "PNG", optimize=True)
     return out.getvalue()
 
@@ -104,8 +115,5 @@ def numbers(axes: "Axes", values: Tensor, title: str = "", shaded: Sequence[tupl
             colour = "#cfe6f5" if (row, column) in shaded else "white"
             axes.fill_between([column, column + 1], row, row + 1, facecolor=colour, edgecolor="#555555", linewidth=0.8)
             axes.text(column + 0.5, row + 0.5, f"{float(values[row, column]):g}", ha="center", va="center")
-    axes.set_xlim(-0.05, columns + 0.05)
-    axes.set_ylim(rows + 0.05, -0.05)
-    axes.set_aspect("equal")
-    axes.set_title(title)
+    axes.set(xlim=(-0.05, columns + 0.05), ylim=(rows + 0.05, -0.05), aspect="equal", title=title)
     axes.set_axis_off()

@@ -1,16 +1,26 @@
-"""One section of the lecture's page: what is asserted, what was measured, one paragraph, pictures and tables."""
+"""One section of the lecture's page: what is asserted, what was measured, one paragraph, pictures and tables.
+
+A section is a module, which measures and draws, and beside it a YAML file of the same name, which has all its words.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from multistage.records.intervals import Measured
+from torch import Tensor
+
+from multistage.records.cells import Difference
+from multistage.records.intervals import Measured, half_width, mean_of
 
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
 
 DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
 Caltech-101."""
+
+Figure = float | Sequence[float] | Tensor | Measured
+"""A number; measurements, one an image or a filter, of which the mean is meant; or what has an interval already."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,12 @@ class Picture:
     png: bytes
     caption: str
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        width, height = (int.from_bytes(self.png[at : at + 4], "big") for at in (16, 20))
+        return width, height
+
 
 @dataclass(frozen=True)
 class Table:
@@ -35,6 +51,29 @@ class Table:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+
+    @property
+    def right(self) -> list[bool]:
+        """Which columns hold numbers."""
+        numbers = re.compile(r"[-\N{MINUS SIGN}\d]|$")
+        return [all(numbers.match(row[i]) for row in self.rows) for i in range(len(self.heads))]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the module of a section measured and drew, without words; all by the names that its words have.
+
+    Attributes:
+        figures: Numbers.
+        pictures: PNG.
+        tables: Without captions.
+        names: What no number is and captions name all the same, such as a run.
+    """
+
+    figures: Mapping[str, Figure]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +117,69 @@ class Section:
         Raises:
             KeyError: It names what was not measured.
         """
-        return PLACE.sub(lambda place: _shown(self.measured[place[1]], place[2] or ".3g"), text)
+        return filled(text, self.measured)
+
+
+def join(claim: str, words: Mapping[str, Any], found: Found) -> Section:
+    """Words and what was found, in the order of the words.
+
+    Args:
+        claim: Of the section.
+        words: ``title``, ``text``, captions of ``pictures`` and ``tables`` by name, and ``figures``: by name what each
+            is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the interval of ``<name>``, which
+            texts put behind a plus-minus. What a figure is may name other figures.
+        found: Of the module.
+
+    Raises:
+        ValueError: Words without what they are of, or the other way round; a number that was typed into a text.
+    """
+    derived = {name for name, what in words["figures"].items() if what is None}
+    for kind, has in (("figures", {*found.figures, *derived}), ("pictures", found.pictures), ("tables", found.tables)):
+        if unpaired := set(has) ^ set(words.get(kind, {})):
+            raise ValueError(f"{claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
+    plain = {name: _measured(figure, words["figures"][name]) for name, figure in found.figures.items()}
+    measured: dict[str, Measured] = {}
+    for name in words["figures"]:
+        if name in derived:
+            mean = measured[name.removesuffix("_half")]
+            assert mean.interval is not None
+            half = half_width(mean.interval)
+            measured[name] = Measured(half, f"half of the interval of: {mean.what}", mean.unit)
+        else:
+            measured[name] = replace(plain[name], what=filled(plain[name].what, plain))
+
+    def caption(text: str) -> str:
+        for name, value in found.names.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    return Section(
+        claim,
+        words["title"],
+        words["text"],
+        measured,
+        [Picture(f"{claim}-{name}", found.pictures[name], caption(c)) for name, c in words.get("pictures", {}).items()],
+        [replace(found.tables[name], caption=caption(c)) for name, c in words.get("tables", {}).items()],
+    )
+
+
+def _measured(figure: Figure, words: str) -> Measured:
+    what, _, unit = words.removesuffix("]").partition(" [")
+    if isinstance(figure, Measured):
+        return replace(figure, what=what, unit=unit)
+    if isinstance(figure, int | float):
+        return Measured(figure, what, unit)
+    return mean_of(figure.tolist() if isinstance(figure, Tensor) else figure, what, unit)
+
+
+def estimate(difference: Difference) -> Measured:
+    """A paired difference as a figure."""
+    return Measured(difference.mean, "", interval=difference.interval, n=difference.n)
+
+
+def filled(text: str, measured: Mapping[str, Measured]) -> str:
+    """A text with figures in its places."""
+    return PLACE.sub(lambda place: _shown(measured[place[1]], place[2] or ".3g"), text)
 
 
 def _shown(measured: Measured, form: str) -> str:

@@ -7,20 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from multistage.layers import FilterBank, filter_bank, local_contrast_norm, rectify
-from multistage.layers.rectify import Kind
 from multistage.network.randomness import generator
 
 Function = Callable[[Tensor], Tensor]
 
 
-def filtered(kernels: Tensor, padding: int = 0) -> Function:
+def filtered(kernels: Tensor) -> Function:
     """F with gains of 1: from [n, 1, height, width] to one map a kernel; kernels k [maps, size, size]."""
-    return lambda x: filter_bank(x, kernels[:, None], padding=padding)
-
-
-def rectified(kind: Kind = "abs") -> Function:
-    """R."""
-    return lambda x: rectify(x, kind)
+    return lambda x: filter_bank(x, kernels[:, None])
 
 
 def chain(*functions: Function) -> Function:
@@ -39,10 +33,10 @@ def operations(kernels: Tensor) -> dict[str, Function]:
     bank = filtered(kernels)
     return {
         "F": bank,
-        "F-R_relu": chain(bank, rectified("relu")),
-        "F-R_abs": chain(bank, rectified()),
+        "F-R_relu": chain(bank, torch.relu),
+        "F-R_abs": chain(bank, rectify),
         "F-N": chain(bank, local_contrast_norm),
-        "F-R_abs-N": chain(bank, rectified(), local_contrast_norm),
+        "F-R_abs-N": chain(bank, rectify, local_contrast_norm),
     }
 
 
@@ -64,11 +58,10 @@ def framed(digits: Tensor, by: int) -> Tensor:
     return F.pad(digits - background, [by] * 4) + background
 
 
-def shifted(digits: Tensor, right: int, down: int = 0) -> Tensor:
+def shifted(digits: Tensor, right: int) -> Tensor:
     """Digits whose content moved, with background where it came from; sizes stay."""
-    by = max(abs(right), abs(down))
-    height, width = digits.shape[-2:]
-    return framed(digits, by)[..., by - down : by - down + height, by - right : by - right + width]
+    background = digits.amin((1, 2, 3), keepdim=True)
+    return F.pad(digits - background, (right, -right)) + background
 
 
 def accuracy(net: Function, x: Tensor, labels: Tensor) -> Tensor:

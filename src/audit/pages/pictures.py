@@ -3,11 +3,13 @@
 import base64
 import io
 import math
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
+
+from audit.pages.templates import ENVIRONMENT, macro
 
 TABLE = 20
 """Confusions of more classes than these are drawn as a map."""
@@ -40,25 +42,20 @@ def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:
     return image
 
 
-def filters(before: np.ndarray, after: np.ndarray) -> str:
+def filters(before: np.ndarray, after: np.ndarray) -> Markup:
     """First-stage kernels [maps, fan_in, k, k] before and after training, on one scale."""
     limit = float(max(np.abs(before).max(), np.abs(after).max())) or 1.0
-    return f'<div class="pair">{_named(before, "before training", limit)}{_named(after, "after training", limit)}</div>'
+    return _mosaics({"before training": before, "after training": after}, limit)
 
 
-def learned_filters(kernels: np.ndarray) -> str:
+def learned_filters(kernels: np.ndarray) -> Markup:
     """First-stage kernels [maps, fan_in, k, k] that no label has touched."""
-    named = _named(kernels, "learned without labels", float(np.abs(kernels).max()) or 1.0)
-    return f'<div class="pair">{named}</div>'
+    return _mosaics({"learned without labels": kernels}, float(np.abs(kernels).max()) or 1.0)
 
 
-def _named(kernels: np.ndarray, name: str, limit: float) -> str:
-    image = mosaic(kernels.reshape(-1, *kernels.shape[-2:]), limit)
-    height, width = image.shape
-    return (
-        f'<div><img class="pixels" width="{width}" height="{height}" alt="{len(kernels)} filters {name}" '
-        f'src="{bitmap(image)}"><span>{name}</span></div>'
-    )
+def _mosaics(given: Mapping[str, np.ndarray], limit: float) -> Markup:
+    named = [(mosaic(k.reshape(-1, *k.shape[-2:]), limit), len(k), name) for name, k in given.items()]
+    return macro("pages/figures.html", "mosaics")(named)
 
 
 def errors(names: Sequence[str], counts: np.ndarray, most: int = 8) -> list[tuple[str, str, int, int]]:
@@ -69,42 +66,14 @@ def errors(names: Sequence[str], counts: np.ndarray, most: int = 8) -> list[tupl
     return [(names[t], names[p], -count, int(counts[t].sum())) for count, t, p in sorted(wrong)[:most]]
 
 
-def confusion(names: Sequence[str], counts: np.ndarray) -> str:
+def confusion(names: Sequence[str], counts: np.ndarray) -> Markup:
     """Counts [true class, predicted class], and the most frequent confusions in words.
 
     Shades are square roots of shares of the true class, so that one error in a hundred can be seen.
     """
     shares = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))
-    picture = _table(names, counts, shares) if len(names) <= TABLE else _map(shares)
-    listed = "".join(
-        f"<li><b>{escape(true)}</b> taken for <b>{escape(predicted)}</b>: {count} of {total}</li>"
-        for true, predicted, count, total in errors(names, counts)
-    )
-    return f'<div class="confusion">{picture}<ol class="errors">{listed or "<li>no error at all</li>"}</ol></div>'
+    picture = (255 - np.round(255 * shares)).astype(np.uint8) if len(names) > TABLE else None
+    return macro("pages/figures.html", "confusion")(names, counts, shares, errors(names, counts), picture)
 
 
-def _table(names: Sequence[str], counts: np.ndarray, shares: np.ndarray) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(
-            f'<td class="{"right" if t == p else "wrong"}" style="--share:{shares[t, p]:.2f}">{counts[t, p] or ""}</td>'
-            for p in range(len(names))
-        )
-        + "</tr>"
-        for t, name in enumerate(names)
-    )
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="confusions"><table class="matrix"><thead><tr>'
-        f'<th scope="col"><span class="corner">true</span></th>{head}</tr></thead><tbody>{rows}</tbody>'
-        "</table></div>"
-    )
-
-
-def _map(shares: np.ndarray) -> str:
-    image = (255 - np.round(255 * shares)).astype(np.uint8)
-    side = len(shares)
-    return (
-        f'<img class="pixels map" width="{side}" height="{side}" src="{bitmap(image)}" '
-        f'alt="map of confusions: {side} true classes downwards, predicted classes to the right">'
-    )
+ENVIRONMENT.filters |= {"bitmap": bitmap}

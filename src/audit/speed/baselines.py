@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, Rectify
-from multistage.layers.contrast_norm import gaussian_window
+from multistage.layers.contrast_norm import definition, gaussian_window, local_contrast_norm
+from multistage.layers.convolution import spread
 from multistage.network.net import MultiStageNet
 
 
@@ -87,14 +88,10 @@ class DenseFilterBank(nn.Module):
     def __init__(self, bank: FilterBank) -> None:
         super().__init__()
         assert bank.gain is not None
-        table = bank.connections
-        if table is None:
-            table = torch.arange(bank.in_maps).expand(bank.out_maps, -1)
-        weights = torch.zeros(bank.out_maps, bank.in_maps, bank.kernel_size, bank.kernel_size)
-        connected = torch.zeros(bank.out_maps, bank.in_maps, 1, 1)
-        for out_map, in_maps in enumerate(table):
-            weights[out_map, in_maps] = bank.kernels.detach()[out_map].flip(-2, -1)  # conv2d is a correlation
-            connected[out_map, in_maps] = 1
+        weights = bank.kernels.detach().flip(-2, -1)  # conv2d is a correlation
+        connected = torch.ones_like(weights[..., :1, :1])
+        if bank.connections is not None:
+            weights, connected = (spread(part, bank.connections, bank.in_maps) for part in (weights, connected))
         self.weights, self.gain = nn.Parameter(weights), nn.Parameter(bank.gain.detach().clone())
         self.connected: Tensor
         self.register_buffer("connected", connected)
@@ -143,14 +140,18 @@ def plain_network(net: MultiStageNet) -> nn.Sequential:
 
 
 def plain_training(
-    net: nn.Module, x: Tensor, y: Tensor, batch_size: int, lr: float, momentum: float = 0.9, device: str = "cpu"
+    net: nn.Module,
+    samples: tuple[Tensor, Tensor],
+    batch_size: int,
+    lr: float,
+    momentum: float = 0.9,
+    device: str = "cpu",
 ) -> list[float]:
     """One epoch as tutorials write it: shuffling DataLoader, SGD, a bare loop.
 
     Args:
         net: Trained in place.
-        x: Images [n, ...].
-        y: Labels [n].
+        samples: Images [n, ...] and labels [n].
         batch_size: Images a step.
         lr: Learning rate.
         momentum: Of SGD.
@@ -162,7 +163,7 @@ def plain_training(
     net.train().to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum)
     losses = []
-    for images, labels in DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True):
+    for images, labels in DataLoader(TensorDataset(*samples), batch_size=batch_size, shuffle=True):
         optimizer.zero_grad()
         loss = F.cross_entropy(net(images.to(device)), labels.to(device))
         torch.autograd.backward(loss)
@@ -171,13 +172,13 @@ def plain_training(
     return losses
 
 
-def contrast_norms(maps: int) -> dict[str, Callable[[Tensor], Tensor]]:
+def contrast_norms(
+    maps: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> dict[str, Callable[[Tensor], Tensor]]:
     """The forms of N with window 9 that are compared, by name; ``ours`` is first."""
-    from multistage.layers.contrast_norm import definition, local_contrast_norm
-
     return {
         "ours": local_contrast_norm,
         "definition": definition,
-        "dense": DenseContrastNorm(maps),
-        "torch7": Torch7ContrastNorm(maps),
+        "dense": DenseContrastNorm(maps).to(device, dtype),
+        "torch7": Torch7ContrastNorm(maps).to(device, dtype),
     }

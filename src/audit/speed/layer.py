@@ -1,21 +1,20 @@
 """Contrast normalisation in all its forms, and how much memory they take."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from audit.speed.baselines import contrast_norms
-from audit.speed.measurement import BOTH, FORWARD, Measurement, Settings, shape_name
+from audit.speed.measurement import BOTH, FORWARD, Measurement, Settings, environment, shape_name
 from audit.speed.timing import side_by_side
 from multistage.registry.errors import one_line
 from multistage.train import hardware
@@ -56,11 +55,8 @@ def measure(settings: Settings) -> Measurement:
 
 def _measure_shape(shape: Shape, dtype: torch.dtype, settings: Settings, measured: Measurement) -> None:
     device = settings.device
-    x, dy = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device, dtype) for seed in (0, 1))
-    forms: dict[str, Form] = {
-        name: form.to(device, dtype) if isinstance(form, torch.nn.Module) else form
-        for name, form in contrast_norms(shape[1]).items()
-    }
+    x, dy = (settings.noise(*shape, seed=seed).to(dtype) for seed in (0, 1))
+    forms = contrast_norms(shape[1], device, dtype)
     name, more = shape_name(shape), {"shape": list(shape), "dtype": str(dtype).removeprefix("torch.")}
     if dtype != torch.float32:
         name += f" {more['dtype']}"
@@ -102,9 +98,7 @@ def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, measured: Measureme
         return None
     torch._dynamo.reset()  # else what was learned of one shape would make the next one's code more general
     compiled: Form = torch.compile(dense, dynamic=False)
-    with tempfile.TemporaryDirectory() as cache:  # else an earlier run's code would be found
-        before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+    with tempfile.TemporaryDirectory() as cache, environment(TORCHINDUCTOR_CACHE_DIR=cache):  # else older code is found
         try:
             started = time.perf_counter()
             _forward(compiled, x)
@@ -113,11 +107,6 @@ def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, measured: Measureme
         except Exception as error:
             measured.notes.append(f"compiled dense is missing at {case}: {one_line(error)[:200]}")
             return None
-        finally:
-            if before is None:
-                del os.environ["TORCHINDUCTOR_CACHE_DIR"]
-            else:
-                os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
     measured.add(f"{case} compilation", "compiled dense", seconds, "s", n=1, shape=list(x.shape), passes="compilation")
     return compiled
 
@@ -153,10 +142,9 @@ def measure_memory(settings: Settings) -> Measurement:
     """What each form keeps between forward and backward, as a share of its input, and what a step adds at its peak."""
     measured = Measurement()
     shape: Shape = (2, *MEMORY_SHAPE[1:]) if settings.quick else MEMORY_SHAPE
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(settings.device)
+    x = settings.noise(*shape)
     more = {"shape": list(shape), "dtype": "float32"}
-    for name, form in contrast_norms(shape[1]).items():
-        form = form.to(settings.device) if isinstance(form, torch.nn.Module) else form
+    for name, form in contrast_norms(shape[1], settings.device).items():
         case = f"{shape_name(shape)} kept between forward and backward, beyond input and output"
         measured.add(case, name, kept(form, x) / (x.numel() * x.element_size()), "of input", **more)
     for name in contrast_norms(shape[1]):
@@ -184,35 +172,31 @@ def kept(form: Form, x: Tensor) -> int:
 
 
 def step_peak(name: str, shape: Shape, device: torch.device) -> float | None:
-    """`print_step_peak` in a process of its own, so that nothing that happened before plays a part; bytes, or None."""
-    code = f"from audit.speed import layer; layer.print_step_peak({name!r}, {shape}, {device.type!r})"
-    source = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    peak: float | None = json.loads(result.stdout.splitlines()[-1])
-    return peak
+    """By how many bytes memory grows at most in one forward and backward pass of a form; None if that is not told.
+
+    It is measured in a process of its own, so that nothing that happened before plays a part.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(_step_peak, name, shape, device.type).result()
 
 
-def print_step_peak(name: str, shape: Shape, device: str) -> None:
-    """Print by how many bytes memory grows at most in one forward and backward pass of a form, or null."""
+def _step_peak(name: str, shape: Shape, device: str) -> float | None:
     hardware.prepare()
-    form = contrast_norms(shape[1])[name]
-    form = form.to(device) if isinstance(form, torch.nn.Module) else form
+    form = contrast_norms(shape[1], device)[name]
     both(form, *(torch.ones(1, shape[1], 16, 16, device=device) for _ in range(2)))  # libraries are loaded by now
     x, dy = torch.randn(shape, device=device), torch.randn(shape, device=device)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         both(form, x, dy)
-        print(torch.cuda.max_memory_allocated() - before)
-        return
+        return torch.cuda.max_memory_allocated() - before
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the highest value begins anew
         before = _resident("VmRSS")
         both(form, x, dy)
-        print(_resident("VmHWM") - before)
+        return _resident("VmHWM") - before
     except OSError:
-        print("null")
+        return None
 
 
 def _resident(key: str) -> int:

@@ -1,16 +1,21 @@
 """What a measurement is: rows of figures, and the record of a part that is written to results/speed."""
 
 import json
+import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from audit.speed.timing import Timing
+from multistage.settings import composition
+from multistage.settings.naming import Run
 from multistage.storage import durable
 from multistage.train import hardware
 
@@ -38,6 +43,19 @@ class Settings:
     quick: bool = False
     batches: int = 20
     compile: bool = True
+
+    @property
+    def accelerator(self) -> str:
+        """The device, as it is typed."""
+        return f"trainer.accelerator={'gpu' if self.device.type == 'cuda' else 'cpu'}"
+
+    def plan(self, *typed: str) -> Run:
+        """The run that ``python train.py TYPED...`` would be, on this device."""
+        return composition.plan([*typed, self.accelerator])
+
+    def noise(self, *shape: int, seed: int = 0) -> Tensor:
+        """Maps of normally distributed values."""
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
 
 
 @dataclass
@@ -89,6 +107,18 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
     text = f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'  # a row a line
     durable.write(path, text.encode())
     return path
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Variables of the environment for as long as something is measured."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def shape_name(shape: Sequence[int]) -> str:

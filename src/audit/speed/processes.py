@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,21 +48,19 @@ sys.exit(train.main(sys.argv[1:]))
 def measure_start(settings: Settings) -> Measurement:
     """Seconds of whole processes: help, refused settings, the first training step, README's first command."""
     measured = Measurement()
-    accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
+    on_device = settings.accelerator
     cases: dict[str, Callable[[], float]] = {
-        "train.py --help": lambda: _seconds("train.py", "--help"),
-        "train.py sead=1 (a key that does not exist)": lambda: _seconds("train.py", "sead=1", exit_code=2),
-        "train.py optimizer.momentum=abc (a value that torch refuses)": lambda: _seconds(
-            "train.py", "optimizer.momentum=abc", exit_code=2
+        "train.py --help": partial(_seconds, "train.py", "--help"),
+        "train.py sead=1 (a key that does not exist)": partial(_seconds, "train.py", "sead=1", exit_code=2),
+        "train.py optimizer.momentum=abc (a value that torch refuses)": partial(
+            _seconds, "train.py", "optimizer.momentum=abc", exit_code=2
         ),
-        "train.py, to the end of the first step": lambda: _until_first_step(accelerator),
+        "train.py, to the end of the first step": partial(_until_first_step, on_device),
     }
     if not settings.quick:
-        cases["train.py data=mnist, to the end of the first step"] = lambda: _until_first_step(
-            accelerator, "data=mnist"
-        )
-        cases["train.py (README's first command, installed)"] = lambda: _whole(accelerator)
-        _until_first_step(accelerator)  # bytecode is compiled, files are in memory
+        cases["train.py data=mnist, to the end of the first step"] = partial(_until_first_step, on_device, "data=mnist")
+        cases["train.py (README's first command, installed)"] = partial(_whole, on_device)
+        _until_first_step(on_device)  # bytecode is compiled, files are in memory
     taken: dict[str, list[float]] = {case: [] for case in cases}
     for _ in range(1 if settings.quick else 3):
         for case, seconds in cases.items():
@@ -107,15 +106,15 @@ def measure_overhead(settings: Settings) -> Measurement:
     measured = Measurement()
     name = "digits" if settings.quick else "mnist"
     whole, little, rounds = (500, 200, 1) if settings.quick else (60_000, 2000, 5)
-    for overrides, what in (((), f"{name}, an epoch"), (NO_ARITHMETIC, "a step without arithmetic")):
-        count = little if overrides else whole
+    for overrides, count in ((), whole), (NO_ARITHMETIC, little):
         taken, steps = trainer_and_loop([f"data={name}", *overrides], count, rounds, settings)
-        by_step = 1 if not overrides else steps
-        seconds = {form: Timing(tuple(value / by_step for value in values)) for form, values in taken.items()}
-        case = f"{what} of {count:,} images ({steps} steps)" if not overrides else f"{what}, mean of {steps:,}"
-        measured.times(case, seconds, steps=steps)
-        pairs = zip(*(timing.seconds for timing in seconds.values()), strict=True)
-        share = statistics.median(trainer / loop - 1 for trainer, loop in pairs)
+        if overrides:
+            taken = {form: [value / steps for value in values] for form, values in taken.items()}
+            case = f"a step without arithmetic, mean of {steps:,}"
+        else:
+            case = f"{name}, an epoch of {count:,} images ({steps} steps)"
+        measured.times(case, {form: Timing(tuple(values)) for form, values in taken.items()}, steps=steps)
+        share = statistics.median(trainer / loop - 1 for trainer, loop in zip(*taken.values(), strict=True))
         measured.add(case, "overhead", share, "overhead", n=rounds)
     measured.notes.append("from the beginning of an epoch's first step to its metrics; both end with the same weights")
     return measured
@@ -135,8 +134,7 @@ def trainer_and_loop(
     Raises:
         MultistageError: The two end with different weights.
     """
-    accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
-    config = composition.plan([*typed, "trainer.max_epochs=1", accelerator]).config
+    config = settings.plan(*typed, "trainer.max_epochs=1").config
     dataset = protocol.load_data(parse(config).data)
     chosen = parse(config).draw.of(dataset).train[:images]
     samples, classes = (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)

@@ -6,7 +6,7 @@ else watches; operations are counted by torch's profiler in further steps, which
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,30 +163,26 @@ def _watched(net: MultiStageNet, clock: Clock) -> Iterator[None]:
 
     The network is a chain: a part's backward begins when the gradient of its output is there; the one before ends.
     """
-    handles: list[RemovableHandle] = []
-    for name, part in parts_of(net).items():
-        before, after = _hooks(name, clock)
-        handles += [part.register_forward_pre_hook(before), part.register_forward_hook(after)]
+
+    def watch(name: str, part: nn.Module) -> list[RemovableHandle]:
+        named = record_function(name)
+
+        def before(*_: object) -> None:
+            clock.begin(name)
+            named.__enter__()  # type: ignore[no-untyped-call]
+
+        def after(module: nn.Module, inputs: object, output: Tensor) -> None:
+            named.__exit__(None, None, None)
+            output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
+
+        return [part.register_forward_pre_hook(before), part.register_forward_hook(after)]
+
+    handles = [handle for name, part in parts_of(net).items() for handle in watch(name, part)]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _hooks(name: str, clock: Clock) -> tuple[Callable[..., None], Callable[..., None]]:
-    named: list[record_function] = []
-
-    def before(*_: object) -> None:
-        clock.begin(name)
-        named.append(record_function(name))
-        named[-1].__enter__()  # type: ignore[no-untyped-call]
-
-    def after(module: nn.Module, inputs: object, output: Tensor) -> None:
-        named.pop().__exit__(None, None, None)
-        output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
-
-    return before, after
 
 
 def _operations(watched: torch.profiler.profile, steps: int, on_gpu: bool) -> tuple[Operation, ...]:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from audit.tables.tables import rows as markdown
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
@@ -34,6 +36,9 @@ RATIOS = {
 
 COPIES = {"forward": 1.5, "forward + backward": 4.0}
 """The floor of the layer in copies of its input: a copy is two passes over memory, forward three, both eight."""
+
+Case = dict[str, dict[str, Any]]
+"""Rows of one case, by form."""
 
 LARGE = "[8, 64, 135, 135]"
 
@@ -67,10 +72,8 @@ def table(records: Sequence[Record]) -> str:
         "forward, 4 copies forward and backward.",
     ]
     for record in records:
-        header, rows = wide(record)
         lines += ["", f"## {PARTS[record['part']]}: {DEVICES[record['device']]}", "", _origin(record), ""]
-        lines += [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+        lines.append(markdown(*wide(record), numbers=True))
         if record["notes"]:
             lines += ["", *(f"* {note}." for note in record["notes"])]
     return "\n".join(lines) + "\n"
@@ -79,32 +82,37 @@ def table(records: Sequence[Record]) -> str:
 def wide(record: Record) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a record's table: a case a row, a form a column, then ratios."""
     forms = list(dict.fromkeys(row["form"] for row in record["rows"]))
-    cases: dict[str, dict[str, Any]] = {}
-    for row in record["rows"]:
-        cases.setdefault(row["case"], {})[row["form"]] = row
-    ratios = [(f"{above} / {below}", _ratio(above, below)) for above, below in RATIOS.get(record["part"], ())]
-    ratios = [(name, ratio) for name, ratio in ratios if any(ratio(case) is not None for case in cases.values())]
+    found = cases(record)
+    ratios: dict[str, Callable[[Case], float | None]] = {
+        f"{above} / {below}": partial(_ratio, above, below) for above, below in RATIOS.get(record["part"], ())
+    }
+    ratios = {name: ratio for name, ratio in ratios.items() if any(ratio(case) is not None for case in found.values())}
     if record["part"] == "layer":
-        ratios.append(("ours / floor", floors))
-    header = ["", *forms, *(name for name, _ in ratios)]
+        ratios["ours / floor"] = floors
     rows = []
-    for name, case in cases.items():
-        cells = [cell(case[form]) if form in case else "" for form in forms]
-        values = [ratio(case) for _, ratio in ratios]
-        rows.append([name, *cells, *("" if value is None else f"{value:.2f}" for value in values)])
-    return header, rows
+    for name, case in found.items():
+        values = [ratio(case) for ratio in ratios.values()]
+        shown = ["" if value is None else f"{value:.2f}" for value in values]
+        rows.append([name, *(with_unit(case[form]) if form in case else "" for form in forms), *shown])
+    return ["", *forms, *ratios], rows
 
 
-def _ratio(above: str, below: str) -> Callable[[dict[str, Any]], float | None]:
-    def ratio(case: dict[str, Any]) -> float | None:
-        if above not in case or below not in case or not case[below]["value"]:
-            return None
-        return float(case[above]["value"] / case[below]["value"])
+def cases(record: Record, beginning: str = "") -> dict[str, Case]:
+    """Of a record, or those of its cases whose name begins so."""
+    found: dict[str, Case] = {}
+    for row in record["rows"]:
+        if row["case"].startswith(beginning):
+            found.setdefault(row["case"], {})[row["form"]] = row
+    return found
 
-    return ratio
+
+def _ratio(above: str, below: str, case: Case) -> float | None:
+    if above not in case or below not in case or not case[below]["value"]:
+        return None
+    return float(case[above]["value"] / case[below]["value"])
 
 
-def floors(case: dict[str, Any]) -> float | None:
+def floors(case: Case) -> float | None:
     """Time of ours in units of the least that its passes over memory take, measured by copies."""
     if "ours" not in case or "copy" not in case:
         return None
@@ -112,7 +120,7 @@ def floors(case: dict[str, Any]) -> float | None:
     return float(case["ours"]["value"] / (copies * case["copy"]["value"]))
 
 
-def cell(row: dict[str, Any]) -> str:
+def with_unit(row: dict[str, Any]) -> str:
     """A value with its unit, and its spread if it has one."""
     value, unit = row["value"], row["unit"]
     if unit == "s":
@@ -146,94 +154,71 @@ def readme(records: Sequence[Record]) -> str:
     devices = [device for device in DEVICES if any(key[1] == device for key in measured)]
     if not devices:
         return "Not measured yet; `python scripts/benchmark.py` does it."
-    lines = [f"| | {' | '.join(DEVICES[device] for device in devices)} |", f"| --- |{' ---: |' * len(devices)}"]
+    rows = []
     for label, part, value in FACTS:
         found = [value(measured[part, device]) if (part, device) in measured else None for device in devices]
         if any(text is not None for text in found):
-            lines.append(f"| {label} | {' | '.join(text or '' for text in found)} |")
-    return "\n".join(lines)
+            rows.append([label, *(text or "" for text in found)])
+    text = markdown(["", *(DEVICES[device] for device in devices)], rows, numbers=True)
+    return text.replace("|  |", "| |", 1)  # the empty head, as README has it
 
 
 Fact = Callable[[Record], str | None]
 
 
-def _times(part: str, case: str, above: str, below: str) -> Fact:
-    """How many times one form takes what another does, in the case whose name begins so."""
+def _times(case: str, ratio: Callable[[Case], float | None]) -> Fact:
+    """A ratio of the first case whose name begins so."""
 
     def value(record: Record) -> str | None:
-        found = _cases(record, case)
-        ratio = _ratio(above, below)(found[0]) if found else None
-        return None if ratio is None else f"{ratio:.1f} x"
+        found = [ratio(forms) for forms in cases(record, case).values()]
+        return None if not found or found[0] is None else f"{found[0]:.1f} x"
 
     return value
 
 
-def _cases(record: Record, beginning: str = "") -> list[dict[str, Any]]:
-    cases: dict[str, dict[str, Any]] = {}
-    for row in record["rows"]:
-        if row["case"].startswith(beginning):
-            cases.setdefault(row["case"], {})[row["form"]] = row
-    return list(cases.values())
-
-
-def _floor(passes: str) -> Fact:
-    def value(record: Record) -> str | None:
-        found = _cases(record, f"{LARGE} {passes}")
-        share = floors(found[0]) if found else None
-        return None if share is None else f"{share:.1f} x"
-
-    return value
+DENSE, PLAIN = partial(_ratio, "dense", "ours"), partial(_ratio, "plain", "ours")
 
 
 def _least(record: Record) -> str | None:
-    ratios = [ratio for case in _cases(record) if (ratio := _ratio("dense", "ours")(case)) is not None]
+    ratios = [ratio for case in cases(record).values() if (ratio := DENSE(case)) is not None]
     return f"{min(ratios):.1f} x" if ratios else None
 
 
-def _kept(record: Record) -> str | None:
-    rows = [row for row in record["rows"] if row["unit"] == "of input" and row["form"] == "ours"]
-    return f"{rows[0]['value']:.1%}" if rows else None
+def _first(unit: str, form: str, shown: str) -> Fact:
+    """The first figure of a form in a unit."""
+
+    def value(record: Record) -> str | None:
+        values = [row["value"] for row in record["rows"] if row["unit"] == unit and row["form"] == form]
+        return shown.format(values[0]) if values else None
+
+    return value
 
 
 def _further(record: Record) -> str | None:
-    together = {row["case"]: row for row in record["rows"] if row["form"] == "together"}
-    first = [row["value"] for row in together.values() if row["order"] == "first"]
-    further = [row["value"] for row in together.values() if row["order"] == "further"]
+    together = [row for row in record["rows"] if row["form"] == "together"]
+    first, further = ([row["value"] for row in together if row["order"] == order] for order in ("first", "further"))
     return f"{first[0] / max(further):.0f} x" if first and further else None
 
 
-def _overhead(record: Record) -> str | None:
-    rows = [row for row in record["rows"] if row["unit"] == "overhead"]
-    return f"{rows[0]['value']:+.1%}" if rows else None
-
-
 FACTS: tuple[tuple[str, str, Fact], ...] = (
-    (
-        f"N on {LARGE}, forward: faster than the dense form by",
-        "layer",
-        _times("layer", f"{LARGE} forward", "dense", "ours"),
-    ),
+    (f"N on {LARGE}, forward: faster than the dense form by", "layer", _times(f"{LARGE} forward", DENSE)),
     (
         f"N on {LARGE}, forward and backward: faster than the dense form by",
         "layer",
-        _times("layer", f"{LARGE} forward + backward", "dense", "ours"),
+        _times(f"{LARGE} forward + backward", DENSE),
     ),
     ("the same at the least favourable shape of the grid", "layer", _least),
-    ("N forward, in units of what reading and writing memory takes", "layer", _floor("forward")),
-    ("N forward and backward, in the same units", "layer", _floor("forward + backward")),
-    ("N keeps for its gradient, beyond input and output, of its input", "memory", _kept),
-    (
-        "first stage of Caltech-101: faster than the plain form by",
-        "stage",
-        _times("stage", "stage 1, whole", "plain", "ours"),
-    ),
-    ("second stage", "stage", _times("stage", "stage 2, whole", "plain", "ours")),
-    (
-        "refined training on Caltech-101: faster than the plain network by",
-        "epoch",
-        _times("epoch", "", "plain", "ours"),
-    ),
+    ("N forward, in units of what reading and writing memory takes", "layer", _times(f"{LARGE} forward", floors)),
+    ("N forward and backward, in the same units", "layer", _times(f"{LARGE} forward + backward", floors)),
+    ("N keeps for its gradient, beyond input and output, of its input", "memory", _first("of input", "ours", "{:.1%}")),
+    ("first stage of Caltech-101: faster than the plain form by", "stage", _times("stage 1, whole", PLAIN)),
+    ("second stage", "stage", _times("stage 2, whole", PLAIN)),
+    ("refined training on Caltech-101: faster than the plain network by", "epoch", _times("", PLAIN)),
     ("frozen filters: a further classifier or regulariser is faster than the first by", "frozen", _further),
-    ("Lightning's Trainer beside a bare loop, an epoch of MNIST", "overhead", _overhead),
+    (
+        "Lightning's Trainer beside a bare loop, an epoch of MNIST",
+        "overhead",
+        _first("overhead", "overhead", "{:+.1%}"),
+    ),
 )
 """Label, part, figure."""

@@ -1,15 +1,15 @@
 """Training as users see it: an epoch of the Caltech-101 network, and runs on frozen filters."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
 
+from torch import nn
+
 from audit.speed.baselines import plain_network, plain_training
-from audit.speed.measurement import Measurement, Settings
+from audit.speed.measurement import Measurement, Settings, environment
 from audit.speed.timing import side_by_side
 from multistage.registry.errors import DataError
-from multistage.settings import composition
 from multistage.settings.tree import Config, parse
 from multistage.train import protocol
 from multistage.train.batches import Samples
@@ -24,7 +24,7 @@ NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
 def measure(settings: Settings) -> Measurement:
     """A refined epoch: some batches in turns, ours against the plain network and loop, then a whole one of ours."""
     measured = Measurement()
-    config = _config("data=caltech101", "trainer.max_epochs=1", settings=settings)
+    config = settings.plan("data=caltech101", "trainer.max_epochs=1").config
     training, classes = _images(config)
     batch_size = config["data.batch_size"]
     batches = 1 if settings.quick else settings.batches
@@ -48,11 +48,6 @@ def measure(settings: Settings) -> Measurement:
         measured.add(f"an epoch of {len(training[1]):,} images", "ours", seconds, "s", n=1, **more)
         measured.notes.append(f"a whole epoch is timed of ours alone; {NONE_LEFT_OUT}")
     return measured
-
-
-def _config(*typed: str, settings: Settings) -> Config:
-    accelerator = "gpu" if settings.device.type == "cuda" else "cpu"
-    return composition.plan([*typed, f"trainer.accelerator={accelerator}"]).config
 
 
 def _images(config: Config) -> tuple[Samples, int]:
@@ -84,12 +79,9 @@ def _ours(config: Config, samples: Samples, classes: int) -> None:
         fit(net, samples, _first(samples, 0), classes, config, History(), "none")
 
 
-def _plain(config: Config, samples: Samples, net: object, settings: Settings) -> None:
-    import torch
-
-    assert isinstance(net, torch.nn.Module)
+def _plain(config: Config, samples: Samples, net: nn.Module, settings: Settings) -> None:
     lr, momentum = config["optimizer.lr"], config["optimizer.momentum"]
-    plain_training(net, *samples, config["data.batch_size"], lr, momentum, settings.device.type)
+    plain_training(net, samples, config["data.batch_size"], lr, momentum, settings.device.type)
 
 
 FURTHER = (
@@ -106,35 +98,24 @@ def measure_frozen(settings: Settings) -> Measurement:
     measured = Measurement()
     data_set = "digits" if settings.quick else "caltech101"
     typed = (f"data={data_set}", "refine=false")
-    config = _config(*typed, settings=settings)
+    config = settings.plan(*typed).config
     if not settings.quick:
         check_images(config)
     dataset = protocol.load_data(parse(config).data)  # decoded before caches are hidden
     split = parse(config).draw.of(dataset)
     images = sum(map(len, (split.train, split.validation, split.test)))
-    before = os.environ.get("MULTISTAGE_CACHE")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MULTISTAGE_CACHE"] = f"{folder}/cache"
-        try:
-            for number, settings_typed in enumerate(FURTHER):
-                output = f"output={folder}/runs"
-                accelerator = f"trainer.accelerator={'gpu' if settings.device.type == 'cuda' else 'cpu'}"
-                run = composition.plan([*typed, *settings_typed.split(), output, accelerator])
-                with quiet():
-                    seconds = protocol.run(run, "none")["seconds"]
-                order = "first" if number == 0 else "further"
-                case = f"{data_set}, {order}: {settings_typed}"
-                if number == 0:
-                    features = f"{data_set}, features of {images:,} images"
-                    measured.add(features, "rate", images / seconds["features"], "images/s")
-                for phase in ("features", "train", "test"):
-                    measured.add(case, phase, seconds[phase], "s", n=1)
-                whole = sum(seconds[phase] for phase in ("features", "train", "test"))
-                measured.add(case, "together", whole, "s", n=1, order=order)
-        finally:
-            if before is None:
-                del os.environ["MULTISTAGE_CACHE"]
-            else:
-                os.environ["MULTISTAGE_CACHE"] = before
+    with tempfile.TemporaryDirectory() as folder, environment(MULTISTAGE_CACHE=f"{folder}/cache"), quiet():
+        for number, further in enumerate(FURTHER):
+            run = settings.plan(*typed, *further.split(), f"output={folder}/runs")
+            seconds = protocol.run(run, "none")["seconds"]
+            order = "further" if number else "first"
+            case = f"{data_set}, {order}: {further}"
+            if not number:
+                rate = images / seconds["features"]
+                measured.add(f"{data_set}, features of {images:,} images", "rate", rate, "images/s")
+            phases = {phase: seconds[phase] for phase in ("features", "train", "test")}
+            for phase, value in phases.items():
+                measured.add(case, phase, value, "s", n=1)
+            measured.add(case, "together", sum(phases.values()), "s", n=1, order=order)
     measured.notes.append("times are of runs' own records; reading images is not among them")
     return measured

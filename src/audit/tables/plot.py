@@ -3,22 +3,16 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from audit.tables.layout import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-)  # Okabe & Ito: told apart by all
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe & Ito: told apart by all."""
+
 MARKERS = ("o", "s", "^", "v", "P", "X")
 """One after the other, where there are more protocols than colours."""
 INCHES_A_LINE, INCHES_A_DOT, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.03, 0.95, 3.8, 0.18, 8.5
@@ -117,6 +111,14 @@ def _look(i: int) -> tuple[str, str]:
     return COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)]
 
 
+def _frame(axes: "Axes", table: Table, grid: Literal["x", "both"], without: Sequence[str]) -> None:
+    axes.set_title(table.title, loc="left", fontsize=10)
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in without:
+        axes.spines[side].set_visible(False)
+
+
 def _panel(axes: "Axes", table: Table) -> None:
     shown = _shown(table)
     step = 0.7 / len(table.protocols)
@@ -140,12 +142,8 @@ def _panel(axes: "Axes", table: Table) -> None:
         axes.plot([], [], "D", ms=7, mfc="none", mec="#444444", label="the paper")
     axes.set_yticks(range(len(shown)), shown, fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_title(table.title, loc="left", fontsize=10)
-    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
+    _frame(axes, table, "x", ("top", "right", "left"))
     axes.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
     low, high = min(extent), max(extent)
     margin = max(0.05 * (high - low), 0.5)
     axes.set_xlim(max(low - margin, 0), max(high, min(high + margin, 100)))  # beyond 100 only where an interval is
@@ -169,18 +167,12 @@ def _curve(axes: "Axes", table: Table) -> None:
         axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)
     if table.paper:
         axes.plot([], [], "D--", ms=6, mfc="none", lw=0.8, color="#444444", label="the paper")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     axes.set_xticks([int(a) for a in table.architectures], table.architectures)
     axes.minorticks_off()
     low, high = axes.get_ylim()
     ticks = [t for t in (FINE_TICKS if high / low < NARROW else TICKS) if low <= t <= high]
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
-    axes.set_xlabel("labels a class")
-    axes.set_ylabel("error, %, mean over classes and runs")
-    axes.set_title(table.title, loc="left", fontsize=10)
-    axes.grid(color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.set(xlabel="labels a class", ylabel="error, %, mean over classes and runs")
+    _frame(axes, table, "both", ("top", "right"))
     _legend(axes, table)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from audit.tables.differences import Change, differences
 from audit.tables.layout import Table, protocol, symbol, tables
@@ -171,7 +171,15 @@ def _draws(cell: Cell) -> str:
     return " ".join(f"{record['config']['draw']}/{record['config']['seed']}" for record in cell.records)
 
 
-def rows(header: Sequence[str], given: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *given]
-    return "\n".join(f"| {' | '.join(str(text).replace('|', '&#124;') for text in line)} |" for line in lines)
+def rows(header: Sequence[str], given: Iterable[Sequence[object]], numbers: bool = False) -> str:
+    """A table in Markdown.
+
+    Args:
+        header: Of its columns.
+        given: What stands in them.
+        numbers: Whether all columns but the first are set flush right.
+    """
+    rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
+    return "\n".join(
+        f"| {' | '.join(str(text).replace('|', '&#124;') for text in line)} |" for line in (header, rule, *given)
+    )

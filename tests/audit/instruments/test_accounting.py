@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from audit.instruments.accounting import count, fully_connected, local_fields, shared_filters
+from audit.instruments.accounting import count
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.train.restore import make_network
@@ -15,12 +15,6 @@ def counted(model, data="caltech101", classes=102):
     image = (config["data.maps"], config["data.image_size"], config["data.image_size"])
     net = make_network(parse(config), classes)
     return net, {layer.name: layer for layer in count(net, image)}
-
-
-def test_the_lectures_counts():
-    assert fully_connected(200 * 200, 40_000) == 1_600_000_000
-    assert local_fields(40_000, 10) == 4_000_000
-    assert shared_filters(100, 10) == 10_000
 
 
 def test_the_papers_network_by_hand():

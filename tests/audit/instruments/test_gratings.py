@@ -8,7 +8,6 @@ from torch import nn
 from audit.instruments.gratings import (
     PHASES,
     amplitude,
-    angle_between,
     circular_correlation,
     correlation,
     frequencies,
@@ -95,12 +94,6 @@ def test_neither_turning_all_nor_half_turns_change_a_circular_correlation():
     half_turns = math.pi * torch.randint(-1, 2, (50,), generator=random)
     assert 0.5 < circular_correlation(a, b) < 1
     assert circular_correlation(a + half_turns, b + 1.1) == pytest.approx(circular_correlation(a, b), abs=1e-5)
-
-
-def test_orientations_are_never_further_apart_than_a_quarter_turn():
-    degrees = torch.tensor([[10.0, 170.0], [0.0, 90.0], [179.0, 1.0], [30.0, 30.0]]) * math.pi / 180
-    expected = torch.tensor([20.0, 90.0, 2.0, 0.0]) * math.pi / 180
-    torch.testing.assert_close(angle_between(*degrees.T), expected, atol=1e-5, rtol=0)
 
 
 def test_the_bootstrap_covers_the_standard_error_of_a_correlation():

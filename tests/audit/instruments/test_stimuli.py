@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from audit.instruments.stimuli import CentralUnits, climb, shift_tolerance, shifted
+from audit.instruments.stimuli import CentralUnits, climb, shift_tolerance
 from multistage import AveragePool, FilterBank, LocalContrastNorm, Rectify
 
 
@@ -49,8 +49,6 @@ def test_images_keep_their_energy_and_responses_rise():
     found = climb(units, side=17, steps=15)
     torch.testing.assert_close(found.images.square().mean((1, 2, 3)), torch.ones(5))
     assert (found.responses > found.start).all()
-    assert found.course[-1] == pytest.approx(found.responses.mean().item())
-    assert found.course[-1] > found.course[0] > found.start.mean()
     again = climb(units, side=17, steps=15)
     assert torch.equal(found.images, again.images)
     other = climb(units, side=17, steps=15, seed=1)
@@ -65,14 +63,6 @@ def test_a_unit_that_sees_nothing_stays_where_it_is():
     torch.testing.assert_close(found.images.square().mean((1, 2, 3)), torch.ones(5))
 
 
-def test_images_move_by_whole_pixels_and_zeros_come_in():
-    x = torch.arange(1.0, 13).reshape(1, 1, 3, 4)
-    assert shifted(x, 1, 0)[0, 0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
-    assert shifted(x, 0, -2)[0, 0].tolist() == [[3, 4, 0, 0], [7, 8, 0, 0], [11, 12, 0, 0]]
-    assert torch.equal(shifted(x, 0, 0), x)
-    assert not shifted(x, 3, 0).any()
-
-
 def test_a_unit_that_sees_everything_does_not_mind_shifts_and_one_that_sees_a_pixel_does():
     image = torch.zeros(1, 1, 9, 9)
     image[..., 4, 4] = 1
@@ -83,6 +73,11 @@ def test_a_unit_that_sees_everything_does_not_mind_shifts_and_one_that_sees_a_pi
 
     assert shift_tolerance(Sum(), image, 3).tolist() == [[1, 1, 1, 1]]
     assert shift_tolerance(CentralUnits(nn.Identity()), image, 3).tolist() == [[1, 0, 0, 0]]
+    corner = torch.zeros(1, 1, 9, 9)
+    corner[..., 0, 0] = 1
+    assert shift_tolerance(Sum(), corner, 2).tolist() == [
+        [1, 0.5, 0.5]
+    ]  # zeros come in; two of four directions lose it
 
 
 def test_shifting_a_grating_by_one_pixel_changes_a_unit_by_the_cosine():

@@ -22,7 +22,7 @@ MOST = 4
 
 QUICK = {
     "audit.lecture.trials": {"STEPS": 12, "SEEDS": 2, "RATES": (0.005, 0.02)},
-    "audit.lecture.sections.lecture_02_local_connectivity": {"DRAWS": 2, "SHIFTS": (0, 1)},
+    "audit.lecture.sections.lecture_02_local_connectivity": {"DRAWS": 2},
     "audit.lecture.sections.lecture_11_contrast_normalisation": {"WITH_MAPS": 2, "WITH_UNITS": 1, "CROP": 36},
     "audit.lecture.sections.lecture_14_probabilities": {"EPOCHS": 2, "DRAWS": 2, "LEAST": 1},
     "audit.lecture.sections.paper_19_optimal_stimuli": {"ASCENT": 4, "SPECTRUM": 9},

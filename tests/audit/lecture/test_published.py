@@ -2,23 +2,19 @@
 
 import base64
 import json
-import os
-from pathlib import Path
 
 import pytest
+from committed import REAL_CACHE, REAL_DATA, RESULTS
 
-from audit.lecture import page, sections
+from audit.lecture import publish, sections
 from audit.lecture.material import Material
 
-ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / "results" / "lecture"
-REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or ROOT.parent / "shared" / "data")
-CACHE = os.environ.get("MULTISTAGE_CACHE")
+FOLDER = RESULTS / "lecture"
 AGAIN = "run python scripts/lecture.py"
 
 
 def published():
-    return json.loads((FOLDER / page.MEASURED).read_text(encoding="utf-8"))
+    return json.loads((FOLDER / publish.MEASURED).read_text(encoding="utf-8"))
 
 
 def test_every_section_is_published():
@@ -26,7 +22,7 @@ def test_every_section_is_published():
 
 
 def test_the_page_shows_these_pictures_and_figures():
-    document = (FOLDER / page.INDEX).read_text(encoding="utf-8")
+    document = (FOLDER / publish.INDEX).read_text(encoding="utf-8")
     pictures = sorted(FOLDER.glob("*.png"))
     assert len(pictures) >= 13
     for picture in pictures:
@@ -42,8 +38,8 @@ def test_the_folder_stays_small():
 
 
 def test_what_needs_no_images_is_counted_again():
-    made = sections.make("lecture_01_parameters", Material(ROOT / "results"))
-    assert json.loads(page.figures([made])) == {"lecture-01": published()["lecture-01"]}, AGAIN
+    made = sections.make("lecture_01_parameters", Material(RESULTS))
+    assert json.loads(publish.figures([made])) == {"lecture-01": published()["lecture-01"]}, AGAIN
 
 
 @pytest.mark.slow
@@ -52,10 +48,10 @@ def test_what_needs_no_images_is_counted_again():
 def test_what_is_published_is_measured_again(claim, monkeypatch):
     """Figures but for the last digits: processors round differently."""
     monkeypatch.setenv("MULTISTAGE_DATA", str(REAL_DATA))
-    if CACHE:
-        monkeypatch.setenv("MULTISTAGE_CACHE", CACHE)
+    if REAL_CACHE:
+        monkeypatch.setenv("MULTISTAGE_CACHE", REAL_CACHE)
     name = next(name for name in sections.names() if sections.claim(name) == claim)
-    again = json.loads(page.figures([sections.make(name, Material(ROOT / "results"))]))[claim]
+    again = json.loads(publish.figures([sections.make(name, Material(RESULTS))]))[claim]
     before = published()[claim]
     assert list(again) == list(before)
     for key, figure in again.items():

@@ -7,7 +7,7 @@ import pytest
 from lecture.invented import Invented, quick
 from PIL import Image
 
-from audit.lecture import page, sections
+from audit.lecture import publish, sections
 from audit.lecture.drawing import WIDTH
 from multistage.settings import composition
 
@@ -66,7 +66,7 @@ def test_tables_are_rectangles(made, name):
 
 
 def test_the_page_takes_all_of_them(made):
-    document = page.document([made(name) for name in NAMES])
+    document = publish.document([made(name) for name in NAMES])
     for name in NAMES:
         assert f'<section id="{sections.claim(name)}">' in document
 
@@ -75,7 +75,7 @@ def test_the_page_takes_all_of_them(made):
 def test_making_a_section_again_gives_the_same_bytes(made, name):
     again = sections.make(name, Invented())
     assert [p.png for p in again.pictures] == [p.png for p in made(name).pictures]
-    assert page.document([again]) == page.document([made(name)])
+    assert publish.document([again]) == publish.document([made(name)])
 
 
 def test_the_lectures_three_numbers(made):

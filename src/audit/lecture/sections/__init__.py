@@ -1,19 +1,23 @@
-"""The sections of the lecture, one module each: ``lecture_04_equivariance.py`` makes the one of claim lecture-04.
+"""The sections of the lecture, a module and its words each: ``lecture_04_equivariance.py`` and ``.yaml``.
 
-Each has ``def section(material: Material) -> Section``. They are found by listing this folder; the name of a module
+Each module has ``measure(material: Material) -> Found``. They are found by listing this folder; the name of a module
 begins with its claim, so that the order of names is the lecture's.
 """
 
 import importlib
 from pathlib import Path
 
+import yaml
+
 from audit.lecture.material import Material
-from audit.lecture.section import Section
+from audit.lecture.section import Section, join
+
+HERE = Path(__file__).parent
 
 
 def names() -> list[str]:
     """The modules of the sections, in the lecture's order; those of the paper's claims come after them."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+    return sorted(path.stem for path in HERE.glob("[a-z]*.py"))
 
 
 def claim(name: str) -> str:
@@ -27,7 +31,9 @@ def make(name: str, material: Material) -> Section:
     Args:
         name: Of its module.
         material: What it is given.
+
+    Raises:
+        ValueError: See `section.join`.
     """
-    section: Section = importlib.import_module(f"{__name__}.{name}").section(material)
-    assert section.claim == claim(name), f"{name} makes {section.claim}"
-    return section
+    words = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    return join(claim(name), words, importlib.import_module(f"{__name__}.{name}").measure(material))

@@ -1,14 +1,14 @@
 """lecture-14: the outputs of softmax estimate probabilities of classes."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from audit.instruments.calibration import BINS, calibration_error, overconfidence, reliability
 from audit.lecture import drawing
 from audit.lecture.material import Material
-from audit.lecture.section import Picture, Section, Table
-from audit.lecture.trials import half_width
-from multistage.records.intervals import Measured, mean_of
+from audit.lecture.section import Figure, Found, Table
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.train import protocol
@@ -23,25 +23,8 @@ FEW, EPOCHS, DRAWS = 10, 40, 5
 LEAST = 20
 """Predictions of a bin that is drawn."""
 
-TEXT = (
-    "If softmax estimates probabilities, then of the images to whose likeliest class it gives `p`, a share `p` "
-    "must be right. This was measured on {images:,} test digits of MNIST, evenly over the classes, with the "
-    "published trained networks of {presets} presets. The paper's (`abs_lcn_avgpool`) is right for {accuracy:.2f} "
-    "at a mean confidence of {confidence:.2f}; its expected calibration error, the mean distance of confidence "
-    "and accuracy in {bins} bins of equal width, is {error:.2f}, and over presets it lies between {least:.2f} and "
-    "{most:.2f}. Such small numbers are easily had where {sure:.0f} of all confidences exceed {limit:g}. More "
-    "telling are the {unsure:,} predictions, of all presets together, that do not: their mean confidence is "
-    "{unsure_confidence:.1f}, and {unsure_accuracy:.1f} are right. Does it also hold where few labels were fitted "
-    "without error? Trained on {few} digits a class for {few_epochs} epochs ({few_draws} draws, scikit-learn's "
-    "digits), the same architecture gets {few_training:.0f} of its training images right, and of the others "
-    "{few_accuracy:.1f} at a mean confidence of {few_confidence:.1f}: confidence minus accuracy is "
-    "{few_over:+.1f} ± {few_over_half:.1f}, and the calibration error {few_error:.1f}. So the assertion holds for "
-    "these networks, which are, if anything, less sure than they are right; networks that were trained much "
-    "longer after they made no more errors were not measured."
-)
 
-
-def section(material: Material) -> Section:
+def measure(material: Material) -> Found:
     """Calibrate every trained preset, and networks that had few labels."""
     x, labels = material.images("mnist", COUNT), material.labels("mnist", COUNT)
     scores = {name: _scores(material.trained(name), x) for name in composition.names("model")}
@@ -53,29 +36,29 @@ def section(material: Material) -> Section:
     unsure = every.softmax(1).amax(1) <= SURE
     unsure_accuracy, unsure_confidence = _accuracy_and_confidence(every[unsure], every_label[unsure])
     few, few_scores, few_labels = _with_few_labels(material)
-    return Section(
-        claim="lecture-14",
-        title="Outputs of softmax as probabilities",
-        text=TEXT,
-        measured={
-            "images": Measured(COUNT, "test digits of MNIST"),
-            "presets": Measured(len(scores), "presets"),
-            "bins": Measured(BINS, "bins"),
-            "least_count": Measured(LEAST, "predictions that a bin of the picture has at least"),
-            "accuracy": Measured(accuracy, f"accuracy of {PAPER} on them", "%"),
-            "confidence": Measured(confidence, f"mean confidence of {PAPER} on them", "%"),
-            "error": Measured(errors[PAPER], f"expected calibration error of {PAPER}", "%"),
-            "least": Measured(min(errors.values()), "smallest expected calibration error of a preset", "%"),
-            "most": Measured(max(errors.values()), "largest expected calibration error of a preset", "%"),
-            "limit": Measured(SURE, "confidence that counts as sure"),
-            "sure": Measured(100 * float((~unsure).double().mean()), "predictions of all presets that are sure", "%"),
-            "unsure": Measured(int(unsure.sum()), "predictions of all presets that are not sure"),
-            "unsure_confidence": Measured(unsure_confidence, "mean confidence of predictions that are not sure", "%"),
-            "unsure_accuracy": Measured(unsure_accuracy, "accuracy of predictions that are not sure", "%"),
+    return Found(
+        {
+            "images": COUNT,
+            "presets": len(scores),
+            "bins": BINS,
+            "least_count": LEAST,
+            "accuracy": accuracy,
+            "confidence": confidence,
+            "error": errors[PAPER],
+            "least": min(errors.values()),
+            "most": max(errors.values()),
+            "limit": SURE,
+            "sure": 100 * float((~unsure).double().mean()),
+            "unsure": int(unsure.sum()),
+            "unsure_confidence": unsure_confidence,
+            "unsure_accuracy": unsure_accuracy,
+            "few": FEW,
+            "few_epochs": EPOCHS,
+            "few_draws": DRAWS,
             **few,
         },
-        pictures=[_picture(every, every_label, few_scores, few_labels)],
-        tables=[_table(scores, labels)],
+        pictures={"reliability": _reliability((every, every_label), (few_scores, few_labels))},
+        tables={"calibration": _table(scores, labels)},
     )
 
 
@@ -90,7 +73,7 @@ def _accuracy_and_confidence(scores: Tensor, labels: Tensor) -> tuple[float, flo
     return accuracy, accuracy + 100 * overconfidence(scores, labels)
 
 
-def _with_few_labels(material: Material) -> tuple[dict[str, Measured], Tensor, Tensor]:
+def _with_few_labels(material: Material) -> tuple[dict[str, Figure], Tensor, Tensor]:
     """Figures of networks trained on few digits, and all of their scores with the labels."""
     dataset = material.dataset("digits")
     rows, every, every_label = [], [], []
@@ -106,24 +89,9 @@ def _with_few_labels(material: Material) -> tuple[dict[str, Measured], Tensor, T
         rows.append((training, *_accuracy_and_confidence(scores, labels), error, 100 * overconfidence(scores, labels)))
         every.append(scores)
         every_label.append(labels)
-    whats = {
-        "few_training": ("accuracy on training images", "%"),
-        "few_accuracy": ("accuracy on the others", "%"),
-        "few_confidence": ("mean confidence on the others", "%"),
-        "few_error": ("expected calibration error", "%"),
-        "few_over": ("confidence minus accuracy", "points"),
-    }
-    measured = {
-        name: mean_of(column, f"{what}, {FEW} labels a class, digits", unit)
-        for (name, (what, unit)), column in zip(whats.items(), zip(*rows, strict=True), strict=True)
-    }
-    measured |= {
-        "few": Measured(FEW, "labels a class"),
-        "few_epochs": Measured(EPOCHS, "epochs of training on them"),
-        "few_draws": Measured(DRAWS, "draws"),
-        "few_over_half": half_width(measured["few_over"]),
-    }
-    return measured, torch.cat(every), torch.cat(every_label)
+    names = ("few_training", "few_accuracy", "few_confidence", "few_error", "few_over")
+    figures: dict[str, Figure] = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return figures, torch.cat(every), torch.cat(every_label)
 
 
 def _table(scores: dict[str, Tensor], labels: Tensor) -> Table:
@@ -131,28 +99,15 @@ def _table(scores: dict[str, Tensor], labels: Tensor) -> Table:
     for name, found in scores.items():
         accuracy, confidence = _accuracy_and_confidence(found, labels)
         rows.append([name, f"{accuracy:.2f}", f"{confidence:.2f}", f"{100 * calibration_error(found, labels):.2f}"])
-    heads = ["model", "accuracy, %", "mean confidence, %", "calibration error, %"]
-    return Table(heads, rows, "Calibration of every trained preset on {images:,} test digits of MNIST.")
+    return Table(["model", "accuracy, %", "mean confidence, %", "calibration error, %"], rows)
 
 
-def _picture(scores: Tensor, labels: Tensor, few_scores: Tensor, few_labels: Tensor) -> Picture:
-    with drawing.figure(height=3.4) as (drawn, axes):
-        ax = axes[0, 0]
-        ax.plot([0, 1], [0, 1], color="#555555", linewidth=1)
-        for s, y, marker, label in (
-            (scores, labels, "o-", "MNIST, all presets"),
-            (few_scores, few_labels, "s--", "digits, few labels"),
-        ):
-            curve = reliability(s, y)
-            shown = curve.count >= LEAST
-            ax.plot(curve.confidence[shown], curve.accuracy[shown], marker, label=label)
-        ax.set_xlim(0, 1.02)
-        ax.set_ylim(0, 1.02)
-        ax.set_xlabel("confidence")
-        ax.set_ylabel("share that is right")
-        ax.legend(loc="upper left")
-        caption = (
-            "Share of right predictions against their confidence, in {bins} bins; those with fewer than {least_count} "
-            "predictions are left out. On the diagonal confidence is what it says; below it, too high."
-        )
-        return Picture("lecture-14-reliability", drawing.png(drawn), caption)
+@drawing.picture(height=3.4)
+def _reliability(ax: Any, every: tuple[Tensor, Tensor], few: tuple[Tensor, Tensor]) -> None:
+    ax.plot([0, 1], [0, 1], color="#555555", linewidth=1)
+    for found, marker, label in ((every, "o-", "MNIST, all presets"), (few, "s--", "digits, few labels")):
+        curve = reliability(*found)
+        shown = curve.count >= LEAST
+        ax.plot(curve.confidence[shown], curve.accuracy[shown], marker, label=label)
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that is right")
+    ax.legend(loc="upper left")

@@ -1,0 +1,103 @@
+"""results/lecture: one page that needs nothing but itself, its pictures, and figures for the ledger of claims."""
+
+import json
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from markupsafe import Markup
+
+from audit.lecture.section import Section
+from audit.pages.templates import ENVIRONMENT, render
+from multistage.records.intervals import Measured, half_width
+from multistage.storage import durable
+
+INDEX, MEASURED = "index.html", "measured.json"
+
+DIGITS = 6
+"""Significant digits in ``measured.json``: more than any figure deserves, fewer than machines disagree about."""
+
+
+def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
+    """Write page, pictures and figures; pictures of earlier pages are removed.
+
+    Args:
+        folder: ``results/lecture``; made if it does not exist.
+        sections: In the lecture's order.
+
+    Returns:
+        The files that changed.
+
+    Raises:
+        KeyError: A text names what was not measured.
+        ValueError: Two pictures of one name.
+    """
+    pictures = [picture for section in sections for picture in section.pictures]
+    contents = {f"{picture.name}.png": picture.png for picture in pictures}
+    if len(contents) < len(pictures):
+        raise ValueError("two pictures of the lecture have the same name")
+    contents |= {INDEX: document(sections).encode(), MEASURED: figures(sections).encode()}
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in set(folder.glob("*.png")) - {folder / name for name in contents}:
+        old.unlink()
+    return [folder / name for name, content in contents.items() if durable.update(folder / name, content)]
+
+
+def figures(sections: Sequence[Section]) -> str:
+    """All figures as JSON: by claim, by name."""
+    content = {
+        section.claim: {
+            name: {
+                "value": _rounded(measured.value),
+                "what": measured.what,
+                "unit": measured.unit,
+                "interval": measured.interval and [_rounded(end) for end in measured.interval],
+                "n": measured.n,
+            }
+            for name, measured in section.measured.items()
+        }
+        for section in sections
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+
+
+def document(sections: Sequence[Section]) -> str:
+    """The page.
+
+    Raises:
+        KeyError: A text names what was not measured.
+    """
+    return render("lecture/page.html", sections=sections)
+
+
+def prose(text: str, section: Section) -> Markup:
+    """A text with its figures, what stands between backticks as code, and powers of ten as such."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(powers(section.fill(text)))))
+
+
+def powers(text: str) -> Markup:
+    """``7e-16`` as 7 times ten to the power of -16."""
+    sign = {"-": "\N{MINUS SIGN}", "+": ""}
+    return Markup(
+        re.sub(
+            r"(?<![\w.])(\d(?:\.\d+)?)e([+-])0*(\d+)\b",
+            lambda number: f"{number[1]}\N{MIDDLE DOT}10<sup>{sign[number[2]]}{number[3]}</sup>",
+            escape(text),
+        )
+    )
+
+
+def with_interval(measured: Measured, form: str = ".3g") -> str:
+    """A figure with half of its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
+    form = "," if isinstance(measured.value, int) else form
+    half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {half_width(measured.interval):.1g}"
+    unit = f" {measured.unit}" if measured.unit else ""
+    return f"{measured.value:{form}}{half}{unit}" + (f" (n = {measured.n:,})" if measured.n > 1 else "")
+
+
+ENVIRONMENT.filters |= {"prose": prose, "powers": powers, "with_interval": with_interval}

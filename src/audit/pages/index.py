@@ -1,0 +1,145 @@
+"""results/index.html: every published record on one page, which needs nothing but itself.
+
+A pure function of ``results/*/records.jsonl``, the artifacts beside them, ``results/paper.yaml`` and the ledger of
+claims.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from audit.claims import ledger
+from audit.pages import captions, figures, pictures
+from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
+from audit.pages.figures import Place
+from audit.pages.templates import ENVIRONMENT, render
+from audit.tables import layout
+from audit.tables.addresses import of_tables
+from multistage.records.cells import SIGNS, Cell, cells
+from multistage.records.files import command, from_file, path
+from multistage.records.paper import published
+from multistage.records.runs import Record
+from multistage.storage import durable
+
+
+def write(results: Path) -> Path | None:
+    """Write ``index.html`` into the folder of published results; see `document`. None if it was so already."""
+    target, content = results / "index.html", document(results).encode()
+    return target if durable.update(target, content) else None
+
+
+def document(results: Path) -> str:
+    """The page.
+
+    Args:
+        results: Folder with ``paper.yaml`` and a folder with ``records.jsonl`` for each experiment.
+
+    Raises:
+        MultistageError: Records that must not stand in one table.
+    """
+    paper = published(results / "paper.yaml")
+    experiments = {file.parent: from_file(file) for file in sorted(results.glob("*/records.jsonl"))}
+    blocks = {folder: layout.tables(cells(records, paper), paper) for folder, records in experiments.items() if records}
+    found = of_tables({folder.name: tables for folder, tables in blocks.items()})
+    verdicts = ledger.html(ledger.ledger(results, found, paper), paper)
+    return render(
+        "pages/page.html",
+        summary=captions.summary([record for records in experiments.values() for record in records]),
+        verdicts=Markup(verdicts),
+        experiments=[_experiment(folder, experiments[folder], tables) for folder, tables in blocks.items()],
+    )
+
+
+def places_of(folder: Path, table: layout.Table) -> list[Place]:
+    """Where on the page each cell of a table stands.
+
+    Args:
+        folder: ``results/<name>``.
+        table: One of its tables.
+    """
+    return [
+        Place(cell, row, number, protocol, identifier(folder.name, table.title, protocol, row))
+        for number, protocol in enumerate(table.protocols)
+        for architecture in table.architectures
+        if (cell := table.cells.get((protocol, architecture)))
+        for row in [architecture if table.against_labels else str(cell.config["model"])]
+    ]
+
+
+def identifier(*parts: str) -> str:
+    """What a link to a part of the page leads to."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(parts)).strip("-")
+
+
+def _experiment(folder: Path, records: Sequence[Record], tables: Sequence[layout.Table]) -> dict[str, Any]:
+    return {
+        "name": folder.name,
+        "facts": captions.facts(records),
+        "digest": hashlib.sha256((folder / "records.jsonl").read_bytes()).hexdigest(),
+        "at_work": folder.name in WITH_WEIGHTS,
+        "blocks": [_block(folder, table) for table in tables],
+    }
+
+
+def _block(folder: Path, table: layout.Table) -> dict[str, Any]:
+    """One data set, or one number of stages: its table and its figures, best model first."""
+    ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
+    used = dict.fromkeys(place.row for place in ranked)
+    rows = [size for size in table.architectures if size in used] if table.against_labels else list(used)
+    places = sorted(ranked, key=lambda place: (rows.index(place.row), place.series))
+    found = [place.cell for place in places]
+    return {
+        "id": identifier(folder.name, table.title),
+        "table": table,
+        "caption": captions.table(found, table.as_in_paper or table.against_labels),
+        "rows": [(row, {place.series: place for place in places if place.row == row}) for row in rows],
+        "marked": any(cell.mark for cell in found),
+        "figures": [*_figures(table, places), *_artifacts(folder, [r for cell in found for r in cell.records])],
+    }
+
+
+def _figures(table: layout.Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
+    """Captions, and what they stand above."""
+    found, series = [place.cell for place in places], table.protocols
+    if table.against_labels:
+        yield captions.against_labels(table), figures.against_labels(places, series)
+    elif len(places) > 1:
+        yield captions.dots(found, table), figures.dots(places, series)
+        front = [place.cell for place in figures.front(places)]
+        yield captions.cost(front, table), figures.scatter(places, series)
+    for number, protocol in enumerate(series):
+        losses = {place.row: _losses(place.cell) for place in places if place.series == number}
+        if panels := {row: lines for row, lines in losses.items() if lines}:
+            yield captions.curves(panels, protocol), figures.curves(panels, "training loss", number)
+
+
+def _not_run(table: layout.Table, row: str, protocol: str) -> str:
+    entries = (e for (p, a), e in table.paper.items() if p == protocol and row in (a, e["model"]))
+    return next((f"paper {entry['value']}, not run" for entry in entries), "")
+
+
+def _losses(cell: Cell) -> list[list[float]]:
+    """Training loss by epoch of the runs that recorded several; zeros cannot stand on a logarithmic axis."""
+    columns = (record.get("history", {}).get("train_loss", ()) for record in cell.records)
+    losses = ([value for value in column if value is not None and value > 0] for column in columns)
+    return [values for values in losses if len(values) > 1]
+
+
+def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
+    """Filters of the best runs that learned them, and confusions of the best run, as far as they were published."""
+    if (run := best_refined(records)) and (kernels := filters(folder, run)):
+        yield captions.filters(path(run), *kernels), pictures.filters(*kernels)
+    if (run := best_learned(records)) and (kernels := filters(folder, run)):
+        yield captions.learned_filters(run, kernels[1]), pictures.learned_filters(kernels[1])
+    if (run := best(records)) and (confused := confusion(folder, run)):
+        yield captions.confusion(path(run), *confused), pictures.confusion(*confused)
+
+
+ENVIRONMENT.filters |= {"command": command}
+ENVIRONMENT.globals |= {
+    **{"SIGNS": SIGNS, "identifier": identifier, "not_run": _not_run},
+}

@@ -1,0 +1,60 @@
+"""HTML by Jinja: templates lie beside the code that fills them, as ``pages/page.html``."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+AUDIT = Path(__file__).parents[1]
+
+
+def source(name: str) -> Markup:
+    """A style sheet or a script, as it is."""
+    return Markup((AUDIT / name).read_text(encoding="utf-8"))
+
+
+def broken(name: str) -> Markup:
+    """A name that may be broken after its underscores."""
+    return Markup(escape(name).replace("_", "_<wbr>"))
+
+
+def base64(content: bytes) -> str:
+    """Bytes as text."""
+    return b64encode(content).decode("ascii")
+
+
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(AUDIT),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+ENVIRONMENT.globals |= {"source": source, "zip": zip}
+ENVIRONMENT.filters |= {"broken": broken, "base64": base64, "percent": "{:.2f}%".format, "two": "{:.2f}".format}
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template.
+
+    Args:
+        template: Its path below ``src/audit``.
+        **values: What it names; text is escaped, unless it is `Markup`.
+    """
+    return plain(ENVIRONMENT.get_template(template).render(values))
+
+
+def macro(template: str, name: str) -> Callable[..., Markup]:
+    """A macro of a template, as a function."""
+    found = getattr(ENVIRONMENT.get_template(template).module, name)
+    return lambda *args, **named: Markup(plain(found(*args, **named)))
+
+
+def plain(text: str) -> str:
+    """Quotes escaped as Python's ``html.escape`` does it, so that they are written in one way everywhere."""
+    return text.replace("&#39;", "&#x27;").replace("&#34;", "&quot;")

@@ -1,0 +1,27 @@
+"""Every page that is published needs nothing but itself, and its links lead somewhere."""
+
+import re
+
+import pytest
+from committed import RESULTS
+
+
+@pytest.fixture(params=["index.html", "explorer.html", "lecture/index.html"])
+def text(request):
+    return (RESULTS / request.param).read_text(encoding="utf-8")
+
+
+def test_it_needs_nothing_else_and_stays_small(text):
+    for tag, address in re.findall(r"""<(\w+)[^>]*?(?:src|href)=["']?([^"' >]+)""", text):
+        assert address.startswith(("#", "data:")) or tag == "a", address
+    for other in ("://", "url(", "@import"):
+        assert other not in text
+    assert len(text.encode()) < 5_000_000
+
+
+def test_identifiers_are_there_once_and_lead_somewhere(text):
+    identifiers = re.findall(r' id="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+    links = re.findall(r'href="#([^"=]+)"', text)
+    links += re.findall(r' (?:for|aria-labelledby|aria-describedby|aria-controls)="([^"]+)"', text)
+    assert {link for link in links if "${" not in link} <= set(identifiers)

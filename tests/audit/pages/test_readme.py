@@ -1,0 +1,41 @@
+import pytest
+from committed import RESULTS
+
+from audit.pages import readme
+from multistage.records import files as records
+from multistage.settings import composition
+
+PUBLISHED = sorted(RESULTS.glob("*/records.jsonl"))
+
+
+def test_the_command_of_an_old_record_repeats_its_settings(record):
+    wanted = record(data="caltech101", refine="false", readout="sgd", model="lcn_maxpool")
+    del wanted["overrides"]
+    command = records.command(wanted)
+    assert command == "python train.py data=caltech101 model=lcn_maxpool refine=false readout=sgd"
+    repeated = composition.plan(command.split()[2:]).config
+    assert {**repeated, "data.root": None} == {**wanted["config"], "data.root": None}
+
+
+def test_a_record_knows_the_command_that_was_typed(record):
+    wanted = record(data="digits", optimizer__lr="0.1") | {"overrides": ["optimizer.lr=0.1", "data.root=/my data"]}
+    assert records.command(wanted) == "python train.py optimizer.lr=0.1 'data.root=/my data'"
+
+
+def test_the_table_shows_what_the_records_say(record, published):
+    row = readme.table([record(data="caltech101")], published).splitlines()[-1]
+    assert row == "| `python train.py data=caltech101 draw=0 seed=0` | 2.0 | 50.00% | 25.00% | 100.00% | 64.7% |"
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
+def test_committed_records_are_whole_and_of_this_version(path):
+    from multistage.records.runs import RESULTS_VERSION
+
+    for entry in records.from_file(path):
+        assert entry["results_version"] == RESULTS_VERSION
+        total = sum(c["total"] for c in entry["per_class"])
+        correct = sum(c["correct"] for c in entry["per_class"])
+        assert entry["metrics"]["test_accuracy"] == pytest.approx(correct / total, abs=1e-6)
+        shares = [c["correct"] / c["total"] for c in entry["per_class"]]
+        assert entry["metrics"]["test_mean_class_accuracy"] == pytest.approx(sum(shares) / len(shares), abs=1e-6)
+        assert records.to_lines([entry]).count("\n") == 1

@@ -1,0 +1,129 @@
+"""That everything the benchmark measures can be measured, and means what its record says; not how fast anything is."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from audit.speed import layer, measurement, processes, stages, training
+from audit.speed import table as speed
+from audit.speed.baselines import contrast_norms
+from audit.speed.measurement import Measurement, Settings, record, write
+from audit.speed.timing import Timing
+from multistage.registry.errors import DataError
+from scripts import benchmark as script
+
+SETTINGS = Settings(torch.device("cpu"), quick=True, compile=False)
+
+
+def test_what_is_written_is_what_is_read(tmp_path):
+    measured = Measurement(notes=["a note"])
+    measured.times("a case", {"ours": Timing((1.0, 2.0, 3.0))}, shape=[1, 2])
+    written = record("layer", SETTINGS, measured)
+    path = write(tmp_path, written)
+    assert path.name == "cpu-layer.json"
+    assert speed.read(tmp_path) == [written]
+    assert {"versions", "hardware", "threads", "commit", "date", "tf32"} <= set(written)
+    assert written["rows"] == [
+        {"case": "a case", "form": "ours", "value": 2.0, "unit": "s", "spread": 0.25, "n": 3, "shape": [1, 2]}
+    ]
+
+
+def test_the_layer_is_measured_in_every_form_at_every_shape(monkeypatch):
+    monkeypatch.setattr(layer, "QUICK_GRID", ((2, 3, 9, 9), (1, 4, 5, 5)))
+    rows = layer.measure(SETTINGS).rows
+    assert {row["form"] for row in rows} == {*contrast_norms(3), "copy"}
+    assert len(rows) == 2 * 2 * 5
+    assert all(row["value"] > 0 for row in rows)
+
+
+def test_without_a_compiler_that_form_is_left_out_with_a_note(monkeypatch):
+    monkeypatch.setattr(layer.shutil, "which", lambda name: None)
+    monkeypatch.setattr(layer, "QUICK_GRID", ((1, 2, 5, 5),))
+    measured = layer.measure(Settings(torch.device("cpu"), quick=True))
+    assert "compiled dense" not in {row["form"] for row in measured.rows}
+    assert measured.notes == ["compiled dense is missing: there is no C++ compiler; apt install g++ brings one"]
+
+
+def test_bytes_kept_are_counted_once_without_input_and_output():
+    x = torch.randn(2, 3, 8, 8)
+    size = x.numel() * 4
+    assert layer.kept(torch.tanh, x) == 0  # keeps its output
+    assert layer.kept(lambda x: x**2, x) == 0  # keeps its input
+    assert layer.kept(lambda x: torch.tanh(x) * 2, x) == size
+    assert layer.kept(lambda x: (lambda t: t * t)(torch.tanh(x)), x) == size  # the same three times
+
+
+def test_ours_keeps_little():
+    x = torch.randn(2, 64, 24, 24)
+    kept = {name: layer.kept(form, x) / (4 * x.numel()) for name, form in contrast_norms(64).items()}
+    assert kept["ours"] < 0.15 < 1 < kept["definition"] < kept["dense"] < kept["torch7"]
+
+
+def test_the_peak_of_a_step_is_seen():
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("this system has no /proc")
+    size = 2 * 32 * 64 * 64 * 4
+    assert size < layer.step_peak("dense", (2, 32, 64, 64), torch.device("cpu")) < 100 * size
+
+
+def test_small_stages_and_convolutions_are_measured(monkeypatch):
+    planned = measurement.composition.plan
+
+    def plan(typed):
+        sizes = ("geometry.stage1.maps=16", "geometry.stage2.maps=16", "geometry.stage2.fan_in=2")
+        return planned([*typed, *sizes, *(["data.image_size=83"] if typed[0] == "data=caltech101" else [])])
+
+    monkeypatch.setattr(measurement.composition, "plan", plan)
+    parts = ("whole", "filter_bank", "rectify", "contrast_norm", "pool")
+    rows = stages.measure(SETTINGS).rows
+    cases = dict.fromkeys(row["case"].partition(" [")[0] for row in rows)
+    assert list(cases) == [f"stage {number}, {part}" for number in (1, 2) for part in parts]
+    assert [row["form"] for row in rows] == ["ours", "plain"] * 10
+    rows = stages.measure_convolutions(SETTINGS).rows
+    assert {row["form"] for row in rows} == {
+        "torch",
+        "unfolded",
+        "masked dense",
+        "gathered and grouped",
+        "Fourier",
+    }
+
+
+def test_trainer_and_loop_end_with_the_same_weights():
+    typed = ["data=fake", "geometry.stage1.maps=4", "geometry.stage2.maps=4", "geometry.stage2.fan_in=2"]
+    taken, steps = processes.trainer_and_loop(typed, 40, 1, SETTINGS)
+    assert steps == 2
+    assert [len(values) for values in taken.values()] == [1, 1]
+    assert all(value > 0 for values in taken.values() for value in values)
+
+
+def test_an_epoch_without_images_is_refused_before_anything_is_downloaded():
+    with pytest.raises(DataError, match=r"caltech101 is missing; expected Caltech-101 there: set MULTISTAGE_DATA"):
+        training.measure(SETTINGS)
+
+
+def test_the_script_writes_records_and_table_only_where_asked(monkeypatch, tmp_path, capsys):
+    def measure(settings):
+        measured = Measurement()
+        measured.times("a case [1]", {"ours": Timing((1.0,)), "plain": Timing((3.0,))})
+        return measured
+
+    monkeypatch.setattr(script, "MEASURE", {"stage": measure, "epoch": measure})
+    monkeypatch.setattr(script, "ROOT", tmp_path / "elsewhere")
+    assert script.main(["--quick"]) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert "a case [1]" in capsys.readouterr().out
+    assert script.main(["stage", "--quick", "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"cpu-stage.json", "table.md"}
+    assert "| a case [1] | 1 s | 3 s | 3.00 |" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    for wrong, message in ((["stag"], "stag is no part"), (["--batches", "0"], "at least 1"), (["--device", "x"], "x")):
+        with pytest.raises(SystemExit):
+            script.main(wrong)
+        assert message in capsys.readouterr().err
+
+
+def test_every_part_has_a_title():
+    assert list(script.MEASURE) == list(speed.PARTS)
+    assert measurement.FORWARD in speed.COPIES
+    assert measurement.BOTH in speed.COPIES
