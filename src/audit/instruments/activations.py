@@ -14,7 +14,7 @@ from multistage.network import net as network
 from multistage.network.net import MultiStageNet
 from multistage.settings import optimizer
 from multistage.settings.config import Config
-from multistage.train.batches import EpochOrder
+from multistage.train.batches import epoch_order
 
 LATE = 10
 """Steps, at the end of a training, over which its loss is averaged."""
@@ -110,9 +110,8 @@ def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 
     net = network.from_config(config, len(dataset.class_names))
     steady = {key: value for key, value in config.items() if not key.startswith("schedule")}
     made, _ = optimizer.make(steady, net.parameters(), steps)
-    order = EpochOrder(len(chosen), config["data.batch_size"], config["seed"])
-    batches = []
-    for epoch in range(-(-steps // len(order))):
-        order.set_epoch(epoch)
-        batches += list(order)
+    batches: list[Tensor] = []
+    while len(batches) < steps:
+        epoch = len(batches) // -(-len(chosen) // config["data.batch_size"])
+        batches += torch.split(epoch_order(len(chosen), config["seed"], epoch), config["data.batch_size"])
     return follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)

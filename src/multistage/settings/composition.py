@@ -15,13 +15,17 @@ from typing import Any
 
 import yaml
 
-from multistage.settings.config import Config, check, check_overrides, unknown
+from multistage.settings import optimizer, trainer
+from multistage.settings.config import OPEN_SECTIONS, Config, check, check_overrides, unknown
 from multistage.settings.errors import ConfigError, one_line
 from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
 from multistage.settings.words import listing, nearest
 
 CONF = Path(__file__).parents[3] / "conf"
 GROUPS = ("model", "data", "geometry", "logger")
+IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
+SHORTHANDS = ("optimizer", "schedule", "callbacks")
+"""Groups whose files stand for the values in them: a run is the same whether the file or its values were typed."""
 
 
 def names(group: str) -> list[str]:
@@ -38,17 +42,21 @@ def plan(typed: Sequence[str]) -> Run:
     with hydra() as loader:
         parsed = _parse(typed, loader)
         choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
+        files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
         defaults = _defaults(CONF, tuple(choices.items()))
         for override in parsed:
             _check_key(override, defaults)
-        values = [o for o in parsed if o.key_or_group not in GROUPS and not o.is_hydra_override()]
-        config = _flat(_composed(CONF, tuple(choices.items())), values)
+        named = {*GROUPS, *files}
+        values = [o for o in parsed if o.key_or_group not in named and not o.is_hydra_override()]
+        config = _flat(_composed(CONF, tuple((choices | files).items())), values)
+        config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
         check(config)
         if "geometry" in choices:
             natural = _defaults(CONF, tuple((group, name) for group, name in choices.items() if group != "geometry"))
             defaults = {**defaults, "geometry": natural["geometry"]}
         changed = overridden(config, defaults)
         check_overrides(config, changed)
+        optimizer.check_typed(config, [o.key_or_group for o in values])
         bare = _defaults(CONF, ())
         overrides = shortest_overrides(config, defaults, bare)
     return Run(config, folder(config, defaults), overrides, whereabouts(config, bare))
@@ -184,7 +192,7 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
 
     parser = OverridesParser.create(loader)
     parsed = []
-    for override in overrides:
+    for override in map(_added, overrides):
         try:
             parsed += parser.parse_overrides([override])
         except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
@@ -192,6 +200,11 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
                 f"{override!r} cannot be read; expected KEY=VALUE (quote values with special characters)"
             ) from None
     return parsed
+
+
+def _added(typed: str) -> str:
+    """An argument of Trainer that conf/train.yaml does not name may be typed without the '+' of Hydra."""
+    return f"+{typed}" if typed.startswith("trainer.") and not typed.startswith(IN_FILE) else typed
 
 
 def _choice(override: Any) -> str:
@@ -209,10 +222,15 @@ def _choice(override: Any) -> str:
     return name
 
 
+def _is_shorthand(override: Any) -> bool:
+    """Whether an override chooses a file that stands for values; ``schedule=null`` and ``~schedule`` are values."""
+    return override.key_or_group in SHORTHANDS and not override.is_delete() and override.value() is not None
+
+
 def _check_key(override: Any, defaults: Config) -> None:
-    """Refuse keys that nothing reads; only torch's optimisers and schedules take what is not there yet."""
+    """Refuse keys that nothing reads; only the arguments of classes can be added to what is there."""
     key = override.key_or_group
-    if key in GROUPS:
+    if key in GROUPS or _is_shorthand(override):
         return
     if override.is_hydra_override():
         raise ConfigError(
@@ -220,12 +238,12 @@ def _check_key(override: Any, defaults: Config) -> None:
         )
     if override.is_sweep_override():
         raise ConfigError(f"{override.input_line} names several values; add -m to run each")
-    open_section = key.partition(".")[0] in ("optimizer", "schedule")
+    open_section = key.partition(".")[0] in OPEN_SECTIONS
     if (override.is_add() or override.is_force_add() or override.is_delete()) and not open_section:
-        raise ConfigError(f"{override.input_line}: only keys of optimizer and schedule can be added or removed")
-    known = {*defaults, *(name.rpartition(".")[0] for name in defaults)} - {""}
+        raise ConfigError(f"{override.input_line}: only keys of {', '.join(OPEN_SECTIONS)} can be added or removed")
+    known = {*defaults, *(name.rpartition(".")[0] for name in defaults), *map("trainer.{}".format, trainer.ARGUMENTS)}
     if key not in known and not (override.is_add() or override.is_force_add()):
-        hint = f"; to give it to torch, write +{override.input_line}" if open_section else ""
+        hint = f"; to give it to torch, write +{override.input_line}" if open_section and "trainer." not in key else ""
         raise ConfigError(f"{unknown(key, known)}{hint}")
 
 

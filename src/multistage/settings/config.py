@@ -7,6 +7,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from multistage.settings import trainer
 from multistage.settings.errors import ConfigError
 from multistage.settings.rules import FLAG, NOTHING, PLAIN, Rule, either, number, one_of, text, whole, word
 from multistage.settings.words import listing, nearest, shown
@@ -19,12 +20,6 @@ READOUTS = ("softmax", "sgd", "lbfgs", "pyramid_svm")
 
 def unknown(key: str, known: Iterable[str]) -> str:
     """The refusal of a key that does not exist."""
-    if key.lstrip("+") in ("trainer.devices", "trainer.num_nodes", "trainer.strategy"):
-        return (
-            f"{key} cannot be set: one run uses one device, so that its result does not depend on how many there are; "
-            "give several runs to several devices, by hydra/launcher=submitit_slurm or a process for each "
-            "CUDA_VISIBLE_DEVICES"
-        )
     return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
 
@@ -105,7 +100,7 @@ RULES: dict[str, Rule] = {
     "retry_failed": FLAG,
 }
 
-OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
+OPEN_SECTIONS = ("optimizer", "schedule", "trainer", "callbacks")  # arguments of classes, checked there
 
 ONLY_WITH = {
     "data.variance": ("caltech101", "image_folder"),
@@ -126,7 +121,7 @@ WITHOUT_BEARING = (
     "data.root",
     "logger",
     "logger.*",
-    "trainer.accelerator",
+    *(f"trainer.{name}" for name in trainer.ARGUMENTS if not trainer.bears_on_result(name)),
 )
 
 
@@ -173,6 +168,7 @@ def check(config: Config) -> None:
         needed = key not in ONLY_WITH or config.get(key.partition(".")[0]) in ONLY_WITH[key]
         if needed and key not in config:
             raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
+    trainer.check(config)
     _check_combinations(config)
 
     from multistage.network.shapes import gabor_counts, stage_shapes  # which reads configurations itself
@@ -207,7 +203,8 @@ def is_unread(key: str, config: Config) -> bool:
         **{f"geometry.stage{n}.filter_range": learned_length for n in (1, 2)},
         "optimizer": config["readout"] != "softmax",
         "schedule": config["readout"] != "softmax",
-        "trainer.max_epochs": config["readout"] != "softmax",
+        **{f"trainer.{name}": config["readout"] != "softmax" for name in trainer.ARGUMENTS if name != "accelerator"},
+        "callbacks": config["readout"] != "softmax",
         "contrast_norm": "lcn" not in config["model.normalise"],
         "geometry.stage1.window": config["model.pool"] == "max",
         "geometry.stage2.window": config["model.pool"] == "max" or leaves_out_pooling(config),
@@ -230,10 +227,14 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
                 deciding.append("psd.length")
             settings = ", ".join(f"{each}={config[each]}" for each in deciding)
             raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
-    if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):
+    if any(key.partition(".")[0] in ("optimizer", "schedule") for key in overridden):
         from multistage.settings import optimizer  # torch takes seconds to import; the files' own settings are tested
 
         optimizer.check(config)
+    if any(key.startswith("callbacks.") for key in config):
+        from multistage.settings import callbacks  # which imports Lightning
+
+        callbacks.check(config)
 
 
 def _check_combinations(config: Config) -> None:

@@ -27,13 +27,15 @@ from multistage.network import net as network
 from multistage.network.net import MultiStageNet
 from multistage.records import cache, durable, runs
 from multistage.records.paper import matching, published
+from multistage.settings import trainer
 from multistage.settings.config import Config
 from multistage.settings.naming import Run, name
 from multistage.train import features, hardware
 from multistage.train.batches import Samples
+from multistage.train.checkpoint import Resumable
 from multistage.train.dashboards import Summary, log_summary, open_loggers
 from multistage.train.history import History
-from multistage.train.training import Progress, Resumable, fit
+from multistage.train.training import Progress, fit
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         MultistageError: Training diverged or did not converge.
     """
     watch = Stopwatch()
-    hardware.device(run.config["trainer.accelerator"])
+    hardware.check(run.config)
     cache.limit()
     with watch.phase("data"):
         dataset = load_data(run.config)
@@ -147,7 +149,7 @@ def _perform(
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
             "device": str(device),
-            "precision": "float32",
+            "precision": precision(config),
             "weights_sha256": durable.digest(weights),
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
             **identity,
@@ -171,6 +173,12 @@ def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summ
         parameters=record["parameters"],
         seconds=sum(record["seconds"].values()),
     )
+
+
+def precision(config: Config) -> str:
+    """In which numbers a network was trained: float32, or ``trainer.precision``; it is tested in float32."""
+    chosen: str = trainer.value_of(config, "precision")
+    return "float32" if chosen == "32-true" else chosen
 
 
 def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
