@@ -24,9 +24,7 @@ ARGUMENTS = {
     "min_epochs": Argument(either(whole(1, 10**6), NOTHING), None),
     "max_steps": Argument(either(whole(1), one_of(-1)), -1),
     "min_steps": Argument(either(whole(1), NOTHING), None),
-    "precision": Argument(
-        one_of("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"), "32-true"
-    ),
+    "precision": Argument(one_of("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"), "32-true"),
     "gradient_clip_val": Argument(either(number(0, exclusive=True), NOTHING), None),
     "gradient_clip_algorithm": Argument(one_of("norm", "value", None), None),
     "accumulate_grad_batches": Argument(whole(1), 1),

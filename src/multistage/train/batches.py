@@ -1,4 +1,4 @@
-"""Samples that lie in memory, as Lightning takes them: in an order that seed and epoch decide, each device its share."""
+"""Samples that lie in memory, as Lightning takes them: in an order that seed and epoch decide, shared among devices."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from multistage.records import durable
-from multistage.records.runs import CHECKPOINT, PREVIOUS, Record
+from multistage.records.runs import PREVIOUS, Record
 
 log = logging.getLogger(__name__)
 

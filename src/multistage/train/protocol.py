@@ -34,7 +34,7 @@ from multistage.train import features, hardware
 from multistage.train.batches import Samples
 from multistage.train.checkpoint import Resumable
 from multistage.train.dashboards import Summary, log_summary, open_loggers
-from multistage.train.history import History
+from multistage.train.history import History, divergence
 from multistage.train.training import Progress, fit
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,11 @@ def _perform(
         per_class = [
             {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
         ]
+        columns, diverged = history.columns(), None
+        if config["readout"] == "softmax":
+            diverged = divergence(columns["train_loss"], len(names))
+        if diverged:
+            log.warning("%s: training diverged: %s; try a smaller optimizer.lr", name(config, folder), diverged)
         record = {
             "run": name(config, folder),
             "config": dict(config),
@@ -145,7 +150,8 @@ def _perform(
             "metrics": metrics,
             **({"filters": trained.filters} if trained.filters else {}),
             "per_class": per_class,
-            "history": history.columns(),
+            "history": columns,
+            **({"diverged": diverged} if diverged else {}),
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
             "device": str(device),

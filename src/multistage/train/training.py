@@ -4,20 +4,20 @@ What is trained, on what, is decided in `protocol`.
 """
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.utilities import dim_zero_cat
 
-from multistage.records.runs import Record
 from multistage.settings import callbacks, optimizer, trainer
 from multistage.settings.config import Config, section
 from multistage.train.batches import Batch, DataModule, Samples
@@ -67,10 +67,10 @@ class Classifier(pl.LightningModule):
     def __init__(self, module: nn.Module, classes: int, config: Config) -> None:
         super().__init__()
         self.module, self.config = module, config
-        micro, macro = ({"num_classes": classes, "average": kind, "validate_args": False} for kind in ("micro", "macro"))
-        self.train_loss, self.train_accuracy = MeanLoss(), MulticlassAccuracy(**micro)
-        self.validation_loss, self.validation_accuracy = MeanLoss(), MulticlassAccuracy(**micro)
-        self.validation_mean_class_accuracy = MulticlassAccuracy(**macro)
+        accuracy = partial(MulticlassAccuracy, classes, validate_args=False)
+        self.train_loss, self.train_accuracy = MeanLoss(), accuracy(average="micro")
+        self.validation_loss, self.validation_accuracy = MeanLoss(), accuracy(average="micro")
+        self.validation_mean_class_accuracy = accuracy(average="macro")
 
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.module(x)
@@ -165,14 +165,14 @@ def _train(ranks: Ranks, task: Task, history: History, progress: Progress) -> fl
     module, config, resumable = task.module, task.config, task.resumable
     chooses = len(task.validation[1]) > 0
     epoch_ends = EpochEnds(history, module, chooses)
-    shown = {"bar": [RichProgressBar()], "lines": [EpochLines(history)], "none": []}[progress]
+    shown: dict[str, list[Callback]] = {"bar": [RichProgressBar()], "lines": [EpochLines(history)], "none": []}
     kept = [] if resumable is None else [EveryEpoch(resumable)]
     folder = None if resumable is None else resumable.folder
     own = {
         "accelerator": "gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
         "strategy": "ddp" if trainer.value_of(config, "devices") > 1 else trainer.value_of(config, "strategy"),
         "profiler": profiler(trainer.value_of(config, "profiler"), folder),
-        "callbacks": [epoch_ends, *shown, *callbacks.make(config), *kept],
+        "callbacks": [epoch_ends, *shown[progress], *callbacks.make(config), *kept],
         "logger": epoch_ends.logger if callbacks.names(config) else False,
         "plugins": [SealedFiles(), ranks],
         "enable_checkpointing": resumable is not None,
