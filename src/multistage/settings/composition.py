@@ -44,8 +44,9 @@ def plan(typed: Sequence[str]) -> Run:
         choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
         files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
         defaults = _defaults(CONF, tuple(choices.items()))
+        there = {**defaults, **_defaults(CONF, tuple((choices | files).items()))}
         for override in parsed:
-            _check_key(override, defaults)
+            _check_key(override, there)
         named = {*GROUPS, *files}
         values = [o for o in parsed if o.key_or_group not in named and not o.is_hydra_override()]
         config = _flat(_composed(CONF, tuple((choices | files).items())), values)
