@@ -110,7 +110,7 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["trainer.max_time=1"], ["trainer.max_time=1 cannot be set", "clock"]),
         (["trainer.devices=2", "model=batchnorm_maxpool"], ["trainer.devices=2", "normalise", "trainer.devices=1"]),
         (["trainer.gradient_clip_algorithm=value"], ["gradient_clip_algorithm", "trainer.gradient_clip_val"]),
-        (["refine=false", "readout=lbfgs", "trainer.precision=64-true"], ["trainer.precision=64-true has no effect"]),
+        (["refine=false", "readout=lbfgs", "trainer.precision=64-true"], ["trainer.precision='64-true' has no effect"]),
         (["optimizer.momentum=0.5"], ["optimizer.momentum=0.5 has no effect", "+schedule.cycle_momentum=false"]),
         (["optimizer.lr=0.1", "+schedule.max_lr=0.2"], ["optimizer.lr=0.1 has no effect", "schedule.max_lr"]),
         (["callbacks=early_stop"], ["callbacks=early_stop", "nearest: early_stopping"]),

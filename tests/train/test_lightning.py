@@ -79,7 +79,7 @@ def test_what_a_run_switches_on_for_the_process_is_off_after_it(train):
 
 def test_a_callback_logs_into_the_rows(train):
     _, history = train("model=avgpool", "trainer.max_epochs=2", "callbacks=lr_monitor", "schedule=null")
-    assert history.columns()["lr-SGD"] == [0.05, 0.05]
+    assert history.columns()["lr-SGD"] == pytest.approx([0.05, 0.05])
 
 
 def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, monkeypatch):

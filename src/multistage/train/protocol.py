@@ -138,9 +138,9 @@ def _perform(
         per_class = [
             {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
         ]
-        columns, diverged = history.columns(), None
+        diverged = None
         if config["readout"] == "softmax":
-            diverged = divergence(columns["train_loss"], len(names))
+            diverged = divergence([row["train_loss"] for row in history.rows], len(names))
         if diverged:
             log.warning("%s: training diverged: %s; try a smaller optimizer.lr", name(config, folder), diverged)
         record = {
@@ -150,7 +150,7 @@ def _perform(
             "metrics": metrics,
             **({"filters": trained.filters} if trained.filters else {}),
             "per_class": per_class,
-            "history": columns,
+            "history": history.columns(),
             **({"diverged": diverged} if diverged else {}),
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
