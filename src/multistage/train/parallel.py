@@ -70,7 +70,7 @@ def together(devices: int, work: Callable[..., Any], *arguments: Any) -> Iterato
         raise MultistageError(f"one of the {devices} processes of a run ended; see above") from error
     finally:
         for process in others:
-            process.terminate()
+            process.kill()  # Lightning's answer to a milder signal would be to wait for this one
             process.join()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

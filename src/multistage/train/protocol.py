@@ -141,8 +141,6 @@ def _perform(
         diverged = None
         if config["readout"] == "softmax":
             diverged = divergence([row["train_loss"] for row in history.rows], len(names))
-        if diverged:
-            log.warning("%s: training diverged: %s; try a smaller optimizer.lr", name(config, folder), diverged)
         record = {
             "run": name(config, folder),
             "config": dict(config),
