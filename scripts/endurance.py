@@ -35,7 +35,7 @@ from multistage.records.files import collect, from_file, to_lines  # noqa: E402
 from multistage.records.paper import published  # noqa: E402
 from multistage.settings import composition  # noqa: E402
 from multistage.storage import durable  # noqa: E402
-from multistage.train import checkpoint, training  # noqa: E402
+from multistage.train import epochs, training  # noqa: E402
 
 NAME = "endurance"
 SWEEP = [
@@ -266,7 +266,7 @@ def kill_points() -> list[tuple[str, Sabotage]]:
         (
             f"batch {number}, {'after' if after else 'before'} its loss",
             training.Classifier,
-            "learn",
+            "training_step",
             number,
             after,
         )
@@ -276,7 +276,7 @@ def kill_points() -> list[tuple[str, Sabotage]]:
     ends = [
         (
             f"end of epoch {number}, {'after' if after else 'before'} its checkpoint",
-            checkpoint.EveryEpoch,
+            epochs.EveryEpoch,
             "on_train_epoch_end",
             number,
             after,
@@ -285,7 +285,7 @@ def kill_points() -> list[tuple[str, Sabotage]]:
         for after in (False, True)
     ]
     last = [
-        ("after the last checkpoint", checkpoint.EveryEpoch, "on_train_epoch_end", 3, True),
+        ("after the last checkpoint", epochs.EveryEpoch, "on_train_epoch_end", 3, True),
         ("before the record", runs, "finish", 1, False),
     ]
     return [(name, at_call(owner, method, number, after)) for name, owner, method, number, after in steps + ends + last]

@@ -170,7 +170,9 @@ def test_parts_that_do_not_exist_or_go_round_are_refused(write):
         ["refine=false", "readout=lbfgs", "draw=2", "seed=${draw}"],
         ["optimizer.lr=0.1", "~optimizer.momentum", "schedule=null"],
         ["+optimizer.nesterov=true", "geometry=norb", "stages=1"],
-        ["optimizer._target_=torch.optim.AdamW", "~optimizer.momentum", "+optimizer.betas=[0.8,0.9]"],
+        ["optimizer._target_=torch.optim.AdamW", "~optimizer.momentum", "schedule=null", "+optimizer.betas=[0.8,0.9]"],
+        ["optimizer.momentum=0.5", "+schedule.cycle_momentum=false"],
+        ["trainer.precision=bf16-mixed", "+trainer.gradient_clip_val=1.0", "trainer.accumulate_grad_batches=2"],
     ],
 )
 def test_the_recorded_command_line_repeats_the_run(typed):
@@ -188,3 +190,32 @@ def test_the_recorded_command_line_repeats_the_run(typed):
 def test_only_the_launcher_of_hydra_can_be_chosen(word):
     with pytest.raises(ConfigError, match="expected hydra/launcher"):
         composition.check_engine([word])
+
+
+def test_files_of_optimisers_schedules_and_callbacks_stand_for_their_values():
+    assert composition.plan(["optimizer=sgd", "schedule=one_cycle", "callbacks=none"]) == composition.plan([])
+    assert composition.plan(["schedule=constant"]) == composition.plan(["schedule=null"])
+    run = composition.plan(["optimizer=adamw", "schedule=cosine", "callbacks=lr_monitor"])
+    assert {k: v for k, v in run.config.items() if k.partition(".")[0] in composition.SHORTHANDS} == {
+        "optimizer._target_": "torch.optim.AdamW",
+        "optimizer.lr": 0.001,
+        "optimizer.weight_decay": 0.01,
+        "schedule._target_": "torch.optim.lr_scheduler.CosineAnnealingLR",
+        "callbacks.lr_monitor._target_": "pytorch_lightning.callbacks.LearningRateMonitor",
+        "callbacks.lr_monitor.logging_interval": "epoch",
+    }
+    assert composition.plan(run.overrides)[:2] == run[:2]
+    assert len({composition.plan(job).folder for job in composition.expand(["optimizer=sgd,adam,adamw"])}) == 3
+
+
+@pytest.mark.parametrize("group", composition.SHORTHANDS)
+def test_every_file_of_a_group_makes_a_run(group):
+    for name in composition.names(group):
+        composition.plan([f"{group}={name}", "data.validation=5"])
+
+
+def test_an_argument_of_trainer_at_its_default_is_the_same_run():
+    typed = ["trainer.precision=32-true", "trainer.devices=1", "trainer.accumulate_grad_batches=1"]
+    assert composition.plan(typed) == composition.plan([])
+    (job,) = composition.expand(["trainer.precision=bf16-mixed"])
+    assert composition.plan(job).config["trainer.precision"] == "bf16-mixed"

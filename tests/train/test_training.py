@@ -2,6 +2,7 @@ import csv
 
 import pytest
 import torch
+from pytorch_lightning import LightningModule
 from torch import nn
 
 import multistage
@@ -9,7 +10,7 @@ from multistage.records import runs
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.train import protocol, training
-from multistage.train.batches import Batches, Calls, EpochOrder
+from multistage.train.batches import EpochOrder, InMemory, epoch_order
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
@@ -137,67 +138,48 @@ def test_a_diverged_run_is_stopped_and_leaves_no_record(plan, do):
 
 
 def test_the_order_of_samples_is_a_function_of_seed_and_epoch():
-    order = EpochOrder(10, 3, seed=0)
-    first = torch.cat(list(order))
-    assert sorted(first.tolist()) == list(range(10))
-    assert len(list(order)) == len(order) == 4
-    assert torch.equal(first, torch.cat(list(order)))
-    order.set_epoch(1)
-    assert not torch.equal(first, torch.cat(list(order)))
+    order = EpochOrder(10, seed=0)
+    first = list(order)
+    assert sorted(first) == list(range(len(order))) == list(range(10))
+    assert first == list(order) == epoch_order(10, 0, 0).tolist()
+    taken = iter(order)
+    order.set_epoch(1)  # Lightning says so after it has asked for an iterator
+    assert list(taken) == list(order) != first
     order.set_epoch(0)
-    assert torch.equal(first, torch.cat(list(order)))
-    assert not torch.equal(first, torch.cat(list(EpochOrder(10, 3, seed=1))))
+    assert first == list(order) != list(EpochOrder(10, seed=1))
 
 
-def test_batches_are_the_samples_in_the_order_asked_for():
+@pytest.mark.parametrize("devices", [1, 2, 3])
+def test_devices_share_batches_out_and_their_mean_loss_is_the_batch_s(devices):
     samples = torch.arange(20.0).view(10, 2), torch.arange(10)
-    order = EpochOrder(10, 3, seed=0)
-    batches = Batches(samples, list(order))
-    assert len(batches) == len(list(batches)) == 4
-    for indices, (x, y) in zip(order, batches, strict=True):
-        assert torch.equal(y, indices)
-        assert torch.equal(x, samples[0][indices])
-
-
-@pytest.mark.parametrize(("samples", "steps", "calls"), [(10, 1, 4), (300, 2, 50), (597, 3, 67), (600, 4, 50)])
-def test_an_epoch_of_many_batches_is_handed_over_in_at_least_fifty_calls(samples, steps, calls):
-    order = EpochOrder(samples, 3, seed=0)
-    handed = Calls((torch.zeros(samples), torch.arange(samples)), order)
-    groups = [[y for _, y in group] for group in handed]
-    assert handed.steps == steps
-    assert len(handed) == len(groups) == calls
-    assert {len(group) for group in groups[:-1]} == {steps}
-    given = [y for group in groups for y in group]
-    assert all(torch.equal(a, b) for a, b in zip(given, order, strict=True))
+    indices = [3, 1, 4, 5, 9, 2, 6]
+    for batch in (indices, indices[:1]):
+        parts = [InMemory(samples, rank, devices).__getitems__(batch) for rank in range(devices)]
+        assert all(torch.equal(x, samples[0][y]) for x, y, _ in parts)
+        assert sorted(y.item() for _, ys, weight in parts if weight for y in ys) == sorted(batch)
+        loss = sum(weight * y.double().mean() for _, y, weight in parts) / devices
+        assert loss.item() == pytest.approx(sum(batch) / len(batch))
 
 
 def test_metrics_of_an_epoch_are_those_of_all_its_samples():
-    scores, labels = torch.randn(10, 4, generator=torch.Generator().manual_seed(0)), torch.arange(10) % 4
-    seen = training.Seen(4)
-    assert seen.take() == {}
-    for part in torch.arange(10).split(4):  # 4, 4 and 2: batches count by their size
-        seen.add(nn.functional.cross_entropy(scores[part], labels[part]), scores[part], labels[part])
-    right = (scores.argmax(1) == labels).double()
-    expected = {
-        "loss": nn.functional.cross_entropy(scores.double(), labels).item(),
-        "accuracy": right.mean().item(),
-        "mean_class_accuracy": sum(right[labels == c].mean().item() for c in range(4)) / 4,
-    }
-    assert seen.take() == pytest.approx(expected)
-    assert seen.take() == {}
+    losses, sizes = torch.rand(3, generator=torch.Generator().manual_seed(0)), (4, 4, 2)
+    metric = training.MeanLoss()
+    for loss, size in zip(losses, sizes, strict=True):
+        metric.update(loss, size)
+    assert metric.compute().item() == pytest.approx(losses.double() @ torch.tensor(sizes).double() / 10, abs=1e-15)
 
 
 def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkeypatch):
     run = plan("trainer.max_epochs=3", "model=avgpool")
-    steps, original = [], training.Classifier.learn
+    steps, original = [], training.Classifier.training_step
 
-    def learn(self, x, y):
-        steps.append(len(x))
+    def step(self, batch, index):
+        steps.append(index)
         if len(steps) == 6:  # the second of the second epoch's four
-            self.in_training.add(torch.tensor(torch.inf), torch.zeros(1, 4), torch.zeros(1, dtype=torch.long))
-        original(self, x, y)
+            self.train_loss.update(torch.tensor(torch.inf), 1)
+        return original(self, batch, index)
 
-    monkeypatch.setattr(training.Classifier, "learn", learn)
+    monkeypatch.setattr(training.Classifier, "training_step", step)
     dataset = parse(run.config).data.load()
     with quiet(), pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
         protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), history := History(), "none")
@@ -208,19 +190,21 @@ def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkey
 def test_a_step_never_waits_for_the_device(plan, monkeypatch):
     """No number of a tensor is read in a step; on a GPU each reading would cost more than the step's arithmetic."""
     run = plan("trainer.max_epochs=1", "model=avgpool")
-    original, inside, read = training.Classifier.learn, [], []
+    inside, read = [], []
     for name in ("item", "__bool__", "__float__", "__int__", "tolist", "cpu"):
         method = getattr(torch.Tensor, name)
         monkeypatch.setattr(
             torch.Tensor, name, lambda t, *a, m=method, n=name: (read.extend([n] * len(inside)), m(t, *a))[1]
         )
 
+    step = LightningModule.optimizer_step  # the loss, its gradient, and what the optimiser makes of it
+
     def learn(*arguments):
         inside.append(True)
-        original(*arguments)
+        step(*arguments)
         inside.clear()
 
-    monkeypatch.setattr(training.Classifier, "learn", learn)
+    monkeypatch.setattr(training.Classifier, "optimizer_step", learn)
     dataset = parse(run.config).data.load()
     with quiet():
         protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), History(), "none")
@@ -234,12 +218,9 @@ def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
     assert sorted(set(epochs)) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("calls", [1, 50])
 @pytest.mark.parametrize("overrides", [[], ["model=abs_batchnorm_avgpool", "schedule=null"]])
-def test_lightning_does_what_a_bare_loop_does(plan, overrides, calls, monkeypatch):
-    """The Trainer adds nothing to the arithmetic, whether a call of it takes all four steps of an epoch or one: same
-    weights as a loop written out, bit for bit."""
-    monkeypatch.setattr(Calls, "AN_EPOCH", calls)
+def test_lightning_does_what_a_bare_loop_does(plan, overrides):
+    """The Trainer adds nothing to the arithmetic: same weights as a loop written out, bit for bit."""
     run = plan("trainer.max_epochs=2", *overrides)
     dataset = parse(run.config).data.load()
     split = parse(run.config).draw.of(dataset)
@@ -251,9 +232,7 @@ def test_lightning_does_what_a_bare_loop_does(plan, overrides, calls, monkeypatc
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
     schedule = None if overrides else torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
     for epoch in range(2):
-        order = EpochOrder(len(y), 32, run.config["seed"])
-        order.set_epoch(epoch)
-        for batch in order:
+        for batch in epoch_order(len(y), run.config["seed"], epoch).split(32):
             optimizer.zero_grad()
             nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
             optimizer.step()

@@ -12,7 +12,7 @@ from multistage.data.dataset import Dataset
 from multistage.network.net import MultiStageNet
 from multistage.settings import optimizer
 from multistage.settings.tree import Config, parse
-from multistage.train.batches import EpochOrder
+from multistage.train.batches import epoch_order
 from multistage.train.restore import make_network
 
 LATE = 10
@@ -109,9 +109,8 @@ def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 
     net = make_network(parse(config), len(dataset.class_names))
     steady = {key: value for key, value in config.items() if not key.startswith("schedule")}
     made, _ = optimizer.make(steady, net.parameters(), steps)
-    order = EpochOrder(len(chosen), config["data.batch_size"], config["seed"])
-    batches = []
-    for epoch in range(-(-steps // len(order))):
-        order.set_epoch(epoch)
-        batches += list(order)
+    batches: list[Tensor] = []
+    while len(batches) < steps:
+        epoch = len(batches) // -(-len(chosen) // config["data.batch_size"])
+        batches += torch.split(epoch_order(len(chosen), config["seed"], epoch), config["data.batch_size"])
     return follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from multistage.layers import AveragePool, FilterBank
 from multistage.network.randomness import generator
-from multistage.train.batches import EpochOrder, Samples
+from multistage.train.batches import Samples, epoch_order
 
 
 class LocallyConnected(nn.Module):
@@ -134,13 +134,12 @@ def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, se
         Accuracy on training and on test images, fractions.
     """
     x, y = training
-    order = EpochOrder(len(y), setting.batch_size, seed)
+    steps = setting.epochs * -(-len(y) // setting.batch_size)
     made = torch.optim.SGD(net.parameters(), lr=setting.lr, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(made, setting.epochs * len(order))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(made, steps)
     net.train()
     for epoch in range(setting.epochs):
-        order.set_epoch(epoch)
-        for batch in order:
+        for batch in torch.split(epoch_order(len(y), seed, epoch), setting.batch_size):
             made.zero_grad()
             torch.autograd.backward(F.cross_entropy(net(x[batch]), y[batch]))
             made.step()

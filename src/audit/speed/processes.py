@@ -19,7 +19,7 @@ from multistage.registry.errors import MultistageError
 from multistage.settings import composition, optimizer
 from multistage.settings.tree import Config, parse
 from multistage.train import protocol, training
-from multistage.train.batches import EpochOrder, Samples
+from multistage.train.batches import Samples, epoch_order
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
@@ -31,15 +31,13 @@ import os, sys, time
 began = float(sys.argv.pop(1))
 import train
 from multistage.train import training
-original = training.Classifier.learn
-def learn(self, x, y):
-    original(self, x, y)
+def end(self, *_):
     import torch
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     print(f"first step after {time.time() - began:.3f} s", file=sys.stderr, flush=True)
     os._exit(0)
-training.Classifier.learn = learn
+training.Classifier.on_train_batch_end = end
 sys.exit(train.main(sys.argv[1:]))
 """
 """What a process runs that stops after the first batch; its argument is the time at which it was started."""
@@ -154,13 +152,11 @@ def trainer_and_loop(
 
 def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
     marks: list[float] = []
-    original = training.Classifier.training_step
+    original = training.Classifier.on_train_epoch_start
 
-    def step(self: Any, batches: Any, index: int) -> None:  # a clock reading an epoch is all that is added
-        if index == 0:
-            wait()
-            marks.append(time.perf_counter())
-        original(self, batches, index)
+    def start(self: Any) -> None:  # a clock reading an epoch is all that is added
+        wait()
+        marks.append(time.perf_counter())
 
     class Clock(History):
         def add(self, *arguments: Any, **named: Any) -> None:
@@ -169,25 +165,23 @@ def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, 
             marks.append(time.perf_counter())
 
     x, y = samples
-    training.Classifier.training_step = step  # type: ignore[method-assign]
+    training.Classifier.on_train_epoch_start = start  # type: ignore[method-assign]
     try:
         with quiet():
             training.fit(net, samples, (x[:0], y[:0]), classes, config, Clock(), "none")
     finally:
-        training.Classifier.training_step = original  # type: ignore[method-assign]
+        training.Classifier.on_train_epoch_start = original  # type: ignore[method-assign]
     return marks[-1] - marks[0]
 
 
 def _by_loop(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
     net.train().to(device)
     x, y = (part.to(device) for part in samples)
-    order = EpochOrder(len(y), config["data.batch_size"], config["seed"])
-    made, schedule = optimizer.make(config, net.parameters(), len(order))
-    order.set_epoch(0)
+    batches = -(-len(y) // config["data.batch_size"])
+    made, schedule = optimizer.make(config, net.parameters(), batches)
     wait()
     started = time.perf_counter()
-    for batch in order:
-        batch = batch.to(device)
+    for batch in torch.split(epoch_order(len(y), config["seed"], 0).to(device), config["data.batch_size"]):
         made.zero_grad()
         torch.autograd.backward(F.cross_entropy(net(x[batch]), y[batch]))
         made.step()

@@ -20,6 +20,7 @@ def summary(record: Record, folder: Path) -> str:
         "test accuracy": f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})",
         "validation": None if validation is None else f"{validation:.2%}",
         "training": f"{metrics['train_accuracy']:.2%}",
+        "diverged": f"{record['diverged']}; try a smaller optimizer.lr" if "diverged" in record else None,
         "parameters": f"{record['parameters']:,}",
         "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",
         "files": str(folder),

@@ -16,14 +16,26 @@ from typing import Any
 
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.words import listing, nearest
-from multistage.settings import automatic
-from multistage.settings.config import check, check_overrides, check_values, is_unread, options, rule_of, unknown
+from multistage.settings import automatic, optimizer, trainer
+from multistage.settings.config import (
+    OPEN_SECTIONS,
+    check,
+    check_overrides,
+    check_values,
+    is_unread,
+    options,
+    rule_of,
+    unknown,
+)
 from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
 from multistage.settings.tree import Config, parse
 
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
 GROUPS = ("model", "data", "geometry", "logger")
+IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
+SHORTHANDS = ("optimizer", "schedule", "callbacks")
+"""Groups whose files stand for the values in them: a run is the same whether the file or its values were typed."""
 
 
 def names(group: str) -> list[str]:
@@ -38,23 +50,35 @@ def plan(typed: Sequence[str]) -> Run:
         ConfigError: One line that names key, value and what is allowed.
     """
     with hydra() as loader:
-        parsed = _parse(typed, loader)
-        choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
-        defaults = _defaults(CONF, tuple(choices.items()))
-        for override in parsed:
-            _check_key(override, defaults)
-        values = [o for o in parsed if o.key_or_group not in GROUPS and not o.is_hydra_override()]
-        config = _flat(_composed(CONF, tuple(choices.items())), values)
-        check_values(config)
-        config, defaults = _completed(config, defaults, {value.key_or_group for value in values})
+        config, defaults, keys, choices = _composition(typed, loader)
         settings = check(config)
         if "geometry" in choices:
             natural = _defaults(CONF, tuple((group, name) for group, name in choices.items() if group != "geometry"))
             defaults = {**defaults, "geometry": natural["geometry"]}
         check_overrides(config, overridden(config, defaults))
+        optimizer.check_typed(config, keys)
         bare = _defaults(CONF, ())
         overrides = shortest_overrides(config, defaults, bare)
     return Run(config, settings, folder(config, defaults), overrides, whereabouts(config, bare))
+
+
+def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, list[str], dict[str, str]]:
+    """A configuration, its defaults, the keys whose values were typed, and the files that were chosen."""
+    parsed = _parse(typed, loader)
+    choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
+    files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
+    defaults = _defaults(CONF, tuple(choices.items()))
+    there = {**defaults, **_defaults(CONF, tuple((choices | files).items()))}
+    for override in parsed:
+        _check_key(override, there)
+    named = {*GROUPS, *files}
+    values = [o for o in parsed if o.key_or_group not in named and not o.is_hydra_override()]
+    config = _flat(_composed(CONF, tuple((choices | files).items())), values)
+    config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
+    check_values(config)
+    keys = [value.key_or_group for value in values]
+    config, defaults = _completed(config, defaults, set(keys))
+    return config, defaults, keys, choices
 
 
 def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]], list[str]]:
@@ -91,13 +115,9 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
 def _unread(job: Sequence[str], words: set[str]) -> set[str]:
     """Those of the words of a run that it does not read."""
     with hydra() as loader:
-        parsed = _parse(job, loader)
-        choices = tuple((o.key_or_group, _choice(o)) for o in parsed if o.key_or_group in GROUPS)
-        values = [o for o in parsed if o.key_or_group not in GROUPS]
-        config = _flat(_composed(CONF, choices), values)
-        check_values(config)
-        config, _ = _completed(config, _defaults(CONF, choices), {value.key_or_group for value in values})
-        return {o.input_line for o in values if o.input_line in words and is_unread(o.key_or_group, config)}
+        config, *_ = _composition(job, loader)
+        typed = {word: _parse([word], loader)[0].key_or_group for word in job if word in words}
+        return {word for word, key in typed.items() if key not in GROUPS and is_unread(key, config)}
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -236,7 +256,7 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
 
     parser = OverridesParser.create(loader)
     parsed = []
-    for override in overrides:
+    for override in map(_added, overrides):
         try:
             parsed += parser.parse_overrides([override])
         except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
@@ -244,6 +264,11 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
                 f"{override!r} cannot be read; expected KEY=VALUE (quote values with special characters)"
             ) from None
     return parsed
+
+
+def _added(typed: str) -> str:
+    """An argument of Trainer that conf/train.yaml does not name may be typed without the '+' of Hydra."""
+    return f"+{typed}" if typed.startswith("trainer.") and not typed.startswith(IN_FILE) else typed
 
 
 def _choice(override: Any) -> str:
@@ -261,10 +286,15 @@ def _choice(override: Any) -> str:
     return name
 
 
+def _is_shorthand(override: Any) -> bool:
+    """Whether an override chooses a file that stands for values; ``schedule=null`` and ``~schedule`` are values."""
+    return override.key_or_group in SHORTHANDS and not override.is_delete() and override.value() is not None
+
+
 def _check_key(override: Any, defaults: Config) -> None:
-    """Refuse keys that nothing reads; only torch's optimisers and schedules take what is not there yet."""
+    """Refuse keys that nothing reads; only the arguments of classes can be added to what is there."""
     key = override.key_or_group
-    if key in GROUPS:
+    if key in GROUPS or _is_shorthand(override):
         return
     if override.is_hydra_override():
         raise ConfigError(
@@ -272,16 +302,14 @@ def _check_key(override: Any, defaults: Config) -> None:
         )
     if override.is_sweep_override():
         raise ConfigError(f"{override.input_line} names several values; add -m to run each")
-    open_section = key.partition(".")[0] in ("optimizer", "schedule")
+    open_section = key.partition(".")[0] in OPEN_SECTIONS
     if (override.is_add() or override.is_force_add() or override.is_delete()) and not open_section:
-        raise ConfigError(f"{override.input_line}: only keys of optimizer and schedule can be added or removed")
+        raise ConfigError(f"{override.input_line}: only keys of {', '.join(OPEN_SECTIONS)} can be added or removed")
     known = {*defaults, *options(), *(name.rpartition(".")[0] for name in defaults)} - {""}
-    if (
-        key not in known
-        and (rule_of(key) is None or open_section)
-        and not (override.is_add() or override.is_force_add())
-    ):
-        hint = f"; to give it to torch, write +{override.input_line}" if open_section else ""
+    known |= {*map("trainer.{}".format, trainer.ARGUMENTS)}
+    is_known = key in known or (rule_of(key) is not None and not open_section)
+    if not is_known and not (override.is_add() or override.is_force_add()):
+        hint = f"; to give it to torch, write +{override.input_line}" if open_section and "trainer." not in key else ""
         raise ConfigError(f"{unknown(key, known)}{hint}")
 
 

@@ -18,6 +18,7 @@ from multistage.registry import Choice, Registry, settings_of
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import FLAG, NOTHING, PLAIN, Rule, Value, either, number, one_of, text, whole, word
 from multistage.registry.words import listing, nearest, shown
+from multistage.settings import trainer
 from multistage.settings.tree import TRAINED, Config, Settings, parse
 
 REGISTRIES: dict[str, Registry] = {
@@ -28,7 +29,7 @@ REGISTRIES: dict[str, Registry] = {
 
 MOST_STAGES = 9
 
-OPEN_SECTIONS = ("optimizer", "schedule")  # arguments of a class in torch, checked against its signature
+OPEN_SECTIONS = TRAINED  # arguments of classes, checked there
 
 WITHOUT_BEARING = (
     "name",
@@ -39,7 +40,7 @@ WITHOUT_BEARING = (
     "data.root",
     "logger",
     "logger.*",
-    "trainer.accelerator",
+    *(f"trainer.{name}" for name in trainer.ARGUMENTS if not trainer.bears_on_result(name)),
 )
 
 _STAGE = re.compile(r"\.stage[1-9]\.")
@@ -137,7 +138,7 @@ def is_unread(key: str, config: Config) -> bool:
     """Whether a run does not read this key, or any below it."""
     settings = parse(config)
     if key.partition(".")[0] in TRAINED:  # also one that was removed
-        return bears_on_result(key) and not settings.readout.by_gradient
+        return key != "trainer.accelerator" and not settings.readout.by_gradient
     below = any(name.startswith(f"{key}.") for name in settings.read)
     return bears_on_result(key) and key not in settings.read and not below
 
@@ -175,6 +176,7 @@ def check(config: Config) -> Settings:
         ConfigError: One line with the key, its value and what is allowed.
     """
     check_values(config)
+    trainer.check(config)
     settings = parse(config)
     _check_combinations(settings)
     settings.filters.check(settings.geometry, settings.shapes, settings.operations[0].filter_bank)
@@ -203,10 +205,14 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
                 deciding.append("psd.length")
             settings = ", ".join(f"{each}={config[each]}" for each in deciding)
             raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
-    if any(key.partition(".")[0] in OPEN_SECTIONS for key in overridden):
+    if any(key.partition(".")[0] in ("optimizer", "schedule") for key in overridden):
         from multistage.settings import optimizer  # torch takes seconds to import; the files' own settings are tested
 
         optimizer.check(config)
+    if any(key.startswith("callbacks.") for key in config):
+        from multistage.settings import callbacks  # which imports Lightning
+
+        callbacks.check(config)
 
 
 def _check_combinations(settings: Settings) -> None:

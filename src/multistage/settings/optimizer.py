@@ -1,6 +1,6 @@
 """torch's optimisers and schedules by configuration: the only place where a configuration names a class.
 
-Only classes of `torch.optim` and `torch.optim.lr_scheduler` can be named, so that no configuration can run other code.
+Only classes of `HOMES` can be named, so that no configuration can run other code.
 """
 
 import importlib
@@ -14,7 +14,11 @@ from multistage.registry.words import nearest, shown
 from multistage.settings.config import section
 from multistage.settings.tree import Config
 
-HOMES = {"optimizer": ("torch.optim", "Optimizer"), "schedule": ("torch.optim.lr_scheduler", "LRScheduler")}
+HOMES = {
+    "optimizer": ("torch.optim", "Optimizer"),
+    "schedule": ("torch.optim.lr_scheduler", "LRScheduler"),
+    "callbacks": ("pytorch_lightning.callbacks", "Callback"),
+}
 """Where the classes that a section can name come from, and what they have in common."""
 
 ANY_NUMBER = number(-1e9)
@@ -29,10 +33,10 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: One line with the key.
     """
-    _check_torch_class(config, "optimizer", ours="params")
+    check_class(config, "optimizer", ours="params")
     if has_schedule(config):
         filled_in = ("max_lr", *SCHEDULE_LENGTHS)
-        _check_torch_class(config, "schedule", ours="optimizer", filled_in=filled_in)
+        check_class(config, "schedule", ours="optimizer", filled_in=filled_in)
     if reason := _refusal(config):
         raise _blame(config, reason)
 
@@ -46,11 +50,11 @@ def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, An
         steps: Of the whole training.
     """
     arguments = section(config, "optimizer")
-    optimizer = torch_class("optimizer", arguments.pop("_target_"))(parameters, **arguments)
+    optimizer = named_class("optimizer", arguments.pop("_target_"))(parameters, **arguments)
     if not has_schedule(config):
         return optimizer, None
     arguments = section(config, "schedule")
-    kind = torch_class("schedule", arguments.pop("_target_"))
+    kind = named_class("schedule", arguments.pop("_target_"))
     filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": config["optimizer.lr"]}
     accepted = inspect.signature(kind).parameters
     return optimizer, kind(optimizer, **{k: v for k, v in filled_in.items() if k in accepted} | arguments)
@@ -59,6 +63,30 @@ def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, An
 def has_schedule(config: Config) -> bool:
     """Whether the learning rate changes while training; not with ``schedule=null`` or ``~schedule``."""
     return bool(section(config, "schedule"))
+
+
+CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
+"""Schedules that move the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
+
+
+def check_typed(config: Config, typed: Iterable[str]) -> None:
+    """Refuse settings of the optimiser that were typed and that the schedule overwrites.
+
+    Raises:
+        ConfigError: One line with the key.
+    """
+    kind = str(config.get("schedule._target_")).rpartition(".")[2]
+    moves = kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True)
+    for key in typed:
+        if moves and key in ("optimizer.momentum", "optimizer.betas") and key in config:
+            raise ConfigError(
+                f"{key}={shown(config[key])} has no effect, since {kind} moves it; add +schedule.cycle_momentum=false, "
+                "or leave it out"
+            )
+        if key == "optimizer.lr" and "schedule.max_lr" in config:
+            raise ConfigError(
+                f"optimizer.lr={shown(config[key])} has no effect beside schedule.max_lr; leave one of them out"
+            )
 
 
 def _refusal(config: Config) -> str | None:
@@ -83,7 +111,7 @@ def _blame(config: Config, reason: str) -> ConfigError:
     for key in settings:
         if not key.endswith("._target_") and _refusal({k: v for k, v in config.items() if k != key}) is None:
             prefix, _, name = key.partition(".")
-            default = inspect.signature(torch_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
+            default = inspect.signature(named_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
             return ConfigError(
                 f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
                 f"as torch's default, {shown(default)}"
@@ -94,10 +122,22 @@ def _blame(config: Config, reason: str) -> ConfigError:
     )
 
 
-def _check_torch_class(config: Config, prefix: str, ours: str, filled_in: Sequence[str] = ()) -> None:
+def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence[str] = ()) -> type:
+    """The class that ``<prefix>._target_`` names, whose arguments stand beside it.
+
+    Args:
+        config: The run's configuration.
+        prefix: ``optimizer``, ``schedule`` or ``callbacks.NAME``.
+        ours: The argument that cannot be set.
+        filled_in: Arguments that need not be set.
+
+    Raises:
+        ConfigError: Another class, an argument that it does not have, or of another kind than its default.
+    """
     arguments = section(config, prefix)
     target = arguments.pop("_target_", None)
-    accepted = inspect.signature(torch_class(prefix, target)).parameters
+    chosen = named_class(prefix, target)
+    accepted = inspect.signature(chosen).parameters
     for name, value in arguments.items():
         if name not in accepted or name == ours:
             raise ConfigError(
@@ -114,15 +154,16 @@ def _check_torch_class(config: Config, prefix: str, ours: str, filled_in: Sequen
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
             raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
+    return chosen
 
 
-def torch_class(key: str, target: Any) -> type:
-    """The optimiser or schedule that ``<key>._target_`` names; only torch's, so that no configuration runs other code.
+def named_class(key: str, target: Any) -> type:
+    """The class that ``<key>._target_`` names; only one of `HOMES`, so that no configuration runs other code.
 
     Raises:
         ConfigError: Anything else.
     """
-    module, base_name = HOMES[key]
+    module, base_name = HOMES[key.partition(".")[0]]
     home = importlib.import_module(module)
     base = getattr(home, base_name)
     classes = {

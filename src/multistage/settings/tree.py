@@ -20,6 +20,7 @@ from multistage.readout import Readout, readouts
 from multistage.registry import Choice, Registry
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import Value
+from multistage.settings import trainer
 
 Config = Mapping[str, Any]
 """A flat configuration, as it is typed and recorded: from key to plain value."""
@@ -164,7 +165,11 @@ def parse(config: Config) -> Settings:
     split = {name: reader.value(f"data.{name}") for name in ("train_per_class", "test_per_class", "validation")}
     reader.value("geometry")
     training = (
-        {key: reader.value(key) for key in config if key.partition(".")[0] in TRAINED and key != "trainer.accelerator"}
+        {
+            key: reader.value(key)
+            for key in config
+            if key.partition(".")[0] in TRAINED and trainer.bears_on_result(key.removeprefix("trainer."))
+        }
         if readout.by_gradient
         else {}
     )

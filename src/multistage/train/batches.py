@@ -1,79 +1,95 @@
-"""Samples that lie in memory, handed to training in batches, in an order that seed and epoch decide."""
+"""Samples that lie in memory, as Lightning takes them: in an order that seed and epoch decide, shared among devices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 
 from multistage.network.randomness import generator
 
 Samples = tuple[Tensor, Tensor]
 """Inputs [n, ...] and labels [n]."""
 
+Batch = tuple[Tensor, Tensor, float]
+"""A device's inputs and labels of a batch, and the weight of their mean loss: the mean over devices is the batch's."""
 
-class EpochOrder:
-    """Batches of indices in an order that is a function of (seed, epoch); Lightning calls `set_epoch`."""
 
-    def __init__(self, samples: int, batch_size: int, seed: int, device: torch.device | str = "cpu") -> None:
-        self.samples, self.batch_size, self.seed, self.device = samples, batch_size, seed, device
-        self.epoch = 0
+def epoch_order(samples: int, seed: int, epoch: int) -> Tensor:
+    """The order in which an epoch takes its samples, int64 [samples]."""
+    return torch.randperm(samples, generator=generator(seed, "order", epoch))
+
+
+class EpochOrder(Sampler[int]):
+    """The order of an epoch; Lightning calls `set_epoch`, which takes effect until the first index is asked for."""
+
+    def __init__(self, samples: int, seed: int) -> None:
+        self.samples, self.seed, self.epoch = samples, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[Tensor]:
-        order = torch.randperm(self.samples, generator=generator(self.seed, "order", self.epoch))
-        return iter(torch.split(order.to(self.device), self.batch_size))
+    def __iter__(self) -> Iterator[int]:
+        yield from epoch_order(self.samples, self.seed, self.epoch).tolist()
 
     def __len__(self) -> int:
-        return -(-self.samples // self.batch_size)
+        return self.samples
 
 
-class Batches:
-    """Batches of samples that lie in memory, taken where they lie when their turn comes.
+class InMemory(Dataset[Batch]):
+    """Samples taken a batch at a time, where they lie; of each batch the share of one of several devices.
 
     Args:
         samples: On any device.
-        indices: Of each batch, on the same device.
+        rank: Whose share, from 0.
+        devices: How many there are.
     """
 
-    def __init__(self, samples: Samples, indices: Sequence[Tensor]) -> None:
-        self.samples, self.indices = samples, indices
+    def __init__(self, samples: Samples, rank: int = 0, devices: int = 1) -> None:
+        self.samples, self.rank, self.devices = samples, rank, devices
 
-    def __iter__(self) -> Iterator[Samples]:
+    def __len__(self) -> int:
+        return len(self.samples[1])
+
+    def __getitems__(self, indices: list[int]) -> Batch:
         x, y = self.samples
-        return ((x[batch], y[batch]) for batch in self.indices)
+        share = indices[self.rank :: self.devices]
+        chosen = torch.tensor(share or indices[:1], device=y.device)  # each device takes a step, if with weight 0
+        return x[chosen], y[chosen], len(share) * self.devices / len(indices)
 
-    def __len__(self) -> int:
-        return len(self.indices)
 
-
-class Calls:
-    """The batches of an epoch in groups: what Lightning is given at a time.
-
-    What Lightning does around each call of `training_step` takes as long as the arithmetic of a small step, so that
-    an epoch of many small steps is handed over in fewer calls. Each step is done as if it came alone.
+class DataModule(pl.LightningDataModule):
+    """Training and validation samples of a run.
 
     Args:
-        samples: On any device.
-        sampler: Indices of each batch, on the same device. Lightning calls its `set_epoch`.
+        training: To learn from.
+        validation: May be empty.
+        batch_size: Of all devices together.
+        seed: Decides the order.
     """
 
-    AN_EPOCH = 50
-    """No fewer, where there are as many batches: progress is shown after each."""
+    def __init__(self, training: Samples, validation: Samples, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.training, self.validation, self.batch_size, self.seed = training, validation, batch_size, seed
 
-    batch_sampler = None  # Lightning asks whatever has a sampler for this too
+    def train_dataloader(self) -> Any:
+        return self._loader(self.training, EpochOrder(len(self.training[1]), self.seed))
 
-    def __init__(self, samples: Samples, sampler: EpochOrder) -> None:
-        self.samples, self.sampler = samples, sampler
-        self.steps = max(1, len(sampler) // self.AN_EPOCH)
+    def val_dataloader(self) -> Any:
+        return self._loader(self.validation, SequentialSampler(range(len(self.validation[1]))))
 
-    def __iter__(self) -> Iterator[Batches]:
-        batches = list(self.sampler)
-        return (Batches(self.samples, batches[i : i + self.steps]) for i in range(0, len(batches), self.steps))
+    def _loader(self, samples: Samples, order: Sampler[int]) -> Any:
+        assert self.trainer is not None
+        samples = resident(samples, self.trainer.strategy.root_device)
+        mine = InMemory(samples, self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(mine, self.batch_size, sampler=order, collate_fn=as_it_is)
 
-    def __len__(self) -> int:
-        return -(-len(self.sampler) // self.steps)
+
+def as_it_is(batch: Any) -> Any:
+    """What `InMemory` gives is a batch already."""
+    return batch
 
 
 def resident(samples: Samples, target: torch.device) -> Samples:

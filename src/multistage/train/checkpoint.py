@@ -3,15 +3,12 @@
 import io
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from pytorch_lightning import LightningModule
-from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import CheckpointIO
-from pytorch_lightning.trainer import Trainer
 
-from multistage.records.runs import CHECKPOINT, PREVIOUS, Record
+from multistage.records.runs import PREVIOUS, Record
 from multistage.storage import durable
 
 log = logging.getLogger(__name__)
@@ -20,22 +17,18 @@ ORIGIN = "multistage_run"
 """Where a checkpoint says which run it belongs to."""
 
 
-class EveryEpoch(Checkpoint):
-    """A checkpoint at the end of each epoch, after all else that happens there.
+class Resumable(NamedTuple):
+    """Where training leaves its checkpoints.
 
-    Args:
+    Attributes:
         folder: Of the run.
-        origin: The run's configuration (``config``) and identity.
+        origin: The run's configuration (``config``) and identity, stored in each checkpoint.
+        checkpoint: Go on from here; None: from the beginning.
     """
 
-    def __init__(self, folder: Path, origin: Record) -> None:
-        self.folder, self.origin = folder, origin
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trainer.save_checkpoint(self.folder / CHECKPOINT)
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint[ORIGIN] = self.origin
+    folder: Path
+    origin: Record
+    checkpoint: Path | None = None
 
 
 class SealedFiles(CheckpointIO):

@@ -4,12 +4,16 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
 from multistage.registry.errors import ConfigError
+from multistage.settings import trainer
+from multistage.settings.tree import Config
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
@@ -44,6 +48,32 @@ def device(accelerator: str) -> torch.device:
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError("trainer.accelerator=gpu, but torch finds no CUDA device here; use auto or cpu")
     return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def check(config: Config) -> None:
+    """Refuse what this machine does not have.
+
+    Raises:
+        ConfigError: A GPU, several of them, or a precision of theirs is asked for.
+    """
+    target = device(config["trainer.accelerator"])
+    devices, precision = (trainer.value_of(config, name) for name in ("devices", "precision"))
+    if target.type == "cpu" and precision.startswith("16"):
+        raise ConfigError(f"trainer.precision={precision} needs a GPU; use bf16-mixed")
+    if target.type == "cuda" and devices > torch.cuda.device_count():
+        raise ConfigError(f"trainer.devices={devices}, but torch finds {torch.cuda.device_count()} here; use fewer")
+
+
+@contextmanager
+def switches_restored() -> Iterator[None]:
+    """What ``trainer.deterministic`` and ``trainer.benchmark`` set for the process holds no longer than a training."""
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        torch.backends.cudnn.benchmark = benchmark
 
 
 def describe() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,24 @@ from multistage.storage import durable
 from multistage.train.dashboards import Guarded, log_metrics
 
 Row = dict[str, float]
+
+FAR = 10
+"""How many times its first epoch's loss a training ends with that has diverged."""
+
+
+def divergence(losses: Sequence[float], classes: int) -> str | None:
+    """How a training that ended has diverged, though its loss is a number; None: it has not.
+
+    Args:
+        losses: Mean cross-entropy of the training images in each epoch, nats.
+        classes: Their number; a network that knows nothing has a loss of ln(classes).
+    """
+    first, last = losses[0], losses[-1]
+    if last > math.log(classes):
+        return f"its training loss ended at {last:.3g}, above ln({classes}) = {math.log(classes):.3g}"
+    if last > FAR * first:
+        return f"its training loss ended at {last:.3g}, over {FAR} times that of its first epoch, {first:.3g}"
+    return None
 
 
 class History:

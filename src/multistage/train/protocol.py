@@ -29,16 +29,18 @@ from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import runs
 from multistage.records.paper import matching, published
+from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware
 from multistage.train.batches import Samples
+from multistage.train.checkpoint import Resumable
 from multistage.train.dashboards import Summary, log_summary, open_loggers
-from multistage.train.history import History
+from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
 from multistage.train.resume import begin
-from multistage.train.training import Progress, Resumable, fit
+from multistage.train.training import Progress, fit
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         MultistageError: Training diverged or did not converge.
     """
     watch = Stopwatch()
-    hardware.device(run.config["trainer.accelerator"])
+    hardware.check(run.config)
     cache.limit()
     with watch.phase("data"):
         dataset = load_data(run.settings.data)
@@ -137,6 +139,9 @@ def _perform(
         per_class = [
             {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
         ]
+        diverged = None
+        if run.settings.readout.by_gradient:
+            diverged = divergence([row["train_loss"] for row in history.rows], len(names))
         record = {
             "run": name(config, folder),
             "config": dict(config),
@@ -146,10 +151,11 @@ def _perform(
             **({"readout": trained.chosen} if trained.chosen else {}),
             "per_class": per_class,
             "history": history.columns(),
+            **({"diverged": diverged} if diverged else {}),
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": watch.seconds,
             "device": str(device),
-            "precision": "float32",
+            "precision": precision(config),
             "weights_sha256": durable.digest(weights),
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
             **identity,
@@ -173,6 +179,12 @@ def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summ
         parameters=record["parameters"],
         seconds=sum(record["seconds"].values()),
     )
+
+
+def precision(config: Config) -> str:
+    """In which numbers a network was trained: float32, or ``trainer.precision``; it is tested in float32."""
+    chosen: str = trainer.value_of(config, "precision")
+    return "float32" if chosen == "32-true" else chosen
 
 
 def confusion_table(counts: Tensor, names: Sequence[str]) -> str:

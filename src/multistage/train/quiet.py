@@ -9,14 +9,17 @@ from contextlib import contextmanager
 KNOWN = (
     ".*isinstance\\(treespec, LeafSpec\\).*",  # torch's own deprecation: Lightning issue 20780
     ".*GPU available but not used.*",  # trainer.accelerator=cpu, on purpose
-    ".*You defined a `validation_step` but have no `val_dataloader`.*",  # data.validation=0
+    ".*is smaller than the logging interval.*",  # only callbacks log by steps here, at intervals of their own
+    ".*Total length of `DataLoader` across ranks is zero.*",  # trainer.overfit_batches without validation images
+    ".*You requested to overfit but enabled train dataloader shuffling.*",  # trainer.overfit_batches, on purpose
 )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without known hints: Lightning's device tables and advertisements, wandb's banner, the warnings above."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(package).setLevel(logging.WARNING)
     os.environ.setdefault("WANDB_SILENT", "true")
     with warnings.catch_warnings():
         for message in KNOWN:

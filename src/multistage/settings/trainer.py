@@ -1,0 +1,113 @@
+"""Lightning's Trainer by configuration: ``trainer.NAME`` is its argument NAME; only some are this project's to set."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from multistage.registry.errors import ConfigError
+from multistage.registry.rules import FLAG, NOTHING, Rule, Value, either, number, one_of, whole
+from multistage.registry.words import nearest, shown
+
+
+class Argument(NamedTuple):
+    """What may be typed for an argument of Trainer, what it is otherwise, and whether it bears on a run's result."""
+
+    rule: Rule
+    default: Value
+    bears: bool = True
+
+
+SHARE = either(whole(1), number(0, 1, exclusive=True))
+"""Of batches: a number of them, or a fraction of all."""
+
+ARGUMENTS = {
+    "max_epochs": Argument(whole(1, 10**6), None),
+    "min_epochs": Argument(either(whole(1, 10**6), NOTHING), None),
+    "max_steps": Argument(either(whole(1), one_of(-1)), -1),
+    "min_steps": Argument(either(whole(1), NOTHING), None),
+    "precision": Argument(one_of("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"), "32-true"),
+    "gradient_clip_val": Argument(either(number(0, exclusive=True), NOTHING), None),
+    "gradient_clip_algorithm": Argument(one_of("norm", "value", None), None),
+    "accumulate_grad_batches": Argument(whole(1), 1),
+    "limit_train_batches": Argument(SHARE, 1.0),
+    "limit_val_batches": Argument(SHARE, 1.0),
+    "overfit_batches": Argument(either(whole(0), number(0, 1)), 0),
+    "accelerator": Argument(one_of("auto", "cpu", "gpu"), "auto", bears=False),
+    "devices": Argument(whole(1, 1024), 1, bears=False),
+    "strategy": Argument(one_of("auto", "ddp"), "auto", bears=False),
+    "num_nodes": Argument(one_of(1), 1, bears=False),
+    "deterministic": Argument(one_of(True, False, "warn", None), None, bears=False),
+    "benchmark": Argument(one_of(True, False, None), None, bears=False),
+    "inference_mode": Argument(FLAG, True, bears=False),
+    "detect_anomaly": Argument(FLAG, False, bears=False),
+    "profiler": Argument(one_of("simple", "advanced", None), None, bears=False),
+    "enable_progress_bar": Argument(FLAG, True, bears=False),
+    "log_every_n_steps": Argument(whole(1), 50, bears=False),
+}
+
+REFUSED = {
+    "logger": "dashboards are chosen by logger=wandb or logger=tensorboard",
+    "callbacks": "they are chosen by callbacks=NAME, a file of conf/callbacks",
+    "plugins": "checkpoints and processes are this project's",
+    "enable_checkpointing": "each epoch leaves a checkpoint in the run's folder until the run is finished",
+    "default_root_dir": "files lie in the run's folder; output=... chooses where that is",
+    "enable_model_summary": "the record has the number of parameters",
+    "max_time": "a result must not depend on a clock; use trainer.max_epochs",
+    "fast_dev_run": "it leaves no run; use trainer.max_epochs=1 trainer.limit_train_batches=1",
+    "barebones": "it leaves out what a record is made of",
+    "val_check_interval": "validation images choose among epochs, and are looked at once in each",
+    "check_val_every_n_epoch": "validation images choose among epochs, and are looked at once in each",
+    "num_sanity_val_steps": "validation images choose among epochs, and are looked at once in each",
+    "limit_test_batches": "all test images are looked at, once, at the end",
+    "limit_predict_batches": "all test images are looked at, once, at the end",
+    "use_distributed_sampler": "each batch is shared out among devices here, so that its samples stay the same",
+    "sync_batchnorm": "several devices and batch normalisation are not combined here",
+    "reload_dataloaders_every_n_epochs": "samples lie in memory",
+    "enable_autolog_hparams": "dashboards show all settings",
+    "model_registry": "weights lie in the run's folder",
+}
+"""Arguments of Trainer that cannot be set, each with the reason."""
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse arguments that Trainer does not have, that are not to be set here, or that do not fit together.
+
+    Raises:
+        ConfigError: One line with the key.
+    """
+    for key, value in config.items():
+        section, _, name = key.partition(".")
+        if section != "trainer":
+            continue
+        if name in REFUSED:
+            raise ConfigError(f"{key}={shown(value)} cannot be set: {REFUSED[name]}")
+        if name not in ARGUMENTS:
+            hint = nearest(key, map("trainer.{}".format, ARGUMENTS))
+            raise ConfigError(f"{key}={shown(value)} is no argument of Lightning's Trainer{hint}")
+        if not (rule := ARGUMENTS[name].rule).accepts(value):
+            raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}")
+    if value_of(config, "gradient_clip_algorithm") is not None and value_of(config, "gradient_clip_val") is None:
+        raise ConfigError("trainer.gradient_clip_algorithm has no effect alone; add trainer.gradient_clip_val=NUMBER")
+    devices = value_of(config, "devices")
+    for key, value in config.items():
+        if devices > 1 and key.endswith(".normalise") and "batchnorm" in str(value) and config["refine"]:
+            raise ConfigError(
+                f"trainer.devices={devices} with {key}={value}: each device would normalise over its own share of a "
+                "batch, so that results depend on their number; use trainer.devices=1"
+            )
+
+
+def value_of(config: Mapping[str, Any], name: str) -> Any:
+    """The value of an argument of Trainer: what the configuration says, or else its default."""
+    return config.get(f"trainer.{name}", ARGUMENTS[name].default)
+
+
+def is_default(key: str, value: Any) -> bool:
+    """Whether a key is an argument of Trainer at its default, so that a configuration that names it says nothing."""
+    section, _, name = key.partition(".")
+    known = ARGUMENTS.get(name) if section == "trainer" and name not in ("max_epochs", "accelerator") else None
+    return known is not None and known.rule.accepts(value) and value == known.default
+
+
+def bears_on_result(name: str) -> bool:
+    """Whether runs that differ in this argument of Trainer are different runs, beyond other roundings."""
+    return name not in ARGUMENTS or ARGUMENTS[name].bears
