@@ -233,7 +233,7 @@ def test_a_network_gets_filters_that_are_measured_reported_and_kept(plan):
     def make():
         net = make_network(parse(config), len(dataset.class_names))
         report = filters.initialise(
-            parse(parse(parse(config))),
+            parse(config),
             net,
             dataset,
             train,

@@ -166,7 +166,8 @@ def test_metrics_of_an_epoch_are_those_of_all_its_samples():
     metric = training.MeanLoss()
     for loss, size in zip(losses, sizes, strict=True):
         metric.update(loss, size)
-    assert metric.compute().item() == pytest.approx(losses.double() @ torch.tensor(sizes).double() / 10, abs=1e-15)
+    expected = float(losses.double() @ torch.tensor(sizes).double() / 10)
+    assert metric.compute().item() == pytest.approx(expected, abs=1e-15)
 
 
 def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkeypatch):

@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 def one(typed: Sequence[str], progress: "Progress") -> str:
     """Do the run that was typed; returns what a person wants to know of it."""
     run = composition.plan(typed)
-    if run.config["geometry"] == "auto":
-        print(f"geometry=auto  {described(run.settings)}", flush=True)
     record = execute(run, progress)
     from multistage.cli import terminal
 
-    return terminal.summary(record, run.folder)
+    chosen = [f"geometry=auto  {described(run.settings)}"] if run.config["geometry"] == "auto" else []
+    return "\n".join([terminal.summary(record, run.folder), *chosen])
 
 
 def execute(run: "Run", progress: "Progress") -> "Record":
