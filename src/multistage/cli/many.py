@@ -4,7 +4,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multistage.cli import help
 from multistage.registry.errors import ConfigError
@@ -36,8 +36,8 @@ def many(arguments: Sequence[str]) -> int:
     if settings["overwrite"] is True:
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
     engine.append(f"output={as_typed(settings['output'])}")
-    launcher = composition.launcher(engine, partial(job, settings["experiment"], time.time()))
-    typed = {run.folder: without_experiment(job) for run, job in zip(planned, jobs, strict=True)}
+    launcher = composition.launcher(engine, partial(job, time.time()))
+    typed = {run.folder: [f"+typed={as_typed(job)}"] for run, job in zip(planned, jobs, strict=True)}
 
     def launch(todo: "Sequence[Run]") -> "list[Outcome]":
         with composition.hydra():
@@ -50,29 +50,31 @@ def many(arguments: Sequence[str]) -> int:
     return sweep(planned, launch, command, retry_failed=settings["retry_failed"])
 
 
-def job(experiment: str | None, since: float, _: object) -> "Outcome":
-    """What a launcher calls for each run of a sweep that began at `since`, here or in a process elsewhere."""
-    from hydra.core.hydra_config import HydraConfig
+def job(since: float, launched: Any) -> "Outcome":
+    """What a launcher calls for each run of a sweep, here or in a process elsewhere.
+
+    Args:
+        since: When the sweep began, seconds since the epoch.
+        launched: What Hydra composes for a launch: what was typed for the run alone is a list in it, ``typed``, since
+            Hydra itself knows neither settings without a file nor ``experiment``, which it takes for a choice of files.
+    """
+    from omegaconf import OmegaConf
 
     from multistage.cli.one import execute
     from multistage.cli.sweep import do
 
-    typed = [*HydraConfig.get().overrides.task, *([f"experiment={experiment}"] if experiment else [])]
+    typed: Any = OmegaConf.to_container(launched.typed, resolve=False)
     return do(composition.plan(typed), lambda run: execute(run, "none"), since)
 
 
 def expanded(words: Sequence[str]) -> list[list[str]]:
     """What would be typed for each run alone."""
     name = chosen_experiment(words)
-    return composition.experiment(name, without_experiment(words)) if name is not None else composition.expand(words)
+    others = [word for word in words if not word.startswith("experiment=")]
+    return composition.expand(words) if name is None else composition.experiment(name, others)
 
 
 def chosen_experiment(words: Sequence[str]) -> str | None:
     """The experiment that was typed, the last one; None if there is none."""
     names = [word.partition("=")[2] for word in words if word.startswith("experiment=")]
     return names[-1] if names and names[-1] != "null" else None
-
-
-def without_experiment(words: Sequence[str]) -> list[str]:
-    """The other settings: conf/experiment is a folder, so that Hydra would take the key for a choice of its files."""
-    return [word for word in words if not word.startswith("experiment=")]
