@@ -1,11 +1,18 @@
 """Features of frozen filters depend on network, images and preprocessing, and on nothing else."""
 
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from multistage.data.dataset import Dataset
+from multistage.operations import Normalisation
+from multistage.operations.normalise.groupnorm import GroupNorm
 from multistage.records import runs
+from multistage.registry import digest
 from multistage.settings.tree import parse
 from multistage.train import features, protocol
 from multistage.train.history import History
@@ -94,6 +101,22 @@ def test_another_version_of_the_code_makes_others(compute, monkeypatch):
     first, *_ = compute()
     monkeypatch.setattr(features, "RESULTS_VERSION", runs.RESULTS_VERSION + 1)
     assert compute()[0].digest != first.digest
+
+
+@pytest.mark.parametrize("name", ["layers/pooling.py", "network/net.py", "operations/normalise/groupnorm.py"])
+def test_a_changed_file_of_the_network_makes_others(tmp_path, monkeypatch, name):
+    package = Path(features.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "multistage", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(features, "__file__", str(tmp_path / "multistage/train/features.py"))
+    before = features.code_digest.__wrapped__()
+    with (tmp_path / "multistage" / name).open("a") as file:
+        file.write("# changed")
+    assert features.code_digest.__wrapped__() != before
+
+
+def test_a_copied_file_whose_class_kept_its_name_has_features_of_its_own():
+    copied = type("GroupNorm", (Normalisation,), {"__annotations__": {"groups": int}, "groups": 8})
+    assert digest(dataclass(frozen=True)(copied)()) != digest(GroupNorm())
 
 
 def test_they_do_not_depend_on_the_batch_nor_on_threads(compute, monkeypatch):

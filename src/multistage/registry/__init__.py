@@ -139,14 +139,14 @@ def _rule(hint: Any) -> Rule:
 
 
 def digest(*specification: object) -> str:
-    """SHA-256 of dataclasses and plain values: every field of every one of them, and what each class is called."""
+    """SHA-256 of dataclasses and plain values: every field of every one of them, and which class it is."""
     return hashlib.sha256(json.dumps(_plain(specification), sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"": type(value).__qualname__, **fields}
+        return {"": f"{type(value).__module__}.{type(value).__qualname__}", **fields}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

@@ -103,6 +103,7 @@ def code_digest() -> str:
     files = [
         *(package / name for name in names),
         *sorted(package.glob("network/*.py")),
+        *sorted(package.glob("operations/**/*.py")),
         *sorted(package.rglob("layers/**/*.py")),
     ]
     return durable.digest(b"".join(path.read_bytes() for path in files))
