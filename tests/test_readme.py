@@ -1,12 +1,17 @@
-"""What README promises about commands is what CI runs and what exists."""
+"""What README and CONTRIBUTING promise is what CI runs and what exists."""
 
 import re
+import tomllib
 from pathlib import Path
 
+import pytest
+
+from multistage.registry.errors import ConfigError
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ") and "python" in line]
 
 
@@ -24,15 +29,57 @@ def test_every_training_command_of_the_readme_is_accepted():
             overrides = [word for word in words if not word.startswith(("-", "hydra"))]
             name = next((word.partition("=")[2] for word in overrides if word.startswith("experiment=")), None)
             rest = [word for word in overrides if not word.startswith("experiment=")]
-            for job in composition.experiment(name, rest) if name else composition.expand(overrides):
-                composition.plan(job)
+            composition.plan_all(composition.experiment(name, rest) if name else composition.expand(overrides))
             checked += 1
     assert checked >= 5
 
 
-def test_links_of_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+def test_settings_named_in_the_readme_are_accepted():
+    """Each by itself, with what else it needs; nothing can be said of words in capitals."""
+    named = re.findall(r"`((?:[+a-z_][\w./]*=[^\s`=]+ ?)+)`", README)
+    checked = [words for words in named if not re.search(r"=[A-Z]|^hydra|^(experiment|schedule|callbacks)=$", words)]
+    for words in checked:
+        for job in composition.expand([word for word in words.split() if not word.startswith("experiment=")]):
+            plan_with_what_it_needs(job)
+    assert len(checked) >= 20
+
+
+def plan_with_what_it_needs(words):
+    for needed in ([], ["refine=false"], ["refine=false", "readout=lbfgs"], ["data=caltech101"]):
+        try:
+            return composition.plan([*needed, *words])
+        except ConfigError as refusal:
+            refused = refusal
+    raise refused
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_links_lead_somewhere(text):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_contributing_shows_a_real_file():
+    (example,) = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    file = ROOT / "src/multistage/operations/normalise/groupnorm.py"
+    assert file.read_text(encoding="utf-8").endswith(example)
+
+
+def test_files_that_contributing_names_exist():
+    named = re.findall(r"`([\w.]+(?:/[\w.*]+)+/?)`", CONTRIBUTING)
+    for name in named:
+        place = name.rpartition("/")[0] if re.search(r"NAME|NN", name) else name
+        if not place.startswith(("results/NAME", "../shared")):
+            assert any(list(folder.glob(place)) for folder in (ROOT, ROOT / "src/multistage", ROOT / "src")), name
+    assert len(named) > 30
+
+
+def test_contributing_has_the_rooms_of_the_contracts_in_their_order():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("exhaustive"))
+    _, _, table = CONTRIBUTING.partition("| room |")
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines() if row.startswith("| `")]
+    assert [sorted(row) for row in rows] == [sorted(re.findall(r"\w+", floor)) for floor in layers]
 
 
 def test_no_package_host_is_named_in_what_pins_versions():

@@ -3,6 +3,7 @@
 import textwrap
 
 from multistage.filters import filter_methods
+from multistage.operations import normalisations, poolings, rectifications
 from multistage.readout import readouts
 from multistage.settings import composition
 from multistage.settings.config import MOST_STAGES
@@ -10,7 +11,7 @@ from multistage.settings.config import MOST_STAGES
 TEXT = """\
 Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009) and leave a comparable result.
 
-  {train}                                              digits, two stages, everything refined: a minute
+  {train}                                              digits, two stages, all fine-tuned: a minute
   {train} data=caltech101 refine=false readout=lbfgs   a cell of Table 1: only the classifier learns
   {train} -m model=lcn_maxpool,abs_lcn_avgpool seed=0,1    four runs and their comparison
 
@@ -20,8 +21,9 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
 {groups}
   stages     1 to {most_stages}                    filters    {filters}
   refine     true, false               readout    {by_gradient}; on frozen filters also {on_frozen}
+{operations}
   draw       which images train        seed       filters, weights, order
-  trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all of them, with comments, stand in
+  trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all hyperparameters, with comments, stand in
   {conf}
 
 Runs follow each other, or go to Hydra's launchers: hydra/launcher=joblib (this machine), submitit_slurm (a cluster).
@@ -41,7 +43,8 @@ def text() -> str:
         train=TRAIN,
         predict=PREDICT,
         conf="conf/train.yaml" if IN_CHECKOUT else composition.CONF / "train.yaml",
-        groups="\n".join(_line(group) for group in (*composition.GROUPS, "experiment")),
+        groups="\n".join(_line(group) for group in (*composition.GROUPS, *composition.SHORTHANDS, "experiment")),
+        operations="\n".join(f"  {op.key:15} {', '.join(op)}" for op in (rectifications, normalisations, poolings)),
         most_stages=MOST_STAGES,
         filters=", ".join(filter_methods),
         by_gradient=", ".join(name for name, readout in readouts.items() if readout.by_gradient),
