@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
+from multistage.dashboards import Shown, Summary, log_summary, open_loggers
 from multistage.data import DataSet
 from multistage.data.dataset import Dataset
 from multistage.data.splits import Split
@@ -28,7 +29,7 @@ from multistage.filters.orientation import are_oriented
 from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import runs
-from multistage.records.paper import matching, published
+from multistage.records.paper import matching, published, row
 from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
@@ -36,7 +37,6 @@ from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware
 from multistage.train.batches import Samples
 from multistage.train.checkpoint import Resumable
-from multistage.train.dashboards import Summary, log_summary, open_loggers
 from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
 from multistage.train.resume import begin
@@ -119,7 +119,8 @@ def _perform(
     """Train, test, and leave the results in the run's folder."""
     config, folder = run.config, run.folder
     names = dataset.class_names
-    with open_loggers(config, folder, name(config, folder)) as dashboards:
+    shown = Shown(config, folder, name(config, folder), row(config))
+    with open_loggers(run.settings.logger, shown) as dashboards:
         history = History(folder, dashboards)
         trained = train(config, dataset, split, history, progress, watch, resumable)
         net, metrics = trained.net, trained.metrics
