@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 import wandb
 import yaml
-from dashboards.example import SUMMARY, opened as make_opened, random_states, shown, whole_run
+from dashboards.example import SUMMARY, random_states, shown, whole_run
+from dashboards.example import opened as make_opened
 
 from multistage import dashboards as loggers
 from multistage.dashboards import wandb_run
@@ -178,7 +179,7 @@ def test_online_without_a_server_is_offline(plan, tmp_path, monkeypatch, warned,
 def test_online_with_a_key_but_no_network_is_offline(tmp_path):
     """In a process of its own, since wandb reads its settings once; nothing listens at the address."""
     code = (
-        "from multistage.settings import composition; from dashboards.example import SUMMARY, opened as make_opened, random_states, shown, whole_run
+        "from multistage.settings import composition; from dashboards.example import whole_run\n"
         "from pathlib import Path\n"
         "config = composition.plan(('data=fake', 'logger=wandb', 'logger.mode=online')).config\n"
         f"whole_run(config, Path({str(tmp_path)!r}))\n"
