@@ -312,7 +312,7 @@ def test_lines_of_progress_are_seconds_apart(plan, capsys, monkeypatch):
 
 @pytest.mark.parametrize("progress", ["none", "lines"])
 def test_a_run_that_shows_nothing_shows_nothing_of_its_filters(plan, capsys, monkeypatch, progress):
-    monkeypatch.setattr(protocol, "SECONDS", 0.0)
+    monkeypatch.setattr(filters, "SECONDS", 0.0)
     run = plan("filters=psd", "psd.stage1.steps=2", "psd.batch_size=8", "refine=false", "readout=lbfgs", "stages=1")
     protocol.run(run, progress)
     assert ("filters of stage 1  step 2/2" in capsys.readouterr().out) == (progress == "lines")
