@@ -200,7 +200,9 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
     for key in overridden:
         if is_unread(key, config):
             deciding = ["model", "stages", "filters", "readout"]
-            if config["filters"] == "psd":
+            if key.startswith("data."):
+                deciding = ["data"]
+            elif config["filters"] == "psd":
                 deciding.append("psd.length")
             settings = ", ".join(f"{each}={config[each]}" for each in deciding)
             raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
