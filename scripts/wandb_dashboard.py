@@ -18,7 +18,7 @@ def main() -> None:
     if options.save and not options.entity:
         parser.error("--save needs --entity: the user or team that the workspace is for")
     try:
-        from multistage.train.dashboards.workspace import comparison, serialised
+        from multistage.dashboards.workspace import comparison, serialised
     except ModuleNotFoundError as error:
         if error.name != "wandb_workspaces":
             raise

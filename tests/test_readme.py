@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from multistage.registry.errors import ConfigError
-from multistage.settings import composition
+from multistage.settings import composition, experiments, launchers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,11 +25,11 @@ def test_every_training_command_of_the_readme_is_accepted():
     for line in COMMANDS:
         if match := re.search(r"python train\.py(.*?)(?:\s{2,}|$)", line):
             words = match[1].partition("#")[0].split()
-            composition.check_engine([word for word in words if word.startswith("hydra")])
+            launchers.check_engine([word for word in words if word.startswith("hydra")])
             overrides = [word for word in words if not word.startswith(("-", "hydra"))]
             name = next((word.partition("=")[2] for word in overrides if word.startswith("experiment=")), None)
             rest = [word for word in overrides if not word.startswith("experiment=")]
-            composition.plan_all(composition.experiment(name, rest) if name else composition.expand(overrides))
+            composition.plan_all(experiments.experiment(name, rest) if name else composition.expand(overrides))
             checked += 1
     assert checked >= 5
 

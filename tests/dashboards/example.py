@@ -5,8 +5,10 @@ import random
 import numpy as np
 import torch
 
-from multistage.train import dashboards as loggers
-from multistage.train.dashboards import Summary
+from multistage import dashboards as loggers
+from multistage.dashboards import Summary
+from multistage.records.paper import row
+from multistage.settings.tree import parse
 
 SUMMARY = Summary(
     metrics={"test_accuracy": 0.75, "test_mean_class_accuracy": 0.65, "train_accuracy": 1.0},
@@ -20,12 +22,22 @@ SUMMARY = Summary(
 )
 
 
+def shown(config, folder, name="digits/a"):
+    """A run as the protocol describes it."""
+    return loggers.Shown(config, folder, name, row(config))
+
+
+def opened(config, folder, name="digits/a"):
+    """The dashboards of a run."""
+    return loggers.open_loggers(parse(config).logger, shown(config, folder, name))
+
+
 def whole_run(config, folder, summary=SUMMARY):
     """What the protocol does with the dashboards of a run."""
-    with loggers.open_loggers(config, folder, "digits/a") as opened:
+    with opened(config, folder) as dashboards:
         for step in (1, 2):
-            loggers.log_metrics(opened, step, {"train_loss": 1 / step})
-        loggers.log_summary(opened, summary)
+            loggers.log_metrics(dashboards, step, {"train_loss": 1 / step})
+        loggers.log_summary(dashboards, summary)
 
 
 def random_states():

@@ -3,13 +3,14 @@ import sys
 import numpy as np
 import pytest
 from dashboards.example import SUMMARY, whole_run
+from dashboards.example import opened as make_opened
 
-from multistage.train import dashboards as loggers
-from multistage.train.dashboards import Summary
+from multistage import dashboards as loggers
+from multistage.dashboards import Summary
 
 
 def test_csv_has_no_dashboard(plan, tmp_path):
-    with loggers.open_loggers(plan("logger=csv").config, tmp_path, "x") as opened:
+    with make_opened(plan("logger=csv").config, tmp_path, "x") as opened:
         assert opened == []
         loggers.log_metrics(opened, 1, {"train_loss": 1.0})
         loggers.log_summary(opened, SUMMARY)
@@ -50,7 +51,7 @@ def test_a_dashboard_that_fails_ends_with_one_warning_and_the_run_goes_on(
     plan, tmp_path, monkeypatch, warned, moment, done
 ):
     dashboard = Failing(moment)
-    monkeypatch.setattr(loggers, "_start", lambda *_: dashboard)
+    monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard)
     whole_run(plan("logger=wandb").config, tmp_path)
     assert dashboard.done == done
     (message,) = warned()
@@ -61,8 +62,8 @@ def test_a_dashboard_that_fails_ends_with_one_warning_and_the_run_goes_on(
 
 def test_a_failure_inside_the_run_is_not_swallowed_and_ends_the_dashboard_as_failed(plan, tmp_path, monkeypatch):
     dashboard = Failing(None)
-    monkeypatch.setattr(loggers, "_start", lambda *_: dashboard)
-    with pytest.raises(ZeroDivisionError), loggers.open_loggers(plan("logger=wandb").config, tmp_path, "x"):
+    monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard)
+    with pytest.raises(ZeroDivisionError), make_opened(plan("logger=wandb").config, tmp_path):
         raise ZeroDivisionError
     assert dashboard.done == ["finish 1"]
 
@@ -70,7 +71,7 @@ def test_a_failure_inside_the_run_is_not_swallowed_and_ends_the_dashboard_as_fai
 def test_an_interruption_is_not_taken_for_a_failure_of_the_dashboard(plan, tmp_path, monkeypatch):
     dashboard = Failing(None)
     dashboard.log = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    monkeypatch.setattr(loggers, "_start", lambda *_: dashboard)
+    monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard)
     with pytest.raises(KeyboardInterrupt):
         whole_run(plan("logger=wandb").config, tmp_path)
     assert dashboard.done == ["finish 1"]
@@ -79,7 +80,7 @@ def test_an_interruption_is_not_taken_for_a_failure_of_the_dashboard(plan, tmp_p
 @pytest.mark.parametrize(("name", "module"), [("wandb", "wandb_run"), ("tensorboard", "tensorboard_events")])
 def test_a_logger_that_is_not_installed_is_named_and_the_run_goes_on(plan, tmp_path, monkeypatch, warned, name, module):
     monkeypatch.setitem(sys.modules, name, None)
-    for imported in (f"multistage.train.dashboards.{module}", "torch.utils.tensorboard"):
+    for imported in (f"multistage.dashboards.{module}", "torch.utils.tensorboard"):
         monkeypatch.delitem(sys.modules, imported, raising=False)
     whole_run(plan(f"logger={name}").config, tmp_path)
     (message,) = warned()
@@ -129,5 +130,5 @@ def test_results_are_the_same_with_a_dashboard_that_fails(plan, monkeypatch):
         return (run.folder / "weights.safetensors").read_bytes(), record["metrics"]
 
     expected = result("name=a")
-    monkeypatch.setattr(loggers, "_start", lambda *_: Failing("log"))
+    monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: Failing("log"))
     assert result("name=b", "logger=wandb") == expected

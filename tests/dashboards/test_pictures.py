@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multistage.train.dashboards import pictures
+from multistage.dashboards import pictures
 
 
 def test_kernels_stand_in_order_on_one_scale(monkeypatch):

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 import wandb
 import yaml
-from dashboards.example import SUMMARY, random_states, whole_run
+from dashboards.example import SUMMARY, random_states, shown, whole_run
+from dashboards.example import opened as make_opened
 
+from multistage import dashboards as loggers
+from multistage.dashboards import wandb_run
 from multistage.settings import composition
-from multistage.train import dashboards as loggers
-from multistage.train.dashboards import wandb_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,7 +102,7 @@ def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds wandb's process in /proc")
 def test_the_death_of_wandbs_own_process_costs_one_warning_and_the_next_run_is_whole(plan, tmp_path, warned):
     config = plan("logger=wandb").config
-    with loggers.open_loggers(config, tmp_path / "a", "a") as opened:
+    with make_opened(config, tmp_path / "a", "a") as opened:
         loggers.log_metrics(opened, 1, {"train_loss": 1.0})
         for process in _children():
             os.kill(process, signal.SIGKILL)
@@ -154,7 +155,7 @@ def test_online_without_a_key_is_offline_says_so_once_and_asks_nothing(
     monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked"))
     config = plan("logger=wandb", "logger.mode=online").config
     for name in ("a", "b"):
-        with loggers.open_loggers(config, tmp_path / name, name):
+        with make_opened(config, tmp_path / name, name):
             assert started.asked["mode"] == "offline"
     (message,) = warned()
     assert "no key" in message
@@ -167,7 +168,7 @@ def test_online_without_a_server_is_offline(plan, tmp_path, monkeypatch, warned,
         raise wandb.errors.AuthenticationError("no\nanswer")
 
     monkeypatch.setattr(wandb, "login", login)
-    with loggers.open_loggers(plan("logger=wandb", "logger.mode=online").config, tmp_path, "a"):
+    with make_opened(plan("logger=wandb", "logger.mode=online").config, tmp_path, "a"):
         assert started.asked["mode"] == "offline"
     (message,) = warned()
     assert "no answer" in message
@@ -196,7 +197,7 @@ def test_online_a_run_has_always_the_same_id_and_rows_the_server_has_are_left_ou
     monkeypatch.setattr(wandb, "login", lambda prompt: True)
     config = plan("logger=wandb", "logger.mode=online", "name=tuning").config
     started.run.step = 2
-    with loggers.open_loggers(config, tmp_path, "digits/a") as opened:
+    with make_opened(config, tmp_path, "digits/a") as opened:
         for step in (1, 2, 3):
             loggers.log_metrics(opened, step, {"train_loss": 0.5})
     assert started.asked["mode"] == "online"
@@ -209,13 +210,13 @@ def test_online_a_run_has_always_the_same_id_and_rows_the_server_has_are_left_ou
 def test_a_failing_run_is_marked_failed(plan, tmp_path, started):
     codes = []
     started.run.finish = lambda exit_code: codes.append(exit_code)
-    with pytest.raises(ZeroDivisionError), loggers.open_loggers(plan("logger=wandb").config, tmp_path, "a"):
+    with pytest.raises(ZeroDivisionError), make_opened(plan("logger=wandb").config, tmp_path, "a"):
         raise ZeroDivisionError
     assert codes == [1]
 
 
 def test_a_run_trained_anew_does_not_continue_the_old_one(plan, tmp_path, started):
-    with loggers.open_loggers(plan("logger=wandb", "overwrite=true").config, tmp_path, "a"):
+    with make_opened(plan("logger=wandb", "overwrite=true").config, tmp_path, "a"):
         assert started.asked["resume"] is None
 
 
@@ -234,7 +235,7 @@ def test_an_upload_that_is_not_done_in_time_says_how_to_do_it_later(plan, tmp_pa
         raise TimeoutError
 
     started.run.finish = finish
-    with loggers.open_loggers(plan("logger=wandb").config, tmp_path, "a"):
+    with make_opened(plan("logger=wandb").config, tmp_path, "a"):
         pass
     (message,) = warned()
     assert "wandb sync runs/x/wandb/run-1'" in message
@@ -242,9 +243,9 @@ def test_an_upload_that_is_not_done_in_time_says_how_to_do_it_later(plan, tmp_pa
 
 def test_tags_name_the_row_of_the_papers_table(plan):
     config = {**plan("refine=false", "readout=lbfgs").config, "data": "caltech101"}
-    assert wandb_run.tags(config) == ["caltech101", "random", "frozen", "lbfgs", "row RR"]
+    assert wandb_run.tags(shown(config, ROOT)) == ["caltech101", "random", "frozen", "lbfgs", "row RR"]
     for cell in yaml.safe_load((ROOT / "results" / "paper.yaml").read_text())["table1"]:
-        assert f"row {cell['row']}" in wandb_run.tags({**config, **cell})
+        assert f"row {cell['row']}" in wandb_run.tags(shown({**config, **cell}, ROOT))
 
 
 def test_each_parameter_of_the_sweep_can_be_typed():

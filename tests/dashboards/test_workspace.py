@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dashboards.example import SUMMARY
 
-from multistage.train.dashboards import workspace
+from multistage.dashboards import workspace
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "wandb_dashboard.py"
 

@@ -300,8 +300,8 @@ def test_a_bank_without_gain_or_tanh_is_refused(plan, setting):
 
 def test_lines_of_progress_are_seconds_apart(plan, capsys, monkeypatch):
     clock = iter(float(second) for second in range(1, 40))
-    monkeypatch.setattr(protocol.time, "perf_counter", lambda: next(clock))
-    show = protocol.filter_lines(plan("filters=psd", "psd.stage1.steps=14", "psd.stage2.steps=14").settings.filters)
+    monkeypatch.setattr(filters.time, "perf_counter", lambda: next(clock))
+    show = filters.progress_lines(plan("filters=psd", "psd.stage1.steps=14", "psd.stage2.steps=14").settings.filters)
     for step in range(1, 15):
         show(2, step, 3.14159)
     assert capsys.readouterr().out.splitlines() == [
@@ -312,7 +312,7 @@ def test_lines_of_progress_are_seconds_apart(plan, capsys, monkeypatch):
 
 @pytest.mark.parametrize("progress", ["none", "lines"])
 def test_a_run_that_shows_nothing_shows_nothing_of_its_filters(plan, capsys, monkeypatch, progress):
-    monkeypatch.setattr(protocol, "SECONDS", 0.0)
+    monkeypatch.setattr(filters, "SECONDS", 0.0)
     run = plan("filters=psd", "psd.stage1.steps=2", "psd.batch_size=8", "refine=false", "readout=lbfgs", "stages=1")
     protocol.run(run, progress)
     assert ("filters of stage 1  step 2/2" in capsys.readouterr().out) == (progress == "lines")

@@ -9,7 +9,7 @@ import pytest
 from multistage.records import paper
 from multistage.records.files import from_file, path
 from multistage.registry.errors import ConfigError
-from multistage.settings import composition
+from multistage.settings import composition, experiments, launchers
 
 EXPERIMENTS = composition.names("experiment")
 RESULTS = composition.CONF.parent / "results"
@@ -23,7 +23,7 @@ def published():
 @cache
 def planned_runs(name):
     with composition.hydra():
-        return [composition.plan(job) for job in composition.experiment(name, ["logger=csv"])]
+        return [composition.plan(job) for job in experiments.experiment(name, ["logger=csv"])]
 
 
 def configs(name):
@@ -105,14 +105,14 @@ def test_the_curve_of_norb_has_every_point_of_the_paper(published):
 
 def test_what_is_typed_beside_an_experiment_replaces_what_its_grids_say():
     with composition.hydra():
-        planned = [composition.plan(job) for job in composition.experiment("ablation", ["draw=7", "name=mine"])]
+        planned = [composition.plan(job) for job in experiments.experiment("ablation", ["draw=7", "name=mine"])]
     assert {run.config["draw"] for run in planned} == {7} == {run.config["seed"] for run in planned}
     assert {run.config["name"] for run in planned} == {"mine"}
 
 
 def test_an_experiment_that_does_not_exist_is_refused():
     with pytest.raises(ConfigError, match=r"experiment=ablatoin does not exist; .*nearest: ablation"):
-        composition.experiment("ablatoin", [])
+        experiments.experiment("ablatoin", [])
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_list_of_grids_is_refused(tmp_path, monkeypatch, conte
     (tmp_path / "experiment" / "mine.yaml").write_text(content)
     monkeypatch.setattr(composition, "CONF", tmp_path)
     with pytest.raises(ConfigError, match=r"mine\.yaml (has no list of grids|is no yaml)"):
-        composition.experiment("mine", [])
+        experiments.experiment("mine", [])
 
 
 @pytest.fixture
@@ -147,8 +147,8 @@ def test_a_whole_is_the_runs_of_its_parts_in_their_folders(write):
         whole="parts: [one, inner]\ngrids: [{data: fake, seed: 7}]",
     )
     with composition.hydra():
-        planned = [composition.plan(job) for job in composition.experiment("whole", ["stages=1"])]
-        alone = [composition.plan(job) for part in ("one", "two") for job in composition.experiment(part, ["stages=1"])]
+        planned = [composition.plan(job) for job in experiments.experiment("whole", ["stages=1"])]
+        alone = [composition.plan(job) for part in ("one", "two") for job in experiments.experiment(part, ["stages=1"])]
     assert [run.config["name"] for run in planned] == ["shared", "two", "two", "two", "whole"]
     assert [run.folder for run in planned[:-1]] == [run.folder for run in alone]
     assert {run.config["experiment"] for run in planned} == {"whole"}
@@ -157,9 +157,9 @@ def test_a_whole_is_the_runs_of_its_parts_in_their_folders(write):
 def test_parts_that_do_not_exist_or_go_round_are_refused(write):
     write(lost="parts: [ablatoin]", a="parts: [b]", b="parts: [a]")
     with pytest.raises(ConfigError, match=r"part ablatoin of lost\.yaml does not exist; .*nearest: ablation"):
-        composition.experiment("lost", [])
+        experiments.experiment("lost", [])
     with pytest.raises(ConfigError, match="a -> b -> a: an experiment cannot be a part of itself"):
-        composition.experiment("a", [])
+        experiments.experiment("a", [])
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_recorded_command_line_repeats_the_run(typed):
 )
 def test_only_the_launcher_of_hydra_can_be_chosen(word):
     with pytest.raises(ConfigError, match="expected hydra/launcher"):
-        composition.check_engine([word])
+        launchers.check_engine([word])
 
 
 def test_files_of_optimisers_schedules_and_callbacks_stand_for_their_values():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from multistage.cli import help
 from multistage.registry.errors import ConfigError
 from multistage.registry.words import as_typed
-from multistage.settings import composition
+from multistage.settings import composition, experiments, launchers
 
 if TYPE_CHECKING:
     from multistage.cli.sweep import Outcome
@@ -24,7 +24,7 @@ def many(arguments: Sequence[str]) -> int:
     """
     words = [word for word in arguments if not word.startswith("-")]
     engine = [word for word in words if word.startswith(("hydra.", "hydra/"))]
-    composition.check_engine(engine)
+    launchers.check_engine(engine)
     with composition.hydra():
         jobs = expanded([word for word in words if word not in engine])
         if not jobs:
@@ -36,7 +36,7 @@ def many(arguments: Sequence[str]) -> int:
     if settings["overwrite"] is True:
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
     engine.append(f"output={as_typed(settings['output'])}")
-    launcher = composition.launcher(engine, partial(job, time.time()))
+    launcher = launchers.launcher(engine, partial(job, time.time()))
     typed = {run.folder: [f"+typed={as_typed(job)}"] for run, job in zip(planned, jobs, strict=True)}
 
     def launch(todo: "Sequence[Run]") -> "list[Outcome]":
@@ -71,7 +71,7 @@ def expanded(words: Sequence[str]) -> list[list[str]]:
     """What would be typed for each run alone."""
     name = chosen_experiment(words)
     others = [word for word in words if not word.startswith("experiment=")]
-    return composition.expand(words) if name is None else composition.experiment(name, others)
+    return composition.expand(words) if name is None else experiments.experiment(name, others)
 
 
 def chosen_experiment(words: Sequence[str]) -> str | None:

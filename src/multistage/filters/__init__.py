@@ -41,6 +41,10 @@ class Method(Choice):
             ConfigError: One line with the key.
         """
 
+    def steps_in(self, number: int) -> int | None:
+        """How many steps learning takes in a stage, from 1; None if it has no steps."""
+        return None
+
     def find(self, site: "Site") -> "Filters":
         """Values for one filter bank.
 

@@ -44,6 +44,12 @@ def matching(entries: Sequence[Record], config: Config) -> Record | None:
     return None
 
 
+def row(config: Config) -> str | None:
+    """The row of the paper's Table 1 that a run belongs to; None if it has none."""
+    in_table = config["data"] == "caltech101" and not (config["filters"] == "gabor" and config["refine"])
+    return letters(config) if in_table else None
+
+
 def letters(config: Config) -> str:
     """The paper's name for what learns: R, R+, UU, U+U+, GT, ..."""
     letter = filter_methods[config["filters"]].letter

@@ -2,7 +2,6 @@
 
     plan(["model=lcn_maxpool", "seed=1"])            one run
     expand(["model=glob(*)", "seed=range(0,5)"])     the runs of a multirun, as Hydra's own sweeper has them
-    experiment("ablation", ["draw=0"])               the runs of conf/experiment/ablation.yaml, a list of such grids
 
 Nothing that comes out of here is Hydra's: configurations are flat mappings of plain values.
 """
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from multistage.registry.errors import ConfigError, one_line
-from multistage.registry.words import listing, nearest
+from multistage.registry.words import nearest
 from multistage.settings import automatic, optimizer, trainer
 from multistage.settings.config import (
     OPEN_SECTIONS,
@@ -132,67 +131,6 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
         return [list(job) for job in product(*alternatives)]
 
 
-def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
-    """The runs of an experiment, grid by grid; what is typed beside it replaces what its grids say.
-
-    Args:
-        name: Of a file in conf/experiment: ``grids``, a list of mappings from key to values as they are typed after -m,
-            ``parts``, a list of other experiments that belong to it and come first, or both; and ``name``, the folder
-            of its runs (its own name if absent). Runs of a part lie where that part alone would put them.
-        overrides: Further settings, for every grid.
-
-    Raises:
-        ConfigError: There is no such experiment, or its file is no list of grids or parts.
-    """
-    typed = {o.partition("=")[0]: o for o in overrides}
-    jobs = []
-    for grid in _grids(name, ()):
-        settings = {**grid, "experiment": name}
-        line = [f"{key}={_alternatives(values)}" for key, values in settings.items() if key not in typed]
-        jobs += expand([*line, *typed.values()])
-    return jobs
-
-
-def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The grids of an experiment, those of its parts first, each with the folder of its runs as ``name``.
-
-    Args:
-        name: Of a file in conf/experiment.
-        wholes: The experiments of which it is a part, outermost first.
-
-    Raises:
-        ConfigError: As for `experiment`.
-    """
-    import yaml
-
-    known = names("experiment")
-    if name not in known:
-        where = f"part {name} of {wholes[-1]}.yaml" if wholes else f"experiment={name}"
-        raise ConfigError(f"{where} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")
-    if name in wholes:
-        raise ConfigError(f"{' -> '.join((*wholes, name))}: an experiment cannot be a part of itself; leave it out")
-    file = CONF / "experiment" / f"{name}.yaml"
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is no yaml: {one_line(error)}") from None
-    content = content if isinstance(content, dict) else {}
-    grids, parts = content.get("grids", []), content.get("parts", [])
-    lists = isinstance(grids, list) and isinstance(parts, list) and (grids or parts)
-    if not lists or not all(isinstance(g, dict) for g in grids) or not all(isinstance(p, str) for p in parts):
-        raise ConfigError(
-            f"{file} has no list of grids; expected 'grids:' and below it '- key: values' for each, "
-            "or 'parts: [EXPERIMENT, ...]'"
-        )
-    found = [grid for part in parts for grid in _grids(part, (*wholes, name))]
-    return found + [{"name": content.get("name", name), **grid} for grid in grids]
-
-
-def _alternatives(values: Any) -> str:
-    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values."""
-    return ",".join(map(_alternatives, values)) if isinstance(values, list) else listing([values])
-
-
 @contextmanager
 def hydra() -> Iterator[Any]:
     """Hydra's configuration loader over `CONF`; its errors become one line. May be nested: only the outermost loads."""
@@ -206,48 +144,12 @@ def hydra() -> Iterator[Any]:
         with nullcontext() if inside else initialize_config_dir(str(CONF), version_base="1.3"):
             yield GlobalHydra.instance().config_loader()
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"{_first_line(error)}; conf/train.yaml shows what can be set") from None
+        raise ConfigError(f"{first_line(error)}; conf/train.yaml shows what can be set") from None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What was wrong; further lines are Hydra's advice."""
     return next(line for line in str(error).splitlines() if line.strip()).rstrip(":. ")
-
-
-def check_engine(words: Sequence[str]) -> None:
-    """Refuse settings of Hydra's beside the choice of a launcher and its options, so that none can name code to run.
-
-    Raises:
-        ConfigError: One line with the setting.
-    """
-    for word in words:
-        key = word.partition("=")[0]
-        if "_target_" in word or not (key == "hydra/launcher" or key.startswith("hydra.launcher.")):
-            raise ConfigError(f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE")
-
-
-def launcher(engine: Sequence[str], job: Any) -> Any:
-    """One of Hydra's launchers, ready to launch lists of overrides.
-
-    Args:
-        engine: Settings of Hydra's: ``hydra/launcher=joblib``, ``hydra.launcher.n_jobs=2``.
-        job: What it calls with each configuration.
-
-    Raises:
-        ConfigError: There is no such launcher, or it has no such setting.
-    """
-    from hydra._internal.callbacks import Callbacks
-    from hydra.core.plugins import Plugins
-    from hydra.errors import HydraException
-    from hydra.types import HydraContext, RunMode
-
-    with hydra() as loader:
-        try:
-            config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
-        except HydraException as error:
-            raise ConfigError(f"{_first_line(error)}; pip install 'multistage[launchers]' brings launchers") from None
-        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-        return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
 
 
 def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
@@ -353,7 +255,7 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
                     OmegaConf.update(tree, key, value.value(), merge=True, force_add=True)
         except (OmegaConfBaseException, KeyError, TypeError) as error:
             raise ConfigError(
-                f"{value.input_line} cannot be set ({_first_line(error)}); conf/train.yaml shows what can be"
+                f"{value.input_line} cannot be set ({first_line(error)}); conf/train.yaml shows what can be"
             ) from None
     try:
         resolved = OmegaConf.to_container(tree, resolve=True)

@@ -10,6 +10,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
+from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
 from multistage.filters import filter_methods
 from multistage.operations import Filtering, normalisations, poolings, rectifications
@@ -23,7 +24,7 @@ from multistage.settings.tree import TRAINED, Config, Settings, parse
 
 REGISTRIES: dict[str, Registry] = {
     registry.key: registry
-    for registry in (rectifications, normalisations, poolings, data_sets, filter_methods, readouts)
+    for registry in (rectifications, normalisations, poolings, data_sets, filter_methods, readouts, loggers)
 }
 """What can be chosen by name, by the key that chooses."""
 
@@ -79,9 +80,7 @@ def rules() -> dict[str, Rule]:
         "trainer.accelerator": one_of("auto", "cpu", "gpu"),
         "optimizer.lr": number(0, exclusive=True),
         "schedule": NOTHING,
-        "logger": one_of("csv", "wandb", "tensorboard"),
-        "logger.project": word(),
-        "logger.mode": one_of("offline", "online"),
+        "logger": one_of(*loggers),
         "experiment": either(word(), NOTHING),
         "name": word(),
         "output": text(),
@@ -201,7 +200,9 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
     for key in overridden:
         if is_unread(key, config):
             deciding = ["model", "stages", "filters", "readout"]
-            if config["filters"] == "psd":
+            if key.startswith("data."):
+                deciding = ["data"]
+            elif config["filters"] == "psd":
                 deciding.append("psd.length")
             settings = ", ".join(f"{each}={config[each]}" for each in deciding)
             raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")

@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
+from multistage.dashboards import Logger, loggers
 from multistage.data import DataSet, Draw, data_sets
 from multistage.filters import Method, filter_methods
 from multistage.network.shapes import Shape, ShapeError, StageGeometry, StageShapes, trace
@@ -88,6 +89,7 @@ class Settings:
         hidden: Units of a tanh layer before the softmax; 0 for none.
         seed: Decides what is random.
         batch_size: Images of a step of the optimiser, and at a time of a test.
+        logger: Where the run is shown beside its files; bears on nothing.
         training: Keys of `TRAINED`, if anything is trained by gradient descent.
         read: All keys that were read and bear on the result, with their values.
     """
@@ -103,6 +105,7 @@ class Settings:
     hidden: int
     seed: int
     batch_size: int
+    logger: Logger
     training: Mapping[str, Value]
     read: Mapping[str, Value]
 
@@ -185,6 +188,7 @@ def parse(config: Config) -> Settings:
         reader.value("hidden"),
         reader.value("seed", 0),
         reader.value("data.batch_size"),
+        reader.options(loggers.choose(config.get("logger", "csv")), "logger"),
         training,
         reader.read,
     )

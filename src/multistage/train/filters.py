@@ -3,6 +3,7 @@
 Each stage looks at what the ones before it make of training images.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import lru_cache, partial
@@ -24,6 +25,28 @@ from multistage.train import features
 
 Report = Callable[[int, int, float], None]
 """Called with (number of the stage, how many steps were done, mean energy of the last batch)."""
+
+
+SECONDS = 5.0
+"""Between two lines of progress while filters are learned."""
+
+
+def progress_lines(method: Method) -> Report:
+    """Prints how far filters have got, every few seconds."""
+    shown = started = time.perf_counter()
+
+    def show(stage: int, step: int, energy: float) -> None:
+        nonlocal shown, started
+        now = time.perf_counter()
+        if step == 1:
+            shown = started = now
+        if now - shown >= SECONDS:
+            shown = now
+            steps = method.steps_in(stage)
+            done = f"step {step}" if steps is None else f"step {step}/{steps}"
+            print(f"filters of stage {stage}  {done}  energy {energy:.4f}  {now - started:.1f} s", flush=True)
+
+    return show
 
 
 def tell_nobody(stage: int, step: int, energy: float) -> None:

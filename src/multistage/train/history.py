@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from multistage.dashboards import Guarded, log_metrics
 from multistage.records.runs import METRICS
 from multistage.storage import durable
-from multistage.train.dashboards import Guarded, log_metrics
 
 Row = dict[str, float]
 
@@ -36,7 +36,7 @@ class History:
 
     Args:
         folder: Of the run; None: nothing is written.
-        dashboards: Of `multistage.train.dashboards`.
+        dashboards: Of `multistage.dashboards`.
 
     Attributes:
         rows: In the order in which they came; the first column counts epochs (or iterations).

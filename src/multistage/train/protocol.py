@@ -6,29 +6,26 @@
 Test images are looked at once, at the end.
 """
 
-import csv
-import io
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import NamedTuple
 
-import torch
 from safetensors.torch import save
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from multistage.dashboards import Shown, Summary, log_summary, open_loggers
 from multistage.data import DataSet
 from multistage.data.dataset import Dataset
 from multistage.data.splits import Split
-from multistage.filters import Method
 from multistage.filters.orientation import are_oriented
 from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import runs
-from multistage.records.paper import matching, published
+from multistage.records.paper import matching, published, row
 from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
@@ -36,16 +33,13 @@ from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware
 from multistage.train.batches import Samples
 from multistage.train.checkpoint import Resumable
-from multistage.train.dashboards import Summary, log_summary, open_loggers
+from multistage.train.evaluation import accuracy, confusion_table, predict
 from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
 from multistage.train.resume import begin
 from multistage.train.training import Progress, fit
 
 log = logging.getLogger(__name__)
-
-SECONDS = 5.0
-"""Between two lines of progress while filters are learned."""
 
 
 class Stopwatch:
@@ -119,7 +113,8 @@ def _perform(
     """Train, test, and leave the results in the run's folder."""
     config, folder = run.config, run.folder
     names = dataset.class_names
-    with open_loggers(config, folder, name(config, folder)) as dashboards:
+    shown = Shown(config, folder, name(config, folder), row(config))
+    with open_loggers(run.settings.logger, shown) as dashboards:
         history = History(folder, dashboards)
         trained = train(config, dataset, split, history, progress, watch, resumable)
         net, metrics = trained.net, trained.metrics
@@ -187,15 +182,6 @@ def precision(config: Config) -> str:
     return "float32" if chosen == "32-true" else chosen
 
 
-def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
-    """Counts [true class, predicted class] as CSV with the names of both."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["true class", *names])
-    table.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
-    return text.getvalue()
-
-
 class Trained(NamedTuple):
     """What training leaves.
 
@@ -236,7 +222,7 @@ def train(
     measured = []
     if settings.filters.looks:
         with watch.phase("filters"):
-            lines = filter_lines(settings.filters) if progress != "none" else filters.tell_nobody
+            lines = filters.progress_lines(settings.filters) if progress != "none" else filters.tell_nobody
             measured = filters.initialise(settings, net, dataset, split.train, device, lines)
     kernels = net.filter_banks[0].kernels.detach().clone()
     if measured and kernels.shape[1] == 1:
@@ -280,35 +266,3 @@ def train(
     if seconds is not None:
         watch.seconds["train"] = round(seconds, 3)
     return Trained(net.eval(), learner, inputs, metrics, measured, kernels, chosen)
-
-
-def filter_lines(method: Method) -> filters.Report:
-    """Prints how far filters have got, every few seconds."""
-    steps = getattr(method, "steps", ())
-    shown = started = time.perf_counter()
-
-    def show(stage: int, step: int, energy: float) -> None:
-        nonlocal shown, started
-        now = time.perf_counter()
-        if step == 1:
-            shown = started = now
-        if now - shown >= SECONDS:
-            shown = now
-            done = f"step {step}/{steps[stage - 1]}" if steps else f"step {step}"
-            print(f"filters of stage {stage}  {done}  energy {energy:.4f}  {now - started:.1f} s", flush=True)
-
-    return show
-
-
-def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
-    """Fraction of right predictions (micro), or its mean over classes (macro), the paper's figure."""
-    return float(multiclass_accuracy(predicted, labels, classes, average=average))  # type: ignore[arg-type]
-
-
-@torch.no_grad()
-def predict(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
-    """The class with the highest score for each input, int64 [n]."""
-    module.to(device).eval()
-    scores = torch.cat([module(batch.to(device)).cpu() for batch in torch.split(x, batch_size)])
-    module.cpu()
-    return scores.argmax(1)

@@ -17,7 +17,7 @@ from audit.claims.quantities import Epochs, Less
 from audit.tables import addresses, layout
 from multistage.records import cells, paper
 from multistage.records.intervals import Measured
-from multistage.settings import composition, naming
+from multistage.settings import composition, experiments, naming
 
 PUBLISHED = paper.published(composition.CONF.parent / "results" / "paper.yaml")
 SLACK, SOONER = 1.0, 0.3
@@ -28,7 +28,7 @@ SLACK, SOONER = 1.0, 0.3
 def planned(folder):
     """Every cell that an experiment will publish, each with one run, as from `addresses.of_tables`."""
     with composition.hydra():
-        runs = [composition.plan(job) for job in composition.experiment(folder, ["draw=0"])]
+        runs = [composition.plan(job) for job in experiments.experiment(folder, ["draw=0"])]
     tables = layout.tables(cells.cells([_record(run) for run in runs], PUBLISHED), PUBLISHED)
     return addresses.of_tables({folder: tables})
 

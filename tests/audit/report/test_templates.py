@@ -10,7 +10,7 @@ from audit.claims.templates import PLACE, Figures, readmes
 from audit.tables.addresses import addresses
 from multistage.registry.errors import MultistageError
 from multistage.registry.words import listing
-from multistage.settings import composition
+from multistage.settings import composition, experiments
 
 ROOT = Path(__file__).parents[3]
 FROZEN = {"data": "caltech101", "refine": "false"}
@@ -136,7 +136,7 @@ def test_every_setting_of_the_experiment_has_its_place():
     figures = Figures({}, [])
     figures.environment.globals["effect"] = lambda further=(), **more: named.append({**dict(further), **more})
     figures.refill(text, "x")
-    planned = [composition.plan(each).folder.name for each in composition.experiment("deviations", [])]
+    planned = [composition.plan(each).folder.name for each in experiments.experiment("deviations", [])]
     settings = {name.split("-", 4)[4] for name in planned if name.count("-") > 3}
     words = ["-".join(f"{key}-{listing([value])}" for key, value in each.items()) for each in named]
     assert set(words) == settings

@@ -11,7 +11,7 @@ from data import norb_files
 from audit.pages import index
 from audit.tables import layout, plot, tables
 from multistage.records.cells import cells
-from multistage.settings import composition
+from multistage.settings import composition, experiments
 from multistage.train import protocol
 from multistage.train.quiet import quiet
 
@@ -81,7 +81,7 @@ def test_norb_runs_from_generated_files_to_the_curve(tmp_path, monkeypatch, publ
     norb_files.write(tmp_path / "norb", [*range(5)] * 4, [*range(5)] * 2)
     typed = ["draw=0", "data.train_per_class=2,4", f"output={tmp_path / 'runs'}"]
     with composition.hydra():
-        jobs = [job for job in composition.experiment("norb", typed) if "filters=random" in job]
+        jobs = [job for job in experiments.experiment("norb", typed) if "filters=random" in job]
         planned = [composition.plan(job) for job in jobs]
         learned = composition.plan([*jobs[0], "filters=psd", "psd.stage1.steps=2", "psd.stage2.steps=2"])
     shortest = [run for run in planned if not run.config["refine"] or run.config["trainer.max_epochs"] == 10]

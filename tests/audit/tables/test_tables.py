@@ -18,6 +18,9 @@ def rows(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
+PRESETS = composition.names("model")
+
+
 def block(markdown, title):
     """The lines of one table of a Markdown text, each as the list of its entries."""
     lines = markdown.split(f"## {title}\n\n")[1].split("\n\n")[0].splitlines()
@@ -51,6 +54,25 @@ def test_caltech_is_laid_out_as_in_the_paper(record, published):
     assert grid[2][6] == ""
 
 
+def test_three_stages_have_a_table_of_their_own_and_are_a_difference(record, published):
+    data = [
+        record(0.1 * n, draw, data=name, stages=n)
+        for name in ("caltech101", "digits")
+        for n in (1, 2, 3)
+        for draw in (0, 1)
+    ]
+    found = cells(data, published)
+    tables_ = layout.tables(found, published)
+    assert [table.title.partition(":")[0] for table in tables_] == [
+        *(f"caltech101, {words}" for words in ("one stage", "two stages", "three stages")),
+        "digits",
+    ]
+    assert tables_[2].cells["R+R+R+", "abs_lcn_avgpool"].mean == pytest.approx(30)
+    assert tables_[3].protocols == ("refined", "refined, one stage", "refined, three stages")
+    changes = {(c.before.config["stages"], c.after.config["stages"]): c.difference.mean for c in differences(found)}
+    assert changes == pytest.approx({(1, 2): 10, (1, 3): 20, (2, 3): 10})
+
+
 def test_presets_that_the_paper_leaves_out_stand_without_its_columns_if_none_of_those_was_run(record, published):
     beyond = [record(0.5, data="caltech101", model=model) for model in ("relu_avgpool", "maxpool")]
     (table,) = layout.tables(cells(beyond, published), published)
@@ -65,8 +87,8 @@ def test_other_data_sets_have_presets_as_rows(ablation, published):
     digits = found["digits"]
     assert list(found) == ["caltech101, two stages: Table 1 of the paper", "digits"]
     assert digits.protocols == ("frozen, lbfgs", "refined")
-    assert len(digits.architectures) == 15
-    assert len(digits.cells) == 30
+    assert len(digits.architectures) == len(PRESETS)
+    assert len(digits.cells) == 2 * len(PRESETS)
     grid = block(tables.to_markdown("x", cells(ablation(), published), published), "digits")
     assert [row[0] for row in grid[2:]] == [f"`{name}`" for name in digits.architectures]
     best = digits.cells["refined", "maxpool"]
@@ -95,7 +117,7 @@ def test_two_cells_for_one_place_are_refused(record, published):
 def test_each_line_of_the_csv_leads_to_its_runs(ablation, published):
     made = ablation()
     lines = rows(tables.to_csv(cells(made, published), published))
-    assert len(lines) == 40
+    assert len(lines) == 10 + 2 * len(PRESETS)
     by_run = {record["run"]: record for record in made}
     seen = []
     for line in lines:
@@ -144,7 +166,7 @@ def test_differences_change_one_respect_each(ablation):
         assert before["data"] == after["data"]
         assert change.difference.mean == pytest.approx(change.after.mean - change.before.mean)
     refined = [change for change in changes if change.respect == "refine"]
-    assert len(refined) == 15
+    assert len(refined) == len(PRESETS)
     assert all(change.after.config["refine"] for change in refined)
     presets = {(c.before.config["model"], c.after.config["model"]) for c in changes if c.respect == "model.rectify"}
     assert presets == {

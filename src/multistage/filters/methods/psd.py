@@ -50,6 +50,9 @@ class Psd(Method):
                     f"geometry.stage{number_}.kernel={sizes.kernel}, which sees {side}; leave it out"
                 )
 
+    def steps_in(self, number: int) -> int:
+        return self.steps[number - 1]
+
     def find(self, site: "Site") -> "Filters":
         from multistage.filters.psd import psd
 

@@ -12,7 +12,7 @@ RUNS = 500
 
 
 def comparison(entity: str, project: str, experiment: str | None = None, data: str | None = None) -> ws.Workspace:
-    """A workspace over the runs that `multistage.train.dashboards` logged; nothing is sent anywhere.
+    """A workspace over the runs that `multistage.dashboards` logged; nothing is sent anywhere.
 
     Args:
         entity: The user or team on wandb.

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wandb
 
-from multistage.records.paper import letters
+from multistage.dashboards import Shown, Summary, nested, pictures
 from multistage.registry.errors import one_line
-from multistage.settings.tree import Config
-from multistage.train.dashboards import Summary, nested, pictures
+
+if TYPE_CHECKING:
+    from multistage.dashboards.kinds.wandb import Wandb
 
 log = logging.getLogger(__name__)
 
@@ -27,28 +28,28 @@ CONFUSION = ("Actual", "Predicted", "nPredictions")
 
 
 class WandbRun:
-    """One wandb run, complete in ``<folder>/wandb``.
+    """One wandb run, complete in ``<folder>/wandb``; what an earlier attempt left there is removed.
 
     Args:
-        config: The run's configuration.
-        folder: The run's folder; what an earlier attempt left there is removed.
-        name: The run's name.
+        logger: Which project, and whether it is sent at once.
+        run: What is shown.
     """
 
-    def __init__(self, config: Config, folder: Path, name: str) -> None:
+    def __init__(self, logger: "Wandb", run: Shown) -> None:
+        config, folder, name = run.config, run.folder, run.name
         self.folder = folder / "wandb"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)  # or else wandb would quietly write to the system's temporary folder
-        online = config["logger.mode"] == "online" and can_be_online()
+        online = logger.mode == "online" and can_be_online()
         group = config["experiment"] or config["name"]
         try:
             self.run = wandb.init(
-                project=config["logger.project"],
+                project=logger.project,
                 group=group,
                 job_type=config["model"],
                 name=name[:128],  # for reading only; the id stands for all of it
-                id=identifier(config["logger.project"], group, name),
-                tags=tags(config),
+                id=identifier(logger.project, group, name),
+                tags=tags(run),
                 config=nested(config),
                 dir=folder,
                 mode="online" if online else "offline",
@@ -98,11 +99,11 @@ def identifier(project: str, group: str, name: str) -> str:
     return hashlib.sha256(f"{project}/{group}/{name}".encode()).hexdigest()[:16]
 
 
-def tags(config: Config) -> list[str]:
+def tags(run: Shown) -> list[str]:
     """What runs are filtered by: data, filters, whether they are refined, readout, and the row of the paper's table."""
+    config = run.config
     found = [config["data"], config["filters"], "refined" if config["refine"] else "frozen", config["readout"]]
-    in_table = config["data"] == "caltech101" and not (config["filters"] == "gabor" and config["refine"])
-    return [*found, f"row {letters(config)}"] if in_table else found
+    return [*found, f"row {run.row}"] if run.row else found
 
 
 @cache

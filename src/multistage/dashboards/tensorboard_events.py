@@ -2,24 +2,18 @@
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
-from multistage.settings.tree import Config
-from multistage.train.dashboards import Summary, nested, pictures
+from multistage.dashboards import Shown, Summary, nested, pictures
 
 
 class TensorBoardEvents:
-    """Event files in ``<folder>/tensorboard``.
+    """Event files in ``<folder>/tensorboard``; what an earlier attempt left there is removed."""
 
-    Args:
-        config: The run's configuration.
-        folder: The run's folder; what an earlier attempt left there is removed.
-    """
-
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, run: Shown) -> None:
+        folder, config = run.folder, run.config
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         self.writer = SummaryWriter(str(folder / "tensorboard"))
         self.writer.add_text("config", _code(yaml.safe_dump(nested(config), sort_keys=False)))

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from numpy.typing import NDArray
-
+from multistage.registry import Choice, Registry
 from multistage.registry.errors import one_line
-from multistage.settings.tree import Config
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,9 @@ class Summary:
 
     metrics: Mapping[str, float]
     per_class: Sequence[Mapping[str, Any]]
-    confusion: NDArray[Any]
-    kernels_before: NDArray[Any] | None = None
-    kernels_after: NDArray[Any] | None = None
+    confusion: "NDArray[Any]"
+    kernels_before: "NDArray[Any] | None" = None
+    kernels_after: "NDArray[Any] | None" = None
     paper: float | None = None
     parameters: int | None = None
     seconds: float | None = None
@@ -52,7 +53,7 @@ class Summary:
         return [str(entry["name"]) for entry in self.per_class]
 
     @property
-    def kernels(self) -> dict[str, NDArray[Any]]:
+    def kernels(self) -> "dict[str, NDArray[Any]]":
         """The kernels there are, by the name of their picture."""
         pictures = {"filters_before": self.kernels_before, "filters_after": self.kernels_after}
         return {name: kernels for name, kernels in pictures.items() if kernels is not None}
@@ -81,20 +82,50 @@ class Dashboard(Protocol):
     def finish(self, exit_code: int) -> None: ...
 
 
+@dataclass(frozen=True)
+class Logger(Choice):
+    """Where rows and summaries are shown; its fields are its settings, typed as ``logger.project``."""
+
+    section = "logger"
+
+    def start(self, run: "Shown") -> Dashboard | None:
+        """The dashboard of a run; None where its files are all there is."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run as a dashboard is told of it when it begins.
+
+    Attributes:
+        config: The run's configuration; shown as the run's settings.
+        folder: The run's folder; what an earlier attempt left there is removed.
+        name: What the run is called: its folder below ``<output>/<name>``.
+        row: The row of the paper's table that it belongs to, if any.
+    """
+
+    config: Mapping[str, Any]
+    folder: Path
+    name: str
+    row: str | None = None
+
+
+loggers: Registry[Logger] = Registry("logger", "multistage.dashboards.kinds")
+
+
 class Guarded:
     """A dashboard whose first failure is reported and ends it; the run goes on.
 
     Args:
-        config: The run's configuration.
-        folder: The run's folder.
-        name: What the run is called.
+        logger: Which one.
+        run: What is shown.
     """
 
-    def __init__(self, config: Config, folder: Path, name: str) -> None:
-        self.kind: str = config["logger"]
+    def __init__(self, logger: Logger, run: Shown) -> None:
+        self.kind = logger.name
         self.dashboard: Dashboard | None = None
         with self._going_on():
-            self.dashboard = _start(config, folder, name)
+            self.dashboard = logger.start(run)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log one row; `step` is the epoch or the iteration."""
@@ -134,25 +165,18 @@ class Guarded:
 
 
 @contextmanager
-def open_loggers(config: Config, folder: Path, name: str) -> Iterator[list[Guarded]]:
-    """The dashboards of a configuration, finished with the run's state however it ends.
+def open_loggers(logger: Logger, run: Shown) -> Iterator[list[Guarded]]:
+    """The dashboards of a run, finished with its state however it ends.
 
-    What an earlier attempt at the run left in `folder` is removed; who resumes a run logs its earlier rows again, so
-    that a dashboard always shows one whole run.
-
-    Args:
-        config: The run's configuration; shown as the run's settings.
-        folder: The run's folder.
-        name: What the run is called on a dashboard: its folder below ``<output>/<name>``.
+    Who resumes a run logs its earlier rows again, so that a dashboard always shows one whole run.
     """
-    loggers = [] if config["logger"] == "csv" else [Guarded(config, folder, name)]
+    guarded = Guarded(logger, run)
     exit_code = 1
     try:
-        yield loggers
+        yield [guarded] if guarded.dashboard is not None else []
         exit_code = 0
     finally:
-        for logger in loggers:
-            logger.finish(exit_code)
+        guarded.finish(exit_code)
 
 
 def log_metrics(loggers: Sequence[Guarded], step: int, metrics: Mapping[str, float]) -> None:
@@ -167,7 +191,7 @@ def log_summary(loggers: Sequence[Guarded], summary: Summary) -> None:
         logger.summarise(summary)
 
 
-def nested(config: Config) -> dict[str, Any]:
+def nested(config: Mapping[str, Any]) -> dict[str, Any]:
     """A flat configuration as nested plain values, for pages that group and filter by them.
 
     ``optimizer.lr`` becomes ``{"optimizer": {"lr": ...}}``. Where a key has both a value and a section, as `model` has,
@@ -183,13 +207,3 @@ def nested(config: Config) -> dict[str, Any]:
             inner = inner.setdefault(section, {})
         inner[last] = value
     return result
-
-
-def _start(config: Config, folder: Path, name: str) -> Dashboard:
-    if config["logger"] == "wandb":
-        from multistage.train.dashboards.wandb_run import WandbRun
-
-        return WandbRun(config, folder, name)
-    from multistage.train.dashboards.tensorboard_events import TensorBoardEvents
-
-    return TensorBoardEvents(config, folder)

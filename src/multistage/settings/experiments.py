@@ -1,0 +1,73 @@
+"""Experiments: files of conf/experiment, each a list of grids of runs.
+
+experiment("ablation", ["draw=0"])     what would be typed for each of its runs
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from multistage.registry.errors import ConfigError, one_line
+from multistage.registry.words import listing, nearest
+from multistage.settings import composition
+from multistage.settings.composition import expand, names
+
+
+def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
+    """The runs of an experiment, grid by grid; what is typed beside it replaces what its grids say.
+
+    Args:
+        name: Of a file in conf/experiment: ``grids``, a list of mappings from key to values as they are typed after -m,
+            ``parts``, a list of other experiments that belong to it and come first, or both; and ``name``, the folder
+            of its runs (its own name if absent). Runs of a part lie where that part alone would put them.
+        overrides: Further settings, for every grid.
+
+    Raises:
+        ConfigError: There is no such experiment, or its file is no list of grids or parts.
+    """
+    typed = {o.partition("=")[0]: o for o in overrides}
+    jobs = []
+    for grid in _grids(name, ()):
+        settings = {**grid, "experiment": name}
+        line = [f"{key}={_alternatives(values)}" for key, values in settings.items() if key not in typed]
+        jobs += expand([*line, *typed.values()])
+    return jobs
+
+
+def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The grids of an experiment, those of its parts first, each with the folder of its runs as ``name``.
+
+    Args:
+        name: Of a file in conf/experiment.
+        wholes: The experiments of which it is a part, outermost first.
+
+    Raises:
+        ConfigError: As for `experiment`.
+    """
+    import yaml
+
+    known = names("experiment")
+    if name not in known:
+        where = f"part {name} of {wholes[-1]}.yaml" if wholes else f"experiment={name}"
+        raise ConfigError(f"{where} does not exist; expected one of {', '.join(known)}{nearest(name, known)}")
+    if name in wholes:
+        raise ConfigError(f"{' -> '.join((*wholes, name))}: an experiment cannot be a part of itself; leave it out")
+    file = composition.CONF / "experiment" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is no yaml: {one_line(error)}") from None
+    content = content if isinstance(content, dict) else {}
+    grids, parts = content.get("grids", []), content.get("parts", [])
+    lists = isinstance(grids, list) and isinstance(parts, list) and (grids or parts)
+    if not lists or not all(isinstance(g, dict) for g in grids) or not all(isinstance(p, str) for p in parts):
+        raise ConfigError(
+            f"{file} has no list of grids; expected 'grids:' and below it '- key: values' for each, "
+            "or 'parts: [EXPERIMENT, ...]'"
+        )
+    found = [grid for part in parts for grid in _grids(part, (*wholes, name))]
+    return found + [{"name": content.get("name", name), **grid} for grid in grids]
+
+
+def _alternatives(values: Any) -> str:
+    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values."""
+    return ",".join(map(_alternatives, values)) if isinstance(values, list) else listing([values])
