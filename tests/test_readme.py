@@ -5,13 +5,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from multistage.operations import normalisations, poolings, rectifications
+from multistage.readout import readouts
 from multistage.registry.errors import ConfigError
 from multistage.settings import composition, experiments, launchers
+from multistage.settings.config import options
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DEFAULTS = (ROOT / "conf/train.yaml").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ") and "python" in line]
 
 
@@ -53,6 +58,34 @@ def plan_with_what_it_needs(words):
     raise refused
 
 
+@pytest.mark.parametrize("text", [README, DEFAULTS], ids=["README", "train.yaml"])
+@pytest.mark.parametrize("registry", [rectifications, normalisations, poolings, readouts], ids=lambda r: r.key)
+def test_lists_of_what_can_be_chosen_are_complete(text, registry):
+    for name in registry:
+        assert re.search(rf"\b{name}\b", text), f"{registry.key}={name}"
+
+
+def test_the_comment_on_settings_that_stand_in_no_file_has_all_of_them():
+    values = {key for section in yaml.safe_load(DEFAULTS).items() for key in keys(*section)}
+    files = {key for file in (ROOT / "conf/data").glob("*.yaml") for key in keys("", yaml.safe_load(file.read_text()))}
+    described = {}
+    for section, settings in re.findall(r"(\w+): (\{[^}]*\})", "\n".join(re.findall(r"^#.*", DEFAULTS, re.MULTILINE))):
+        described |= {f"{section}.{name}": value for name, value in yaml.safe_load(settings).items()}
+    expected = {key: default for key, (_, default) in options().items() if key not in values | files}
+    assert {key: str(value) for key, value in described.items()} == {
+        key: str(default).replace("0.0001", "1e-4")
+        for key, default in expected.items()
+        if not key.startswith("logger.")
+    }
+
+
+def keys(key, value):
+    """The keys of a tree of settings, from its root or from `key` on."""
+    if not isinstance(value, dict):
+        return [key]
+    return [full for name, inner in value.items() for full in keys(f"{key}.{name}".strip("."), inner)]
+
+
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
 def test_links_lead_somewhere(text):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
@@ -75,7 +108,9 @@ def test_files_that_contributing_names_exist():
 
 
 def test_contributing_has_the_rooms_of_the_contracts_in_their_order():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     layers = next(contract["layers"] for contract in contracts if contract.get("exhaustive"))
     _, _, table = CONTRIBUTING.partition("| room |")
     rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines() if row.startswith("| `")]
