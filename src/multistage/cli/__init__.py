@@ -1,4 +1,4 @@
-"""Command lines, and what a terminal shows of runs.
+"""Command lines, and what a terminal shows of runs. Stands above all rooms and may import each of them.
 
     train       multistage-train: what was typed, and exit codes     predict    multistage-predict
     one, many   do a run; do a list of them, by Hydra's launchers    help       what can be typed

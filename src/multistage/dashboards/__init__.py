@@ -4,7 +4,9 @@
     pictures             kernels and confusions as pixels         workspace            wandb's page that compares runs
 
 These are views. What a run is and found lies in its folder; a dashboard that is absent, fails or cannot reach its
-server costs one warning, and never changes or stops the run.
+server costs one warning, and never changes or stops the run. A logger is one file of `kinds`.
+
+May import `network` and the rooms below it, not `data` or `readout` beside it.
 """
 
 import logging

@@ -1,8 +1,10 @@
-"""Images and labels: one file of `sets` a data set, the draws, the preprocessing. Integrity is checked here.
+"""Images and labels: one file of `sets` a data set, the draws (splits), the preprocessing. Integrity is checked here.
 
 dataset = data_sets["mnist"](root="data").load()
 split = Draw(train_per_class=10).of(dataset)
 x, y = dataset.pixels(split.train), dataset.labels[split.train]
+
+May import `network` and the rooms below it, not `readout` or `dashboards` beside it.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Draws: which images train, validate and test.
+"""Draws, random splits: which images train, validate and test.
 
 Within a class, images are ordered by the SHA-256 of draw and image name. The first `train_per_class` train, the next
 `test_per_class` test, and validation images are the last of the training images. This depends on no library's random

@@ -1,6 +1,8 @@
-"""Where filter values come from without labels, one file of `methods` each: random, Gabor with templates, PSD.
+"""Filters without labels, one file of `methods` each: random, Gabor with templates, unsupervised learning by PSD.
 
 methods["psd"](length="random").find(site)    values for the bank of a site
+
+May import `data`, `network` and the rooms below them.
 """
 
 from collections.abc import Sequence

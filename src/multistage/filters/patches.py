@@ -1,4 +1,4 @@
-"""Patches of maps: what filters are learned from without labels."""
+"""Patches of feature maps: what unsupervised filters are learned from."""
 
 from collections.abc import Callable
 

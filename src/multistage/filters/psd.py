@@ -1,4 +1,4 @@
-"""Predictive Sparse Decomposition: filters that predict the sparse codes of patches in one step.
+"""Predictive Sparse Decomposition, unsupervised: filters that predict the sparse codes of patches in one step.
 
     energy = |x - B z|^2 + penalty |z|_1 + prediction |z - g tanh(K x)|^2
 

@@ -1,8 +1,8 @@
 """P_A and P_M, the pooling layers of the paper (section 2), and L2 pooling.
 
-The superscript in the paper's P^{5x5} names the step, not the window: its average pooling looks at 10x10 windows every
-5 pixels, `average_pool(x, kernel_size=10, stride=5)`. Its max pooling does not overlap. The keywords ``window`` and
-``step`` are accepted for ``kernel_size`` and ``stride``.
+The superscript in the paper's P^{5x5} names the stride, not the window: its average pooling looks at 10x10 windows
+every 5 pixels, `average_pool(x, kernel_size=10, stride=5)`. Its max pooling does not overlap. The keywords ``window``
+and ``step`` are accepted for ``kernel_size`` and ``stride``.
 """
 
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""The network: stages of filter bank -> rectify -> normalise -> pool, then a classifier on the flattened maps."""
+"""The network: stages of filter bank -> rectify -> normalise -> pool, then a classifier on their features."""
 
 import math
 from collections import OrderedDict

@@ -1,7 +1,7 @@
 """Sizes: what comes out of each stage, and whether it can. Plain arithmetic, so that a bad size is refused at once.
 
-stage 1 on Caltech-101:  143 -> convolve 9 -> 135 -> pool 10, step 5 -> 26
-stage 2:                  26 -> convolve 9 ->  18 -> pool  6, step 4 ->  4     256 maps: 4,096 features
+stage 1 on Caltech-101:  143 -> convolve 9 -> 135 -> pool 10, stride 5 -> 26
+stage 2:                  26 -> convolve 9 ->  18 -> pool  6, stride 4 ->  4   256 maps: 4,096 features
 """
 
 from collections.abc import Sequence

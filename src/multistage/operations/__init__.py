@@ -5,6 +5,7 @@
     operation.build(...)                  the torch module
 
 A new operation is one file in one of the three folders. Settings, refusals, caches, tables and tests follow from it.
+May import `layers` and `registry`, and from elsewhere torch alone.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,8 @@
 """Classifiers on frozen features, one file of `methods` each; settings are fields, data are given to `fit`.
 
 readouts["lbfgs"](penalty=1e-3).fit(Task(features, labels, classes=10))    a module from features to scores
+
+May import `network` and the rooms below it, not `data` or `dashboards` beside it.
 """
 
 from collections.abc import Callable, Mapping

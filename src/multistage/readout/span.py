@@ -1,4 +1,4 @@
-"""Linear classifiers live in the span of the samples: what both readouts need of n samples with f features each.
+"""Linear classifiers live in the span of the samples: what `lbfgs`, `ridge` and others need of n samples, f features.
 
 With fewer samples than features everything can be said with the n x n inner products of samples; otherwise with their
 f x f moments.

@@ -1,1 +1,4 @@
-"""What a run is and was: its identity, folder and record, the cache, cells of runs, the paper's figures."""
+"""What a run is and was: its identity, state and record, cells of runs with confidence intervals, the paper's figures.
+
+May import `settings` and the rooms below it.
+"""

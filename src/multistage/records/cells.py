@@ -1,8 +1,8 @@
 """Cells of a table: runs that differ only in draw and seed, with their mean, spread, interval and the paper's figure.
 
 Every figure is the mean over classes of the share of test images put into the right class, in percent. Intervals are
-Student's, 95 %, over runs: they say how far another choice of images and filters moves the mean, if each run has a draw
-of its own (``seed=${draw}``).
+Student's confidence intervals, 95 %, over runs: they say how far another choice of images and filters moves the mean,
+if each run has a draw of its own (``seed=${draw}``).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Numbers that were measured, and the 95 % intervals of means."""
+"""Numbers that were measured, and the 95 % confidence intervals of means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ class Measured:
 
 
 def mean_of(values: Sequence[float], what: str, unit: str = "") -> Measured:
-    """The mean of measurements, one an image or a filter, with Student's 95 % interval."""
+    """The mean of measurements, one an image or a filter, with Student's 95 % confidence interval."""
     values = [float(value) for value in values]
     return Measured(fmean(values), what, unit, t_interval(values), len(values))
 
 
 def t_interval(values: Sequence[float]) -> Interval | None:
-    """Student's 95 % interval of the mean; None for fewer than two values."""
+    """Student's 95 % confidence interval of the mean; None for fewer than two values."""
     from scipy.special import stdtrit
 
     n = len(values)

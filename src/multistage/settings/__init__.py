@@ -1,1 +1,4 @@
-"""What can be typed: keys, their rules, one-line messages, names of folders. The only room that uses Hydra."""
+"""What can be typed: hyperparameters as a typed tree, their rules, one-line messages, names of folders; Hydra.
+
+May import the rooms whose choices it reads (`filters`, `data`, `readout`, `dashboards`) and those below them.
+"""

@@ -1,4 +1,7 @@
-"""Lightning's callbacks by configuration: ``callbacks.NAME._target_`` and, beside it, the arguments of that class."""
+"""Lightning's callbacks by configuration: ``callbacks.NAME._target_`` and, beside it, the arguments of that class.
+
+conf/callbacks/early_stopping.yaml is one of them.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

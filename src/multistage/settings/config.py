@@ -1,4 +1,4 @@
-"""A run's configuration as it is typed and recorded: one flat mapping from key to plain value, and what it may hold.
+"""A run's hyperparameters as they are typed and recorded: a flat mapping from key to plain value, and what it may hold.
 
 Hydra's files make it (`composition`), `check` decides whether it can be run, and `multistage.settings.tree` makes typed
 settings of it, which everything else reads. It is stored in the run's record as it is.

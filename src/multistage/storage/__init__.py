@@ -1,1 +1,4 @@
-"""Files: whole or not there, with a checksum; and tensors that are made once and kept."""
+"""Files: whole or not there, with a checksum; and the cache of tensors that are made once.
+
+May import `registry` alone.
+"""

@@ -1,1 +1,4 @@
-"""Training: the protocol of a run, back-propagation by Lightning, features, checkpoints, dashboards."""
+"""Training: the protocol of a run, backpropagation by Lightning, features of frozen filters, checkpoints, resuming.
+
+May import every room but `cli`.
+"""

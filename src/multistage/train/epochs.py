@@ -1,4 +1,7 @@
-"""What happens at the end of each epoch: a row of metrics, the best weights so far, a checkpoint, a line."""
+"""What happens at the end of each epoch: a row of metrics, the best weights so far, a checkpoint, a line.
+
+With validation images, the weights of the best epoch are the ones that count, as early stopping has them.
+"""
 
 import math
 import time

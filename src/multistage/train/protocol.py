@@ -1,6 +1,6 @@
 """The protocol of one run: what learns, from what, and what is measured.
 
-    refine=true    back-propagation through everything                                (R+, U+ of the paper)
+    refine=true    fine-tuning: backpropagation through everything                    (R+, U+ of the paper)
     refine=false   filters stay; a classifier learns on features computed once        (R, U, G)
 
 Test images are looked at once, at the end.

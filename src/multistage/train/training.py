@@ -1,4 +1,4 @@
-"""Training by back-propagation: a LightningModule, and `fit` around Lightning's Trainer.
+"""Training by backpropagation: a LightningModule, and `fit` around Lightning's Trainer.
 
 What is trained, on what, is decided in `protocol`.
 """

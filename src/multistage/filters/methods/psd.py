@@ -1,4 +1,4 @@
-"""Filters learned without labels by Predictive Sparse Decomposition: the paper's U."""
+"""Unsupervised filters, learned without labels by Predictive Sparse Decomposition (PSD): the paper's U."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @filter_methods.register("psd", section="psd", rank=2)
 @dataclass(frozen=True)
 class Psd(Method):
-    """Predictive Sparse Decomposition, see `multistage.filters.psd`."""
+    """Unsupervised learning by Predictive Sparse Decomposition, see `multistage.filters.psd`."""
 
     letter = "U"
 

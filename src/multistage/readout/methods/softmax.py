@@ -1,4 +1,4 @@
-"""A linear softmax layer, trained by back-propagation; the only readout that can refine filters too."""
+"""A linear softmax layer, trained by backpropagation; the only readout that can fine-tune (refine) filters too."""
 
 from dataclasses import dataclass
 
