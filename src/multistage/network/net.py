@@ -27,7 +27,7 @@ class MultiStageNet(nn.Module):
     Attributes:
         stages: The stages; each has parts by name, such as ``filter_bank``, ``rectify``, ``contrast_norm``, ``pool``,
             as far as its operations have them.
-        classifier: From flattened maps to one score a class.
+        classifier: From flattened feature maps to one score a class.
         num_features: Length of the flattened maps.
         class_names: One name a class, for those who know them; `multistage.load` does.
 

@@ -16,10 +16,10 @@ class StageGeometry:
     """Sizes of one stage: filter bank, then pooling (rectification and normalisation keep sizes).
 
     Attributes:
-        maps: Output maps of the filter bank.
-        kernel: Side of its kernels, pixels.
-        window: Side of the pooling window, pixels.
-        step: Distance between pooling windows, pixels.
+        maps: Output channels of the filter bank: its feature maps.
+        kernel: Kernel size: side of its kernels, pixels.
+        window: Kernel size of the pooling: side of its window, pixels.
+        step: Stride of the pooling: distance between windows, pixels.
         fan_in: Input maps that each output map sees, chosen at random; None: all of them.
         padding: Zeros around the input of the filter bank, pixels; 0 is the paper's "valid".
         filter_range: Random kernels are uniform in +- this.

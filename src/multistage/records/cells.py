@@ -96,7 +96,7 @@ class Cell:
 
     @property
     def training(self) -> float:
-        """Mean over runs of the accuracy on training images, all alike, in percent."""
+        """Mean over runs of the accuracy on training images, all alike, in percent; far above `mean`: overfitting."""
         return fmean(100 * record["metrics"]["train_accuracy"] for record in self.records)
 
     @property
