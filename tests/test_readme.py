@@ -71,7 +71,7 @@ def test_the_comment_on_settings_that_stand_in_no_file_has_all_of_them():
     described = {}
     for section, settings in re.findall(r"(\w+): (\{[^}]*\})", "\n".join(re.findall(r"^#.*", DEFAULTS, re.MULTILINE))):
         described |= {f"{section}.{name}": value for name, value in yaml.safe_load(settings).items()}
-    expected = {key: default for key, (_, default) in options().items() if key not in values | files}
+    expected = {key: option.default for key, option in options().items() if key not in values | files}
     assert {key: str(value) for key, value in described.items()} == {
         key: str(default).replace("0.0001", "1e-4")
         for key, default in expected.items()

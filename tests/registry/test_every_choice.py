@@ -14,7 +14,7 @@ from multistage.readout import readouts
 from multistage.registry import Choice, Registry, digest, settings_of
 from multistage.registry.errors import ConfigError
 from multistage.settings.composition import plan
-from multistage.settings.config import REGISTRIES, options, rule_of, rules
+from multistage.settings.config import REGISTRIES, bears_on_result, options, rule_of, rules
 
 EVERY = [(key, name) for key, registry in REGISTRIES.items() for name in registry]
 OTHERS = {bool: [True, False], int: [7, 3], float: [0.25, 0.5], str: ["a", "b"], type(None): [2.0]}
@@ -74,7 +74,7 @@ def test_sections_that_share_a_setting_agree_on_it():
 def test_every_default_of_a_choice_is_that_of_the_configuration_file():
     defaults = plan([]).config
     shared = {
-        key: default for key, (_, default) in options().items() if key in defaults and not key.startswith("data.")
+        key: option.default for key, option in options().items() if key in defaults and not key.startswith("data.")
     }
     assert {key: defaults[key] for key in shared} == shared
 
@@ -91,6 +91,23 @@ def test_a_setting_of_a_type_without_a_rule_needs_one():
         settings_of(Odd)
     with pytest.raises(TypeError, match="holds plain values"):
         digest(torch.zeros(1))
+
+
+def test_what_bears_on_no_result_says_so_itself():
+    assert {key for key, option in options().items() if not option.bears} == {
+        "data.root",
+        "logger.project",
+        "logger.mode",
+    }
+    assert not any(bears_on_result(key) for key in ("data.root", "logger.mode", "logger", "trainer.devices"))
+    assert all(bears_on_result(key) for key in ("data.image_size", "trainer.precision", "optimizer.lr", "psd.rate"))
+
+
+def test_a_setting_without_effect_is_refused_with_what_decides():
+    with pytest.raises(ConfigError, match=r"leaky_relu.slope=0.2 has no effect with .*model.rectify=abs; leave it out"):
+        plan(["data=fake", "leaky_relu.slope=0.2"])
+    with pytest.raises(ConfigError, match=r"data.variance=two_pass has no effect with data=fake; leave it out"):
+        plan(["data=fake", "data.variance=two_pass"])
 
 
 # What the review of the closed house found, each seen to fail on commit 581f261

@@ -8,7 +8,7 @@ import torch
 from multistage.cli import help
 from multistage.registry.errors import ConfigError
 from multistage.settings import composition, config
-from multistage.settings.tree import parse
+from multistage.settings.tree import parse, section
 from multistage.train.restore import make_network
 
 MODELS = sorted(p.stem for p in (composition.CONF / "model").glob("*.yaml"))
@@ -50,7 +50,7 @@ def test_every_logger_composes(plan, name):
 
 
 def test_the_presets_are_the_fifteen_and_differ_from_each_other(plan):
-    contents = {tuple(config.section(plan(f"model={model}").config, "model").values()) for model in MODELS}
+    contents = {tuple(section(plan(f"model={model}").config, "model").values()) for model in MODELS}
     assert len(contents) == len(MODELS) == 15
 
 

@@ -284,7 +284,7 @@ def _completed(config: Config, defaults: Config, typed: set[str]) -> tuple[dict[
         chosen = automatic.geometry(config)
         config = {**config, **chosen}
         defaults = {**defaults, **{key: value for key, value in chosen.items() if key not in typed}}
-    elsewhere = {key: default for key, (_, default) in options().items() if key not in defaults}
+    elsewhere = {key: option.default for key, option in options().items() if key not in defaults}
     read = parse({**elsewhere, **config}).read
     used = {key: default for key, default in elsewhere.items() if key in read or key in config}
     return {**config, **{key: value for key, value in used.items() if key not in config}}, {**defaults, **used}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
@@ -28,6 +28,9 @@ REGISTRIES: dict[str, Registry] = {
 }
 """What can be chosen by name, by the key that chooses."""
 
+OPERATIONS = tuple(registry.key for registry in (rectifications, normalisations, poolings))
+"""What chooses the operations of all stages."""
+
 MOST_STAGES = 9
 
 OPEN_SECTIONS = TRAINED  # arguments of classes, checked there
@@ -38,9 +41,7 @@ WITHOUT_BEARING = (
     "output",
     "overwrite",
     "retry_failed",
-    "data.root",
     "logger",
-    "logger.*",
     *(f"trainer.{name}" for name in trainer.ARGUMENTS if not trainer.bears_on_result(name)),
 )
 
@@ -58,7 +59,7 @@ def rules() -> dict[str, Rule]:
         "fan_in": either(whole(1, 4096), NOTHING),
         "filter_range": number(0, 100, exclusive=True),
     }
-    operations = {registry.key: one_of(*registry) for registry in (rectifications, normalisations, poolings)}
+    operations = {key: one_of(*REGISTRIES[key]) for key in OPERATIONS}
     return {
         "model": word(),
         **operations,
@@ -86,14 +87,22 @@ def rules() -> dict[str, Rule]:
         "output": text(),
         "overwrite": one_of(False, True, "changed"),
         "retry_failed": FLAG,
-        **{key: rule for key, (rule, _) in options().items()},
+        **{key: option.rule for key, option in options().items()},
     }
 
 
+class Option(NamedTuple):
+    """A setting of a choice: what it may hold, its default, and whether it bears on a run's result."""
+
+    rule: Rule
+    default: Any
+    bears: bool
+
+
 @cache
-def options() -> dict[str, tuple[Rule, Value]]:
-    """The settings of all choices there are, each with its rule and default."""
-    found: dict[str, tuple[Rule, Value]] = {}
+def options() -> dict[str, Option]:
+    """The settings of all choices there are, by key."""
+    found: dict[str, Option] = {}
     choices: list[type[Choice]] = [Filtering]
     for registry in REGISTRIES.values():
         choices += registry.values()
@@ -101,10 +110,10 @@ def options() -> dict[str, tuple[Rule, Value]]:
         allowed = settings_of(choice)
         for field in fields(choice):
             default: Any = field.default
+            key = f"{choice.section}.{field.name}"
             if field.metadata.get("per_stage"):
-                found[f"{choice.section}.stage1.{field.name}"] = allowed[field.name], default[0]
-            else:
-                found[f"{choice.section}.{field.name}"] = allowed[field.name], default
+                key, default = f"{choice.section}.stage1.{field.name}", default[0]
+            found[key] = Option(allowed[field.name], default, field.metadata.get("bears", True))
     return found
 
 
@@ -118,14 +127,9 @@ def unknown(key: str, known: Iterable[str]) -> str:
     return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
 
-def section(config: Config, prefix: str) -> dict[str, Value]:
-    """The keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
-    return {key.removeprefix(prefix + "."): value for key, value in config.items() if key.startswith(prefix + ".")}
-
-
 def bears_on_result(key: str) -> bool:
     """Whether two runs that differ in this key are different runs."""
-    return key not in WITHOUT_BEARING and f"{key.partition('.')[0]}.*" not in WITHOUT_BEARING
+    return key not in WITHOUT_BEARING and (key not in options() or options()[key].bears)
 
 
 def bearing(config: Config) -> dict[str, Value]:
@@ -204,6 +208,7 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
                 deciding = ["data"]
             elif config["filters"] == "psd":
                 deciding.append("psd.length")
+            deciding += [slot for slot in OPERATIONS if _owns(REGISTRIES[slot], key)]
             settings = ", ".join(f"{each}={config[each]}" for each in deciding)
             raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
     if any(key.partition(".")[0] in ("optimizer", "schedule") for key in overridden):
@@ -214,6 +219,11 @@ def check_overrides(config: Config, overridden: Sequence[str]) -> None:
         from multistage.settings import callbacks  # which imports Lightning
 
         callbacks.check(config)
+
+
+def _owns(registry: Registry, key: str) -> bool:
+    """Whether a key is a setting of one of the choices of a registry."""
+    return any(choice.section == key.partition(".")[0] for choice in registry.values())
 
 
 def _check_combinations(settings: Settings) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.rules import FLAG, number
 from multistage.registry.words import nearest, shown
-from multistage.settings.config import section
-from multistage.settings.tree import Config
+from multistage.settings.tree import Config, section
 
 HOMES = {
     "optimizer": ("torch.optim", "Optimizer"),

@@ -33,6 +33,11 @@ TRAINED = ("optimizer", "schedule", "trainer", "callbacks")
 """Sections that only runs with gradient descent read; see `multistage.settings.training`."""
 
 
+def section(config: Config, prefix: str) -> dict[str, Value]:
+    """The keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
+    return {key.removeprefix(prefix + "."): value for key, value in config.items() if key.startswith(prefix + ".")}
+
+
 class _Reader:
     """Reads a flat configuration and remembers what it read."""
 

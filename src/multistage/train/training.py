@@ -19,8 +19,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.utilities import dim_zero_cat
 
 from multistage.settings import callbacks, optimizer, trainer
-from multistage.settings.config import section
-from multistage.settings.tree import Config
+from multistage.settings.tree import Config, section
 from multistage.train.batches import Batch, DataModule, Samples
 from multistage.train.checkpoint import Resumable, SealedFiles
 from multistage.train.epochs import DivergedError, EpochEnds, EpochLines, EveryEpoch
