@@ -18,8 +18,6 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path / "data"))
     yield
-    composition._composed.cache_clear()
-    composition._defaults.cache_clear()
     protocol.load_data.cache_clear()
 
 
