@@ -6,6 +6,7 @@ from report import invented
 from multistage.records import paper
 from multistage.settings import composition
 from multistage.train import protocol
+from multistage.train.quiet import quiet
 
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
@@ -25,6 +26,20 @@ def _own_folders(tmp_path, monkeypatch):
 def plan(tmp_path):
     """Compose and check a run on generated images, as the command line does."""
     return lambda *overrides: composition.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))
+
+
+@pytest.fixture(scope="session")
+def train_once(tmp_path_factory):
+    """A run on generated images and its record, for several tests to look at."""
+
+    def train(*overrides):
+        output = tmp_path_factory.mktemp("trained")
+        run = composition.plan(("data=fake", f"output={output}", *overrides))
+        with pytest.MonkeyPatch.context() as patch, quiet():
+            patch.setenv("MULTISTAGE_CACHE", str(output / ".cache"))
+            return run, protocol.run(run, "none")
+
+    return train
 
 
 @pytest.fixture
