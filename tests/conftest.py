@@ -13,6 +13,14 @@ settings.load_profile("project")
 torch.set_num_threads(1)  # tensors are tiny; more threads only wait for each other
 
 
+LONG = ("test_open_house.py", "test_lightning.py", "test_command_line.py", "test_sections.py", "test_composition.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take long come first, so that no process ends with one of them while the other has nothing to do."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path, monkeypatch):
     """Nothing is read from or written to the user's folders."""
