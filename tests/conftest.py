@@ -6,10 +6,19 @@ from report import invented
 from multistage.records import paper
 from multistage.settings import composition
 from multistage.train import protocol
+from multistage.train.quiet import quiet
 
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
 torch.set_num_threads(1)  # tensors are tiny; more threads only wait for each other
+
+
+LONG = ("test_open_house.py", "test_lightning.py", "test_command_line.py", "test_sections.py", "test_composition.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take long come first, so that no process ends with one of them while the other has nothing to do."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +27,6 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path / "data"))
     yield
-    composition._composed.cache_clear()
-    composition._defaults.cache_clear()
     protocol.load_data.cache_clear()
 
 
@@ -27,6 +34,20 @@ def _own_folders(tmp_path, monkeypatch):
 def plan(tmp_path):
     """Compose and check a run on generated images, as the command line does."""
     return lambda *overrides: composition.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))
+
+
+@pytest.fixture(scope="session")
+def train_once(tmp_path_factory):
+    """A run on generated images and its record, for several tests to look at."""
+
+    def train(*overrides):
+        output = tmp_path_factory.mktemp("trained")
+        run = composition.plan(("data=fake", f"output={output}", *overrides))
+        with pytest.MonkeyPatch.context() as patch, quiet():
+            patch.setenv("MULTISTAGE_CACHE", str(output / ".cache"))
+            return run, protocol.run(run, "none")
+
+    return train
 
 
 @pytest.fixture

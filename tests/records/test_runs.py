@@ -190,19 +190,6 @@ def test_loading_damaged_weights_is_refused(plan):
             multistage.load(run.folder)
 
 
-def test_importing_the_package_touches_no_heavy_library():
-    code = (
-        "import sys, multistage, multistage.settings.config, multistage.records.runs; "
-        "print([m for m in ('torch', 'hydra', 'wandb', 'pandas', 'matplotlib') if m in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
-    code = (
-        "import sys, multistage.train.protocol; "
-        "print([m for m in ('hydra', 'wandb', 'pandas') if m in sys.modules])"  # torchmetrics takes matplotlib along
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
-
-
 def test_names_of_the_package_are_what_they_say():
     for public in multistage.__all__:
         assert getattr(multistage, public).__name__ == public

@@ -15,11 +15,6 @@ EXPERIMENTS = composition.names("experiment")
 RESULTS = composition.CONF.parent / "results"
 
 
-@pytest.fixture(scope="module")
-def published():
-    return paper.published()
-
-
 @cache
 def planned_runs(name):
     with composition.hydra():

@@ -122,18 +122,12 @@ def test_test_images_are_not_needed_for_training(plan, tmp_path):
         protocol.train(run.config, dataset, split, History(), "none")
 
 
-def test_a_diverged_run_is_marked_failed(plan, do):
-    run = plan("optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none")
-    with pytest.raises(training.DivergedError):
-        do(run)
-    assert runs.state(run.folder) == "failed"
-    assert "training diverged in epoch 1" in runs.failure(run.folder)["reason"]
-
-
-def test_a_diverged_run_is_stopped_and_leaves_no_record(plan, do):
+def test_a_diverged_run_is_stopped_marked_failed_and_leaves_no_record(plan, do):
     run = plan("optimizer.lr=1e9", "schedule=null", "model=avgpool", "filter_bank.squash=none")
     with pytest.raises(training.DivergedError, match=r"smaller optimizer\.lr than 1e\+09"):
         do(run)
+    assert runs.state(run.folder) == "failed"
+    assert "training diverged in epoch 1" in runs.failure(run.folder)["reason"]
     assert runs.read(run.folder) is None
 
 

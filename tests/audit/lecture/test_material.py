@@ -18,12 +18,15 @@ from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
 
 
+@pytest.fixture(scope="module")
+def once(train_once):
+    return train_once("model=avgpool", "trainer.max_epochs=1", "name=explorer")
+
+
 @pytest.fixture
-def published(plan, tmp_path):
+def published(once, tmp_path):
     """A trained network in a folder of results, and its run's folder."""
-    run = plan("model=avgpool", "trainer.max_epochs=1", "name=explorer")
-    with quiet():
-        record = protocol.run(run, "none")
+    run, record = once
     target = tmp_path / "results" / "explorer"
     artifacts.publish(run.folder, target)
     (target / "records.jsonl").write_text(to_lines([record]))

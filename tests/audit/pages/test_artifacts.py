@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -9,17 +11,22 @@ from multistage.records import runs
 from multistage.records.files import path
 from multistage.registry.errors import MultistageError
 from multistage.settings.tree import parse
-from multistage.train import protocol, restore
-from multistage.train.quiet import quiet
+from multistage.train import restore
 from multistage.train.restore import make_network
 
 
+@pytest.fixture(scope="module")
+def once(train_once):
+    return train_once("geometry=mnist", "data.image_size=16", "stages=1", "trainer.max_epochs=1")
+
+
 @pytest.fixture
-def finished(plan):
-    """A refined run of one epoch on generated images, and its record."""
-    run = plan("geometry=mnist", "data.image_size=16", "stages=1", "trainer.max_epochs=1")
-    with quiet():
-        return run.folder, protocol.run(run, "none")
+def finished(once, tmp_path):
+    """A refined run of one epoch on generated images, and its record; to be changed by a test as it likes."""
+    run, record = once
+    output = run.folder.parents[6]
+    shutil.copytree(output, tmp_path / "runs")
+    return tmp_path / "runs" / run.folder.relative_to(output), record
 
 
 def test_published_filters_are_those_of_the_seed_and_of_the_weights(finished, tmp_path):
