@@ -13,7 +13,14 @@ settings.load_profile("project")
 torch.set_num_threads(1)  # tensors are tiny; more threads only wait for each other
 
 
-LONG = ("test_open_house.py", "test_lightning.py", "test_command_line.py", "test_sections.py", "test_composition.py")
+LONG = (
+    "test_publish.py",
+    "test_open_house.py",
+    "test_lightning.py",
+    "test_command_line.py",
+    "test_sections.py",
+    "test_composition.py",
+)
 
 
 def pytest_collection_modifyitems(items):
