@@ -35,8 +35,8 @@ def test_each_stage_starts_from_what_the_last_one_pooled():
 
 # Every geometry of conf/, with average pooling, its features after one stage, two and three
 FEATURES = {
-    "caltech101": ((1, 143, 143), 43_264, 4_096, 1_024),
-    "mnist": ((1, 28, 28), 32 * 12 * 12, 1_024, 256),
+    "caltech101": ((1, 143, 143), 43_264, 4_096, 2_048),
+    "mnist": ((1, 28, 28), 32 * 12 * 12, 1_024, 512),
     "norb": ((1, 96, 96), 8 * 23 * 23, 864, 384),
 }
 
