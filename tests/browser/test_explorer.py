@@ -13,13 +13,12 @@ from audit.explorer import assemble, digits
 from audit.pages import artifacts
 from multistage.data import dataset
 from multistage.records.files import from_file
-from multistage.settings import composition
 
 pytestmark = pytest.mark.browser
 
 RESULTS = Path(__file__).parents[2] / "results"
 FILE = RESULTS / f"{assemble.NAME}.html"
-MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
+MODELS = sorted({record["config"]["model"] for record in from_file(RESULTS / "explorer" / "records.jsonl")})
 TOLERANCE = 1e-4
 
 ALL_STEPS = """([name, images]) => {

@@ -49,9 +49,9 @@ def test_every_logger_composes(plan, name):
     assert plan(f"logger={name}").config["logger"] == name
 
 
-def test_the_presets_are_the_fifteen_and_differ_from_each_other(plan):
+def test_presets_differ_from_each_other(plan):
     contents = {tuple(section(plan(f"model={model}").config, "model").values()) for model in MODELS}
-    assert len(contents) == len(MODELS) == 15
+    assert len(contents) == len(MODELS) >= 15
 
 
 def test_data_sets_on_disk_are_those_the_checker_knows():

@@ -11,10 +11,9 @@ from audit.explorer import assemble
 from multistage.records.files import from_file, path
 from multistage.records.runs import WEIGHTS
 from multistage.registry.errors import MultistageError
-from multistage.settings import composition
 from scripts import explorer
 
-MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
+MODELS = sorted({record["config"]["model"] for record in from_file(RESULTS / "explorer" / "records.jsonl")})
 
 
 @pytest.fixture(scope="module")

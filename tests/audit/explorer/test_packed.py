@@ -3,15 +3,17 @@ import json
 import numpy as np
 import pytest
 import torch
+from committed import RESULTS
 from torch import nn
 
 from audit.explorer.packed import pack
+from multistage.records.files import from_file
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.train.restore import make_network
 
-MODELS = sorted(path.stem for path in (composition.CONF / "model").glob("*.yaml"))
+MODELS = sorted({record["config"]["model"] for record in from_file(RESULTS / "explorer" / "records.jsonl")})
 
 
 def made(*overrides):
