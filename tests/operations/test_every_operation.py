@@ -147,7 +147,7 @@ def test_stages_may_differ():
     done = [(o.rectify.name, o.normalise.name, o.pool.name) for o in run.settings.operations]
     assert done == [("abs", "none", "average"), ("abs", "lcn", "max"), ("abs", "lcn", "average")]
     assert plan(run.overrides).folder == run.folder
-    assert run.folder.name == "draw-0-seed-0-stage2.pool-max-stage1.normalise-none"
+    assert run.folder.name == "draw-0-seed-0-stage1.normalise-none-stage2.pool-max"
 
 
 @pytest.mark.parametrize("slot", SLOTS)
@@ -166,6 +166,14 @@ def test_normalisations_say_which_maps_they_cannot_normalise():
     ):
         with pytest.raises(ConfigError, match=named):
             plan(["data=fake", "geometry.stage2.step=1", "geometry.stage2.window=1", *typed])
+
+
+@every
+def test_whether_samples_depend_on_each_other_in_training_is_said(slot, name):
+    net = network(slot, name).train()
+    alone = torch.cat([net(image[None]) for image in images()])
+    independent = torch.allclose(net(images()), alone, rtol=1e-8, atol=1e-8)
+    assert independent == (not getattr(SLOTS[slot][name], "across_samples", False))
 
 
 def test_statistics_are_found_whatever_holds_them():

@@ -53,6 +53,17 @@ def test_an_unknown_name_is_refused_by_name_with_the_nearest(key):
             REGISTRIES[key].choose(nothing)
 
 
+def test_a_registry_that_failed_fails_again(tmp_path, monkeypatch):
+    (tmp_path / "broken_choices").mkdir()
+    (tmp_path / "broken_choices" / "__init__.py").write_text("")
+    (tmp_path / "broken_choices" / "module.py").write_text("import there_is_no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry = Registry("x", "broken_choices")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="there_is_no_such_package"):
+            len(registry)
+
+
 def test_a_name_is_registered_once():
     registry: Registry = Registry("x", "multistage.storage")
     registry.register("a")(Choice)
@@ -108,6 +119,34 @@ def test_a_setting_without_effect_is_refused_with_what_decides():
         plan(["data=fake", "leaky_relu.slope=0.2"])
     with pytest.raises(ConfigError, match=r"data.variance=two_pass has no effect with data=fake; leave it out"):
         plan(["data=fake", "data.variance=two_pass"])
+
+
+def test_typed_order_makes_no_other_run():
+    typed = ["data=fake", "model.stage1.pool=max", "model.stage2.pool=l2", "trainer.max_steps=9", "group_norm.groups=4"]
+    one, other = plan([*typed, "model.normalise=groupnorm"]), plan(["model.normalise=groupnorm", *reversed(typed)])
+    assert one.folder == other.folder
+    assert one.settings.flat() == other.settings.flat()
+
+
+def test_one_batch_is_not_all_batches():
+    """1 is a number of batches to Lightning, 1.0 all of them."""
+    assert plan(["data=fake", "trainer.limit_train_batches=1"]).config["trainer.limit_train_batches"] == 1
+    assert "trainer.limit_train_batches" not in plan(["data=fake", "trainer.limit_train_batches=1.0"]).config
+
+
+def test_two_folders_of_images_never_share_a_run_folder():
+    folders = {plan(["data=image_folder", f"data.root={root}"]).folder for root in ("a/b", "a_b", "a b")}
+    assert len(folders) == 3
+
+
+def test_the_pooling_of_a_stage_that_is_not_pooled_has_no_effect():
+    with pytest.raises(ConfigError, match=r"model\.stage2\.pool=l2 has no effect"):
+        plan(["data=fake", "refine=false", "readout=pyramid_svm", "model.stage2.pool=l2"])
+
+
+def test_epochs_cannot_be_taken_away():
+    with pytest.raises(ConfigError, match=r"trainer\.max_epochs has no value"):
+        plan(["data=fake", "~trainer.max_epochs"])
 
 
 # What the review of the closed house found, each seen to fail on commit 581f261

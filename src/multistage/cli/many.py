@@ -33,7 +33,7 @@ def many(arguments: Sequence[str]) -> int:
     for line in left_out:
         print(line)
     settings = planned[0].config
-    if settings["overwrite"] is True:
+    if any(run.config["overwrite"] is True for run in planned):
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
     engine.append(f"output={as_typed(settings['output'])}")
     launcher = launchers.launcher(engine, partial(job, time.time()))

@@ -57,8 +57,13 @@ class Rectification(Operation):
 class Normalisation(Operation):
     """What brings values to a common scale.
 
+    Attributes:
+        across_samples: Whether a sample's values depend, while it is trained, on those of others in its batch.
+
     Where filters are frozen, modules with buffers ``running_mean`` and ``running_var`` get them from training images.
     """
+
+    across_samples: ClassVar[bool] = False
 
     def objection(self, channels: int, height: int, width: int) -> str | None:
         """Why it cannot be done to maps of these sizes, in words that follow its name; None: it can."""

@@ -103,9 +103,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def _discover(self) -> None:
         if not self._complete:
-            self._complete = True
             for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
                 importlib.import_module(f"{self.package}.{module.name}")
+            self._complete = True  # not before: a module that fails would leave a part that looks whole
 
 
 def setting(default: Any, rule: Rule | None = None, bears: bool = True, per_stage: bool = False) -> Any:

@@ -15,6 +15,10 @@ LOGGED_OF_VALIDATION = ("validation_accuracy", "validation_loss", "validation_me
 """What a callback can monitor."""
 
 
+ALLOWED = ("EarlyStopping", "LearningRateMonitor", "GradientAccumulationScheduler")
+"""Classes of `pytorch_lightning.callbacks` that go with how runs are trained, resumed and recorded here."""
+
+
 def names(config: Mapping[str, Any]) -> list[str]:
     """Of the callbacks of a configuration, in order."""
     return list(dict.fromkeys(key.split(".")[1] for key in config if key.startswith("callbacks.")))
@@ -26,14 +30,15 @@ def check(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: One line with the key.
     """
-    from pytorch_lightning.callbacks import Checkpoint, ProgressBar
-
     logged = [*LOGGED, *(LOGGED_OF_VALIDATION if config["data.validation"] else ())]
     for name in names(config):
         prefix = f"callbacks.{name}"
         target = check_class(config, prefix)
-        if issubclass(target, Checkpoint | ProgressBar):
-            raise ConfigError(f"{prefix}._target_={target.__name__} is not allowed: checkpoints and progress are there")
+        if target.__name__ not in ALLOWED:
+            raise ConfigError(
+                f"{prefix}._target_={target.__name__} is not allowed; expected one of {', '.join(ALLOWED)}: others "
+                "choose weights, rates or the end of a run by themselves, or show what is shown already"
+            )
         monitor = config.get(f"{prefix}.monitor")
         if monitor is not None and monitor not in logged:
             missing = "; it needs data.validation=N" if monitor in LOGGED_OF_VALIDATION else nearest(monitor, logged)

@@ -45,6 +45,12 @@ WITHOUT_BEARING = (
     *(f"trainer.{name}" for name in trainer.ARGUMENTS if not trainer.bears_on_result(name)),
 )
 
+REQUIRED = (
+    *("name", "output", "overwrite", "retry_failed", "logger"),
+    *("trainer.accelerator", "trainer.max_epochs", "data.root"),
+)
+"""Keys that every run needs and that `parse` does not read, or not of every run."""
+
 _STAGE = re.compile(r"\.stage[1-9]\.")
 
 
@@ -129,7 +135,8 @@ def unknown(key: str, known: Iterable[str]) -> str:
 
 def bears_on_result(key: str) -> bool:
     """Whether two runs that differ in this key are different runs."""
-    return key not in WITHOUT_BEARING and (key not in options() or options()[key].bears)
+    option = options().get(_STAGE.sub(".stage1.", key))
+    return key not in WITHOUT_BEARING and (option is None or option.bears)
 
 
 def bearing(config: Config) -> dict[str, Value]:
@@ -167,7 +174,7 @@ def check_values(config: Config) -> None:
             hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
             similar = nearest(value, registry) if (registry := _registry(key)) and isinstance(value, str) else ""
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}{similar}")
-    for key in ("name", "output", "overwrite", "retry_failed", "logger", "trainer.accelerator", "data.root"):
+    for key in REQUIRED:
         if key not in config:
             raise ConfigError(f"{key} has no value; expected {key}=..., {known[key].allowed}")
 
@@ -186,6 +193,12 @@ def check(config: Config) -> Settings:
     for number_, (done, shapes) in enumerate(zip(settings.operations, settings.shapes, strict=True), 1):
         if objection := done.normalise.objection(*shapes.filtered):
             raise ConfigError(f"model.normalise={done.normalise.name} of stage {number_} {objection}")
+        devices, name = trainer.value_of(config, "devices"), done.normalise.name
+        if settings.refine and done.normalise.across_samples and devices > 1:
+            raise ConfigError(
+                f"trainer.devices={devices} with model.normalise={name}: each device would normalise over its own share "
+                "of a batch, so that results depend on their number; use trainer.devices=1"
+            )
     settings.readout.check(settings.output)
     return settings
 

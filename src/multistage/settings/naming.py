@@ -51,9 +51,10 @@ def name(config: Config, folder: Path) -> str:
 def overridden(config: Config, defaults: Config) -> list[str]:
     """Keys that bear on the result, differ from the defaults and are not already part of `cell`."""
     removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
+    added = sorted(key for key in config if key not in defaults)  # whatever the order in which they were typed
     return [
         key
-        for key in (*config, *removed)
+        for key in (*(key for key in config if key in defaults), *added, *removed)
         if bears_on_result(key) and key not in IN_PATH and config.get(key, "absent") != defaults.get(key, "absent")
     ]
 
@@ -100,7 +101,9 @@ def folder(config: Config, defaults: Config) -> Path:
     if data_sets[config["data"]].root_is_content:
         changed.append("data.root")
     suffix = "".join(f"-{_short(key, {**defaults, **config})}-{listing([config.get(key)])}" for key in changed)
-    suffix = re.sub(r"[^A-Za-z0-9_.+-]", "_", suffix)
+    raw, suffix = suffix, re.sub(r"[^A-Za-z0-9_.+-]", "_", suffix)
+    if data_sets[config["data"]].root_is_content:  # two folders that read alike are two sets of images
+        suffix += f"-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
     if len(suffix) > 180:  # names of files end at 255 bytes
         suffix = f"{suffix[:160]}-{hashlib.sha256(suffix.encode()).hexdigest()[:12]}"
     path = Path(config["output"]) / config["name"] / cell(config)

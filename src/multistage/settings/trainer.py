@@ -87,13 +87,6 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}")
     if value_of(config, "gradient_clip_algorithm") is not None and value_of(config, "gradient_clip_val") is None:
         raise ConfigError("trainer.gradient_clip_algorithm has no effect alone; add trainer.gradient_clip_val=NUMBER")
-    devices = value_of(config, "devices")
-    for key, value in config.items():
-        if devices > 1 and key.endswith(".normalise") and "batchnorm" in str(value) and config["refine"]:
-            raise ConfigError(
-                f"trainer.devices={devices} with {key}={value}: each device would normalise over its own share of a "
-                "batch, so that results depend on their number; use trainer.devices=1"
-            )
 
 
 def value_of(config: Mapping[str, Any], name: str) -> Any:
@@ -105,7 +98,7 @@ def is_default(key: str, value: Any) -> bool:
     """Whether a key is an argument of Trainer at its default, so that a configuration that names it says nothing."""
     section, _, name = key.partition(".")
     known = ARGUMENTS.get(name) if section == "trainer" and name not in ("max_epochs", "accelerator") else None
-    return known is not None and known.rule.accepts(value) and value == known.default
+    return known is not None and value == known.default and type(value) is type(known.default)
 
 
 def bears_on_result(name: str) -> bool:

@@ -30,7 +30,7 @@ C = TypeVar("C", bound=Choice)
 D = TypeVar("D")
 
 TRAINED = ("optimizer", "schedule", "trainer", "callbacks")
-"""Sections that only runs with gradient descent read; see `multistage.settings.training`."""
+"""Sections that only runs with gradient descent read; see `trainer`, `optimizer` and `callbacks` beside."""
 
 
 def section(config: Config, prefix: str) -> dict[str, Value]:
@@ -161,13 +161,13 @@ def parse(config: Config) -> Settings:
     padding = reader.value("filter_bank.padding")
     operations, geometry = [], []
     for number in range(1, stages + 1):
+        pooled = number < stages or readout.pools_last(stages)
         done = Operations(
             _own(reader, rectifications, number),
             _own(reader, normalisations, number),
-            _own(reader, poolings, number),
+            _own(reader, poolings, number) if pooled else reader.choice(poolings),
             filter_bank,
         )
-        pooled = number < stages or readout.pools_last(stages)
         operations.append(done)
         geometry.append(_sizes(reader, number, padding, filters.keeps_range, pooled, done.pool.overlaps))
     split = {name: reader.value(f"data.{name}") for name in ("train_per_class", "test_per_class", "validation")}

@@ -97,15 +97,11 @@ def computed_by(device: torch.device) -> tuple[object, ...]:
 
 @lru_cache
 def code_digest() -> str:
-    """SHA-256 of the files that compute features: whoever changes a layer must not meet what it gave before."""
+    """SHA-256 of the files that make images and features: whoever changes them must not meet what they gave before."""
     package = Path(__file__).parents[1]
-    names = ("train/features.py", "data/dataset.py", "readout/span.py")
-    files = [
-        *(package / name for name in names),
-        *sorted(package.glob("network/*.py")),
-        *sorted(package.glob("operations/**/*.py")),
-        *sorted(package.rglob("layers/**/*.py")),
-    ]
+    rooms = ("data", "layers", "operations", "network")
+    files = [package / "train/features.py", package / "train/filters.py", package / "readout/span.py"]
+    files += [file for room in rooms for file in sorted((package / room).rglob("*.py"))]
     return durable.digest(b"".join(path.read_bytes() for path in files))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.utilities import dim_zero_cat
 
+from multistage.registry.errors import ConfigError, one_line
 from multistage.settings import callbacks, optimizer, trainer
 from multistage.settings.tree import Config, section
 from multistage.train.batches import Batch, DataModule, Samples
@@ -192,6 +194,8 @@ def _train(ranks: Ranks, task: Task, history: History, progress: Progress) -> fl
             lightning = pl.Trainer(**{"devices": 1, **typed, **own})
             learner = Classifier(module, task.classes, config)
             lightning.fit(learner, datamodule=images, ckpt_path=checkpoint, weights_only=True)
+    except MisconfigurationException as error:
+        raise ConfigError(f"Lightning refuses these settings of trainer: {one_line(error)}") from None
     except SystemExit as exit:
         if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None

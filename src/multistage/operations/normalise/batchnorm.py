@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class BatchNorm(Normalisation):
     """Batch normalisation. With frozen filters its statistics come from one pass over the training images."""
 
+    across_samples = True
+
     def build(self, channels: int) -> "nn.Module":
         from torch.nn import BatchNorm2d
 

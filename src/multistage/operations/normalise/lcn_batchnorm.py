@@ -18,6 +18,7 @@ class LocalContrastThenBatchNorm(LocalContrast):
     """Local contrast normalisation, then batch normalisation."""
 
     symbol = ""
+    across_samples = True
 
     def parts(self, channels: int) -> Mapping[str, "nn.Module"]:
         return {"contrast_norm": self.build(channels), **BatchNorm().parts(channels)}
