@@ -144,6 +144,12 @@ def test_the_pooling_of_a_stage_that_is_not_pooled_has_no_effect():
         plan(["data=fake", "refine=false", "readout=pyramid_svm", "model.stage2.pool=l2"])
 
 
+def test_a_value_cannot_be_taken_away():
+    for typed in ("draw={}", "contrast_norm.floor={}", "geometry.stage2.maps={}"):
+        with pytest.raises(ConfigError, match=r"has no value; expected "):
+            plan(["data=fake", typed])
+
+
 def test_epochs_cannot_be_taken_away():
     with pytest.raises(ConfigError, match=r"trainer\.max_epochs has no value"):
         plan(["data=fake", "~trainer.max_epochs"])

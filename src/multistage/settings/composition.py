@@ -18,6 +18,7 @@ from multistage.registry.words import nearest
 from multistage.settings import automatic, optimizer, trainer
 from multistage.settings.config import (
     OPEN_SECTIONS,
+    below,
     check,
     check_overrides,
     check_values,
@@ -75,6 +76,9 @@ def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, lis
     config = _flat(_composed(CONF, tuple((choices | files).items())), values)
     config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
     check_values(config)
+    for key in defaults:  # a mapping without keys, such as draw={}, takes its value away
+        if key not in config and key.partition(".")[0] not in OPEN_SECTIONS and (rule := rule_of(key)):
+            raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
     keys = [value.key_or_group for value in values]
     config, defaults = _completed(config, defaults, set(keys))
     return config, defaults, keys, choices
@@ -209,7 +213,7 @@ def _check_key(override: Any, defaults: Config) -> None:
         raise ConfigError(f"{override.input_line}: only keys of {', '.join(OPEN_SECTIONS)} can be added or removed")
     known = {*defaults, *options(), *(name.rpartition(".")[0] for name in defaults)} - {""}
     known |= {*map("trainer.{}".format, trainer.ARGUMENTS)}
-    is_known = key in known or (rule_of(key) is not None and not open_section)
+    is_known = key in known or ((rule_of(key) is not None or below(key)) and not open_section)
     if not is_known and not (override.is_add() or override.is_force_add()):
         hint = f"; to give it to torch, write +{override.input_line}" if open_section and "trainer." not in key else ""
         raise ConfigError(f"{unknown(key, known)}{hint}")

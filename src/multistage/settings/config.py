@@ -46,12 +46,12 @@ WITHOUT_BEARING = (
 )
 
 REQUIRED = (
-    *("name", "output", "overwrite", "retry_failed", "logger"),
+    *("name", "output", "overwrite", "retry_failed", "logger", "draw", "seed"),
     *("trainer.accelerator", "trainer.max_epochs", "data.root"),
 )
 """Keys that every run needs and that `parse` does not read, or not of every run."""
 
-_STAGE = re.compile(r"\.stage[1-9]\.")
+_STAGE = re.compile(r"\.stage[1-9](?=\.|$)")
 
 
 @cache
@@ -125,7 +125,13 @@ def options() -> dict[str, Option]:
 
 def rule_of(key: str) -> Rule | None:
     """What a key may hold; None if there is no such key."""
-    return rules().get(_STAGE.sub(".stage1.", key), PLAIN if key.partition(".")[0] in OPEN_SECTIONS else None)
+    return rules().get(_STAGE.sub(".stage1", key), PLAIN if key.partition(".")[0] in OPEN_SECTIONS else None)
+
+
+def below(key: str) -> list[str]:
+    """The keys that stand below a section, such as those of geometry.stage2."""
+    section = f"{_STAGE.sub('.stage1', key)}."
+    return [name.replace(section, f"{key}.") for name in rules() if name.startswith(section)]
 
 
 def unknown(key: str, known: Iterable[str]) -> str:
@@ -135,7 +141,7 @@ def unknown(key: str, known: Iterable[str]) -> str:
 
 def bears_on_result(key: str) -> bool:
     """Whether two runs that differ in this key are different runs."""
-    option = options().get(_STAGE.sub(".stage1.", key))
+    option = options().get(_STAGE.sub(".stage1", key))
     return key not in WITHOUT_BEARING and (option is None or option.bears)
 
 
@@ -165,8 +171,8 @@ def check_values(config: Config) -> None:
         parent, _, name = key.rpartition(".")
         if rule is None and parent in known and parent not in config:
             raise ConfigError(f"{parent}={{{name}: {shown(value)}}} is not allowed; expected {known[parent].allowed}")
-        if key not in known and (below := [name for name in known if name.startswith(f"{key}.")]):
-            raise ConfigError(f"{key}={shown(value)} is not allowed; expected keys below it: {', '.join(below)}")
+        if key not in known and (inside := below(key)):
+            raise ConfigError(f"{key}={shown(value)} is not allowed; expected keys below it: {', '.join(inside)}")
         if rule is None:
             raise ConfigError(unknown(key, known))
         if not rule.accepts(value):
@@ -196,8 +202,8 @@ def check(config: Config) -> Settings:
         devices, name = trainer.value_of(config, "devices"), done.normalise.name
         if settings.refine and done.normalise.across_samples and devices > 1:
             raise ConfigError(
-                f"trainer.devices={devices} with model.normalise={name}: each device would normalise over its own share "
-                "of a batch, so that results depend on their number; use trainer.devices=1"
+                f"trainer.devices={devices} with model.normalise={name}: each device would normalise over its share of "
+                "a batch, so that results depend on their number; use trainer.devices=1"
             )
     settings.readout.check(settings.output)
     return settings
