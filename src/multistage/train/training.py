@@ -167,14 +167,16 @@ def _train(ranks: Ranks, task: Task, history: History, progress: Progress) -> fl
     module, config, resumable = task.module, task.config, task.resumable
     chooses = len(task.validation[1]) > 0
     epoch_ends = EpochEnds(history, module, chooses)
-    shown: dict[str, list[Callback]] = {"bar": [RichProgressBar()], "lines": [EpochLines(history)], "none": []}
+    shown: list[Callback] = []
+    if progress != "none":
+        shown = [RichProgressBar() if progress == "bar" else EpochLines(history)]
     kept = [] if resumable is None else [EveryEpoch(resumable)]
     folder = None if resumable is None else resumable.folder
     own: dict[str, Any] = {
         "accelerator": "gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
         "strategy": "ddp" if trainer.value_of(config, "devices") > 1 else trainer.value_of(config, "strategy"),
         "profiler": profiler(trainer.value_of(config, "profiler"), folder),
-        "callbacks": [epoch_ends, *shown[progress], *callbacks.make(config), *kept],
+        "callbacks": [epoch_ends, *shown, *callbacks.make(config), *kept],
         "logger": epoch_ends.logger if callbacks.names(config) else False,
         "plugins": [SealedFiles(), ranks],
         "enable_checkpointing": resumable is not None,
