@@ -58,6 +58,7 @@ def test_the_package_needs_torch_alone():
 
 def test_extras_bring_all_that_is_imported_and_nothing_else():
     needed = {BROUGHT_ALONG.get(name, name) for name in imported()} - {"torch"}
+    needed.add("rich")  # which Lightning's RichProgressBar imports
     assert needed == brought("train", "wandb")
 
 

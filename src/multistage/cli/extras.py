@@ -6,7 +6,7 @@ from multistage.registry.errors import MultistageError
 
 TRAIN = (
     *("PIL", "filelock", "hydra", "numpy", "omegaconf", "pytorch_lightning", "safetensors", "scipy", "sklearn"),
-    *("threadpoolctl", "torchmetrics", "torchvision", "yaml"),
+    *("rich", "threadpoolctl", "torchmetrics", "torchvision", "yaml"),
 )
 """What the extra `train` of pyproject.toml brings, by the names under which it is imported."""
 
