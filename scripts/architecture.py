@@ -10,8 +10,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import SubFigure
 from torch import Tensor
 
-from multistage.data import caltech101
-from multistage.data.images import read_rgb
+from multistage.data.images import read_image
+from multistage.data.preprocessing import prepare
 from multistage.network.net import MultiStageNet
 from multistage.network.shapes import StageGeometry
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("image", type=Path, help="an image file of any size")
     parser.add_argument("output", type=Path, nargs="?", default=Path("results/architecture.png"), help="PNG to write")
     options = parser.parse_args()
-    draw(caltech101.prepare(read_rgb(options.image)), options.output)
+    draw(prepare(read_image(options.image)), options.output)
     print(options.output)
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 
 from audit.tables.tables import rows
+from multistage.data import listed
 from multistage.data.dataset import Dataset
 from multistage.records.paper import letters, published
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.storage import durable
-from multistage.train import features, filters, protocol
+from multistage.train import features, filters
 from multistage.train.restore import make_network
 
 FILE = Path(__file__).parents[1] / "results" / "table1" / "lengths.md"
@@ -33,7 +34,7 @@ before refinement.
 
 def main() -> int:
     """Compute and write; returns the exit code."""
-    dataset = protocol.load_data(parse(composition.plan(["data=caltech101"]).config).data)
+    dataset = listed(parse(composition.plan(["data=caltech101"]).config).data)
     columns = {entry["model"]: entry["column"] for entry in published() if entry["table"] == 1}
     head = ["", *columns.values()]
     lines = []

@@ -3,6 +3,7 @@ import torch
 from hypothesis import settings
 from report import invented
 
+from multistage.data import listed
 from multistage.records import paper
 from multistage.settings import composition
 from multistage.train import protocol
@@ -34,7 +35,7 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path / "data"))
     yield
-    protocol.load_data.cache_clear()
+    listed.cache_clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from filters.sites import site
 from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import sparse_encode
 
+from multistage.data import listed
 from multistage.filters.psd import Encoder, learn_psd, psd
 from multistage.filters.sparse_coding import Energy, quality, soft_threshold
 from multistage.layers import FilterBank
@@ -226,7 +227,7 @@ def test_a_network_gets_filters_that_are_measured_reported_and_kept(plan):
     config = plan(
         "filters=psd", "psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=16", "refine=false", "readout=lbfgs"
     ).config
-    dataset = protocol.load_data(parse(config).data)
+    dataset = listed(parse(config).data)
     train = torch.arange(8)
     told = []
 
@@ -273,7 +274,7 @@ def test_filters_depend_on_no_image_but_those_of_training(plan, monkeypatch, con
         "psd.batch_size=16",
         f"psd.convolutional={convolutional}",
     ).config
-    dataset = protocol.load_data(parse(config).data)
+    dataset = listed(parse(config).data)
     train = torch.arange(0, len(dataset.labels), 2)
 
     monkeypatch.setattr(sys.modules["multistage.filters.convolutional_psd"], "TESTED", 2)

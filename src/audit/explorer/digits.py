@@ -26,7 +26,7 @@ def choose(dataset: Dataset) -> np.ndarray:
     assert dataset.is_test is not None
     test = dataset.is_test.nonzero()[:, 0]
     first = [test[dataset.labels[test] == label][:PER_CLASS] for label in range(CLASSES)]
-    return np.stack([dataset.images[indices, 0].numpy() for indices in first], 1)
+    return np.stack([dataset.images[indices][:, 0].numpy() for indices in first], 1)
 
 
 def to_png(digits: np.ndarray) -> bytes:

@@ -15,7 +15,7 @@ from torch import Tensor
 from audit.pages import artifacts
 from multistage.data import caltech101
 from multistage.data.dataset import Dataset
-from multistage.data.images import read_rgb, resize, to_gray
+from multistage.data.images import read_image, resize, to_gray
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
 from multistage.records.files import from_file, path
@@ -153,7 +153,7 @@ class Material:
 
 
 def _square(file: Path, side: int) -> Tensor:
-    image = to_gray(read_rgb(file))
+    image = to_gray(read_image(file))
     scale = side / min(image.shape)
     height, width = (max(side, round(size * scale)) for size in image.shape)
     top, left = (height - side) // 2, (width - side) // 2

@@ -15,10 +15,11 @@ from torch import nn
 
 from audit.speed.measurement import Measurement, Settings
 from audit.speed.timing import Timing, wait
+from multistage.data import listed
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, optimizer
 from multistage.settings.tree import Config, parse
-from multistage.train import protocol, training
+from multistage.train import training
 from multistage.train.batches import Samples, epoch_order
 from multistage.train.history import History
 from multistage.train.quiet import quiet
@@ -133,7 +134,7 @@ def trainer_and_loop(
         MultistageError: The two end with different weights.
     """
     config = settings.plan(*typed, "trainer.max_epochs=1").config
-    dataset = protocol.load_data(parse(config).data)
+    dataset = listed(parse(config).data)
     chosen = parse(config).draw.of(dataset).train[:images]
     samples, classes = (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
     forms = {"trainer": _by_trainer, "loop": _by_loop}

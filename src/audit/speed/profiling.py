@@ -19,11 +19,12 @@ from torch.autograd.profiler import record_function
 from torch.utils.hooks import RemovableHandle
 
 from audit.speed.timing import wait
+from multistage.data import listed
 from multistage.network.net import MultiStageNet
 from multistage.registry.errors import ConfigError
 from multistage.settings import optimizer
 from multistage.settings.tree import Config, parse
-from multistage.train import hardware, protocol
+from multistage.train import hardware
 from multistage.train.restore import make_network
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -100,7 +101,7 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
     if not config["refine"]:
         raise ConfigError("refine=false has no training step through the network; expected refine=true")
     device = hardware.device(config["trainer.accelerator"])
-    dataset = protocol.load_data(parse(config).data)
+    dataset = listed(parse(config).data)
     chosen = parse(config).draw.of(dataset).train[: config["data.batch_size"]]
     net = make_network(parse(config), len(dataset.class_names)).train().to(device)
     batch = dataset.pixels(chosen).to(device), dataset.labels[chosen].to(device)

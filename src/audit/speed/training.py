@@ -9,6 +9,7 @@ from torch import nn
 from audit.speed.baselines import plain_network, plain_training
 from audit.speed.measurement import Measurement, Settings, environment
 from audit.speed.timing import side_by_side
+from multistage.data import listed
 from multistage.registry.errors import DataError
 from multistage.settings.tree import Config, parse
 from multistage.train import protocol
@@ -52,7 +53,7 @@ def measure(settings: Settings) -> Measurement:
 
 def _images(config: Config) -> tuple[Samples, int]:
     check_images(config)
-    dataset = protocol.load_data(parse(config).data)
+    dataset = listed(parse(config).data)
     chosen = parse(config).draw.of(dataset).train
     return (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
 
@@ -101,7 +102,7 @@ def measure_frozen(settings: Settings) -> Measurement:
     config = settings.plan(*typed).config
     if not settings.quick:
         check_images(config)
-    dataset = protocol.load_data(parse(config).data)  # decoded before caches are hidden
+    dataset = listed(parse(config).data)  # decoded before caches are hidden
     split = parse(config).draw.of(dataset)
     images = sum(map(len, (split.train, split.validation, split.test)))
     with tempfile.TemporaryDirectory() as folder, environment(MULTISTAGE_CACHE=f"{folder}/cache"), quiet():

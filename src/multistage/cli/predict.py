@@ -43,7 +43,7 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
     exit_code = 0
     for image in images:
         try:
-            prepared = settings.data.prepare(image)
+            prepared = settings.data.prepare(settings.data.decode(image))
         except DataError as error:
             print(f"error: {error}", file=sys.stderr)
             exit_code = error.exit_code

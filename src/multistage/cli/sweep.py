@@ -219,13 +219,13 @@ def _other_images(finished: Sequence[Run]) -> list[Run]:
     Raises:
         ConfigError: There are such runs and ``overwrite`` is false; says what differs.
     """
-    from multistage.train import protocol
+    from multistage.data import drawn
 
     changed = []
     for run in finished:
         try:
-            dataset = protocol.load_data(run.settings.data)
-            identity = runs.identity(run.settings.draw.of(dataset).digest, dataset.content_hash)
+            dataset, split = drawn(run.settings.data, run.settings.draw)
+            identity = runs.identity(split.digest, dataset.content_hash)
         except DataError as error:
             print(f"finished runs on data={run.config['data']} cannot be checked: {error}", file=sys.stderr)
             continue

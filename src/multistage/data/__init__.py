@@ -8,20 +8,28 @@ May import `network` and the rooms below it, not `readout` or `dashboards` besid
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from multistage.registry import Choice, Registry, setting
 from multistage.registry.errors import ConfigError
-from multistage.registry.rules import NOTHING, either, text, whole
+from multistage.registry.rules import NOTHING, Value, either, number, text, whole
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
     from torch import Tensor
 
     from multistage.data.dataset import Dataset
     from multistage.data.splits import Split
 
-__all__ = ["DataSet", "Draw", "data_sets"]
+__all__ = ["DataSet", "Draw", "data_sets", "drawn", "listed"]
+
+SHARE = number(0, 1, exclusive=True)
+"""Of the images of a class."""
+
+SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,12 @@ class DataSet(Choice):
 
     Attributes:
         root_is_content: Whether ``data.root`` says which images these are, rather than where they lie.
+        skips_damaged: Whether images that cannot be read are left out.
     """
 
     section = "data"
     root_is_content: ClassVar[bool] = False
+    skips_damaged: ClassVar[bool] = False
 
     root: str = setting("data", text(), bears=False)
     image_size: int = setting(28, whole(1, 4096))
@@ -55,24 +65,44 @@ class DataSet(Choice):
             ConfigError: Sizes that the data set does not have.
         """
         dataset = self.read()
-        if dataset.images.shape[1:] != (self.maps, self.image_size, self.image_size):
+        if tuple(dataset.images.shape[1:]) != (self.maps, self.image_size, self.image_size):
             found = "x".join(str(size) for size in dataset.images.shape[1:])
             wanted = f"data.maps={self.maps}, data.image_size={self.image_size}"
             raise ConfigError(f"data={self.name} has images {found}; {wanted} do not fit")
         return dataset
 
-    def prepare(self, path: Path) -> "Tensor":
-        """An image file as a network trained on this data set takes it, float32 [maps, image_size, image_size].
+    def fitted(self) -> dict[str, Value]:
+        """Settings that follow from others or from the images, by key; a run is planned, named and recorded with them.
+
+        Raises:
+            DataError: The images that decide are not there.
+        """
+        return {}
+
+    def decode(self, source: "Path | bytes | Image.Image") -> "np.ndarray":
+        """An image as `multistage.data.images.read_image` returns it.
 
         Raises:
             DataError: Not an image that can be read.
         """
+        from multistage.data.images import read_image
+
+        return read_image(source)
+
+    def prepare(self, image: "np.ndarray") -> "Tensor":
+        """An image as a network trained on this data set takes it.
+
+        Args:
+            image: [h, w] gray or [h, w, 3], of any size and depth.
+
+        Returns:
+            float32 [maps, image_size, image_size].
+        """
         import torch
 
         from multistage.data.dataset import standardise
-        from multistage.data.images import read_rgb, resize, to_colour, to_gray
+        from multistage.data.images import resize, to_colour, to_gray
 
-        image = read_rgb(path)
         pixels = to_colour(image) if self.maps == 3 else to_gray(image)[:, :, None]
         planes = torch.from_numpy(resize(pixels, self.image_size, self.image_size)).permute(2, 0, 1)
         return standardise(planes.expand(self.maps, -1, -1)[None])[0]
@@ -84,15 +114,16 @@ class Draw:
 
     Attributes:
         draw: Which random choice.
-        train_per_class: Training images a class, validation included; None for all (where test images are given).
+        train_per_class: Training images a class, validation included: a number, a share of them (below 1), or None for
+            all (where test images are given).
         test_per_class: At most this many test images a class; None for all that remain.
-        validation: How many of the training images of each class are held out.
+        validation: How many of the training images of each class are held out, a number or a share.
     """
 
     draw: int = setting(0, whole(0, 2**63 - 1))
-    train_per_class: int | None = setting(None, either(whole(1), NOTHING))
+    train_per_class: float | None = setting(None, either(either(whole(1), SHARE), NOTHING))
     test_per_class: int | None = setting(None, either(whole(1), NOTHING))
-    validation: int = setting(0, whole(0))
+    validation: float = setting(0, either(whole(0), SHARE))
 
     def of(self, dataset: "Dataset") -> "Split":
         """The split of a data set.
@@ -103,6 +134,37 @@ class Draw:
         from multistage.data.splits import draw_split
 
         return draw_split(dataset, self.draw, self.train_per_class, self.test_per_class, self.validation)
+
+
+def drawn(data: DataSet, draw: Draw) -> "tuple[Dataset, Split]":
+    """A data set and its split; of images that lie in files, those of the split are read.
+
+    Raises:
+        DataError: Missing, changed or unreadable images, or a class without enough of them.
+    """
+    import torch
+
+    from multistage.data.files import read_used, refuse, without
+
+    dataset = listed(data)
+    while True:
+        split = draw.of(dataset)
+        ready, unreadable = read_used(dataset, torch.cat([split.train, split.validation, split.test]).sort().values)
+        if not unreadable:
+            return ready, split
+        if not data.skips_damaged:
+            refuse(dataset, unreadable, SKIP_ADVICE)
+        dataset = without(dataset, unreadable)
+
+
+@lru_cache(maxsize=1)
+def listed(data: DataSet) -> "Dataset":
+    """All images of a data set, before any draw; the runs of a sweep share them.
+
+    Raises:
+        DataError: One line that names what is missing, changed or unreadable.
+    """
+    return data.load()
 
 
 data_sets: Registry[DataSet] = Registry("data", "multistage.data.sets")

@@ -1,34 +1,22 @@
-"""Caltech-101 as the paper uses it: 102 classes with the background, gray, 143x143 after local normalisation.
+"""Caltech-101 as the paper uses it: 102 classes with the background, 143x143 after local normalisation.
 
 torchvision's Caltech101 is not this data set: it drops the background class and trusts any folder.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from multistage.data import manifest
+from multistage.data import SKIP_ADVICE, manifest
 from multistage.data.dataset import Dataset
 from multistage.data.download import Archive, obtain
-from multistage.data.images import read_rgb, resize_longer_side, to_gray
-from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
-from multistage.registry.errors import DataError
+from multistage.data.files import Files, Prepare
 from multistage.storage.cache import cached
-
-Variance = Literal["one_pass", "two_pass"]
-
-MARGIN = 4
-"""Pixels that the 9x9 local normalisation cuts off at every side: 151 becomes 143."""
 
 STRAY = ("BACKGROUND_Google/tmp",)
 """A stray file in the original archive."""
-
-SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
 SOURCE = Archive(
     name="Caltech-101",
@@ -40,10 +28,19 @@ SOURCE = Archive(
 )
 
 
-def read_caltech101(root: Path, side: int, variance: Variance, skip: bool) -> Dataset:
+def read_caltech101(
+    root: Path, shape: tuple[int, int, int], prepare: Prepare, specification: str, skip: bool
+) -> Dataset:
     """All 9,144 images, preprocessed; verified against the manifest, downloaded if absent, decoded once.
 
     With ``data.skip_damaged=true`` files that are missing, changed or stray are left out, and named in the result.
+
+    Args:
+        root: The data root.
+        shape: (maps, height, width) of the prepared images.
+        prepare: From a file's content to a prepared image.
+        specification: Names all that `prepare` does.
+        skip: Whether to leave out what is missing, changed or stray.
 
     Raises:
         DataError: Files missing, changed or stray, by name; or absent and not to be downloaded.
@@ -55,11 +52,9 @@ def read_caltech101(root: Path, side: int, variance: Variance, skip: bool) -> Da
     kept = {name: digest for name, digest in expected.items() if name not in skipped}
     content_hash = manifest.digest(kept)
     names = sorted(kept)
-    tensors = cached(
-        "caltech101",
-        f"{content_hash} {side} {variance} v1",
-        lambda: decode([folder / n for n in names], side, variance),
-    )
+    files = Files([str(folder / name) for name in names], (len(names), *shape), prepare, specification, {})
+    everything = torch.arange(len(names))
+    tensors = cached("caltech101", f"{content_hash} {specification}", lambda: {"images": files[everything]})
     return folders_dataset(names, tensors["images"], content_hash, sorted(expected), skipped)
 
 
@@ -83,94 +78,3 @@ def folders_dataset(
     label = {name: number for number, name in enumerate(class_names)}
     labels = torch.tensor([label[name.split("/")[0]] for name in names], dtype=torch.int64)
     return Dataset(images, labels, class_names, names, None, content_hash, skipped)
-
-
-def decode(paths: Sequence[Path], side: int, variance: Variance, skip: bool = False) -> dict[str, Tensor]:
-    """Read and preprocess image files.
-
-    Args:
-        paths: Of the n files.
-        side: Of the results, pixels.
-        variance: See `preprocess`.
-        skip: Leave out files that cannot be read.
-
-    Returns:
-        ``images`` float32 [m, 1, side, side], and ``kept`` int64 [m]: which of the paths they come from.
-
-    Raises:
-        DataError: Files that cannot be read, by name.
-    """
-    images = torch.empty(len(paths), 1, side, side)
-    refusals: dict[int, DataError] = {}
-
-    def decode_one(index: int) -> None:
-        try:
-            images[index] = prepare(read_rgb(paths[index]), side, variance)
-        except DataError as refusal:
-            refusals[index] = refusal
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(decode_one, range(len(paths))))
-    if refusals and not skip:
-        first, *others = sorted(refusals)
-        names = manifest.some([str(paths[index]) for index in others])
-        more = f" (and {len(others)} more: {names})" if others else ""
-        raise DataError(f"{refusals[first]}{more}; restore or remove such files, or {SKIP_ADVICE}")
-    kept = torch.tensor([index for index in range(len(paths)) if index not in refusals], dtype=torch.int64)
-    return {"images": images[kept] if refusals else images, "kept": kept}
-
-
-def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass") -> Tensor:
-    """Gray, resize, normalise: any image, uint8 [h, w] or [h, w, 3], to float32 [1, side, side]."""
-    return preprocess(resize_longer_side(to_gray(image), side + 2 * MARGIN), variance)
-
-
-def preprocess(gray: np.ndarray, variance: Variance = "one_pass") -> Tensor:
-    """The paper's preprocessing of a gray image (section 4), after resizing.
-
-    Subtract the image's mean, divide by its standard deviation; normalise locally with the 9x9 Gaussian window and a
-    floor of 1, where the window fits (a side too short for it is continued); pad with zeros to a square, centred (an
-    odd row or column goes last).
-
-    Args:
-        gray: uint8 [h, w], its longer side 151.
-        variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as the authors' demo has it; ``"two_pass"``: the mean
-            square of what the local mean leaves, as the thesis writes it (and as `local_contrast_norm`).
-
-    Returns:
-        float32 [1, 143, 143] (longer side - 8).
-
-    Raises:
-        ValueError: An unknown `variance`.
-
-    Source: paper, section 4; the authors' demo, whose output `golden/` holds.
-    """
-    height, width = gray.shape
-    if min(height, width) <= 2 * MARGIN:
-        gray = np.pad(gray, [(0, max(0, 2 * MARGIN + 1 - side)) for side in gray.shape], mode="edge")
-        height, width = gray.shape
-    x = torch.from_numpy(gray.astype(np.float64))
-    deviation = x.std()
-    x = (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
-    inside = slice(MARGIN, -MARGIN)
-    if variance == "one_pass":
-        window = gaussian_window(2 * MARGIN + 1)
-        rows, columns = blur_matrix(height, window)[inside], blur_matrix(width, window)[inside].T
-        mean = rows @ x @ columns
-        local_variance = (rows @ x.square() @ columns - mean.square()).clamp_min(0)
-        normalised = (x[inside, inside] - mean) / local_variance.sqrt().clamp_min(1)
-    elif variance == "two_pass":
-        normalised = local_contrast_norm(x[None, None], floor=1.0, border="renormalise")[0, 0, inside, inside]
-    else:
-        raise ValueError(f"variance must be 'one_pass' or 'two_pass', not {variance!r}")
-    return pad_to_square(normalised)[None].float()
-
-
-def pad_to_square(image: Tensor) -> Tensor:
-    """Zeros around [h, w] to make it square and centred; an odd row or column goes last."""
-    height, width = image.shape
-    side = max(height, width)
-    square = image.new_zeros(side, side)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = image
-    return square

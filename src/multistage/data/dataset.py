@@ -1,11 +1,29 @@
-"""A data set in memory, before any draw."""
+"""A data set before any draw, its images in memory or in files."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Images(Protocol):
+    """Images by number; a tensor is one.
+
+    Attributes:
+        dtype: uint8 as decoded, or float32 where preprocessing is already done.
+        shape: (n, maps, height, width).
+    """
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    def __getitem__(self, indices: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -13,27 +31,36 @@ class Dataset:
     """All images of a data set.
 
     Attributes:
-        images: [n, maps, height, width]; uint8 as decoded, or float32 where preprocessing is already done.
+        images: [n, maps, height, width].
         labels: int64 [n], from 0.
         class_names: One name a class.
         names: One name an image, the same on every machine: draws are a function of these.
         is_test: bool [n], the official split; None where the draw decides.
-        content_hash: SHA-256 of what was read.
+        content_hash: SHA-256 of what was read; "" as long as nothing was.
         skipped: Names of damaged, missing and stray files that were left out, on request only.
+        is_validation: bool [n], images that an official split holds out; None where the draw decides.
+        notes: What else a person should know of what was found, a sentence each.
     """
 
-    images: Tensor
+    images: Images
     labels: Tensor
     class_names: tuple[str, ...]
     names: Sequence[str]
     is_test: Tensor | None
     content_hash: str
     skipped: tuple[str, ...] = ()
+    is_validation: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Images as the network takes them: float32 [len(indices), maps, height, width]."""
         chosen = self.images[indices]
         return standardise(chosen) if chosen.dtype == torch.uint8 else chosen
+
+    def bytes_of(self, count: int) -> int:
+        """What so many images take in memory as the network takes them."""
+        maps, height, width = self.images.shape[1:]
+        return 4 * count * maps * height * width
 
 
 def standardise(images: Tensor) -> Tensor:

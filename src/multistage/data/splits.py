@@ -26,16 +26,22 @@ class Split:
 
 
 def draw_split(
-    dataset: Dataset, draw: int, train_per_class: int | None, test_per_class: int | None, validation: int = 0
+    dataset: Dataset,
+    draw: int,
+    train_per_class: float | None,
+    test_per_class: int | None,
+    validation: float = 0,
 ) -> Split:
     """Choose images of every class.
 
     Args:
         dataset: Where from.
         draw: Which choice.
-        train_per_class: Training images a class, validation included; None for all (where test images are given).
+        train_per_class: Training images a class, validation included: a number, a share (below 1) of those of the class
+            that may train, or None for all (where test images are given).
         test_per_class: At most this many test images a class; None for all that remain.
-        validation: How many of the training images of each class are held out.
+        validation: How many of the training images of each class are held out, a number or a share; 0 where the set
+            says which.
 
     Raises:
         DataError: A class without enough images, named; or nothing left to test.
@@ -44,27 +50,42 @@ def draw_split(
         raise DataError(
             "data.train_per_class=null leaves no test images in a data set without official ones; choose a number"
         )
+    if dataset.is_validation is not None and validation:
+        raise DataError(f"data.validation={validation} has no effect: the data set has validation images of its own")
     parts: dict[str, list[Tensor]] = {"train": [], "validation": [], "test": []}
     for label, class_name in enumerate(dataset.class_names):
         members = (dataset.labels == label).nonzero().flatten()
+        held_out = members[:0]
+        if dataset.is_validation is not None:
+            own = dataset.is_validation[members]
+            members, held_out = members[~own], _shuffled(members[own], dataset, draw)
         if dataset.is_test is None:
             members = _shuffled(members, dataset, draw)
-            train, test = members[:train_per_class], members[train_per_class:]
+            wanted = _count(train_per_class, len(members))
+            train, test = members[:wanted], members[wanted:]
         else:
             of_test = dataset.is_test[members]
-            train = _shuffled(members[~of_test], dataset, draw)[:train_per_class]
-            test = _shuffled(members[of_test], dataset, draw)
-        wanted = len(train) if train_per_class is None else train_per_class
-        if len(train) < wanted or len(test) == 0 or len(train) <= validation:
+            train = _shuffled(members[~of_test], dataset, draw)
+            wanted = _count(train_per_class, len(train))
+            train, test = train[:wanted], _shuffled(members[of_test], dataset, draw)
+        held = _count(validation, len(train))
+        if len(train) < wanted or len(test) == 0 or len(train) <= held:
             raise DataError(
                 f"class {class_name!r} has {len(members)} images, too few for data.train_per_class={train_per_class}, "
                 f"data.validation={validation} and at least one test image; choose smaller numbers or add images"
             )
-        parts["train"].append(train[: len(train) - validation])
-        parts["validation"].append(train[len(train) - validation :])
+        parts["train"].append(train[: len(train) - held])
+        parts["validation"].append(torch.cat([train[len(train) - held :], held_out]))
         parts["test"].append(test[:test_per_class])
     chosen = {part: torch.cat(indices).sort().values for part, indices in parts.items()}
     return Split(**chosen, digest=_digest(dataset, chosen))
+
+
+def _count(wanted: float | None, there: int) -> int:
+    """A number, a share of those that are there (at least one image), or None for all of them."""
+    if wanted is None:
+        return there
+    return wanted if isinstance(wanted, int) else max(1, round(wanted * there))
 
 
 def _shuffled(members: Tensor, dataset: Dataset, draw: int) -> Tensor:

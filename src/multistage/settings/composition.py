@@ -28,7 +28,7 @@ from multistage.settings.config import (
     unknown,
 )
 from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
-from multistage.settings.tree import Config, parse
+from multistage.settings.tree import Config, data_of, parse
 
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
@@ -284,11 +284,13 @@ def _completed(config: Config, defaults: Config, typed: set[str]) -> tuple[dict[
     Returns:
         The configuration, and the defaults that it is compared with.
     """
+    elsewhere = {key: option.default for key, option in options().items() if key not in defaults}
+    chosen = data_of({**elsewhere, **config}).fitted()
+    config, defaults = {**config, **chosen}, {**defaults, **{k: v for k, v in chosen.items() if k not in typed}}
     if config.get("geometry") == "auto":
         chosen = automatic.geometry(config)
         config = {**config, **chosen}
         defaults = {**defaults, **{key: value for key, value in chosen.items() if key not in typed}}
-    elsewhere = {key: option.default for key, option in options().items() if key not in defaults}
     read = parse({**elsewhere, **config}).read
     used = {key: default for key, default in elsewhere.items() if key in read or key in config}
     return {**config, **{key: value for key, value in used.items() if key not in config}}, {**defaults, **used}

@@ -146,6 +146,11 @@ class Settings:
         return self.shapes[-1].pooled
 
 
+def data_of(config: Config) -> DataSet:
+    """The data set of a flat configuration, which may lack all other settings."""
+    return _Reader(config).choice(data_sets)
+
+
 def parse(config: Config) -> Settings:
     """The settings of a flat configuration; values are taken to be allowed (see `multistage.settings.config.check`).
 

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from typing import NamedTuple
 
 from safetensors.torch import save
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from multistage.dashboards import Shown, Summary, log_summary, open_loggers
-from multistage.data import DataSet
+from multistage.data import drawn
 from multistage.data.dataset import Dataset
 from multistage.data.splits import Split
 from multistage.filters.orientation import are_oriented
@@ -72,8 +71,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     hardware.check(run.config)
     cache.limit()
     with watch.phase("data"):
-        dataset = load_data(run.settings.data)
-        split = run.settings.draw.of(dataset)
+        dataset, split = drawn(run.settings.data, run.settings.draw)
     identity = runs.identity(split.digest, dataset.content_hash)
     with runs.claimed(run.folder):
         if finished := runs.finished(run.folder, run.config, identity):
@@ -89,16 +87,6 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
             with suppress(OSError):
                 runs.fail(run.folder, run.config, identity, error)
             raise
-
-
-@lru_cache(maxsize=1)
-def load_data(data: DataSet) -> Dataset:
-    """The images of a data set, verified; the runs of a sweep share them.
-
-    Raises:
-        DataError: One line that names what is missing, changed or unreadable.
-    """
-    return data.load()
 
 
 def _perform(

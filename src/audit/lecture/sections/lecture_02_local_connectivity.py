@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from audit.instruments.local_connectivity import Setting, make, shifted, trial
 from audit.lecture import drawing
 from audit.lecture.material import Material
@@ -49,6 +51,7 @@ def _accuracy(material: Material, shift: int, sharing: bool, draw: int) -> float
     """Test accuracy, %."""
     dataset = material.dataset("digits")
     split = parse(material.config("data=digits", f"draw={draw}")).draw.of(dataset)
+    assert isinstance(dataset.images, Tensor)
     x = standardise(shifted(dataset.images, shift, generator(draw, "shifts")))
     training, test = ((x[chosen], dataset.labels[chosen]) for chosen in (split.train, split.test))
     net = make(x.shape[-1], len(dataset.class_names), sharing, SETTING, draw)

@@ -11,7 +11,7 @@ from audit.lecture import drawing
 from audit.lecture.material import Material
 from audit.lecture.section import Found, Table
 from audit.lecture.stage import accuracy, chain, operations, random_kernels
-from multistage.data import caltech101
+from multistage.data import preprocessing
 from multistage.layers import average_pool
 from multistage.settings import composition
 
@@ -102,7 +102,7 @@ def _changes(photographs: Tensor, kernels: Tensor) -> dict[tuple[str, str, str],
     """Changes of pooled maps, [images], by operations, by how photographs are scaled, and by what happens to them."""
     inputs: Mapping[str, Function] = {
         "gray values": lambda x: (x - 127.5) / 64,
-        "normalised": lambda x: torch.stack([caltech101.preprocess(image[0].numpy()) for image in x]),
+        "normalised": lambda x: torch.stack([preprocessing.preprocess(image[0].numpy()) for image in x]),
     }
     return {
         (name, given, what): _changed(chain(prepare, f), photographs, transform)

@@ -5,30 +5,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from multistage.data import DataSet, data_sets
+from multistage.registry.errors import ConfigError
+from multistage.registry.rules import Value
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from multistage.data.dataset import Dataset
 
+MAPS = {"gray": 1, "rgb": 3}
+
 
 @dataclass(frozen=True)
 class Preprocessed(DataSet):
-    """Images that go through the paper's preprocessing: gray, local normalisation (section 4).
+    """Images that go through the paper's preprocessing: local normalisation (section 4), of gray images or colour.
 
     Attributes:
-        variance: Local variance of the preprocessing, see `multistage.data.caltech101.preprocess`.
+        colour: Gray, as in the paper, or red, green and blue, which makes three maps.
+        variance: Local variance of the preprocessing, see `multistage.data.preprocessing.preprocess`.
         skip_damaged: Leave out files that cannot be read or are not those of the manifest.
     """
 
+    colour: Literal["gray", "rgb"] = "gray"
     variance: Literal["one_pass", "two_pass"] = "one_pass"
     skip_damaged: bool = False
 
-    def prepare(self, path: Path) -> "Tensor":
-        from multistage.data import caltech101
-        from multistage.data.images import read_rgb
+    def fitted(self) -> dict[str, Value]:
+        return {"data.maps": MAPS[self.colour]}
 
-        return caltech101.prepare(read_rgb(path), self.image_size, self.variance)
+    def load(self) -> "Dataset":
+        if self.maps != MAPS[self.colour]:
+            raise ConfigError(f"data.maps={self.maps} does not fit data.colour={self.colour}; leave data.maps out")
+        return super().load()
+
+    def prepare(self, image: "np.ndarray") -> "Tensor":
+        from multistage.data.preprocessing import prepare
+
+        return prepare(image, self.image_size, self.variance, self.maps)
+
+    def prepared(self, content: bytes) -> "Tensor":
+        """`prepare` of a file's content.
+
+        Raises:
+            DataError: Not an image that can be read.
+        """
+        return self.prepare(self.decode(content))
 
 
 @data_sets.register("caltech101", rank=4)
@@ -39,4 +61,6 @@ class Caltech101(Preprocessed):
     def read(self) -> "Dataset":
         from multistage.data.caltech101 import read_caltech101
 
-        return read_caltech101(Path(self.root), self.image_size, self.variance, self.skip_damaged)
+        shape = self.maps, self.image_size, self.image_size
+        specification = f"{self.image_size} {self.variance} v1" + (" rgb" if self.maps == 3 else "")
+        return read_caltech101(Path(self.root), shape, self.prepared, specification, self.skip_damaged)

@@ -1,24 +1,65 @@
 """Any folder of class folders of images: ``data=image_folder data.root=PATH``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from multistage.data import data_sets
-from multistage.data.sets.caltech101 import Preprocessed
+from multistage.data.sets.caltech101 import MAPS, Preprocessed
+from multistage.registry import digest, setting
+from multistage.registry.rules import Value, whole
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
     from multistage.data.dataset import Dataset
 
 
 @data_sets.register("image_folder", rank=6)
 @dataclass(frozen=True)
 class ImageFolder(Preprocessed):
-    """The images of a folder, by the paper's preprocessing, see `multistage.data.image_folder`."""
+    """The images of a folder or list, by the paper's preprocessing, see `multistage.data.image_folder`.
+
+    Attributes:
+        colour: auto: rgb if any image has colour, else gray; a record says which it was.
+        ground: What lies behind transparent pixels: white, black, or what leaves an image more contrast.
+        max_pixels: Larger images are refused.
+    """
 
     root_is_content = True
 
-    def read(self) -> "Dataset":
-        from multistage.data.image_folder import read_folder
+    colour: Literal["auto", "gray", "rgb"] = "auto"  # type: ignore[assignment]
+    ground: Literal["contrast", "white", "black"] = "contrast"
+    max_pixels: int = setting(50_000_000, whole(1, 10**12), bears=False)
 
-        return read_folder(Path(self.root), self.image_size, self.variance, self.skip_damaged)
+    @property
+    def skips_damaged(self) -> bool:  # type: ignore[override]
+        return self.skip_damaged
+
+    def fitted(self) -> dict[str, Value]:
+        root = str(Path(self.root).expanduser().resolve())
+        colour = _colour(root) if self.colour == "auto" else self.colour
+        return {"data.root": root, "data.colour": colour, "data.maps": MAPS[colour]}
+
+    def read(self) -> "Dataset":
+        from multistage.data.image_folder import list_folder
+
+        shape = self.maps, self.image_size, self.image_size
+        specification = f"{digest(replace(self, root='', max_pixels=1))} v3"
+        return list_folder(Path(self.root), shape, self.prepared, specification)
+
+    def decode(self, source: "Path | bytes | Image.Image") -> "np.ndarray":
+        from multistage.data.images import read_image
+
+        return read_image(source, self.ground, self.max_pixels)
+
+
+@lru_cache
+def _colour(root: str) -> str:
+    from multistage.data import listing
+    from multistage.data.images import has_colour
+
+    files, _ = listing.read(Path(root))
+    return "rgb" if any(has_colour(Path(image.path)) for image in files) else "gray"

@@ -1,0 +1,203 @@
+"""Images that lie in files, read when a draw has said which are used.
+
+Those that fit in memory are prepared once and kept in the cache; of more than that, each batch is read when it is asked
+for, so that memory does not grow with their number.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from multistage.data import manifest
+from multistage.data.dataset import Dataset
+from multistage.registry.errors import DataError
+from multistage.storage.cache import cached
+
+log = logging.getLogger(__name__)
+
+IN_MEMORY = 1_000_000_000
+"""Bytes of prepared images that a run may hold at once."""
+
+AT_A_TIME = 256
+"""Images that threads work on before the next are handed out."""
+
+Prepare = Callable[[bytes], Tensor]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images in files, not read yet; as `Images` each is read whenever it is asked for.
+
+    Attributes:
+        paths: Of the files.
+        shape: (n, maps, height, width) of the prepared images.
+        prepare: From a file's content to float32 [maps, height, width]; raises DataError.
+        specification: Names all that `prepare` does, for the cache.
+        digests: SHA-256 of files that were read before, by path; one that changed since is refused.
+    """
+
+    paths: Sequence[str]
+    shape: tuple[int, int, int, int]
+    prepare: Prepare
+    specification: str
+    digests: dict[str, str]
+    dtype = torch.float32
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        images = torch.empty(len(indices), *self.shape[1:])
+        for position, image, refusal in self._each(indices):
+            if refusal is not None:
+                raise refusal
+            images[position] = image
+        return images
+
+    def hashed(self, indices: Tensor) -> dict[str, str]:
+        """SHA-256 of files, by path.
+
+        Raises:
+            DataError: One cannot be read.
+        """
+        paths = [self.paths[index] for index in indices.tolist()]
+        with ThreadPoolExecutor() as pool:
+            digests: list[str] = []
+            for start in range(0, len(paths), AT_A_TIME):
+                digests += pool.map(lambda path: manifest.file_digest(Path(path)), paths[start : start + AT_A_TIME])
+        return dict(zip(paths, digests, strict=True))
+
+    def checked(self, indices: Tensor, keep: bool) -> dict[str, Tensor]:
+        """Read images once.
+
+        Args:
+            indices: Which.
+            keep: Whether to return their pixels.
+
+        Returns:
+            ``unreadable`` and ``flat``, bool [n], and with `keep` ``images`` float32 [n, maps, height, width].
+        """
+        found = {name: torch.zeros(len(indices), dtype=torch.bool) for name in ("unreadable", "flat")}
+        images = torch.zeros(len(indices) if keep else 0, *self.shape[1:])
+        for position, image, refusal in self._each(indices):
+            found["unreadable"][position] = refusal is not None
+            found["flat"][position] = refusal is None and not image.any()
+            if keep and refusal is None:
+                images[position] = image
+        return {**found, **({"images": images} if keep else {})}
+
+    def _each(self, indices: Tensor) -> Iterator[tuple[int, Tensor, DataError | None]]:
+        """Position, image and refusal of each."""
+
+        def read(index: int) -> tuple[Tensor, DataError | None]:
+            path = self.paths[index]
+            try:
+                content = Path(path).read_bytes()
+                if path in self.digests and hashlib.sha256(content).hexdigest() != self.digests[path]:
+                    raise DataError("changed while it was read; run again")
+                return self.prepare(content), None
+            except OSError as error:
+                return torch.empty(0), DataError(f"{path} cannot be read: {error.strerror}")
+            except DataError as refusal:
+                return torch.empty(0), DataError(f"{path}: {refusal}")
+
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(indices), AT_A_TIME):
+                chosen = indices[start : start + AT_A_TIME].tolist()
+                for position, (image, refusal) in enumerate(pool.map(read, chosen), start):
+                    yield position, image, refusal
+
+
+@dataclass(frozen=True)
+class Some:
+    """Some images of a data set in memory, by their numbers in it.
+
+    Attributes:
+        values: float32 [m, maps, height, width].
+        indices: Which these are, int64 [m], ascending.
+        length: How many the data set has.
+    """
+
+    values: Tensor
+    indices: Tensor
+    length: int
+    dtype = torch.float32
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, maps, height, width) of the data set."""
+        return self.length, *self.values.shape[1:]
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return self.values[torch.searchsorted(self.indices, indices)]
+
+
+def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
+    """Read the images that a split uses, if they lie in files.
+
+    Args:
+        dataset: Whose images may be `Files`.
+        used: Numbers of images, int64 [m], ascending.
+
+    Returns:
+        The data set with these images, its ``content_hash`` theirs, and the numbers of those that cannot be read.
+
+    Raises:
+        DataError: A file is not there any more.
+    """
+    if not isinstance(dataset.images, Files):
+        return dataset, []
+    digests = dataset.images.hashed(used)
+    files = replace(dataset.images, digests=digests)
+    numbers = used.tolist()
+    content_hash = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
+    keep = dataset.bytes_of(len(used)) <= IN_MEMORY
+    source = f"{content_hash} {files.specification} {keep}"
+    found = cached("images", source, lambda: files.checked(used, keep), limited=True)
+    unreadable = used[found["unreadable"]].tolist()
+    flat = [dataset.names[number] for number in used[found["flat"]].tolist()]
+    notes = (f"{len(flat)} flat, without any contrast: {manifest.some(flat)}",) if flat else ()
+    images = Some(found["images"], used, len(dataset.names)) if keep else files
+    return replace(dataset, images=images, content_hash=content_hash, notes=(*dataset.notes, *notes)), unreadable
+
+
+def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:
+    """Say which images cannot be read.
+
+    Raises:
+        DataError: Always; with the first one's reason.
+    """
+    assert isinstance(dataset.images, Files)
+    names = manifest.some([dataset.images.paths[number] for number in unreadable[1:]])
+    more = f" (and {len(unreadable) - 1} more: {names})" if unreadable[1:] else ""
+    try:
+        dataset.images[torch.tensor(unreadable[:1])]
+    except DataError as refusal:
+        raise DataError(f"{refusal}{more}; restore or remove such files, or {advice}") from None
+    raise DataError(f"{names} changed while it was read; run again")
+
+
+def without(dataset: Dataset, left_out: Sequence[int]) -> Dataset:
+    """A data set without some images; their classes stay."""
+    kept = torch.ones(len(dataset.names), dtype=torch.bool)
+    kept[torch.tensor(left_out, dtype=torch.int64)] = False
+    numbers = kept.nonzero().flatten().tolist()
+    files = dataset.images
+    assert isinstance(files, Files)
+    images = replace(files, paths=[files.paths[n] for n in numbers], shape=(len(numbers), *files.shape[1:]))
+
+    def of(part: Tensor | None) -> Tensor | None:
+        return None if part is None else part[kept]
+
+    return replace(
+        dataset,
+        images=images,
+        labels=dataset.labels[kept],
+        names=[dataset.names[n] for n in numbers],
+        is_test=of(dataset.is_test),
+        is_validation=of(dataset.is_validation),
+        skipped=tuple(sorted([*dataset.skipped, *(dataset.names[n] for n in left_out)])),
+    )

@@ -1,0 +1,77 @@
+"""The paper's preprocessing (section 4) of any image: resize, normalise, normalise locally, pad to a square.
+
+Every step is the same whatever the levels of an image are multiplied by or shifted by, so that depth (8, 12, 16 bits)
+needs no setting.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from multistage.data.images import resize_longer_side, to_colour, to_gray
+from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
+
+Variance = Literal["one_pass", "two_pass"]
+
+MARGIN = 4
+"""Pixels that the 9x9 local normalisation cuts off at every side: 151 becomes 143."""
+
+
+def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass", maps: int = 1) -> Tensor:
+    """Any image, as `read_image` returns it, to float32 [maps, side, side]; `maps`: 1 for gray, 3 for colour."""
+    image = to_gray(image) if maps == 1 else to_colour(image)
+    return preprocess(resize_longer_side(image, side + 2 * MARGIN), variance)
+
+
+def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
+    """The paper's preprocessing, after resizing.
+
+    Subtract the image's mean, divide by its standard deviation, over all its maps; normalise locally over all maps with
+    the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is continued); pad with
+    zeros to a square, centred (an odd row or column goes last). The paper has gray images. Over three maps of colour
+    this is its N: one mean and one deviation for all maps, so that their differences stay.
+
+    Args:
+        image: [h, w] or [h, w, maps], its longer side 151.
+        variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as the authors' demo has it; ``"two_pass"``: the mean
+            square of what the local mean leaves, as the thesis writes it (and as `local_contrast_norm`).
+
+    Returns:
+        float32 [maps, 143, 143] (longer side - 8).
+
+    Raises:
+        ValueError: An unknown `variance`.
+
+    Source: paper, section 4; the authors' demo, whose output `golden/` holds.
+    """
+    planes = np.moveaxis(np.atleast_3d(image), 2, 0)
+    if min(planes.shape[1:]) <= 2 * MARGIN:
+        missing = [max(0, 2 * MARGIN + 1 - side) for side in planes.shape[1:]]
+        planes = np.pad(planes, [(0, 0), *((0, more) for more in missing)], mode="edge")
+    x = torch.from_numpy(planes.astype(np.float64))
+    deviation = x.std()
+    x = (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
+    inside = slice(MARGIN, -MARGIN)
+    if variance == "one_pass":
+        window = gaussian_window(2 * MARGIN + 1)
+        rows, columns = (blur_matrix(side, window)[inside] for side in x.shape[1:])
+        mean = rows @ x.mean(0) @ columns.T
+        local_variance = (rows @ x.square().mean(0) @ columns.T - mean.square()).clamp_min(0)
+        normalised = (x[:, inside, inside] - mean) / local_variance.sqrt().clamp_min(1)
+    elif variance == "two_pass":
+        normalised = local_contrast_norm(x[None], floor=1.0, border="renormalise")[0, :, inside, inside]
+    else:
+        raise ValueError(f"variance must be 'one_pass' or 'two_pass', not {variance!r}")
+    return pad_to_square(normalised).float()
+
+
+def pad_to_square(image: Tensor) -> Tensor:
+    """Zeros around [..., h, w] to make it square and centred; an odd row or column goes last."""
+    height, width = image.shape[-2:]
+    side = max(height, width)
+    square = image.new_zeros(*image.shape[:-2], side, side)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[..., top : top + height, left : left + width] = image
+    return square
