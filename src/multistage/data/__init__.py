@@ -1,12 +1,12 @@
 """Images and labels: one file of `sets` a data set, the draws (splits), the preprocessing. Integrity is checked here.
 
-dataset = data_sets["mnist"](root="data").load()
-split = Draw(train_per_class=10).of(dataset)
+dataset, split = drawn(data_sets["mnist"](root="data"), Draw(train_per_class=10))
 x, y = dataset.pixels(split.train), dataset.labels[split.train]
 
 May import `network` and the rooms below it, not `readout` or `dashboards` beside it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
     from multistage.data.splits import Split
 
-__all__ = ["DataSet", "Draw", "data_sets", "drawn", "listed"]
+__all__ = ["DataSet", "Draw", "data_sets", "drawn", "listed", "read_all"]
 
 SHARE = number(0, 1, exclusive=True)
 """Of the images of a class."""
@@ -142,14 +142,27 @@ def drawn(data: DataSet, draw: Draw) -> "tuple[Dataset, Split]":
     Raises:
         DataError: Missing, changed or unreadable images, or a class without enough of them.
     """
-    import torch
+    return _read(data, draw.of)
 
+
+def read_all(data: DataSet) -> "Dataset":
+    """A data set, all its images read.
+
+    Raises:
+        DataError: Missing, changed or unreadable images.
+    """
+    from multistage.data.splits import everything
+
+    return _read(data, everything)[0]
+
+
+def _read(data: DataSet, choose: "Callable[[Dataset], Split]") -> "tuple[Dataset, Split]":
     from multistage.data.files import read_used, refuse, without
 
     dataset = listed(data)
     while True:
-        split = draw.of(dataset)
-        ready, unreadable = read_used(dataset, torch.cat([split.train, split.validation, split.test]).sort().values)
+        split = choose(dataset)
+        ready, unreadable = read_used(dataset, split.used)
         if not unreadable:
             return ready, split
         if not data.skips_damaged:

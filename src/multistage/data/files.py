@@ -21,7 +21,7 @@ from multistage.storage.cache import cached
 
 log = logging.getLogger(__name__)
 
-IN_MEMORY = 1_000_000_000
+IN_MEMORY = 1_500_000_000
 """Bytes of prepared images that a run may hold at once."""
 
 AT_A_TIME = 256
@@ -181,7 +181,9 @@ def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:
 
 
 def without(dataset: Dataset, left_out: Sequence[int]) -> Dataset:
-    """A data set without some images; their classes stay."""
+    """A data set without some images; their classes stay. Says which."""
+    names = [dataset.names[number] for number in left_out]
+    log.warning("%d files that cannot be read are left out (%s)", len(names), manifest.some(names))
     kept = torch.ones(len(dataset.names), dtype=torch.bool)
     kept[torch.tensor(left_out, dtype=torch.int64)] = False
     numbers = kept.nonzero().flatten().tolist()
@@ -199,5 +201,5 @@ def without(dataset: Dataset, left_out: Sequence[int]) -> Dataset:
         names=[dataset.names[n] for n in numbers],
         is_test=of(dataset.is_test),
         is_validation=of(dataset.is_validation),
-        skipped=tuple(sorted([*dataset.skipped, *(dataset.names[n] for n in left_out)])),
+        skipped=tuple(sorted([*dataset.skipped, *names])),
     )

@@ -24,6 +24,19 @@ class Split:
     test: Tensor
     digest: str
 
+    @property
+    def used(self) -> Tensor:
+        """All of these, ascending."""
+        return torch.unique(torch.cat([self.train, self.validation, self.test]))
+
+
+def everything(dataset: Dataset) -> Split:
+    """All images of a data set, to train or test as its official split has it."""
+    numbers = torch.arange(len(dataset.names))
+    test = torch.zeros(len(numbers), dtype=torch.bool) if dataset.is_test is None else dataset.is_test
+    chosen = {"train": numbers[~test], "validation": numbers[:0], "test": numbers[test]}
+    return Split(**chosen, digest=_digest(dataset, chosen))
+
 
 def draw_split(
     dataset: Dataset,

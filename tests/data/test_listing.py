@@ -1,0 +1,146 @@
+"""Which files of a folder or list are images of which class, and what is refused; nothing is decoded."""
+
+import os
+
+import pytest
+
+from multistage.data import listing
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Make files of a tree; returns its root."""
+
+    def make(*names):
+        for name in names:
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        return tmp_path
+
+    return make
+
+
+def classes(found):
+    return {image.name: image.label for image in found}
+
+
+def test_folders_are_classes(tree):
+    found, notes = listing.read(tree("cat/b.jpg", "cat/a.jpg", "dog/c.png"))
+    assert classes(found) == {"cat/a.jpg": "cat", "cat/b.jpg": "cat", "dog/c.png": "dog"}
+    assert {image.part for image in found} == {""}
+    assert notes == ()
+
+
+def test_nested_images_count_for_their_class(tree):
+    found, _ = listing.read(tree("fish/2020/a.jpg", "fish/2021/05/b.jpg", "cat/c.jpg", "cat/sub/y.jpg"))
+    assert classes(found) == {
+        "fish/2020/a.jpg": "fish",
+        "fish/2021/05/b.jpg": "fish",
+        "cat/c.jpg": "cat",
+        "cat/sub/y.jpg": "cat",
+    }
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
+def test_train_and_test_folders_are_the_official_split(tree, validation):
+    names = [f"{part}/{label}/x.jpg" for part in ("train", validation, "test") for label in ("cat", "dog")]
+    found, _ = listing.read(tree(*names))
+    assert {image.label for image in found} == {"cat", "dog"}
+    assert {image.name.split("/")[0]: image.part for image in found} == {
+        "train": "train",
+        validation: "validation",
+        "test": "test",
+    }
+
+
+def test_validation_images_are_the_test_images_where_there_are_no_others(tree):
+    found, _ = listing.read(tree("train/cat/a", "train/dog/b", "val/cat/c", "val/dog/d"))
+    assert {image.name: image.part for image in found}["val/cat/c"] == "test"
+
+
+def test_a_class_may_be_called_train(tree):
+    found, _ = listing.read(tree("train/a.jpg", "bus/b.jpg"))
+    assert classes(found) == {"train/a.jpg": "train", "bus/b.jpg": "bus"}
+
+
+def test_what_is_left_out_is_said(tree):
+    _, notes = listing.read(tree("cat/a", "dog/b", "c.jpg", "d.jpg", ".hidden"))
+    assert notes == ("2 files that lie in no class folder are left out",)
+    _, notes = listing.read(tree("train/cat/a", "train/dog/b", "test/cat/c", "test/dog/d"))
+    assert "folders beside train are left out: cat, dog" in notes
+
+
+def test_hidden_files_and_folders_are_passed_over(tree):
+    found, _ = listing.read(tree("cat/a", "cat/.b", "cat/.git/c", "dog/d", ".cache/e"))
+    assert classes(found) == {"cat/a": "cat", "dog/d": "dog"}
+
+
+def test_a_link_that_leads_back_ends(tree):
+    root = tree("cat/a", "dog/b")
+    (root / "cat/again").symlink_to(root / "cat")
+    assert classes(listing.read(root)[0]) == {"cat/a": "cat", "dog/b": "dog"}
+
+
+def test_a_class_without_images_is_refused(tree, refused):
+    root = tree("cat/a", "dog/b")
+    (root / "fish/2020").mkdir(parents=True)
+    with refused(f"class folder {root / 'fish'} holds no images"):
+        listing.read(root)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(tree, refused):
+    root = tree("cat/a", "dog/b")
+    (root / "dog").chmod(0)
+    try:
+        with refused(f"{root / 'dog'} cannot be read", "Permission denied"):
+            listing.read(root)
+    finally:
+        (root / "dog").chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tree, refused, monkeypatch):
+    root, scandir = tree("cat/a", "dog/b"), os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("dog"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with refused(f"{root / 'dog'} cannot be read: Permission denied"):
+        listing.read(root)
+
+
+def test_a_list_says_file_label_and_split(tmp_path):
+    file = tmp_path / "list.csv"
+    file.write_text("\ufefffile,label,split\nx/a.jpg,cat,train\nb.jpg,dog,train\nc.jpg,cat,test\nd.jpg,dog,test\n")
+    found, _ = listing.read(file)
+    assert classes(found) == {"x/a.jpg": "cat", "b.jpg": "dog", "c.jpg": "cat", "d.jpg": "dog"}
+    assert {image.name: image.part for image in found}["c.jpg"] == "test"
+    assert found[0].path == str(tmp_path / "b.jpg")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has the columns none; expected file and label"),
+        ("name,kind\na,b\n", "has the columns name, kind; expected file and label"),
+        ("file,label\na.jpg\n", "line 2: expected a file and a label"),
+        ("file,label,split\na.jpg,cat,exam\n", "line 2: expected a file and a label, and a split of train"),
+        ("file,label\na.jpg,cat\na.jpg,dog\n", "names a.jpg twice"),
+        ("file,label\na.jpg,cat\n", "fewer than two class"),
+    ],
+)
+def test_a_list_that_says_something_else_is_refused(tmp_path, refused, text, words):
+    (tmp_path / "list.csv").write_text(text)
+    with refused(str(tmp_path / "list.csv"), words):
+        listing.read(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize("name", ["cat/a\n.jpg", "do\x1bg/a.jpg"])
+def test_a_name_that_cannot_be_shown_is_refused(tree, refused, name):
+    root = tree("cat/x", "dog/y", name)
+    with refused("characters in its name that cannot be shown"):
+        listing.read(root)
