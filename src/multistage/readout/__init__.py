@@ -15,7 +15,7 @@ from multistage.registry.rules import Rule, either, number, one_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Keep", "Readout", "Task", "keep_nothing", "readouts"]
+__all__ = ["Keep", "Readout", "Report", "Task", "keep_nothing", "readouts"]
 
 Keep = Callable[[str, Callable[[], "dict[str, Tensor]"]], "dict[str, Tensor]"]
 """Gives what a function makes under a name, from disk if it was made before."""
@@ -24,6 +24,10 @@ Keep = Callable[[str, Callable[[], "dict[str, Tensor]"]], "dict[str, Tensor]"]
 def keep_nothing(name: str, build: "Callable[[], dict[str, Tensor]]") -> "dict[str, Tensor]":
     """Makes it each time."""
     return build()
+
+
+Report = Callable[[int, float], None]
+"""Told how many epochs or iterations were done, and the training loss."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Task:
         shape: (maps, height, width) of the maps that features are, flattened.
         seed: Decides what is random.
         held_out: Features and labels of validation images, None if there are none.
-        report: Told (how many epochs or iterations were done, training loss).
+        report: See `Report`.
         note: Told (name, value) of what was chosen meanwhile, for the run's record.
         keep: Keeps what depends on the training features alone, for other readouts.
     """
@@ -48,7 +52,7 @@ class Task:
     shape: tuple[int, int, int] = (1, 1, 1)
     seed: int = 0
     held_out: "tuple[Tensor, Tensor] | None" = None
-    report: Callable[[int, float], None] = field(default=lambda step, loss: None)
+    report: Report = field(default=lambda step, loss: None)
     note: Callable[[str, float], None] = field(default=lambda name, value: None)
     keep: Keep = keep_nothing
 

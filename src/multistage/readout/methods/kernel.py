@@ -1,7 +1,8 @@
 """Ridge regression with a Gaussian kernel, in closed form."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from multistage.readout import AUTO, Readout, Task, best_penalty, readouts
@@ -31,11 +32,7 @@ class Kernel(Readout):
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.kernel_ridge import fit_kernel_ridge
 
-        def choose(scores: "Callable[[float], Tensor]") -> float:
-            return best_penalty(self.penalty, OTHERWISE, task, scores)
-
-        held_out = None if task.held_out is None else task.held_out[0]
-        return fit_kernel_ridge(task.features, task.labels, task.classes, self.width, choose, held_out, task.report)
+        return fit_kernel_ridge(task, self.width, partial(best_penalty, self.penalty, OTHERWISE, task))
 
     def restore(
         self, classifier: "nn.Module", state: "Mapping[str, Tensor]", shape: tuple[int, int, int]
