@@ -5,7 +5,7 @@ import torch
 from scipy.ndimage import rotate
 
 from multistage.filters.gabor import gabor, gabor_bank
-from multistage.filters.methods.gabor import gabor_counts
+from multistage.filters.gabor_counts import gabor_counts
 from multistage.filters.values import Site, of_length
 from multistage.layers import FilterBank
 from multistage.registry.errors import ConfigError

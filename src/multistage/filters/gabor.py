@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from multistage.filters.methods.gabor import gabor_counts
+from multistage.filters.gabor_counts import gabor_counts
 from multistage.filters.patches import Patches
 from multistage.filters.values import Filters, Site, connected, correlating, of_length
 
