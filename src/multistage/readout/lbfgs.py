@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -77,24 +78,31 @@ def fit_lbfgs(
             factors = x
         before = largest
         goal = max(largest / STAGE, tolerance * 0.9)
-        step, count = _stage(factors, targets, penalty, weights, scores, gradient, stretch, goal, max_iter - iterations)
+        start = _Start(weights, scores, gradient, stretch)
+        step, count = _stage(factors, targets, penalty, start, goal, max_iter - iterations)
         weights, bias, iterations = weights + step[:-1], bias + step[-1], iterations + count
     task.report(iterations, F.cross_entropy(scores, task.labels).item())
     weights = axes.in_features(weights).T
     return weights.float(), (bias - weights @ axes.mean).float()
 
 
-def _stage(
-    x: Tensor,
-    targets: Tensor,
-    penalty: float,
-    weights: Tensor,
-    scores: Tensor,
-    gradient: Tensor,
-    stretch: Tensor,
-    goal: float,
-    max_iter: int,
-) -> tuple[Tensor, int]:
+class _Start(NamedTuple):
+    """Where a stage begins.
+
+    Attributes:
+        weights: [r, classes].
+        scores: There, [n, classes].
+        gradient: There, [r + 1, classes]; biases last.
+        stretch: Of coordinates, [r + 1, classes].
+    """
+
+    weights: Tensor
+    scores: Tensor
+    gradient: Tensor
+    stretch: Tensor
+
+
+def _stage(x: Tensor, targets: Tensor, penalty: float, start: _Start, goal: float, max_iter: int) -> tuple[Tensor, int]:
     """L-BFGS from one point until the largest entry of the stretched gradient is at most `goal`.
 
     A step's change of the scores is known before its length is chosen, so that trying lengths takes no products. (This,
@@ -104,16 +112,14 @@ def _stage(
         x: Samples [n, r]; products are taken in their type.
         targets: [n, classes], one 1 a row.
         penalty: See `fit_lbfgs`.
-        weights: Where it begins, [r, classes].
-        scores: There, [n, classes].
-        gradient: There, [r + 1, classes]; biases last.
-        stretch: Of coordinates, [r + 1, classes].
+        start: The point.
         goal: See above.
         max_iter: Limit of iterations.
 
     Returns:
         The way, [r + 1, classes], and how many iterations it took.
     """
+    weights, scores, gradient, stretch = start
     way, slope = torch.zeros_like(stretch), stretch * gradient
     past: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=MEMORY)
     iterations, lowest, since = 0, math.inf, 0
