@@ -169,7 +169,7 @@ def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, 
     training.Classifier.on_train_epoch_start = start  # type: ignore[method-assign]
     try:
         with quiet():
-            training.fit(net, samples, (x[:0], y[:0]), classes, config, Clock(), "none")
+            training.fit(training.TrainingTask(net, samples, (x[:0], y[:0]), classes, config), Clock(), "none")
     finally:
         training.Classifier.on_train_epoch_start = original  # type: ignore[method-assign]
     return marks[-1] - marks[0]
