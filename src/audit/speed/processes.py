@@ -20,7 +20,7 @@ from multistage.registry.errors import MultistageError
 from multistage.settings import composition, optimizer
 from multistage.settings.tree import Config, parse
 from multistage.train import training
-from multistage.train.batches import Samples, epoch_order
+from multistage.train.batches import Tensors, epoch_order
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
@@ -151,7 +151,7 @@ def trainer_and_loop(
     return taken, -(-len(chosen) // config["data.batch_size"])
 
 
-def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
+def _by_trainer(net: nn.Module, samples: Tensors, classes: int, config: Config, device: torch.device) -> float:
     marks: list[float] = []
     original = training.Classifier.on_train_epoch_start
 
@@ -175,7 +175,7 @@ def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, 
     return marks[-1] - marks[0]
 
 
-def _by_loop(net: nn.Module, samples: Samples, classes: int, config: Config, device: torch.device) -> float:
+def _by_loop(net: nn.Module, samples: Tensors, classes: int, config: Config, device: torch.device) -> float:
     net.train().to(device)
     x, y = (part.to(device) for part in samples)
     batches = -(-len(y) // config["data.batch_size"])

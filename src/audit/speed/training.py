@@ -13,7 +13,7 @@ from multistage.data import listed
 from multistage.registry.errors import DataError
 from multistage.settings.tree import Config, parse
 from multistage.train import protocol
-from multistage.train.batches import Samples
+from multistage.train.batches import Tensors
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
@@ -51,7 +51,7 @@ def measure(settings: Settings) -> Measurement:
     return measured
 
 
-def _images(config: Config) -> tuple[Samples, int]:
+def _images(config: Config) -> tuple[Tensors, int]:
     check_images(config)
     dataset = listed(parse(config).data)
     chosen = parse(config).draw.of(dataset).train
@@ -69,18 +69,18 @@ def check_images(config: Config) -> None:
         raise DataError(f"{folder} is missing; expected Caltech-101 there: set MULTISTAGE_DATA, or leave this part out")
 
 
-def _first(samples: Samples, count: int) -> Samples:
+def _first(samples: Tensors, count: int) -> Tensors:
     x, y = samples
     return x[:count], y[:count]
 
 
-def _ours(config: Config, samples: Samples, classes: int) -> None:
+def _ours(config: Config, samples: Tensors, classes: int) -> None:
     net = make_network(parse(config), classes)
     with quiet():
         fit(TrainingTask(net, samples, _first(samples, 0), classes, config), History(), "none")
 
 
-def _plain(config: Config, samples: Samples, net: nn.Module, settings: Settings) -> None:
+def _plain(config: Config, samples: Tensors, net: nn.Module, settings: Settings) -> None:
     lr, momentum = config["optimizer.lr"], config["optimizer.momentum"]
     plain_training(net, samples, config["data.batch_size"], lr, momentum, settings.device.type)
 

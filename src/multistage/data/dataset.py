@@ -8,6 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+IN_MEMORY = 1_500_000_000
+"""Bytes of prepared images that are held at once; of more than that, each batch is read when its turn comes."""
+
 
 class Images(Protocol):
     """Images by number; a tensor is one.
@@ -57,10 +60,33 @@ class Dataset:
         chosen = self.images[indices]
         return standardise(chosen) if chosen.dtype == torch.uint8 else chosen
 
-    def bytes_of(self, count: int) -> int:
-        """What so many images take in memory as the network takes them."""
+    def fits(self, count: int) -> bool:
+        """Whether so many images, as the network takes them, may be held in memory at once."""
         maps, height, width = self.images.shape[1:]
-        return 4 * count * maps * height * width
+        return 4 * count * maps * height * width <= IN_MEMORY
+
+    def inputs(self, indices: Tensor) -> "Tensor | Picked":
+        """`pixels`, at once if they fit in memory, else whenever some are asked for."""
+        return self.pixels(indices) if self.fits(len(indices)) else Picked(self, indices)
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Some images of a data set, which are read whenever they are asked for.
+
+    Attributes:
+        dataset: Theirs.
+        indices: Their numbers in it.
+    """
+
+    dataset: Dataset
+    indices: Tensor
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, numbers: Tensor) -> Tensor:
+        return self.dataset.pixels(self.indices[numbers])
 
 
 def standardise(images: Tensor) -> Tensor:

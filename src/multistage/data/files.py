@@ -21,9 +21,6 @@ from multistage.storage.cache import cached
 
 log = logging.getLogger(__name__)
 
-IN_MEMORY = 1_500_000_000
-"""Bytes of prepared images that a run may hold at once."""
-
 AT_A_TIME = 256
 """Images that threads work on before the next are handed out."""
 
@@ -154,7 +151,7 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     files = replace(dataset.images, digests=digests)
     numbers = used.tolist()
     content_hash = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
-    keep = dataset.bytes_of(len(used)) <= IN_MEMORY
+    keep = dataset.fits(len(used))
     source = f"{content_hash} {files.specification} {keep}"
     found = cached("images", source, lambda: files.checked(used, keep), limited=True)
     unreadable = used[found["unreadable"]].tolist()

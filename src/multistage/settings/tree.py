@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from multistage.dashboards import Logger, loggers
 from multistage.data import DataSet, Draw, data_sets
+from multistage.data.augment import Augmentation
 from multistage.filters import Method, filter_methods
 from multistage.network.shapes import Shape, ShapeError, StageGeometry, StageShapes, trace
 from multistage.operations import Filtering, Operations, normalisations, poolings, rectifications
@@ -95,6 +96,7 @@ class Settings:
         seed: Decides what is random.
         batch_size: Images of a step of the optimiser, and at a time of a test.
         logger: Where the run is shown beside its files; bears on nothing.
+        augmentation: How training images are changed, where labels train everything.
         training: Keys of `TRAINED`, if anything is trained by gradient descent.
         read: All keys that were read and bear on the result, with their values.
     """
@@ -111,6 +113,7 @@ class Settings:
     seed: int
     batch_size: int
     logger: Logger
+    augmentation: Augmentation
     training: Mapping[str, Value]
     read: Mapping[str, Value]
 
@@ -199,6 +202,7 @@ def parse(config: Config) -> Settings:
         reader.value("seed", 0),
         reader.value("data.batch_size"),
         reader.options(loggers.choose(config.get("logger", "csv")), "logger"),
+        reader.options(Augmentation, "augment") if reader.value("refine") else Augmentation(),
         training,
         reader.read,
     )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from multistage.train.batches import Inputs
+
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
     """Fraction of right predictions (micro), or its mean over classes (macro), the paper's figure."""
@@ -15,12 +17,18 @@ def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "mi
 
 
 @torch.no_grad()
-def predict(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
-    """The class with the highest score for each input, int64 [n]."""
+def scores(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.device) -> Tensor:
+    """What a module says of each input, float32 [n, classes]."""
     module.to(device).eval()
-    scores = torch.cat([module(batch.to(device)).cpu() for batch in torch.split(x, batch_size)])
+    batches = torch.split(torch.arange(len(inputs)), batch_size)
+    found = torch.cat([module(inputs[numbers].to(device)).cpu() for numbers in batches])
     module.cpu()
-    return scores.argmax(1)
+    return found
+
+
+def predict(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.device) -> Tensor:
+    """The class with the highest score for each input, int64 [n]."""
+    return scores(module, inputs, batch_size, device).argmax(1)
 
 
 def confusion_table(counts: Tensor, names: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware
-from multistage.train.batches import Samples
+from multistage.train.batches import Inputs, Samples
 from multistage.train.checkpoint import Resumable, begin
 from multistage.train.evaluation import accuracy, confusion_table, predict
 from multistage.train.history import History, divergence
@@ -169,7 +169,7 @@ class Trained(NamedTuple):
 
     net: MultiStageNet
     learner: nn.Module
-    inputs: Callable[[Tensor], Tensor]
+    inputs: Callable[[Tensor], Inputs]
     metrics: dict[str, float]
     filters: list[dict[str, float]]
     kernels: Tensor
@@ -198,7 +198,7 @@ def train(
     if measured and kernels.shape[1] == 1:
         measured[0]["oriented"] = int(are_oriented(kernels[:, 0]).sum())
     learner: nn.Module = net
-    inputs = dataset.pixels
+    inputs: Callable[[Tensor], Inputs] = dataset.inputs
     keep: Keep = keep_nothing
     chosen: dict[str, float] = {}
     if not settings.refine:

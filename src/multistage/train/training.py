@@ -21,7 +21,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from multistage.registry.errors import ConfigError, one_line
 from multistage.settings import callbacks, optimizer, trainer
-from multistage.settings.tree import Config, section
+from multistage.settings.tree import Config, parse, section
 from multistage.train.batches import Batch, DataModule, Samples
 from multistage.train.checkpoint import Resumable, SealedFiles
 from multistage.train.epochs import DivergedError, EpochEnds, EpochLines, EveryEpoch
@@ -84,7 +84,7 @@ class Classifier(pl.LightningModule):
         loss = F.cross_entropy(scores, y)
         if weight:
             self.train_loss.update(loss, len(y))
-            self.train_accuracy.update(scores, y)
+            self.train_accuracy.update(scores, y.argmax(1) if y.ndim == 2 else y)  # of mixed images, the larger part
         if index == 0:
             self._log_epoch("train_loss", "train_accuracy")
         return loss * weight
@@ -182,7 +182,9 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
     typed = section(config, "trainer")
     if not chooses:
         typed["limit_val_batches"] = 0
-    images = DataModule(task.training, task.validation, config["data.batch_size"], config["seed"])
+    images = DataModule(
+        task.training, task.validation, config["data.batch_size"], config["seed"], parse(config).augmentation
+    )
     checkpoint = None if resumable is None else resumable.checkpoint
     module.train()
     try:
