@@ -8,7 +8,7 @@ What happens to an image is a function of (seed, epoch, image) alone: not of bat
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from multistage.registry import setting
+from multistage.registry import Choice, setting
 from multistage.registry.rules import number
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ NUMBERS = 13
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Choice):
     """How much training images are changed; each change is drawn evenly from a range around none.
 
     Attributes:
@@ -38,6 +38,8 @@ class Augmentation:
         mixup: Each image is mixed with another one, as are their labels, with weights of Beta(mixup, mixup); 0: none is
             (Zhang et al. 2018).
     """
+
+    section = "augment"
 
     mirror: bool = False
     shift: float = setting(0.0, number(0, 1))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
+from multistage.data.augment import Augmentation
 from multistage.filters import filter_methods
 from multistage.operations import Filtering, normalisations, poolings, rectifications
 from multistage.readout import readouts
@@ -109,7 +110,7 @@ class Option(NamedTuple):
 def options() -> dict[str, Option]:
     """The settings of all choices there are, by key."""
     found: dict[str, Option] = {}
-    choices: list[type[Choice]] = [Filtering]
+    choices: list[type[Choice]] = [Filtering, Augmentation]
     for registry in REGISTRIES.values():
         choices += registry.values()
     for choice in choices:

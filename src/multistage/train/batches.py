@@ -165,6 +165,13 @@ def as_it_is(batch: Any) -> Any:
     return batch
 
 
+def in_memory(samples: Samples) -> Tensors:
+    """Samples that are known to be tensors, as features of frozen filters are."""
+    inputs, labels = samples
+    assert isinstance(inputs, Tensor)
+    return inputs, labels
+
+
 def resident(x: Tensor, y: Tensor, target: torch.device) -> Samples:
     """Samples on the device that uses them; or where they are, if they would take over half of its free memory."""
     if target.type == "cuda" and 2 * x.nbytes > torch.cuda.mem_get_info(target)[0]:

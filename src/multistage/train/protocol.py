@@ -29,7 +29,7 @@ from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware
-from multistage.train.batches import Inputs, Samples
+from multistage.train.batches import Inputs, Samples, in_memory
 from multistage.train.checkpoint import Resumable, begin
 from multistage.train.evaluation import accuracy, confusion_table, predict
 from multistage.train.history import History, divergence
@@ -212,13 +212,13 @@ def train(
         if settings.readout.by_gradient:
             seconds = fit(TrainingTask(learner, training, validation, classes, config, resumable), history, progress)
         else:
-            held_out = validation if len(validation[1]) else None
+            held_out = in_memory(validation) if len(validation[1]) else None
 
             def report(step: int, loss: float) -> None:
                 history.add({"train_loss": loss}, step, unit=settings.readout.unit)
 
             task = Task(
-                *training,
+                *in_memory(training),
                 classes=classes,
                 shape=settings.output,
                 seed=settings.seed,

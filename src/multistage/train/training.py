@@ -182,9 +182,8 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
     typed = section(config, "trainer")
     if not chooses:
         typed["limit_val_batches"] = 0
-    images = DataModule(
-        task.training, task.validation, config["data.batch_size"], config["seed"], parse(config).augmentation
-    )
+    settings = parse(config)
+    images = DataModule(task.training, task.validation, settings.batch_size, settings.seed, settings.augmentation)
     checkpoint = None if resumable is None else resumable.checkpoint
     module.train()
     try:
