@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         Rectify,
     )
     from multistage.network.net import MultiStageNet
-    from multistage.train.restore import load
+    from multistage.train.model import load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "load",
 ]
 
-_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.train.restore"}
+_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.train.model"}
 
 
 def __getattr__(name: str) -> Any:

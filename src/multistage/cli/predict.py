@@ -1,12 +1,25 @@
-"""`multistage-predict`: the best classes of image files by a trained run, with probabilities, else with margins."""
+"""`multistage-predict`: the best classes of images by a trained run, with probabilities, else with margins."""
 
 import argparse
+import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from glob import glob
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras
 from multistage.registry.errors import DataError, MultistageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from multistage.train.model import Model, Predictions
+
+BATCH = 32
+"""Images at a time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,41 +30,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run, as training prints it")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files of any size, gray or colour")
-    parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
+    parser.add_argument("--top", type=_positive, default=5, help="how many classes to print (default: 5)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead, with all probabilities")
     options = parser.parse_args(arguments)
     try:
         extras.require()
-        return predict(options.run, options.images, options.top)
+        from multistage.train.model import load
+
+        model = load(options.run)
+        return write(model, options.images, options.csv) if options.csv else show(model, options.images, options.top)
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def predict(run: Path, images: Sequence[Path], top: int) -> int:
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; expected a whole number from 1")
+    return int(text)
+
+
+def show(model: "Model", images: Sequence[str], top: int) -> int:
     """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
-    import torch
-
-    from multistage.records import runs
-    from multistage.settings.tree import parse
-    from multistage.train.restore import load
-
-    net, record = load(run), runs.read(run)
-    assert record is not None
-    settings = parse(record["config"])
-    has_probabilities = settings.readout.logistic
     exit_code = 0
-    for image in images:
-        try:
-            prepared = settings.data.prepare(settings.data.decode(image))
-        except DataError as error:
-            print(f"error: {error}", file=sys.stderr)
-            exit_code = error.exit_code
-            continue
-        with torch.inference_mode():
-            scores = net(prepared[None])[0]
-        print(image)
-        best = (scores.softmax(0) if has_probabilities else scores).topk(min(max(top, 1), len(scores)))
-        for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            print(f"  {value:{'7.2%' if has_probabilities else '+7.2f'}}  {net.class_names[index]}")
+    for files, found, refusals in predictions(model, images):
+        for file, best in zip(files, found.best(top) if found else [], strict=True):
+            print(file)
+            for name, value in best:
+                print(f"  {value:{'7.2%' if model.settings.readout.logistic else '+7.2f'}}  {name}")
+        exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
     return exit_code
+
+
+def write(model: "Model", images: Sequence[str], table: Path) -> int:
+    """Write a row for each image: file, predicted class, and probability (else margin) of every class."""
+    exit_code, count = 0, 0
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(table.open("w", newline="", encoding="utf-8"))
+        except OSError as error:
+            raise MultistageError(f"{table} cannot be written: {error.strerror}") from None
+        rows = csv.writer(file)
+        rows.writerow(["file", "class", *model.class_names])
+        for files, found, refusals in predictions(model, images):
+            if found:
+                values = found.probabilities if found.logistic else found.scores
+                rows.writerows([*row, *value] for *row, value in zip(files, found.labels, values.tolist(), strict=True))
+            count += len(files)
+            print(f"\r{count} images", end="", file=sys.stderr, flush=True)
+            exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
+    print(f"\r{count} images in {table}", file=sys.stderr)
+    return exit_code
+
+
+Some = tuple[list[str], "Predictions | None", list[DataError]]
+
+
+def predictions(model: "Model", images: Sequence[str]) -> Iterator[Some]:
+    """Images in batches: those that could be read, what the model says of them, and why others could not.
+
+    Raises:
+        DataError: A folder or a pattern without images.
+    """
+    files = _files(images)
+    while batch := list(islice(files, BATCH)):
+        prepared: dict[str, Tensor] = {}
+        refusals = []
+        for file in batch:
+            try:
+                prepared[file] = model.prepare(file)
+            except DataError as refusal:
+                print(f"error: {refusal}", file=sys.stderr)
+                refusals.append(refusal)
+        yield list(prepared), model.scores(list(prepared.values())) if prepared else None, refusals
+
+
+def _files(images: Sequence[str]) -> Iterator[str]:
+    from multistage.train.model import expanded
+
+    for image in images:
+        pattern = not Path(image).exists() and any(c in image for c in "*?[")
+        named = glob(image, recursive=True) if pattern else [image]  # noqa: PTH207
+        files: list[Any] = list(expanded(sorted(named)))
+        if not files:
+            raise DataError(f"{image} holds no images")
+        yield from map(str, files)

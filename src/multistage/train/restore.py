@@ -6,7 +6,7 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from multistage.network.net import MultiStageNet
-from multistage.records.runs import RESULT, WEIGHTS, Record, read
+from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 from multistage.settings.tree import Settings, parse
 from multistage.storage import durable
@@ -21,21 +21,6 @@ def make_network(settings: Settings, classes: int) -> MultiStageNet:
     assert settings.shapes  # refuses by key
     geometry, operations = settings.geometry, settings.operations
     return MultiStageNet(settings.image, classes, geometry, operations, settings.hidden, settings.seed)
-
-
-def load(folder: Path | str) -> MultiStageNet:
-    """The trained network of a finished run, in eval mode, with its `class_names`.
-
-    Args:
-        folder: The run's folder.
-
-    Raises:
-        MultistageError: Not a finished run, or one whose files do not belong together.
-    """
-    record = read(Path(folder))
-    if record is None:
-        raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
-    return restore(Path(folder) / WEIGHTS, record)
 
 
 def restore(path: Path, record: Record) -> MultiStageNet:

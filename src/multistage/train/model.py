@@ -1,0 +1,163 @@
+"""A trained run, ready for images of any kind: files, folders, Pillow's images, arrays.
+
+model = multistage.load("runs/...")
+found = model.predict("photos/")
+found.labels, found.probabilities
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from multistage.data.images import FORMATS
+from multistage.network.net import MultiStageNet
+from multistage.records.runs import RESULT, WEIGHTS, read
+from multistage.registry.errors import DataError, MultistageError
+from multistage.settings.tree import Settings, parse
+from multistage.train.restore import restore
+
+Picture = str | Path | bytes | Image.Image | np.ndarray
+"""A file, a file's content, Pillow's image, or pixels [h, w] or [h, w, 3 or 4], of any depth."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n images.
+
+    Attributes:
+        class_names: One name a class.
+        scores: float32 [n, classes]; the highest is the prediction.
+        logistic: Whether the softmax of scores estimates probabilities; else they are margins.
+    """
+
+    class_names: tuple[str, ...]
+    scores: Tensor
+    logistic: bool
+
+    @property
+    def labels(self) -> list[str]:
+        """Name of the predicted class of each image."""
+        return [self.class_names[index] for index in self.scores.argmax(1).tolist()]
+
+    @property
+    def probabilities(self) -> Tensor:
+        """float32 [n, classes].
+
+        Raises:
+            MultistageError: The run's readout has margins only.
+        """
+        if not self.logistic:
+            raise MultistageError("this run's readout gives margins, no probabilities; expected scores to be read")
+        return self.scores.softmax(1)
+
+    def best(self, top: int) -> list[list[tuple[str, float]]]:
+        """Of each image the `top` best classes with their probabilities, else their margins."""
+        values, indices = (self.probabilities if self.logistic else self.scores).topk(min(top, len(self.class_names)))
+        return [
+            [(self.class_names[index], value) for index, value in zip(*row, strict=True)]
+            for row in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
+
+
+class Model:
+    """A trained run.
+
+    Args:
+        net: In eval mode.
+        settings: Of the run.
+    """
+
+    def __init__(self, net: MultiStageNet, settings: Settings) -> None:
+        self.net, self.settings = net, settings
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a class."""
+        return tuple(self.net.class_names)
+
+    def prepare(self, picture: Picture) -> Tensor:
+        """An image as the network takes it, by the run's own preparation: float32 [maps, height, width].
+
+        Raises:
+            DataError: Not an image that can be read.
+        """
+        data = self.settings.data
+        if isinstance(picture, np.ndarray):
+            if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3):
+                return data.prepare(picture)
+            if picture.ndim != 3 or picture.shape[2] != 4 or picture.dtype != np.uint8:
+                raise DataError(
+                    f"an array {list(picture.shape)} is no image; expected [h, w], [h, w, 3] or uint8 [h, w, 4]"
+                )
+            picture = Image.fromarray(picture)
+        return data.prepare(data.decode(Path(picture) if isinstance(picture, str) else picture))
+
+    @torch.inference_mode()
+    def scores(self, prepared: Sequence[Tensor]) -> Predictions:
+        """What the network says of prepared images."""
+        return Predictions(self.class_names, self.net(torch.stack(list(prepared))), self.settings.readout.logistic)
+
+    def predict(self, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Predictions:
+        """Classify images.
+
+        Args:
+            pictures: One or several; a folder stands for all image files in it and below, sorted.
+            batch_size: Images at a time.
+
+        Raises:
+            DataError: One cannot be read; or there is none.
+        """
+        one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray)
+        given: Iterable[Picture] = [pictures] if one else pictures  # type: ignore[list-item, assignment]
+        found: list[Tensor] = []
+        batch: list[Tensor] = []
+        for picture in expanded(given):
+            batch.append(self.prepare(picture))
+            if len(batch) == batch_size:
+                found.append(self.scores(batch).scores)
+                batch = []
+        if batch:
+            found.append(self.scores(batch).scores)
+        if not found:
+            raise DataError("there is no image to classify")
+        return Predictions(self.class_names, torch.cat(found), self.settings.readout.logistic)
+
+
+def expanded(pictures: Iterable[Picture]) -> Iterator[Picture]:
+    """Images, each folder replaced by the image files in it and below, sorted by name, without hidden ones."""
+    for picture in pictures:
+        if isinstance(picture, str | Path) and Path(picture).is_dir():
+            root = Path(picture)
+            for file in sorted(root.rglob("*")):
+                hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+                if not hidden and file.is_file() and file.suffix.lower() in suffixes():
+                    yield file
+        else:
+            yield picture
+
+
+def suffixes() -> frozenset[str]:
+    """Ends of the names of image files, in small letters."""
+    Image.init()
+    return frozenset(suffix for suffix, kind in Image.EXTENSION.items() if kind in FORMATS)
+
+
+def load(folder: Path | str) -> Model:
+    """The trained network of a finished run.
+
+    Args:
+        folder: The run's folder, or a file in it.
+
+    Raises:
+        MultistageError: Not a finished run, or one whose files do not belong together.
+    """
+    folder = Path(folder).parent if Path(folder).is_file() else Path(folder)
+    record = read(folder)
+    if record is None:
+        raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
+    return Model(restore(folder / WEIGHTS, record), parse(record["config"]))
