@@ -66,6 +66,7 @@ def show(model: "Model", images: Sequence[str], top: int) -> int:
 def write(model: "Model", images: Sequence[str], table: Path) -> int:
     """Write a row for each image: file, predicted class, and probability (else margin) of every class."""
     exit_code, count = 0, 0
+    start = "\r" if sys.stderr.isatty() else ""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(table.open("w", newline="", encoding="utf-8"))
@@ -78,9 +79,10 @@ def write(model: "Model", images: Sequence[str], table: Path) -> int:
                 values = found.probabilities if found.logistic else found.scores
                 rows.writerows([*row, *value] for *row, value in zip(files, found.labels, values.tolist(), strict=True))
             count += len(files)
-            print(f"\r{count} images", end="", file=sys.stderr, flush=True)
+            if start:
+                print(f"{start}{count} images", end="", file=sys.stderr, flush=True)
             exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
-    print(f"\r{count} images in {table}", file=sys.stderr)
+    print(f"{start}{count} images in {table}", file=sys.stderr)
     return exit_code
 
 

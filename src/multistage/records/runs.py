@@ -1,7 +1,8 @@
 """A run's identity, its state and its record, all of which are read from its folder (`naming` says which that is).
 
     config.yaml  metrics.csv  last.ckpt         while it runs
-    weights.safetensors  filters.safetensors  confusion.csv    at its end, and last of all:
+    weights.safetensors  filters.safetensors  confusion.csv    at its end, with
+    predictions.csv  mistakes.png               each test image, the most confident mistakes, and last of all:
     result.json                                 it is finished
     failure.json                                it failed: it cannot be done, or diverged
 
@@ -32,7 +33,7 @@ RESULTS_VERSION = 1
 """Raised by hand whenever a change of the code changes results."""
 
 CONFIG, METRICS, CONFUSION, WEIGHTS = "config.yaml", "metrics.csv", "confusion.csv", "weights.safetensors"
-FILTERS = "filters.safetensors"
+FILTERS, PREDICTIONS, MISTAKES = "filters.safetensors", "predictions.csv", "mistakes.png"
 RESULT, FAILURE, LOCK = "result.json", "failure.json", ".lock"
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 

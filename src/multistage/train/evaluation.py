@@ -2,13 +2,54 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from multistage.registry.errors import MultistageError
 from multistage.train.batches import Inputs
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n images.
+
+    Attributes:
+        class_names: One name a class.
+        scores: float32 [n, classes]; the highest is the prediction.
+        logistic: Whether the softmax of scores estimates probabilities; else they are margins.
+    """
+
+    class_names: tuple[str, ...]
+    scores: Tensor
+    logistic: bool
+
+    @property
+    def labels(self) -> list[str]:
+        """Name of the predicted class of each image."""
+        return [self.class_names[index] for index in self.scores.argmax(1).tolist()]
+
+    @property
+    def probabilities(self) -> Tensor:
+        """float32 [n, classes].
+
+        Raises:
+            MultistageError: The run's readout has margins only.
+        """
+        if not self.logistic:
+            raise MultistageError("this run's readout gives margins, no probabilities; expected scores to be read")
+        return self.scores.softmax(1)
+
+    def best(self, top: int) -> list[list[tuple[str, float]]]:
+        """Of each image the `top` best classes with their probabilities, else their margins."""
+        values, indices = (self.probabilities if self.logistic else self.scores).topk(min(top, len(self.class_names)))
+        return [
+            [(self.class_names[index], value) for index, value in zip(*row, strict=True)]
+            for row in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
@@ -33,8 +74,26 @@ def predict(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.de
 
 def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
     """Counts [true class, predicted class] as CSV with the names of both."""
+    rows = ([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
+    return as_csv(["true class", *names], rows)
+
+
+def prediction_table(images: Sequence[str], labels: Tensor, said: Predictions) -> str:
+    """Each test image with its class, what was predicted, and the probability of that (else its margin), as CSV."""
+    names = [said.class_names[label] for label in labels.tolist()]
+    best = [row[0] for row in said.best(1)]
+    rows = ([*words, f"{value:.4f}"] for *words, (_, value) in zip(images, names, said.labels, best, strict=True))
+    return as_csv(["image", "class", "predicted", "probability" if said.logistic else "margin"], rows)
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as text. A cell that a spreadsheet would take for a formula begins with an apostrophe."""
+
+    def harmless(cell: object) -> object:
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["true class", *names])
-    table.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
+    table.writerow(map(harmless, header))
+    table.writerows(list(map(harmless, row)) for row in rows)
     return text.getvalue()

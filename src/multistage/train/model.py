@@ -6,7 +6,6 @@ found.labels, found.probabilities
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,49 +18,11 @@ from multistage.network.net import MultiStageNet
 from multistage.records.runs import RESULT, WEIGHTS, read
 from multistage.registry.errors import DataError, MultistageError
 from multistage.settings.tree import Settings, parse
+from multistage.train.evaluation import Predictions
 from multistage.train.restore import restore
 
 Picture = str | Path | bytes | Image.Image | np.ndarray
 """A file, a file's content, Pillow's image, or pixels [h, w] or [h, w, 3 or 4], of any depth."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model says of n images.
-
-    Attributes:
-        class_names: One name a class.
-        scores: float32 [n, classes]; the highest is the prediction.
-        logistic: Whether the softmax of scores estimates probabilities; else they are margins.
-    """
-
-    class_names: tuple[str, ...]
-    scores: Tensor
-    logistic: bool
-
-    @property
-    def labels(self) -> list[str]:
-        """Name of the predicted class of each image."""
-        return [self.class_names[index] for index in self.scores.argmax(1).tolist()]
-
-    @property
-    def probabilities(self) -> Tensor:
-        """float32 [n, classes].
-
-        Raises:
-            MultistageError: The run's readout has margins only.
-        """
-        if not self.logistic:
-            raise MultistageError("this run's readout gives margins, no probabilities; expected scores to be read")
-        return self.scores.softmax(1)
-
-    def best(self, top: int) -> list[list[tuple[str, float]]]:
-        """Of each image the `top` best classes with their probabilities, else their margins."""
-        values, indices = (self.probabilities if self.logistic else self.scores).topk(min(top, len(self.class_names)))
-        return [
-            [(self.class_names[index], value) for index, value in zip(*row, strict=True)]
-            for row in zip(indices.tolist(), values.tolist(), strict=True)
-        ]
 
 
 class Model:

@@ -28,10 +28,10 @@ from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
-from multistage.train import features, filters, hardware
+from multistage.train import features, filters, hardware, mistakes
 from multistage.train.batches import Inputs, Samples, in_memory
 from multistage.train.checkpoint import Resumable, begin
-from multistage.train.evaluation import accuracy, confusion_table, predict
+from multistage.train.evaluation import Predictions, accuracy, confusion_table, predict, prediction_table, scores
 from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
 from multistage.train.training import Progress, TrainingTask, fit
@@ -93,7 +93,8 @@ def _perform(
         with history.phase("test"):
             labels = dataset.labels[split.test]
             device = hardware.device(config["trainer.accelerator"])
-            predicted = predict(trained.learner, trained.inputs(split.test), config["data.batch_size"], device)
+            said = scores(trained.learner, trained.inputs(split.test), config["data.batch_size"], device)
+            predicted = said.argmax(1)
         metrics |= {
             "test_accuracy": accuracy(predicted, labels, len(names)),
             "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
@@ -103,6 +104,12 @@ def _perform(
         durable.write(folder / runs.WEIGHTS, weights)
         durable.write(folder / runs.FILTERS, save({"before": trained.kernels, "after": net.filter_banks[0].kernels}))
         durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
+        tested = [dataset.names[index] for index in split.test.tolist()]
+        table = prediction_table(tested, labels, Predictions(names, said, run.settings.readout.logistic))
+        durable.write(folder / runs.PREDICTIONS, table.encode())
+        wrong = mistakes.most_confident(said, labels)
+        captions = [(names[predicted[n]], f"is {names[labels[n]]}") for n in wrong.tolist()]
+        durable.write(folder / runs.MISTAKES, mistakes.picture(dataset.pixels(split.test[wrong]), captions))
         per_class = [
             {"name": names[c], "correct": int(row[c]), "total": int(row.sum())} for c, row in enumerate(confusion)
         ]
