@@ -16,7 +16,8 @@ from multistage.registry.errors import DataError, MultistageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from multistage.train.model import Model, Predictions
+    from multistage.train.evaluation import Predictions
+    from multistage.train.model import Model
 
 BATCH = 32
 """Images at a time."""
