@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from audit.lecture.section import Section
-from audit.pages.templates import ENVIRONMENT, render
+from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.intervals import Measured, half_width
 from multistage.storage import durable
 

@@ -10,8 +10,6 @@ from audit.tables.tables import rows as markdown
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
-START, END = "<!-- speed: python scripts/report.py -->", "<!-- end of speed -->"
-
 PARTS = {
     "layer": "Local contrast normalisation, window 9",
     "memory": "Memory of local contrast normalisation",
