@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Literal
 
-from audit.tables.addresses import Found, Placed
+from audit.tables.addresses import Found
+from audit.tables.layout import Placed
 from audit.tables.tables import plus_minus, rows, signed
 from multistage.records.cells import CLOSE, FEW, Cell, Difference, paired
 from multistage.records.intervals import half_width

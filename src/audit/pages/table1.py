@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from audit.tables import layout
+from audit.tables.addresses import Folder, Found, find
+from audit.tables.layout import STAGES
+from audit.tables.results import Results
 from audit.tables.tables import rows as markdown
 from audit.tables.words import listed, machine
-from multistage.records.cells import SIGNS, Cell, cells
+from multistage.records.cells import SIGNS, Cell
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
-START, END = "<!-- table 1: python scripts/report.py -->", "<!-- end of table 1 -->"
+TABLE1 = Folder("table1")
 
 READOUTS = ("sgd", "lbfgs")
 """Of frozen filters: the authors' demo, and converged."""
@@ -33,52 +35,35 @@ learned and features that both classifiers read are made by whichever runs first
 Details: [results/table1/table.md](results/table1/table.md)."""
 
 
-def readme(records: Sequence[Record], published: Sequence[Record]) -> str:
+def readme(results: Results) -> str:
     """Markdown: the paper's 44 places, a row for each classifier of frozen filters, minutes a run.
 
     Args:
-        records: Of results/table1; none, or some of its runs.
-        published: The paper's figures.
+        results: All that is published, of results/table1 perhaps nothing yet, or some of its runs.
 
     Raises:
-        MultistageError: Records that must not stand in one table, or two tuned cells for one place.
+        MultistageError: Two tuned cells for one place.
     """
+    records, found = results.records("table1"), results.found
     if not records:
         return ABSENT
-    own = [cell for cell in cells(records, published) if layout.only_tuned(cell)]
-    tables = [table for table in layout.tables(own, published) if table.as_in_paper]
-    places = {place: cell for table in tables for place, cell in table.cells.items()}
-    _refuse_rivals(places)
-    table1 = [entry for entry in published if entry["table"] == 1]
-    columns = tuple(dict.fromkeys(entry["column"] for entry in table1))
+    rows = _rows([entry for entry in results.paper if entry["table"] == 1])
+    cells = {(name, column): _cell(name, entry, found) for name, row in rows.items() for column, entry in row.items()}
+    columns = tuple(dict.fromkeys(column for _, column in cells))
     blocks = []
     for stages in (1, 2):  # the paper's
-        title = layout.STAGES[stages]
         lines = []
-        for name, entries in _rows([entry for entry in table1 if entry["stages"] == stages]).items():
-            values = [_entry(places, name, column, entries.get(column)) for column in columns]
-            seconds = [found.seconds for column in columns if (found := places.get((name, column)))]
-            lines.append([name, *values, f"{fmean(seconds) / 60:.1f}" if seconds else ""])
-        blocks.append(markdown([title, *columns, "minutes"], lines))
+        for name, row in rows.items():
+            if any(entry["stages"] == stages for entry in row.values()):
+                values = [_entry(cells, (name, column), row[column]) if column in row else "" for column in columns]
+                seconds = [cell.seconds for column in row if (cell := cells[name, column])]
+                lines.append([name, *values, f"{fmean(seconds) / 60:.1f}" if seconds else ""])
+        blocks.append(markdown([STAGES[stages], *columns, "minutes"], lines))
     legend = LEGEND.format(
         **{mark.partition(" ")[0]: sign for mark, sign in SIGNS.items()},
         machines=listed(sorted({machine(record) for record in records})),
     )
     return "\n\n".join([legend, *blocks])
-
-
-def _refuse_rivals(places: Mapping[tuple[str, str], Cell]) -> None:
-    """Raise if cells differ in tuned settings only and none has the defaults, so that none is the row's own."""
-    rivals: dict[tuple[str, str], Cell] = {}
-    for (row, column), cell in places.items():
-        place = layout.protocol(cell, overrides=False), column
-        if row != place[0] and place not in places:
-            other = rivals.setdefault(place, cell)
-            if other is not cell:
-                raise MultistageError(
-                    f"{other.title} and {cell.title} both want the place {place[0]}, {column} of README's Table 1; "
-                    "publish one of them under another name, or drop it from records.jsonl"
-                )
 
 
 def _rows(table1: Sequence[Record]) -> dict[str, dict[str, Record]]:
@@ -91,16 +76,26 @@ def _rows(table1: Sequence[Record]) -> dict[str, dict[str, Record]]:
     return found
 
 
-def _entry(places: Mapping[tuple[str, str], Cell], name: str, column: str, paper: Record | None) -> str:
+def _cell(row: str, entry: Record, found: Found) -> Cell | None:
+    """Ours for a place, perhaps with settings that the paper leaves to be chosen; None if it was not run."""
+    try:
+        return find(TABLE1(row, entry["model"]), found)
+    except LookupError as error:
+        several, _, _ = str(error.args[0]).partition(";")
+        raise MultistageError(
+            f"{row}, {entry['column']} of README's Table 1 {several}; publish all but one under another name, or drop "
+            "them from records.jsonl"
+        ) from None
+
+
+def _entry(cells: Mapping[tuple[str, str], Cell | None], place: tuple[str, str], paper: Record) -> str:
     """What stands in one place of README."""
-    cell = places.get((name, column))
-    if paper is None:
-        return ""
+    cell = cells[place]
     if cell is None or cell.mark is None:
         return f"\N{EN DASH} / {paper['value']}"
     text = f"{cell.mean:.1f} / {paper['value']} {SIGNS[cell.mark]} ({cell.n})"
-    row, _, readout = name.partition(", ")
-    others = [places.get((f"{row}, {other}", column)) for other in READOUTS if readout in READOUTS]
+    row, _, readout = place[0].partition(", ")
+    others = [cells.get((f"{row}, {other}", place[1])) for other in READOUTS if readout in READOUTS]
     if any(other is not None and abs(other.mean - cell.mean) > APART for other in others):
         text += f"<br>training {cell.training:.0f}"
     return text

@@ -10,16 +10,14 @@ What a name leaves out is the default. Only a name without further settings take
 the paper leaves to be chosen (`layout.TUNED`), if it is the only one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from audit.tables import layout
-from audit.tables.layout import LABELS, Table
+from audit.tables.layout import LABELS, Placed
 from multistage.filters import filter_methods
-from multistage.records.cells import Cell, cells
-from multistage.records.files import from_file
+from multistage.records.cells import Cell
 from multistage.records.paper import letters, matching
 from multistage.records.runs import Record
 from multistage.registry.words import listing
@@ -34,14 +32,6 @@ DATA = {
 
 BOTH, ABS, N_MAX, N, NEITHER = "abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool"
 """The presets of the paper's columns: abs and N, abs alone, N with max pooling, N alone, neither."""
-
-
-class Placed(NamedTuple):
-    """A cell, and the row and column in which its folder's table.md has it."""
-
-    row: str
-    column: str
-    cell: Cell
 
 
 Found = Mapping[str, Sequence[Placed]]
@@ -138,21 +128,6 @@ class Folder:
         return Wanted(self.name, tuple(settings.items()), tuple({**(further or {}), **more}.items()))
 
 
-def addresses(results: Path, published: list[Record]) -> Found:
-    """Every cell of every folder of results.
-
-    Raises:
-        MultistageError: Records that must not stand in one table.
-    """
-    files = sorted(results.glob("*/records.jsonl"))
-    return of_tables({file.parent.name: layout.tables(cells(from_file(file), published), published) for file in files})
-
-
-def of_tables(folders: Mapping[str, Sequence[Table]]) -> Found:
-    """`addresses`, of the tables of each folder where these are at hand."""
-    return {name: [place for table in tables for place in _places(table)] for name, tables in folders.items()}
-
-
 def find(wanted: Wanted, found: Found) -> Cell | None:
     """The cell with these settings; None if there is none.
 
@@ -183,13 +158,6 @@ def cell(wanted: Wanted, found: Found) -> Cell:
         shown = "; ".join(f"{placed.row} | {placed.column}" for placed in near) or "none"
         raise LookupError(f"a cell of {wanted.folder} that is not published; nearest there: {shown}")
     return chosen
-
-
-def _places(table: Table) -> Iterator[Placed]:
-    for protocol in table.protocols:
-        for architecture in table.architectures:
-            if found := table.cells.get((protocol, architecture)):
-                yield Placed(protocol, architecture, found)
 
 
 def _likeness(wanted: Wanted, cell: Cell) -> float:

@@ -5,8 +5,9 @@ Cells that differ in the number of labels a class are the points of a curve, the
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from multistage.data import data_sets
 from multistage.records.cells import Cell, common_path
@@ -23,6 +24,14 @@ LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 
 TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
 """Settings that the paper leaves to be chosen: with other ones, a cell of Table 1 stands in the same place."""
+
+
+class Placed(NamedTuple):
+    """A cell, and the row and column in which its folder's table.md has it."""
+
+    row: str
+    column: str
+    cell: Cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +55,13 @@ class Table:
     cells: Mapping[tuple[str, str], Cell]
     paper: Mapping[tuple[str, str], Record]
     against_labels: bool = False
+
+    def places(self) -> Iterator[Placed]:
+        """The cells, protocol by protocol."""
+        for protocol in self.protocols:
+            for architecture in self.architectures:
+                if found := self.cells.get((protocol, architecture)):
+                    yield Placed(protocol, architecture, found)
 
 
 def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
