@@ -7,6 +7,7 @@ import math
 import random
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from report import invented
@@ -14,8 +15,9 @@ from scipy.optimize import linprog
 
 from audit.claims import verdicts
 from audit.claims.quantities import Epochs, Less
-from audit.tables import addresses, layout
-from multistage.records import cells, paper
+from audit.tables import addresses
+from audit.tables.results import Experiment
+from multistage.records import paper
 from multistage.records.intervals import Measured
 from multistage.settings import composition, experiments, naming
 
@@ -26,11 +28,11 @@ SLACK, SOONER = 1.0, 0.3
 
 @cache
 def planned(folder):
-    """Every cell that an experiment will publish, each with one run, as from `addresses.of_tables`."""
+    """Every cell that an experiment will publish, each with one run, as in `Results.found`."""
     with composition.hydra():
         runs = [composition.plan(job) for job in experiments.experiment(folder, ["draw=0"])]
-    tables = layout.tables(cells.cells([_record(run) for run in runs], PUBLISHED), PUBLISHED)
-    return addresses.of_tables({folder: tables})
+    tables = Experiment(Path(folder), [_record(run) for run in runs], PUBLISHED).tables
+    return {folder: [place for table in tables for place in table.places()]}
 
 
 def made(claim, wanted, draws=5):
