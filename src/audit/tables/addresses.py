@@ -10,9 +10,11 @@ What a name leaves out is the default. Only a name without further settings take
 the paper leaves to be chosen (`layout.TUNED`), if it is the only one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from audit.tables import layout
 from audit.tables.layout import LABELS, Placed
@@ -41,8 +43,8 @@ Found = Mapping[str, Sequence[Placed]]
 class Quantity:
     """What can be subtracted from what: cells, differences of cells, and what `claims` measures besides."""
 
-    def __sub__(self, other: "Quantity") -> "Less":
-        return Less(self, other)
+    def __sub__(self, other: object) -> "Less":
+        return Less(self, other) if isinstance(other, Quantity) else NotImplemented  # arrays subtract each by itself
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,10 @@ class Folder:
         if labels is not None:
             settings[LABELS] = labels
         return Wanted(self.name, tuple(settings.items()), tuple({**(further or {}), **more}.items()))
+
+    def each(self, rows: Iterable[str], *models: str) -> np.ndarray:
+        """Cells [rows, models] without further settings; arrays of cells are subtracted as arrays of numbers are."""
+        return np.array([[self(row, model) for model in models] for row in rows])
 
 
 def find(wanted: Wanted, found: Found) -> Cell | None:

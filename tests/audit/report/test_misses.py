@@ -1,7 +1,7 @@
 import pytest
 
 from audit.claims import misses
-from audit.tables.addresses import Placed
+from audit.tables.layout import Placed
 from multistage.records.cells import cells
 
 

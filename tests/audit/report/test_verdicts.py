@@ -1,19 +1,18 @@
 import json
-from pathlib import Path
 
 import pytest
-from report import evidence
+from committed import RESULTS
+from report import evidence, invented
 
 from audit.claims import ledger, verdicts
 from audit.claims.claims import HALF, Claim, ask
 from audit.claims.quantities import Epochs, Number
-from audit.tables.addresses import Folder, Placed, find
+from audit.tables.addresses import Folder, find
 from multistage.records.cells import cells
 from multistage.records.intervals import Measured
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 
-RESULTS = Path(__file__).parents[3] / "results"
 CLAIMS = ledger.CLAIMS
 ablation = Folder("ablation")
 NOTHING = verdicts.Evidence({}, {}, evidence.PUBLISHED)
@@ -115,10 +114,10 @@ def test_claims_that_need_norb_name_what_stands_in():
 
 def test_a_claim_that_two_cells_fit_is_refused_in_one_line(record, tmp_path):
     rivals = [record(data="caltech101", model="avgpool", optimizer__lr=rate) for rate in (0.2, 0.5)]
-    found = {"table1": [Placed("", "", cell) for cell in cells(rivals)]}
+    results = invented.results(tmp_path, table1=rivals)
     (one,) = [claim for claim in CLAIMS if claim.id == "paper-11"]
     with pytest.raises(MultistageError, match=r"paper-11: table1 \| R\+R\+ \| P_A fits 2 cells .* optimizer\.lr"):
-        verdicts.gather([one], found, tmp_path, evidence.PUBLISHED)
+        verdicts.gather([one], results)
 
 
 @pytest.mark.parametrize("bounds", [{}, {"above": 0, "below": 1}, {"above": 0, "of": 1}])
