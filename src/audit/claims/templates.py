@@ -163,13 +163,13 @@ class Figures:
         return f"{self.shown(other)} ({self._difference(other - wanted)})"
 
     def missed(self, name: str) -> str:
-        """The table of `misses.table`."""
+        """The table of `misses.missed`."""
         self.listed = True
-        return misses.table(self._folder(name), name, self.tried_of)
+        return misses.missed(self._folder(name), name, self.tried_of)
 
     def turned(self, name: str) -> str:
-        """The table of `misses.table_of_turned`."""
-        return misses.table_of_turned(self._folder(name), name)
+        """The table of `misses.turned`."""
+        return misses.turned(self._folder(name), name)
 
     def effect(self, further: Mapping[str, Any] | None = None, **more: Any) -> str:
         """What changed settings do to the cell of `CHANGED`: points, draw by draw (number of draws)."""

@@ -96,12 +96,11 @@ class Wanted(Quantity):
         """Row and column of its table; of a curve, line and labels a class."""
         config = {"readout": "", **dict(self.settings)}
         overrides = "-".join(f"{name}-{listing([value])}" for name, value in self.further)
-        column = layout.symbol(config["model"], published)
         if LABELS in config:
-            words = [column, letters(config), "" if config["refine"] else config["readout"], overrides]
-            return ", ".join(filter(None, words)), str(config[LABELS])
-        row = layout.protocol(Cell(tuple(config.items()), (), None, ""), overrides=False)
-        column = column if config["data"] == "caltech101" else config["model"]
+            row, column = layout.line_name(config, published), str(config[LABELS])
+        else:
+            columns = published if config["data"] == "caltech101" else ()
+            row, column = layout.row_name(config), layout.symbol(config["model"], columns)
         return ", ".join(filter(None, [row, overrides])), column
 
 

@@ -145,13 +145,6 @@ def test_each_line_of_the_csv_leads_to_its_runs(ablation, experiment):
     assert all(float(r["difference"]) == pytest.approx(float(r["mean"]) - float(r["paper"]), abs=1e-4) for r in caltech)
 
 
-def test_a_command_of_the_csv_repeats_the_run(record, experiment):
-    run = record(data="digits", optimizer__lr=0.1)
-    (line,) = rows(tables.to_csv(experiment([run])))
-    repeated = composition.plan(shlex.split(line["commands"])[2:]).config
-    assert {**repeated, "data.root": None} == {**run["config"], "data.root": None}
-
-
 def test_tables_do_not_depend_on_the_order_of_draws(ablation, experiment):
     made = ablation()
     cell_of = {id(record): i // 5 for i, record in enumerate(made)}
