@@ -3,6 +3,8 @@
 from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, N
 
 READOUTS = ("sgd", "lbfgs")
+"""Of frozen filters: the authors' demo, and converged."""
+
 COLUMNS = (BOTH, ABS, N_MAX, N, NEITHER)
 RANDOM, REFINED = ("RR, sgd", "RR, lbfgs", "R+R+"), ("U+U+", "R+R+")
 

@@ -1,6 +1,5 @@
 """What a folder below ``results/`` holds besides its records; all of it is made from them and can be made again."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from audit.tables import plot, tables
@@ -20,11 +19,6 @@ def texts(experiment: Experiment) -> dict[str, str]:
     return {"table.csv": tables.to_csv(experiment), "table.md": tables.to_markdown(experiment)}
 
 
-def metadata(experiment: Experiment, contents: Mapping[str, str]) -> dict[str, str]:
-    """What the picture of these records carries."""
-    return plot.digests(to_lines(experiment.records), contents["table.csv"])
-
-
 def publish(experiment: Experiment, redraw: bool = False) -> list[Path]:
     """Make every file of a folder of results from its records.
 
@@ -40,7 +34,7 @@ def publish(experiment: Experiment, redraw: bool = False) -> list[Path]:
     """
     folder, contents = experiment.folder, texts(experiment)
     changed = [folder / name for name, text in contents.items() if durable.update(folder / name, text.encode())]
-    digests, path = metadata(experiment, contents), folder / PICTURE
+    digests, path = plot.digests(to_lines(experiment.records), contents["table.csv"]), folder / PICTURE
     if redraw or plot.carried(path) != digests:
         plot.draw(experiment.name, experiment.tables, digests, path)
         changed.append(path)
