@@ -4,7 +4,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from audit.speed.measurement import Bench
-from audit.speed.timing import Clocked, in_turns, now
+from audit.speed.timing import Clocked, clocked, in_turns, now
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, optimizer
 from multistage.settings.tree import Config, parse
@@ -28,63 +27,54 @@ from multistage.train.restore import make_network
 ROOT = composition.CONF.parent
 
 FIRST_STEP = """
-import os, sys, time
-began = float(sys.argv.pop(1))
+import os, sys
 import train
 from multistage.train import training
 def end(self, *_):
     import torch
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
-    print(f"first step after {time.time() - began:.3f} s", file=sys.stderr, flush=True)
     os._exit(0)
 training.Classifier.on_train_batch_end = end
 sys.exit(train.main(sys.argv[1:]))
 """
-"""What a process runs that stops after the first batch; its argument is the time at which it was started."""
+"""What a process runs that ends with the first batch."""
 
 
 def measure_start(bench: Bench) -> None:
     """Seconds of whole processes: help, refused settings, the first training step, README's first command."""
     wrong = "train.py", "optimizer.momentum=abc"
+    first_step = _training("-c", FIRST_STEP, bench.accelerator)
     cases: dict[str, Clocked] = {
-        "train.py --help": partial(_seconds, "train.py", "--help"),
-        "train.py sead=1 (a key that does not exist)": partial(_seconds, "train.py", "sead=1", exit_code=2),
-        "train.py optimizer.momentum=abc (a value that torch refuses)": partial(_seconds, *wrong, exit_code=2),
-        "train.py, to the end of the first step": partial(_until_first_step, bench.accelerator),
+        "train.py --help": clocked(partial(_run, "train.py", "--help")),
+        "train.py sead=1 (a key that does not exist)": clocked(partial(_run, "train.py", "sead=1", exit_code=2)),
+        "train.py optimizer.momentum=abc (a value that torch refuses)": clocked(partial(_run, *wrong, exit_code=2)),
+        "train.py, to the end of the first step": first_step,
     }
     if not bench.quick:
-        of_mnist = partial(_until_first_step, bench.accelerator, "data=mnist")
+        of_mnist = _training("-c", FIRST_STEP, bench.accelerator, "data=mnist")
         cases["train.py data=mnist, to the end of the first step"] = of_mnist
-        cases["train.py (README's first command, installed)"] = partial(_whole, bench.accelerator)
-        _until_first_step(bench.accelerator)  # bytecode is compiled, files are in memory
+        cases["train.py (README's first command, installed)"] = _training("train.py", bench.accelerator)
+        first_step()  # bytecode is compiled, files are in memory
     for case, seconds in in_turns(cases, 1 if bench.quick else 3).items():
         bench.times(case, {"process": seconds})
     bench.notes.append("bytecode was compiled and files were in the system's memory; a machine's first start is longer")
 
 
-def _seconds(*command: str, exit_code: int = 0) -> float:
-    began = time.time()
+def _run(*command: str, exit_code: int = 0) -> None:
     result = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
-    seconds = time.time() - began
     if result.returncode != exit_code:
         raise MultistageError(f"{' '.join(command)} ended with {result.returncode}: {result.stderr.strip()[-300:]}")
-    return seconds
 
 
-def _until_first_step(*typed: str) -> float:
-    with tempfile.TemporaryDirectory() as output:
-        command = [sys.executable, "-c", FIRST_STEP, str(time.time()), *typed, f"output={output}"]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    _, found, seconds = result.stderr.rpartition("first step after ")
-    if not found:
-        raise MultistageError(f"train.py {' '.join(typed)} never trained: {result.stderr.strip()[-300:]}")
-    return float(seconds.split()[0])
+def _training(*command: str) -> Clocked:
+    """Times a process that trains, into a folder of its own."""
 
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as output:
+            _run(*command, f"output={output}")
 
-def _whole(*typed: str) -> float:
-    with tempfile.TemporaryDirectory() as output:
-        return _seconds("train.py", *typed, f"output={output}")
+    return clocked(run)
 
 
 NO_ARITHMETIC = ("stages=1", "model=avgpool", "geometry.stage1.maps=1", "data.batch_size=1")

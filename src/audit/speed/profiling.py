@@ -6,7 +6,7 @@ else watches; operations are counted by torch's profiler in further steps, which
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -155,29 +155,28 @@ def _watched(net: MultiStageNet, clock: Clock) -> Iterator[None]:
 
     The network is a chain: a part's backward begins when the gradient of its output is there; the one before ends.
     """
-
-    def watch(name: str, part: nn.Module) -> list[RemovableHandle]:
-        named = record_function(name)
-
-        def before(*_: object) -> None:
-            clock.begin(name)
-            named.__enter__()  # type: ignore[no-untyped-call]
-
-        def after(module: nn.Module, inputs: object, output: Tensor) -> None:
-            named.__exit__(None, None, None)
-            output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
-
-        return [part.register_forward_pre_hook(before), part.register_forward_hook(after)]
-
-    handles = watch("classifier", net.classifier)
+    parts: dict[str, nn.Module] = {"classifier": net.classifier}
     for number, stage in enumerate(net.stages, 1):
-        for name, part in stage.named_children():
-            handles += watch(f"stage {number}, {name}", part)
-    try:
+        parts |= {f"stage {number}, {name}": part for name, part in stage.named_children()}
+    with ExitStack() as hooks:
+        for name, part in parts.items():
+            for hook in _hooks(name, part, clock):
+                hooks.enter_context(hook)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _hooks(name: str, part: nn.Module, clock: Clock) -> tuple[RemovableHandle, RemovableHandle]:
+    named = record_function(name)
+
+    def before(*_: object) -> None:
+        clock.begin(name)
+        named.__enter__()  # type: ignore[no-untyped-call]
+
+    def after(module: nn.Module, inputs: object, output: Tensor) -> None:
+        named.__exit__(None, None, None)
+        output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
+
+    return part.register_forward_pre_hook(before), part.register_forward_hook(after)
 
 
 def _operations(watched: torch.profiler.profile, steps: int, on_gpu: bool) -> tuple[Operation, ...]:

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from audit.instruments.local_statistics import (
     active,
     common_share,
-    contrast_norm_deviation,
     lecture_contrast_norm,
     local_statistics,
     on_floor,
@@ -51,12 +50,12 @@ def test_a_window_larger_than_the_map_has_no_place():
 
 
 @pytest.mark.parametrize("kernel_size", [7, 9])
-def test_sigma_and_its_mean_are_what_contrast_normalisation_divides_by(kernel_size):
+def test_on_the_floor_contrast_normalisation_divides_by_the_mean_of_sigma_and_elsewhere_by_sigma(kernel_size):
     x = maps(2, 3, 14, 15) + 1
     window = gaussian_window(kernel_size)
     weights = torch.outer(window, window).expand(1, 3, -1, -1) / 3
     v = x - F.conv2d(x, weights, padding=kernel_size // 2)
-    sigma = contrast_norm_deviation(x, kernel_size)
+    sigma = F.conv2d(v**2, weights, padding=kernel_size // 2).sqrt()
     divisor = torch.where(on_floor(x, kernel_size), sigma.mean((2, 3), keepdim=True), sigma)
     torch.testing.assert_close(local_contrast_norm(x, kernel_size), v / divisor)
 
