@@ -95,10 +95,8 @@ def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, bench: Bench) -> di
         return {}
     torch._dynamo.reset()  # else what was learned of one shape would make the next one's code more general
     compiled: Form = torch.compile(dense, dynamic=False)
-    with (
-        tempfile.TemporaryDirectory() as cache,
-        patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=cache),
-    ):  # else older code
+    # a cache of its own, else code that was made earlier is found
+    with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=cache):
         try:
             seconds = clocked(lambda: (_forward(compiled, x), both(compiled, x, dy)))()
         except Exception as error:
