@@ -52,7 +52,7 @@ def _accuracy(material: Material, shift: int, sharing: bool, draw: int) -> float
     x = standardise(shifted(dataset.images, shift, generator(draw, "shifts")))
     training, test = ((x[chosen], dataset.labels[chosen]) for chosen in (split.train, split.test))
     net = make(x.shape[-1], len(dataset.class_names), sharing, SETTING, draw)
-    return 100 * trial(net, training, test, SETTING, draw)[1]
+    return 100 * trial(net, training, test, SETTING, draw)
 
 
 @drawing.picture()
