@@ -5,7 +5,7 @@ import pytest
 from multistage.cli import sweep
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
-from multistage.train import resume
+from multistage.train import checkpoint
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def finish(run, accuracy=0.5):
     metrics = {"test_accuracy": accuracy, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0}
     record = {"config": dict(run.config), "metrics": metrics, "per_class": [], "seconds": {"train": 60.0}, **identity}
     with runs.claimed(run.folder):
-        resume.begin(run.folder, run.config, identity)
+        checkpoint.begin(run.folder, run.config, identity)
         record["run"] = run.folder.relative_to(run.folder.parents[5]).as_posix()
         runs.finish(run.folder, record)
 
@@ -74,7 +74,7 @@ def test_failed_runs_wait_until_they_are_asked_for(planned, capsys):
     run = planned[0]
     identity = runs.identity("split0", "data")
     with runs.claimed(run.folder):
-        resume.begin(run.folder, run.config, identity)
+        checkpoint.begin(run.folder, run.config, identity)
         runs.fail(run.folder, run.config, identity, MultistageError("too hot"))
     done = []
     assert sweep.sweep(planned, launcher(done), "again") == 4

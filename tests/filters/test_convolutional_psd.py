@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,20 +9,16 @@ from scipy.optimize import linear_sum_assignment
 from scipy.signal import convolve2d
 from sklearn.decomposition import sparse_encode
 
-from multistage.filters.convolutional_psd import (
-    ConvolutionalEncoder,
-    convolutional_psd,
-    learn_convolutional_psd,
-    region_side,
-)
+from multistage.filters.convolutional_psd import ConvolutionalEncoder, region_side
 from multistage.filters.patches import Patches
-from multistage.filters.sparse_coding import Energy, quality
+from multistage.filters.psd import psd
+from multistage.filters.sparse_coding import Course, Energy, learn, quality
 from multistage.layers import FilterBank, filter_bank
 from multistage.network.net import connection_table
 from multistage.registry.errors import ConfigError
 from multistage.settings.tree import parse
 
-MODULE = sys.modules["multistage.filters.convolutional_psd"]  # the package's attribute is the function
+MODULE = sys.modules["multistage.filters.psd"]  # the package's attribute is the function
 TABLE = torch.tensor([[2, 0], [0, 1], [1, 2], [2, 1]])
 K, UNITS, MAPS = 3, 4, 3
 
@@ -116,13 +113,13 @@ def test_gradients_are_those_of_the_energy(table):
     encoder, x = example(table)
     energy = Energy(0.4, 0.6)
     z = encoder.codes(x, encoder.predict(x), energy, 10)
-    loss = MODULE._gradients(encoder, x, energy, 10)
+    loss = encoder.gradients(x, energy, 10)
     assert loss == pytest.approx(float(slow_energy(encoder, x, z, 0.4, 0.6).mean()), rel=1e-10)
     for name, along in zip(("kernels", "gain", "dictionary"), (6, 7, 8), strict=True):
         value = getattr(encoder, name)
         direction = gaussian(*value.shape, seed=along)
         above, below = (
-            slow_energy(encoder._replace(**{name: value + step * direction}), x, z, 0.4, 0.6).mean()
+            slow_energy(replace(encoder, **{name: value + step * direction}), x, z, 0.4, 0.6).mean()
             for step in (1e-6, -1e-6)
         )
         assert float((value.grad * direction).sum()) == pytest.approx(float(above - below) / 2e-6, rel=1e-6)
@@ -147,20 +144,23 @@ def test_quality_is_its_definition():
     }
 
 
+def start(bank, seed=0):
+    """An encoder before it learns."""
+    return ConvolutionalEncoder.start(bank, torch.Generator().manual_seed(seed), torch.device("cpu"))
+
+
 def test_each_units_part_of_the_dictionary_stays_of_length_one_and_the_seed_decides():
-    regions = Patches(gaussian(4, 3, 12, 12), 10, torch.Generator().manual_seed(0))
-    some = regions.draw(8)
-    bank = FilterBank(3, 4, 3, TABLE)
+    regions = Patches(gaussian(4, 3, 12, 12).float(), 10, torch.Generator().manual_seed(0)).draw(8)
 
-    def learn(seed):
-        random = torch.Generator().manual_seed(seed)
-        return learn_convolutional_psd(lambda count: some[:count], bank, Energy(0.5), 4, 8, 0.05, random)
+    def found(seed):
+        encoder = start(FilterBank(3, 4, 3, TABLE), seed)
+        learn(encoder, lambda count: regions[:count], Energy(0.5), Course(4, 8, 0.05))
+        return encoder
 
-    encoder = learn(0)
-    lengths = encoder.dictionary.flatten(1).norm(dim=1)
-    torch.testing.assert_close(lengths, torch.ones(4, dtype=torch.float64))
-    assert all(torch.equal(a, b) for a, b in zip(encoder[:3], learn(0)[:3], strict=True))
-    assert not torch.equal(encoder.kernels, learn(1).kernels)
+    encoder = found(0)
+    torch.testing.assert_close(encoder.dictionary.flatten(1).norm(dim=1), torch.ones(4))
+    assert all(torch.equal(a, b) for a, b in zip(encoder.learned, found(0).learned, strict=True))
+    assert not torch.equal(encoder.kernels, found(1).kernels)
 
 
 def planted(images=30, side=40, units=3, k=3):
@@ -179,15 +179,14 @@ def test_a_planted_dictionary_is_found_again_but_for_sign_order_and_place():
     patches = Patches(images, 32, torch.Generator().manual_seed(1))
     scale = 1 / float(images.std())
     energies = []
-    encoder = learn_convolutional_psd(
+    encoder = start(FilterBank(1, 3, 3))
+    course = Course(100, 4, 0.1)
+    learn(
+        encoder,
         lambda count: scale * patches.draw(count),
-        FilterBank(1, 3, 3),
         Energy(2.0, 0.01),
-        100,
-        4,
-        0.1,
-        torch.Generator().manual_seed(0),
-        report=lambda step, energy: energies.append(energy),
+        course,
+        lambda *told: energies.append(told),
     )
     everywhere = torch.nn.functional.conv2d(dictionary, encoder.dictionary, padding=2)  # correlation at each offset
     match = everywhere.abs().amax((2, 3))
@@ -197,18 +196,10 @@ def test_a_planted_dictionary_is_found_again_but_for_sign_order_and_place():
 
 
 def test_the_energy_of_one_batch_falls():
-    regions = Patches(gaussian(4, 3, 12, 12), 10, torch.Generator().manual_seed(0)).draw(8)
+    regions = Patches(gaussian(4, 3, 12, 12).float(), 10, torch.Generator().manual_seed(0)).draw(8)
     energies = []
-    learn_convolutional_psd(
-        lambda count: regions,
-        FilterBank(3, 4, 3, TABLE),
-        Energy(0.5),
-        40,
-        8,
-        0.05,
-        torch.Generator().manual_seed(0),
-        report=lambda step, energy: energies.append(energy),
-    )
+    encoder, course = start(FilterBank(3, 4, 3, TABLE)), Course(40, 8, 0.05)
+    learn(encoder, lambda count: regions, Energy(0.5), course, lambda step, energy: energies.append(energy))
     assert energies[-1] < 0.9 * energies[0]
     assert sum(after > before for before, after in pairwise(energies)) <= 4
 
@@ -220,16 +211,16 @@ def test_the_filter_bank_computes_what_the_encoder_predicts(fan_in, plan, monkey
     images = 3 * gaussian(6, 5, 18, 17, dtype=torch.float32)
     learned = {}
 
-    def spy(draw, *args, **named):
-        learned["shape"] = draw(1).shape
-        return learned.setdefault("encoder", learn_convolutional_psd(draw, *args, **named))
+    def spy(encoder, draw, *rest):
+        learned.update(encoder=encoder, shape=draw(1).shape)
+        learn(encoder, draw, *rest)
 
-    monkeypatch.setattr(MODULE, "learn_convolutional_psd", spy)
-    monkeypatch.setattr(MODULE, "TESTED", 16)
+    monkeypatch.setattr(MODULE, "learn", spy)
+    monkeypatch.setattr(ConvolutionalEncoder, "tested", 16)
     config = plan(
         "filters=psd", "psd.convolutional=true", "psd.stage1.steps=2", "psd.stage2.steps=2", "psd.batch_size=32"
     ).config
-    found = convolutional_psd(parse(config).filters, site(config, 1, bank, lambda limit: images[:limit]))
+    found = psd(parse(config).filters, site(config, 1, bank, lambda limit: images[:limit]))
     assert learned["shape"] == (1, 5, 16, 16)
     encoder = learned["encoder"]
     expected = encoder.predict(found.measured["scale"] * images)
@@ -246,9 +237,9 @@ def test_regions_are_four_kernels_wide_where_maps_are():
 
 
 def test_maps_without_an_inner_part_are_refused(plan):
-    psd = ("data=fake", "geometry=mnist", "filters=psd", "geometry.stage2.kernel=7", "geometry.stage2.step=1")
-    plan(*psd)
+    typed = ("data=fake", "geometry=mnist", "filters=psd", "geometry.stage2.kernel=7", "geometry.stage2.step=1")
+    plan(*typed)
     with pytest.raises(ConfigError) as refusal:
-        plan(*psd, "psd.convolutional=true")
+        plan(*typed, "psd.convolutional=true")
     assert "needs maps of 13 pixels a side for geometry.stage2.kernel=7, which sees 12" in str(refusal.value)
     assert "\n" not in str(refusal.value)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from scipy.ndimage import rotate
 
-from multistage.filters.gabor import gabor, gabor_bank, templates
+from multistage.filters.gabor import gabor, gabor_bank
 from multistage.filters.gabor_counts import gabor_counts
-from multistage.filters.values import Site, of_length, random_length
+from multistage.filters.values import Site, of_length
 from multistage.layers import FilterBank
 from multistage.registry.errors import ConfigError
 
@@ -84,7 +84,8 @@ def test_what_cannot_be_divided_is_refused(plan, count, size, named):
 def test_filters_are_as_long_as_random_ones():
     random = torch.rand(20_000, 3, 5, 5, generator=torch.Generator().manual_seed(0)) * 0.4 - 0.2
     expected = random.flatten(1).square().sum(1).mean().sqrt().item()
-    assert random_length(0.2, 3, 5) == pytest.approx(expected, rel=1e-2)
+    site = Site(1, FilterBank(3, 1, 5), refuse, 0.2, 0, CPU)
+    assert site.random_length == pytest.approx(expected, rel=1e-2)
     found = of_length(torch.stack([random[0], torch.zeros(3, 5, 5)]), 2.0)
     assert found.flatten(1).norm(dim=1).tolist() == pytest.approx([2, 0])
 
@@ -124,10 +125,3 @@ def test_a_second_stage_correlates_with_patches_on_the_maps_that_it_sees():
         seen = seen - seen.mean(1, keepdim=True)
         alike = torch.nn.functional.cosine_similarity(seen, kernel.flatten()[None])
         assert alike.max() > 0.9999
-
-
-def test_templates_are_patches_as_they_are_and_the_seed_decides_which():
-    first, again, other = (templates(maps(), 9, 3, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
-    assert first.shape == (9, 5, 3, 3)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,8 +7,9 @@ from filters.sites import site
 from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import sparse_encode
 
-from multistage.filters.psd import Encoder, learn_psd, psd
-from multistage.filters.sparse_coding import Energy, quality, soft_threshold
+from multistage.filters.convolutional_psd import ConvolutionalEncoder
+from multistage.filters.psd import Encoder, psd
+from multistage.filters.sparse_coding import Course, Energy, learn, quality, soft_threshold
 from multistage.layers import FilterBank
 from multistage.network.net import connection_table
 from multistage.registry.errors import ConfigError, MultistageError
@@ -26,7 +28,8 @@ def example(d=12, units=20, n=15):
     """An encoder that predicts nothing in particular, and patches."""
     dictionary = gaussian(d, units, seed=1)
     encoder = Encoder(gaussian(units, d, seed=2) / 3, 1 + gaussian(units, seed=3) / 4, dictionary)
-    return encoder._replace(dictionary=dictionary / dictionary.norm(dim=0)), gaussian(n, d, seed=4)
+    encoder.rescale()
+    return encoder, gaussian(n, d, seed=4)
 
 
 def slow_energy(encoder, x, z, penalty, prediction):
@@ -36,7 +39,7 @@ def slow_energy(encoder, x, z, penalty, prediction):
         total = 0.0
         for i, row in enumerate(encoder.dictionary.tolist()):
             total += (patch[i] - sum(b * c for b, c in zip(row, code, strict=True))) ** 2
-        for filter, gain, c in zip(encoder.filters.tolist(), encoder.gain.tolist(), code, strict=True):
+        for filter, gain, c in zip(encoder.kernels.tolist(), encoder.gain.tolist(), code, strict=True):
             inner = torch.tensor(sum(k * v for k, v in zip(filter, patch, strict=True)), dtype=torch.float64)
             total += penalty * abs(c) + prediction * (c - gain * float(torch.tanh(inner))) ** 2
         found.append(total)
@@ -92,36 +95,46 @@ def test_gradients_by_hand_are_those_of_autograd(masked):
     encoder, x = example()
     energy = Energy(0.4, 0.6)
     mask = (gaussian(20, 12, seed=7) > 0).double() if masked else None
+    encoder = replace(encoder, mask=mask)
     z = encoder.codes(x, encoder.predict(x), energy, 10)
-    loss = MODULE._gradients(encoder, x, energy, 10, mask)
-    leaves = Encoder(*(tensor.clone().requires_grad_() for tensor in encoder))
+    loss = encoder.gradients(x, energy, 10)
+    leaves = Encoder(*(tensor.clone().requires_grad_() for tensor in encoder.learned))
     expected = energy(x, leaves.reconstruct(z), z, leaves.predict(x)).mean()
     assert loss == pytest.approx(float(expected.detach()), rel=1e-12)
     expected.backward()
     if masked:
-        leaves.filters.grad *= mask
+        leaves.kernels.grad *= mask
         leaves.dictionary.grad *= mask.T
-    for found, leaf in zip(encoder, leaves, strict=True):
+    for found, leaf in zip(encoder.learned, leaves.learned, strict=True):
         torch.testing.assert_close(found.grad, leaf.grad, rtol=1e-10, atol=1e-12)
 
 
+def start(in_maps, units, size, connections=None, seed=0):
+    """An encoder before it learns of patches of in_maps * size * size values."""
+    bank = FilterBank(in_maps, units, size, connections)
+    return Encoder.start(bank, torch.Generator().manual_seed(seed), torch.device("cpu"))
+
+
 def test_what_is_not_connected_stays_zero_and_columns_stay_of_length_one():
-    mask = (gaussian(10, 24, seed=3) > 0.3).double()
-    draw = patches_of(gaussian(500, 24))
-    encoder = learn_psd(draw, 10, Energy(0.5), 30, 16, 0.05, torch.Generator().manual_seed(0), mask)
-    assert (encoder.filters[mask == 0] == 0).all()
+    encoder = start(6, 10, 2, connection_table(6, 10, 4, torch.Generator().manual_seed(3)))
+    mask = encoder.mask
+    assert mask.sum(1).tolist() == [16] * 10
+    learn(encoder, patches_of(gaussian(500, 24).float()), Energy(0.5), Course(30, 16, 0.05))
+    assert (encoder.kernels[mask == 0] == 0).all()
     assert (encoder.dictionary.T[mask == 0] == 0).all()
-    assert (encoder.filters[mask == 1] != 0).all()
+    assert (encoder.kernels[mask == 1] != 0).all()
     assert (encoder.dictionary.T[mask == 1] != 0).all()
-    torch.testing.assert_close(encoder.dictionary.norm(dim=0), torch.ones(10, dtype=torch.float64))
+    torch.testing.assert_close(encoder.dictionary.norm(dim=0), torch.ones(10))
 
 
 def test_the_seed_decides_and_nothing_else():
-    def learn(seed):
-        return learn_psd(patches_of(gaussian(100, 9)), 5, Energy(0.5), 5, 8, 0.05, torch.Generator().manual_seed(seed))
+    def found(seed):
+        encoder = start(1, 5, 3, seed=seed)
+        learn(encoder, patches_of(gaussian(100, 9).float()), Energy(0.5), Course(5, 8, 0.05))
+        return encoder.learned
 
-    assert all(torch.equal(a, b) for a, b in zip(learn(0), learn(0), strict=True))
-    assert not torch.equal(learn(0).filters, learn(1).filters)
+    assert all(torch.equal(a, b) for a, b in zip(found(0), found(0), strict=True))
+    assert not torch.equal(found(0)[0], found(1)[0])
 
 
 def planted(n=4000, d=20, units=12, active=2):
@@ -137,16 +150,9 @@ def planted(n=4000, d=20, units=12, active=2):
 def test_a_planted_dictionary_is_found_again_but_for_sign_and_order():
     x, dictionary = planted()
     energies = []
-    encoder = learn_psd(
-        patches_of(x),
-        12,
-        Energy(0.3, 1.0),
-        400,
-        64,
-        0.03,
-        torch.Generator().manual_seed(3),
-        report=lambda step, energy: energies.append(energy),
-    )
+    encoder = start(5, 12, 2, seed=3)
+    course = Course(400, 64, 0.03)
+    learn(encoder, patches_of(x), Energy(0.3, 1.0), course, lambda step, energy: energies.append(energy))
     match = (dictionary.T @ encoder.dictionary).abs()
     found = match[linear_sum_assignment(match.numpy(), maximize=True)]
     assert (found > 0.98).all()
@@ -157,7 +163,7 @@ def test_a_planted_dictionary_is_found_again_but_for_sign_and_order():
 def test_quality_is_its_definition():
     encoder, x = example(n=40)
     found = quality(encoder, x, Energy(1.0, 0.5), search=500)
-    predicted = encoder.gain * torch.tanh(torch.einsum("ud,nd->nu", encoder.filters, x))
+    predicted = encoder.gain * torch.tanh(torch.einsum("ud,nd->nu", encoder.kernels, x))
     z = encoder.codes(x, predicted, Energy(1.0, 0.5), 500)
 
     def decibels(signal, estimate):
@@ -187,10 +193,8 @@ def test_the_filter_bank_computes_what_the_encoder_predicts(fan_in, plan, monkey
     table = None if fan_in is None else connection_table(5, 8, fan_in, torch.Generator().manual_seed(1)).flip(1)
     bank = FilterBank(5, 8, 4, table)
     images = 3 * gaussian(20, 5, 9, 11, dtype=torch.float32)
-    learned = {}
-    monkeypatch.setattr(
-        MODULE, "learn_psd", lambda *args, **named: learned.setdefault("encoder", learn_psd(*args, **named))
-    )
+    encoders = []
+    monkeypatch.setattr(MODULE, "learn", lambda encoder, *rest: encoders.append(encoder) or learn(encoder, *rest))
     config = plan("filters=psd", "psd.stage1.steps=5", "psd.stage2.steps=5", "psd.batch_size=16").config
     found = psd(parse(config).filters, site(config, 1, bank, lambda limit: images[:limit]))
     found.install(bank)
@@ -199,7 +203,7 @@ def test_the_filter_bank_computes_what_the_encoder_predicts(fan_in, plan, monkey
     assert y.shape == (20, 8, 6, 8)
     for row, column in [(0, 0), (2, 3), (5, 7)]:
         patch = images[:, :, row : row + 4, column : column + 4]
-        codes = learned["encoder"].predict(found.measured["scale"] * patch.flatten(1))
+        codes = encoders[0].predict(found.measured["scale"] * patch.flatten(1))
         torch.testing.assert_close(y[:, :, row, column], codes, atol=1e-5, rtol=0)
 
 
@@ -276,7 +280,7 @@ def test_filters_depend_on_no_image_but_those_of_training(plan, monkeypatch, con
     dataset = protocol.load_data(parse(config).data)
     train = torch.arange(0, len(dataset.labels), 2)
 
-    monkeypatch.setattr(sys.modules["multistage.filters.convolutional_psd"], "TESTED", 2)
+    monkeypatch.setattr(ConvolutionalEncoder, "tested", 2)
     looked_at = set()
     pixels = type(dataset).pixels
 

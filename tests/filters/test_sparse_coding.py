@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from multistage.filters.sparse_coding import Energy, descend, fista, snr, soft_threshold
+from multistage.filters.psd import Encoder
+from multistage.filters.sparse_coding import Course, Energy, fista, learn, snr, soft_threshold
 from multistage.registry.errors import MultistageError
 
 
@@ -55,13 +56,9 @@ def test_decibels():
     assert snr(signal, torch.zeros(3)) == pytest.approx(0)
 
 
-@pytest.mark.parametrize("energy", [math.nan, math.inf])
-def test_an_energy_that_is_no_number_ends_learning(energy):
-    tensor = torch.ones(2)
-
-    def learn(x):
-        tensor.grad = torch.ones(2)
-        return energy
-
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_energy_that_is_no_number_ends_learning(value, monkeypatch):
+    encoder = Encoder(torch.ones(2, 3), torch.ones(2), torch.ones(3, 2))
+    monkeypatch.setattr(Encoder, "gradients", lambda *_: value)
     with pytest.raises(MultistageError, match=r"psd diverged in step 1 .* smaller psd.rate than 0.5"):
-        descend([tensor], [torch.ones(1)], 1, 0.5, learn, lambda: None, lambda step, energy: None)
+        learn(encoder, lambda count: torch.ones(count, 3), Energy(1.0), Course(1, 1, 0.5))

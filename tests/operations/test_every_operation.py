@@ -177,6 +177,6 @@ def test_whether_samples_depend_on_each_other_in_training_is_said(slot, name):
 
 
 def test_statistics_are_found_whatever_holds_them():
-    assert features.has_statistics(nn.Sequential(nn.InstanceNorm2d(3, track_running_stats=True)))
-    assert features.has_statistics(nn.Sequential(nn.BatchNorm2d(2)))
-    assert not features.has_statistics(nn.Sequential(nn.GroupNorm(1, 2)))
+    assert features.statistics(nn.Sequential(nn.InstanceNorm2d(3, track_running_stats=True)))
+    assert features.statistics(nn.Sequential(nn.BatchNorm2d(2)))
+    assert not features.statistics(nn.Sequential(nn.GroupNorm(1, 2)))

@@ -8,7 +8,7 @@ from sklearn.svm import SVC
 import multistage
 from multistage.cli import predict
 from multistage.data.dataset import Dataset
-from multistage.readout import pyramid_svm
+from multistage.readout import Task, pyramid_svm
 from multistage.readout.pyramid_svm import (
     fit_machines,
     fit_pyramid_svm,
@@ -116,13 +116,13 @@ def test_the_vocabulary_finds_clusters_of_descriptors_and_depends_on_the_seed_al
 
 
 def test_flat_features_are_no_reason_to_fail():
-    classifier = fit_pyramid_svm(torch.ones(6, 32), torch.tensor([0, 1, 2, 0, 1, 2]), 3, (2, 4, 4), words=4)
+    classifier = fit_pyramid_svm(Task(torch.ones(6, 32), torch.tensor([0, 1, 2, 0, 1, 2]), 3, (2, 4, 4)), words=4)
     assert classifier(torch.ones(1, 32)).isfinite().all()
 
 
 def test_features_that_are_no_numbers_are_refused():
     with pytest.raises(MultistageError, match="not finite"):
-        fit_pyramid_svm(torch.full((6, 32), torch.nan), torch.tensor([0, 1, 2, 0, 1, 2]), 3, (2, 4, 4), words=4)
+        fit_pyramid_svm(Task(torch.full((6, 32), torch.nan), torch.tensor([0, 1, 2, 0, 1, 2]), 3, (2, 4, 4)), words=4)
 
 
 @pytest.mark.parametrize("cost", [0.1, 10.0])
@@ -148,7 +148,7 @@ def test_scores_are_those_of_scikit_learns_one_versus_rest(cost):
 def test_words_of_training_images_are_kept_in_as_few_bytes_as_they_need(words, kind):
     x = torch.randn(30, 2 * 16, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(30) % 3
-    classifier = fit_pyramid_svm(x, labels, 3, (2, 4, 4), words)
+    classifier = fit_pyramid_svm(Task(x, labels, 3, (2, 4, 4)), words)
     assert classifier.words.dtype == kind
     assert torch.equal(classifier.words.long(), quantise(x, (2, 4, 4), classifier.vocabulary))
     assert (classifier(x).argmax(1) == labels).all()

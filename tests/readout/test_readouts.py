@@ -4,7 +4,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from multistage.network.randomness import generator
-from multistage.readout import lbfgs, sgd
+from multistage.readout import Task, lbfgs, sgd
 from multistage.readout.lbfgs import fit_lbfgs
 from multistage.readout.sgd import fit_sgd
 from multistage.registry.errors import MultistageError
@@ -47,7 +47,7 @@ def test_sgd_is_the_demos_loop(samples, features, block, rate, start, double, mo
     monkeypatch.setattr(sgd, "BLOCK", block)
     x, y = clusters(samples, features, 3)
     x += 3
-    weight, bias = fit_sgd(x, y, 3, seed=4, epochs=5, rate=rate, start=start)
+    weight, bias = fit_sgd(Task(x, y, 3, seed=4), rate, start, epochs=5)
     expected_weight, expected_bias = demo_loop(x, y, 3, seed=4, epochs=5, rate=rate, start=start)
     torch.testing.assert_close(weight, expected_weight, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(bias, expected_bias, rtol=1e-10, atol=1e-10)
@@ -56,7 +56,7 @@ def test_sgd_is_the_demos_loop(samples, features, block, rate, start, double, mo
 def test_sgd_reports_every_epoch_with_a_falling_loss():
     x, y = clusters(60, 20, 3)
     reports = []
-    fit_sgd(x, y, 3, report=lambda epoch, loss: reports.append((epoch, loss)))
+    fit_sgd(Task(x, y, 3, report=lambda epoch, loss: reports.append((epoch, loss))))
     assert [epoch for epoch, _ in reports] == list(range(1, 31))
     assert reports[-1][1] < reports[0][1] / 2
 
@@ -68,7 +68,7 @@ def test_lbfgs_finds_the_minimum_that_scikit_learn_finds(samples, features, clas
     x, y = clusters(samples, features, classes, scale=0.01)
     x[:, 0] *= 50  # axes of very different length
     x[:, 1] = 3  # and one of no length
-    weight, bias = fit_lbfgs(x, y, classes, penalty, tolerance=1e-5)
+    weight, bias = fit_lbfgs(Task(x, y, classes), penalty, tolerance=1e-5)
     centred = (x - x.mean(0)).double()
     scaled = (centred / centred.square().mean().sqrt()).numpy()
     oracle = LogisticRegression(C=1 / (penalty * samples), tol=1e-10, max_iter=100_000).fit(scaled, y.numpy())
@@ -85,7 +85,7 @@ def test_the_minimum_that_lbfgs_finds_is_one(samples, features, penalty, double)
     x, y = clusters(samples, features, 5)
     x = (x * torch.logspace(0, -4, features)).double()
     scale = (x - x.mean(0)).square().mean().sqrt()
-    weight, bias = (part.requires_grad_() for part in fit_lbfgs(x, y, 5, penalty, tolerance=1e-8))
+    weight, bias = (part.requires_grad_() for part in fit_lbfgs(Task(x, y, 5), penalty, tolerance=1e-8))
     loss = torch.nn.functional.cross_entropy(x @ weight.T + bias, y) + penalty / 2 * (scale * weight).square().sum()
     loss.backward()
     assert (weight.grad / scale).abs().max() < 1e-6
@@ -94,9 +94,9 @@ def test_the_minimum_that_lbfgs_finds_is_one(samples, features, penalty, double)
 
 def test_products_in_float32_lead_to_the_same_minimum(monkeypatch):
     x, y = clusters(60, 90, 5)
-    mixed = fit_lbfgs(x, y, 5, tolerance=1e-6)
+    mixed = fit_lbfgs(Task(x, y, 5), tolerance=1e-6)
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    exact = fit_lbfgs(x, y, 5, tolerance=1e-6)
+    exact = fit_lbfgs(Task(x, y, 5), tolerance=1e-6)
     for one, other in zip(mixed, exact, strict=True):
         torch.testing.assert_close(one.double(), other, rtol=1e-3, atol=1e-5)
 
@@ -105,7 +105,7 @@ def test_a_search_that_float32_cannot_finish_goes_on_in_float64(monkeypatch):
     x, y = clusters(60, 90, 5)
     types, stage = [], lbfgs._stage
     monkeypatch.setattr(lbfgs, "_stage", lambda factors, *rest: types.append(factors.dtype) or stage(factors, *rest))
-    fit_lbfgs(x, y, 5, tolerance=1e-12)
+    fit_lbfgs(Task(x, y, 5), tolerance=1e-12)
     assert types[0] == torch.float32
     assert types[-1] == torch.float64
 
@@ -129,9 +129,9 @@ def test_the_step_length_is_where_the_slope_has_nearly_gone():
 
 def test_lbfgs_does_not_depend_on_the_scale_of_features():
     x, y = clusters(50, 20, 4)
-    weight, bias = fit_lbfgs(x, y, 4, tolerance=1e-5)
+    weight, bias = fit_lbfgs(Task(x, y, 4), tolerance=1e-5)
     for factor, shift in ((1e-4, 0), (1e3, 7)):
-        other_weight, other_bias = fit_lbfgs(factor * x + shift, y, 4, tolerance=1e-5)
+        other_weight, other_bias = fit_lbfgs(Task(factor * x + shift, y, 4), tolerance=1e-5)
         before, after = x @ weight.T + bias, (factor * x + shift) @ other_weight.T + other_bias
         torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-2)
 
@@ -139,10 +139,10 @@ def test_lbfgs_does_not_depend_on_the_scale_of_features():
 def test_lbfgs_says_when_it_did_not_converge():
     x, y = clusters(200, 15, 5)
     with pytest.raises(MultistageError, match="max_iter=3"):
-        fit_lbfgs(x, y, 5, max_iter=3)
+        fit_lbfgs(Task(x, y, 5), max_iter=3)
 
 
 def test_lbfgs_survives_features_that_are_all_the_same():
-    weight, bias = fit_lbfgs(torch.ones(9, 4), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1]), 2, tolerance=1e-5)
+    weight, bias = fit_lbfgs(Task(torch.ones(9, 4), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1]), 2), tolerance=1e-5)
     assert weight.abs().max() < 1e-6
     torch.testing.assert_close(torch.softmax(bias, 0), torch.tensor([2 / 3, 1 / 3]), rtol=1e-3, atol=1e-3)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from multistage.readout import span
+from multistage.readout import Task, span
 from multistage.readout.lbfgs import fit_lbfgs
 from multistage.readout.sgd import fit_sgd
 
@@ -54,12 +56,11 @@ def test_what_depends_on_features_alone_is_made_once_for_both_readouts(x):
             kept[name] = build()
         return kept[name]
 
-    labels = torch.arange(len(x)) % 2
+    task = Task(x, torch.arange(len(x)) % 2, 2)
+    keeping = replace(task, keep=keep)
     for penalty in (1e-1, 1e-2):
-        for alone, together in zip(
-            fit_lbfgs(x, labels, 2, penalty), fit_lbfgs(x, labels, 2, penalty, keep=keep), strict=True
-        ):
+        for alone, together in zip(fit_lbfgs(task, penalty), fit_lbfgs(keeping, penalty), strict=True):
             assert torch.equal(alone, together)
-    for alone, together in zip(fit_sgd(x, labels, 2), fit_sgd(x, labels, 2, keep=keep), strict=True):
+    for alone, together in zip(fit_sgd(task), fit_sgd(keeping), strict=True):
         assert torch.equal(alone, together)
     assert sorted(made) == (["axes", "gram"] if len(x) < x.shape[1] else ["axes"])

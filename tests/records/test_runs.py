@@ -10,7 +10,7 @@ import multistage
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings import composition
-from multistage.train import resume
+from multistage.train import checkpoint
 
 
 def name(run):
@@ -70,7 +70,7 @@ IDENTITY = runs.identity("split", "data")
 def finish(run, **changes):
     record = {"config": dict(run.config), "metrics": {}, "per_class": [], **IDENTITY, **changes}
     with runs.claimed(run.folder):
-        resume.begin(run.folder, run.config, IDENTITY)
+        checkpoint.begin(run.folder, run.config, IDENTITY)
         return runs.finish(run.folder, record)
 
 
@@ -138,12 +138,12 @@ def test_a_failed_run_says_why_until_it_is_begun_again(plan):
     run = plan()
     assert runs.state(run.folder) == "unfinished"
     with runs.claimed(run.folder):
-        resume.begin(run.folder, run.config, IDENTITY)
+        checkpoint.begin(run.folder, run.config, IDENTITY)
         runs.fail(run.folder, run.config, IDENTITY, ValueError("no\nmemory"))
     assert runs.state(run.folder) == "failed"
     assert runs.failure(run.folder)["reason"] == "no memory"
     with runs.claimed(run.folder):
-        assert resume.begin(run.folder, run.config, IDENTITY) is None
+        assert checkpoint.begin(run.folder, run.config, IDENTITY) is None
     assert runs.state(run.folder) == "unfinished"
     finish(run)
     assert runs.state(run.folder) == "finished"

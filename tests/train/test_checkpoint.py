@@ -8,7 +8,7 @@ import torch
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.storage import durable
-from multistage.train import checkpoint, restore, resume
+from multistage.train import checkpoint, restore
 
 IDENTITY = runs.identity("split", "data")
 
@@ -33,7 +33,7 @@ def left(plan):
     """What an interrupted run leaves: a folder with two checkpoints."""
     run = plan()
     with runs.claimed(run.folder):
-        assert resume.begin(run.folder, run.config, IDENTITY) is None
+        assert checkpoint.begin(run.folder, run.config, IDENTITY) is None
     for epoch in (0, 1):
         save(run.folder, run, epoch=epoch)
     return run
@@ -41,7 +41,7 @@ def left(plan):
 
 def begin(run, config=None):
     with runs.claimed(run.folder):
-        return resume.begin(run.folder, run.config if config is None else config, IDENTITY)
+        return checkpoint.begin(run.folder, run.config if config is None else config, IDENTITY)
 
 
 def test_the_last_checkpoint_is_gone_on_from(left):

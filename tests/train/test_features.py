@@ -152,9 +152,9 @@ def test_frozen_batch_normalisation_has_the_statistics_of_the_training_images(pl
     dataset = parse(run.config).data.load()
     train = parse(run.config).draw.of(dataset).train
     net, other = make_network(parse(run.config), 4), make_network(parse(run.config), 4)
-    features.calibrate(net, dataset, train, CPU)
+    features.calibrate(net.stages, dataset, train, CPU)
     monkeypatch.setattr(features, "BATCH", 7)
-    features.calibrate(other, dataset, train, CPU)
+    features.calibrate(other.stages, dataset, train, CPU)
     seen = []
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:

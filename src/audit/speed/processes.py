@@ -141,8 +141,9 @@ def _by_trainer(net: nn.Module, samples: Samples, classes: int, config: Config, 
             mark()
 
     x, y = samples
+    task = training.TrainingTask(net, samples, (x[:0], y[:0]), classes, config)
     with quiet(), patch.object(training.Classifier, "on_train_epoch_start", mark):
-        training.fit(net, samples, (x[:0], y[:0]), classes, config, Clock(), "none")
+        training.fit(task, Clock(), "none")
     return marks[-1] - marks[0]
 
 

@@ -18,7 +18,7 @@ from multistage.train.batches import Samples
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
-from multistage.train.training import fit
+from multistage.train.training import TrainingTask, fit
 
 NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
 
@@ -74,7 +74,7 @@ def _first(samples: Samples, count: int) -> Samples:
 def _ours(config: Config, samples: Samples, classes: int) -> None:
     net = make_network(parse(config), classes)
     with quiet():
-        fit(net, samples, _first(samples, 0), classes, config, History(), "none")
+        fit(TrainingTask(net, samples, _first(samples, 0), classes, config), History(), "none")
 
 
 def _plain(config: Config, samples: Samples, net: nn.Module, device: torch.device) -> None:

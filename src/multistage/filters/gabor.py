@@ -33,8 +33,8 @@ def gabor(site: Site) -> Filters:
     if site.number == 1:
         filters = gabor_bank(bank.out_maps, size)[:, None].expand(-1, fan_in, -1, -1)
     else:
-        patches = templates(site.maps(bank.out_maps), bank.out_maps, size, site.random("templates"))
-        filters = connected(patches, bank)
+        patches = Patches(site.maps(bank.out_maps), size, site.random("templates"))
+        filters = connected(patches.draw(bank.out_maps), bank)
         filters = filters - filters.mean((1, 2, 3), keepdim=True)
     return Filters(correlating(of_length(filters, site.random_length)))
 
@@ -63,12 +63,3 @@ def gabor_bank(maps: int, size: int) -> Tensor:
     waves = torch.cat([across.cos(), across.sin()], dim=2)
     waves = waves - (envelope * waves).sum((-1, -2), keepdim=True) / envelope.sum((-1, -2), keepdim=True)
     return of_length((envelope * waves).reshape(maps, size, size), 1.0)
-
-
-def templates(maps: Tensor, count: int, size: int, random: torch.Generator) -> Tensor:
-    """Patches of maps [n, in_maps, height, width] as they are, flat ones left out: [count, in_maps, size, size].
-
-    Raises:
-        MultistageError: All images are flat.
-    """
-    return Patches(maps, size, random).draw(count)

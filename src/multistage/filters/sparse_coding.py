@@ -4,30 +4,17 @@ Source: FISTA is Beck & Teboulle, "A fast iterative shrinkage-thresholding algor
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from multistage.filters.values import Report, silent
+from multistage.layers import FilterBank
 from multistage.registry.errors import MultistageError
-
-
-class Coder(Protocol):
-    """An encoder with the dictionary that it goes with; codes and what they are of have any shape [n, ...]."""
-
-    def predict(self, x: Tensor) -> Tensor:
-        """The encoder's codes of x."""
-
-    def codes(self, x: Tensor, predicted: Tensor, energy: "Energy", steps: int) -> Tensor:
-        """Codes of least energy, by that many steps of FISTA from the predicted ones."""
-
-    def reconstruct(self, z: Tensor) -> Tensor:
-        """What codes stand for."""
-
-    def target(self, x: Tensor) -> Tensor:
-        """The part of x that is reconstructed."""
 
 
 @dataclass(frozen=True)
@@ -82,41 +69,111 @@ def fista(
     return z
 
 
-def descend(
-    tensors: Iterable[Tensor],
-    batches: Iterable[Tensor],
-    steps: int,
-    rate: float,
-    learn: Callable[[Tensor], float],
-    rescale: Callable[[], object],
-    report: Callable[[int, float], None],
-) -> None:
-    """Learn tensors in place by Adam, one step a batch; its rate rises and falls once (one cycle).
+@dataclass(frozen=True)
+class Coder(ABC):
+    """An encoder with the dictionary that it goes with; codes and what they are of have any shape [n, ...].
+
+    Attributes:
+        kernels: K of the encoder, a filter a unit.
+        gain: g, [units].
+        dictionary: What each unit stands for, of length 1.
+        tested: On how many samples scale and quality are measured.
+    """
+
+    kernels: Tensor
+    gain: Tensor
+    dictionary: Tensor
+
+    tested: ClassVar[int]
+
+    @property
+    def learned(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What learning changes."""
+        return self.kernels, self.gain, self.dictionary
+
+    @abstractmethod
+    def predict(self, x: Tensor) -> Tensor:
+        """The encoder's codes of x."""
+
+    @abstractmethod
+    def codes(self, x: Tensor, predicted: Tensor, energy: Energy, steps: int) -> Tensor:
+        """Codes of least energy, by that many steps of FISTA from the predicted ones."""
+
+    @abstractmethod
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """What codes stand for."""
+
+    @abstractmethod
+    def target(self, x: Tensor) -> Tensor:
+        """The part of x that is reconstructed."""
+
+    @abstractmethod
+    def rescale(self) -> None:
+        """Bring what each unit stands for back to length 1."""
+
+    @abstractmethod
+    def of_bank(self, bank: FilterBank) -> Tensor:
+        """The kernels as a bank holds them, [out_maps, fan_in, size, size]."""
+
+    def gradients(self, x: Tensor, energy: Energy, search: int) -> float:
+        """Give what is learned its gradients of the mean energy, which is returned; codes are fixed.
+
+        Args:
+            x: Samples [n, ...].
+            energy: What is minimised.
+            search: Steps of FISTA for the codes.
+        """
+        leaves = [tensor.detach().requires_grad_() for tensor in self.learned]
+        following = replace(self, kernels=leaves[0], gain=leaves[1], dictionary=leaves[2])
+        predicted = following.predict(x)
+        z = self.codes(x, predicted.detach(), energy, search)
+        loss = energy(self.target(x), following.reconstruct(z), z, predicted).mean()
+        for tensor, gradient in zip(self.learned, torch.autograd.grad(loss, leaves), strict=True):
+            tensor.grad = gradient
+        return float(loss.detach())
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long and how fast is learned.
+
+    Attributes:
+        steps: Gradient steps, one a batch.
+        batch_size: Samples a step.
+        rate: Highest rate of Adam; it rises and falls once (one cycle).
+        search: Steps of FISTA for the codes of each batch.
+    """
+
+    steps: int
+    batch_size: int
+    rate: float
+    search: int = 30
+
+
+def learn(coder: Coder, draw: Callable[[int], Tensor], energy: Energy, course: Course, report: Report = silent) -> None:
+    """Learn dictionary and encoder together, in place, by Adam.
 
     Args:
-        tensors: What is learned.
-        batches: One for each step.
-        steps: How many there are.
-        rate: The highest rate.
-        learn: Gives the tensors their gradients on a batch and returns its mean energy.
-        rescale: Called after each step.
-        report: Called after each step with (how many were done, mean energy of the batch).
+        coder: Where it begins.
+        draw: Gives that many samples, [n, ...].
+        energy: What is minimised.
+        course: How long and how fast.
+        report: Called after each step.
 
     Raises:
         MultistageError: The energy became infinite or not a number.
     """
-    optimiser = torch.optim.Adam(tensors, lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, cycle_momentum=False)
-    for step, x in enumerate(batches, 1):
-        energy = learn(x)
-        if not math.isfinite(energy):
-            raise MultistageError(
-                f"psd diverged in step {step} (energy {energy}); try a smaller psd.rate than {rate:g}"
-            )
+    rate = course.rate
+    optimiser = torch.optim.Adam(coder.learned, lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=course.steps + 1, cycle_momentum=False)
+    for step in range(1, course.steps + 1):
+        found = coder.gradients(draw(course.batch_size), energy, course.search)
+        if not math.isfinite(found):
+            raise MultistageError(f"psd diverged in step {step} (energy {found}); try a smaller psd.rate than {rate:g}")
         optimiser.step()
         schedule.step()
-        rescale()
-        report(step, energy)
+        coder.rescale()
+        report(step, found)
 
 
 def quality(coder: Coder, x: Tensor, energy: Energy, search: int = 300) -> dict[str, float]:

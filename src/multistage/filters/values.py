@@ -49,9 +49,9 @@ class Site:
 
     @property
     def random_length(self) -> float:
-        """Root mean square of the lengths of random filters here."""
+        """Root mean square of the Euclidean lengths of random filters here."""
         _, fan_in, size, _ = self.bank.kernels.shape
-        return random_length(self.filter_range, fan_in, size)
+        return self.filter_range * math.sqrt(fan_in * size**2 / 3)
 
 
 MEASURED = "measured."
@@ -103,11 +103,6 @@ def connected(filters: Tensor, bank: FilterBank) -> Tensor:
     if bank.connections is None:
         return filters
     return filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, *filters.shape[2:]))
-
-
-def random_length(filter_range: float, fan_in: int, size: int) -> float:
-    """Root mean square of the Euclidean lengths of random filters [fan_in, size, size], uniform in +- a range."""
-    return filter_range * math.sqrt(fan_in * size**2 / 3)
 
 
 def of_length(filters: Tensor, length: float) -> Tensor:

@@ -8,6 +8,7 @@ A new operation is one file in one of the three folders. Settings, refusals, cac
 May import `layers` and `registry`, and from elsewhere torch alone.
 """
 
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -35,9 +36,15 @@ class Operation(Choice):
 
     Attributes:
         symbol: The paper's, or none.
+        layer: Where its torch module is, ``package:class``, for those whose module takes the arguments of `build`.
     """
 
     symbol: ClassVar[str] = ""
+    layer: ClassVar[str] = ""
+
+    def _layer(self, *arguments: object) -> "nn.Module":
+        module: nn.Module = pkgutil.resolve_name(self.layer)(*arguments)
+        return module
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,10 @@ class Rectification(Operation):
     """What is done to every value by itself."""
 
     def build(self) -> "nn.Module":
-        """The module: [n, channels, height, width] to the same shape."""
-        raise NotImplementedError
+        """The module: [n, channels, height, width] to the same shape; `multistage.Rectify` knows many by name."""
+        from multistage.layers import Rectify
+
+        return Rectify(self.name)  # type: ignore[arg-type]
 
     def parts(self) -> Mapping[str, "nn.Module"]:
         """The modules of a stage by name."""
@@ -71,7 +80,7 @@ class Normalisation(Operation):
 
     def build(self, channels: int) -> "nn.Module":
         """The module: [n, channels, height, width] to the same shape."""
-        raise NotImplementedError
+        return self._layer(channels)
 
     def parts(self, channels: int) -> Mapping[str, "nn.Module"]:
         """The modules of a stage by name; the name of its section unless a choice says otherwise."""
@@ -90,7 +99,7 @@ class Pooling(Operation):
 
     def build(self, kernel_size: int, stride: int) -> "nn.Module":
         """The module: [n, channels, height, width] to [n, channels, (height - kernel_size) // stride + 1, ...]."""
-        raise NotImplementedError
+        return self._layer(kernel_size, stride)
 
     def parts(self, kernel_size: int, stride: int) -> Mapping[str, "nn.Module"]:
         """The modules of a stage by name; none where every window is one position."""

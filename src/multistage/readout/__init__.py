@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from multistage.registry import Choice, Registry
-from multistage.registry.rules import Rule, either, number, one_of
+from multistage.registry import Choice, Registry, setting
+from multistage.registry.rules import either, number, one_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Keep", "Readout", "Task", "keep_nothing", "readouts"]
+__all__ = ["Keep", "Penalised", "Readout", "Report", "Task", "keep_nothing", "readouts"]
 
 Keep = Callable[[str, Callable[[], "dict[str, Tensor]"]], "dict[str, Tensor]"]
 """Gives what a function makes under a name, from disk if it was made before."""
@@ -24,6 +24,10 @@ Keep = Callable[[str, Callable[[], "dict[str, Tensor]"]], "dict[str, Tensor]"]
 def keep_nothing(name: str, build: "Callable[[], dict[str, Tensor]]") -> "dict[str, Tensor]":
     """Makes it each time."""
     return build()
+
+
+Report = Callable[[int, float], None]
+"""Told how many epochs or iterations were done, and the training loss."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Task:
         shape: (maps, height, width) of the maps that features are, flattened.
         seed: Decides what is random.
         held_out: Features and labels of validation images, None if there are none.
-        report: Told (how many epochs or iterations were done, training loss).
+        report: See `Report`.
         note: Told (name, value) of what was chosen meanwhile, for the run's record.
         keep: Keeps what depends on the training features alone, for other readouts.
     """
@@ -48,7 +52,7 @@ class Task:
     shape: tuple[int, int, int] = (1, 1, 1)
     seed: int = 0
     held_out: "tuple[Tensor, Tensor] | None" = None
-    report: Callable[[int, float], None] = field(default=lambda step, loss: None)
+    report: Report = field(default=lambda step, loss: None)
     note: Callable[[str, float], None] = field(default=lambda name, value: None)
     keep: Keep = keep_nothing
 
@@ -102,29 +106,35 @@ class Readout(Choice):
 PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-12, 5))
 """What a penalty is chosen from where there are validation images: 1e-6 to 100."""
 
-AUTO: Rule = either(one_of("auto"), number(0, exclusive=True))
-"""What a penalty may be: a number, or chosen on validation images."""
 
+@dataclass(frozen=True)
+class Penalised(Readout):
+    """A readout with a quadratic penalty that validation images may choose.
 
-def best_penalty(
-    penalty: "float | Literal['auto']", otherwise: float, task: Task, scores: "Callable[[float], Tensor]"
-) -> float:
-    """A penalty as it is set, or the one of `PENALTIES` with the most validation images right (the largest of equals).
-
-    Args:
-        penalty: As it is set.
+    Attributes:
+        penalty: A number, or ``auto``: the one of `PENALTIES` with the most validation images right (the largest of
+            equals).
         otherwise: What ``auto`` is without validation images.
-        task: Is told which was chosen.
-        scores: Of the validation images by a penalty, [m, classes].
     """
-    if penalty == "auto" and task.held_out is not None:
-        labels = task.held_out[1]
-        right = {value: int((scores(value).argmax(1) == labels).sum()) for value in reversed(PENALTIES)}
-        chosen = max(right, key=lambda value: right[value])
-    else:
-        chosen = otherwise if penalty == "auto" else penalty
-    task.note("penalty", chosen)
-    return chosen
+
+    otherwise: ClassVar[float]
+
+    penalty: float | Literal["auto"] = setting("auto", either(one_of("auto"), number(0, exclusive=True)))
+
+    def choose(self, task: Task, scores: "Callable[[float], Tensor]") -> float:
+        """The penalty, of which the task is told.
+
+        Args:
+            task: What it learns from.
+            scores: Of the validation images by a penalty, [m, classes].
+        """
+        chosen = self.otherwise if self.penalty == "auto" else self.penalty
+        if self.penalty == "auto" and task.held_out is not None:
+            labels = task.held_out[1]
+            right = {value: int((scores(value).argmax(1) == labels).sum()) for value in reversed(PENALTIES)}
+            chosen = max(right, key=lambda value: right[value])
+        task.note("penalty", chosen)
+        return chosen
 
 
 readouts: Registry[Readout] = Registry("readout", "multistage.readout.methods")

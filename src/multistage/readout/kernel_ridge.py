@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from multistage.readout import Task
 from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
@@ -64,29 +65,18 @@ def gaussian(squares: Tensor, deviation: Tensor) -> Tensor:
     return torch.exp(-squares / (2 * deviation.double().square())).to(deviation.dtype)
 
 
-def fit_kernel_ridge(
-    features: Tensor,
-    labels: Tensor,
-    classes: int,
-    width: float,
-    choose: Callable[[Callable[[float], Tensor]], float],
-    held_out: Tensor | None = None,
-    report: Callable[[int, float], None] = lambda step, loss: None,
-) -> KernelRidge:
+def fit_kernel_ridge(task: Task, width: float, choose: Callable[[Callable[[float], Tensor]], float]) -> KernelRidge:
     """Solve for the coefficients; one decomposition serves all penalties.
 
     Args:
-        features: [n, f].
-        labels: [n], from 0.
-        classes: Number of classes.
+        task: Told the mean squared distance to the targets.
         width: Of the Gaussian, in median distances.
         choose: Gives the penalty, for what gives scores of the held-out samples by a penalty.
-        held_out: [m, f], for `choose`.
-        report: Told the mean squared distance to the targets.
 
     Raises:
         MultistageError: Features that are not finite, or more than `MOST` samples.
     """
+    features = task.features
     check_finite(features)
     n = len(features)
     if n > MOST:
@@ -98,7 +88,7 @@ def fit_kernel_ridge(
     apart = squares[torch.ones(n, n, dtype=torch.bool).triu(1)]
     median = apart.median().sqrt() if len(apart) else torch.ones((), dtype=torch.float64)
     deviation = width * torch.where(median > 0, median, 1)
-    targets = F.one_hot(labels, classes).double()
+    targets = F.one_hot(task.labels, task.classes).double()
     mean = targets.mean(0)
     values, vectors = torch.linalg.eigh(gaussian(squares, deviation))
     moments = vectors.T @ (targets - mean)
@@ -106,12 +96,13 @@ def fit_kernel_ridge(
     def solve(penalty: float) -> Tensor:
         return vectors @ (moments / (values.clamp_min(0) + n * penalty)[:, None])
 
-    others = None if held_out is None else gaussian(squared_distances(held_out, features), deviation)
+    held_out = task.held_out
+    others = None if held_out is None else gaussian(squared_distances(held_out[0], features), deviation)
 
     def scores(penalty: float) -> Tensor:
         assert others is not None
         return others @ solve(penalty) + mean
 
     fitted = KernelRidge(features.clone(), solve(choose(scores)).float(), mean.float(), deviation.float())
-    report(1, F.mse_loss(fitted(features), targets.float()).item())
+    task.report(1, F.mse_loss(fitted(features), targets.float()).item())
     return fitted

@@ -2,13 +2,13 @@
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multistage.readout import Keep, keep_nothing
-from multistage.readout.sgd import Report
+from multistage.readout import Task
 from multistage.readout.span import PrincipalAxes, check_finite
 from multistage.registry.errors import MultistageError
 
@@ -26,14 +26,7 @@ TRIALS = 50
 
 
 def fit_lbfgs(
-    features: Tensor,
-    labels: Tensor,
-    classes: int,
-    penalty: float = 1e-3,
-    max_iter: int = 2000,
-    report: Report = lambda iterations, loss: None,
-    tolerance: float = 1e-4,
-    keep: Keep = keep_nothing,
+    task: Task, penalty: float = 1e-3, max_iter: int = 2000, tolerance: float = 1e-4
 ) -> tuple[Tensor, Tensor]:
     """Minimise mean cross-entropy + penalty / 2 * |weights|^2 on features shifted to mean 0 and divided by one number.
 
@@ -47,15 +40,11 @@ def fit_lbfgs(
     and curvature in float64 and multiplies in float32 on the way; a stage that gets nowhere so is followed by float64.
 
     Args:
-        features: [n, f].
-        labels: [n], from 0.
-        classes: Number of classes.
+        task: Features, labels and classes; told once the number of iterations and the mean cross-entropy.
         penalty: Weight of the squared norm; biases are free. 4,096 features separate 3,060 samples, so that without a
             penalty there is no minimum.
         max_iter: Limit of L-BFGS iterations, over all stages.
-        report: Called once with the number of iterations and the mean cross-entropy.
         tolerance: Largest entry of the gradient (float64), in stretched coordinates, at which the search has converged.
-        keep: Keeps what depends on features alone.
 
     Returns:
         Weights [classes, f] and biases [classes].
@@ -63,10 +52,10 @@ def fit_lbfgs(
     Raises:
         MultistageError: Not converged within `max_iter`.
     """
-    check_finite(features)
-    axes = PrincipalAxes.of(features, keep)
-    x, n = axes.coordinates, len(features)
-    targets = F.one_hot(labels, classes).double()
+    check_finite(task.features)
+    axes = PrincipalAxes.of(task.features, task.keep)
+    x, n, classes = axes.coordinates, len(task.features), task.classes
+    targets = F.one_hot(task.labels, classes).double()
     even = (1 - 1 / classes) / classes  # curvature of the cross-entropy of classes that are equally likely
     weights, bias = x.new_zeros(x.shape[1], classes), x.new_zeros(classes)
     factors, before, iterations = x.float(), float("inf"), 0
@@ -89,24 +78,31 @@ def fit_lbfgs(
             factors = x
         before = largest
         goal = max(largest / STAGE, tolerance * 0.9)
-        step, count = _stage(factors, targets, penalty, weights, scores, gradient, stretch, goal, max_iter - iterations)
+        start = _Start(weights, scores, gradient, stretch)
+        step, count = _stage(factors, targets, penalty, start, goal, max_iter - iterations)
         weights, bias, iterations = weights + step[:-1], bias + step[-1], iterations + count
-    report(iterations, F.cross_entropy(scores, labels).item())
+    task.report(iterations, F.cross_entropy(scores, task.labels).item())
     weights = axes.in_features(weights).T
     return weights.float(), (bias - weights @ axes.mean).float()
 
 
-def _stage(
-    x: Tensor,
-    targets: Tensor,
-    penalty: float,
-    weights: Tensor,
-    scores: Tensor,
-    gradient: Tensor,
-    stretch: Tensor,
-    goal: float,
-    max_iter: int,
-) -> tuple[Tensor, int]:
+class _Start(NamedTuple):
+    """Where a stage begins.
+
+    Attributes:
+        weights: [r, classes].
+        scores: There, [n, classes].
+        gradient: There, [r + 1, classes]; biases last.
+        stretch: Of coordinates, [r + 1, classes].
+    """
+
+    weights: Tensor
+    scores: Tensor
+    gradient: Tensor
+    stretch: Tensor
+
+
+def _stage(x: Tensor, targets: Tensor, penalty: float, start: _Start, goal: float, max_iter: int) -> tuple[Tensor, int]:
     """L-BFGS from one point until the largest entry of the stretched gradient is at most `goal`.
 
     A step's change of the scores is known before its length is chosen, so that trying lengths takes no products. (This,
@@ -116,16 +112,14 @@ def _stage(
         x: Samples [n, r]; products are taken in their type.
         targets: [n, classes], one 1 a row.
         penalty: See `fit_lbfgs`.
-        weights: Where it begins, [r, classes].
-        scores: There, [n, classes].
-        gradient: There, [r + 1, classes]; biases last.
-        stretch: Of coordinates, [r + 1, classes].
+        start: The point.
         goal: See above.
         max_iter: Limit of iterations.
 
     Returns:
         The way, [r + 1, classes], and how many iterations it took.
     """
+    weights, scores, gradient, stretch = start
     way, slope = torch.zeros_like(stretch), stretch * gradient
     past: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=MEMORY)
     iterations, lowest, since = 0, math.inf, 0

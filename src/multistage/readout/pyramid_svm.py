@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from multistage.network.randomness import generator
-from multistage.readout.sgd import Report
+from multistage.network.shapes import Shape
+from multistage.readout import Report, Task
 from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
@@ -22,9 +23,6 @@ SAMPLE = 50_000
 
 BATCH = 64
 """Images quantised at a time, which bounds the memory to some 50 MB."""
-
-Shape = tuple[int, int, int]
-"""Maps, height and width of the features of an image."""
 
 
 def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) -> Tensor:
@@ -120,9 +118,7 @@ def pyramid_match(some: Tensor, others: Tensor) -> Tensor:
     return matches / total
 
 
-def fit_machines(
-    matches: Tensor, labels: Tensor, classes: int, cost: float, report: Report = lambda iterations, loss: None
-) -> tuple[Tensor, Tensor]:
+def fit_machines(matches: Tensor, labels: Tensor, classes: int, cost: float, report: Report) -> tuple[Tensor, Tensor]:
     """One support vector machine a class, which tells it from all others.
 
     Args:
@@ -188,36 +184,22 @@ class PyramidSVM(nn.Module):
         return matches @ self.coefficients.T + self.intercepts
 
 
-def fit_pyramid_svm(
-    features: Tensor,
-    labels: Tensor,
-    classes: int,
-    shape: Shape,
-    words: int = 200,
-    levels: int = 3,
-    cost: float = 3.0,
-    seed: int = 0,
-    report: Report = lambda iterations, loss: None,
-) -> PyramidSVM:
+def fit_pyramid_svm(task: Task, words: int = 200, levels: int = 3, cost: float = 3.0) -> PyramidSVM:
     """Learn vocabulary and machines from training images.
 
     Args:
-        features: [n, f].
-        labels: [n], from 0; each class has images.
-        classes: Number of classes.
-        shape: Of the maps that features are, flattened.
+        task: Its seed decides the vocabulary; told what `fit_machines` reports.
         words: Size of the vocabulary.
         levels: Of the pyramid.
         cost: See `fit_machines`.
-        seed: See `learn_vocabulary`.
-        report: See `fit_machines`.
 
     Raises:
         MultistageError: Features that are not finite, or fewer descriptors than words.
     """
-    check_finite(features)
-    vocabulary = learn_vocabulary(features, shape, words, seed)
-    found = quantise(features, shape, vocabulary)
+    check_finite(task.features)
+    vocabulary = learn_vocabulary(task.features, task.shape, words, task.seed)
+    found = quantise(task.features, task.shape, vocabulary)
     pyramids = pyramid(found, words, levels)
-    coefficients, intercepts = fit_machines(pyramid_match(pyramids, pyramids), labels, classes, cost, report)
-    return PyramidSVM(shape, levels, vocabulary, found, coefficients, intercepts)
+    matches = pyramid_match(pyramids, pyramids)
+    machines = fit_machines(matches, task.labels, task.classes, cost, task.report)
+    return PyramidSVM(task.shape, levels, vocabulary, found, *machines)

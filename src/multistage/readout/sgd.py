@@ -1,34 +1,20 @@
 """The classifier of the authors' demo: multinomial logistic regression by online gradient descent."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from multistage.network.randomness import generator
-from multistage.readout import Keep, keep_nothing
+from multistage.readout import Task
 from multistage.readout.span import gram, times, transposed_times
 from multistage.registry.errors import MultistageError
-
-Report = Callable[[int, float], None]
-"""Called with (how many epochs or iterations were done, mean cross-entropy on the training images)."""
 
 BLOCK = 128
 """Samples whose scores are computed at once."""
 
 
 def fit_sgd(
-    features: Tensor,
-    labels: Tensor,
-    classes: int,
-    seed: int = 0,
-    epochs: int = 30,
-    rate: float = 0.01,
-    decay: float = 0.03,
-    start: float = 0.015,
-    report: Report = lambda epoch, loss: None,
-    keep: Keep = keep_nothing,
+    task: Task, rate: float = 0.01, start: float = 0.015, epochs: int = 30, decay: float = 0.03
 ) -> tuple[Tensor, Tensor]:
     """One sample at a time, in an order drawn once, with rate / (1 + decay * epoch), no penalty, no standardisation.
 
@@ -38,16 +24,12 @@ def fit_sgd(
     A [n, classes] is what is learned. The same steps with the same numbers but for rounding, and far less to move.
 
     Args:
-        features: X, [n, f].
-        labels: [n], from 0.
-        classes: Number of classes.
-        seed: Initial weights and order.
-        epochs: Passes over the samples.
+        task: Features X, labels and classes; its seed decides initial weights and order. Told after each epoch its
+            number and mean loss (each sample's before its step).
         rate: Of the first epoch.
-        decay: Of the rate, per epoch.
         start: Initial weights are uniform in +-`start`; biases are 0.
-        report: Called after each epoch with its number and mean loss (each sample's before its step).
-        keep: Keeps what depends on features alone.
+        epochs: Passes over the samples.
+        decay: Of the rate, per epoch.
 
     Returns:
         Weights [classes, f] and biases [classes].
@@ -57,20 +39,21 @@ def fit_sgd(
 
     Source: the authors' demo for random filters ("randomc101"); see `DEVIATIONS.md`.
     """
+    features, classes = task.features, task.classes
     n, f = features.shape
     weights = torch.empty(classes, f, dtype=torch.float64)
-    weights.uniform_(-start, start, generator=generator(seed, "classifier"))
-    order = torch.randperm(n, generator=generator(seed, "order"))
+    weights.uniform_(-start, start, generator=generator(task.seed, "classifier"))
+    order = torch.randperm(n, generator=generator(task.seed, "order"))
     learned, bias = weights.numpy(), np.zeros(classes)
     in_span = n < f
     if in_span:
-        products = keep("gram", lambda: gram(features))
+        products = task.keep("gram", lambda: gram(features))
         offset = products["offset"][order]
         inner = (products["centred"][order][:, order] + offset[:, None] + offset).numpy()
         first_scores, mixture = times(features, weights.T)[order].numpy(), np.zeros((n, classes))
     else:
         x = features[order].double().numpy()
-    targets = labels[order].tolist()
+    targets = task.labels[order].tolist()
     for epoch in range(epochs):
         step, loss = rate / (1 + decay * epoch), 0.0
         for first in range(0, n, BLOCK):
@@ -90,7 +73,7 @@ def fit_sgd(
             raise MultistageError(
                 f"sgd diverged in epoch {epoch + 1}; these features are too large for sgd.rate={rate:g}"
             )
-        report(epoch + 1, float(loss) / n)
+        task.report(epoch + 1, float(loss) / n)
     if in_span:
         mixture[order.numpy()] = mixture.copy()
         weights += transposed_times(features, torch.from_numpy(mixture)).T

@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished runs: sealed with a checksum, two generations, tensors and plain values only."""
+"""Checkpoints of unfinished runs, sealed, two generations, tensors and plain values only; where a run goes on."""
 
 import io
 import logging
@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import yaml
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from multistage.records.runs import PREVIOUS, Record
+from multistage.records import runs
+from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+from multistage.settings.tree import Config
 from multistage.storage import durable
 
 log = logging.getLogger(__name__)
@@ -39,7 +43,7 @@ class SealedFiles(CheckpointIO):
         torch.save(checkpoint, buffer)
         path = Path(path)
         if path.exists():
-            path.replace(path.with_name(PREVIOUS))
+            path.replace(path.with_name(runs.PREVIOUS))
         durable.write(path, durable.seal(buffer.getvalue()))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
@@ -75,3 +79,41 @@ def origin(path: Path) -> Record | None:
         log.warning("%s is damaged (%s); not used", path, error)
         return None
     return found
+
+
+def begin(folder: Path, config: Config, identity: Record) -> Path | None:
+    """Prepare the run's folder; what an interrupted run of the same identity left is gone on with.
+
+    Args:
+        folder: The run's folder, claimed.
+        config: The run's configuration.
+        identity: Complete.
+
+    Returns:
+        The last good checkpoint, or None: the run begins anew.
+
+    Raises:
+        ConfigError: A checkpoint of another run lies there; says what differs.
+        MultistageError: The folder cannot be written.
+    """
+    good = None
+    if config["overwrite"] is not True:
+        for path in (folder / runs.CHECKPOINT, folder / runs.PREVIOUS):
+            before = origin(path)
+            if before is None:
+                continue
+            if not (differing := runs.differences(before, config, identity)):
+                good = path.replace(folder / runs.CHECKPOINT)
+                break
+            if config["overwrite"] is False:
+                raise runs.another(folder, differing)
+    try:
+        for name in (runs.RESULT, runs.FAILURE, runs.WEIGHTS, runs.FILTERS, runs.CONFUSION):
+            (folder / name).unlink(missing_ok=True)
+        if good is None:
+            runs.forget_checkpoints(folder)
+            (folder / runs.METRICS).unlink(missing_ok=True)
+        durable.write(folder / runs.CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
+    except OSError as error:
+        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
+    return good

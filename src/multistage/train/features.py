@@ -69,15 +69,15 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
         device: Where to compute.
     """
     indices = torch.unique(torch.cat([split.train, split.validation, split.test]))
-    statistics = hash_tensors(split.train) if _statistics(net.stages) else None
+    calibrated_on = hash_tensors(split.train) if statistics(net.stages) else None
     source = digest(
         *(net_digest(net.stages), settings.geometry, settings.operations, images_of(settings, dataset)),
-        *(hash_tensors(indices), statistics, computed_by(device)),
+        *(hash_tensors(indices), calibrated_on, computed_by(device)),
     )
 
     def build() -> dict[str, Tensor]:
-        calibrate(net, dataset, split.train, device)
-        return {"features": extract(net, dataset, indices, device), **_statistics(net.stages)}
+        calibrate(net.stages, dataset, split.train, device)
+        return {"features": outputs(net.stages, dataset, indices, device).flatten(1), **statistics(net.stages)}
 
     tensors = dict(cached("features", source, build, limited=True))
     values = tensors.pop("features")
@@ -97,9 +97,9 @@ def computed_by(device: torch.device) -> tuple[object, ...]:
 
 @lru_cache
 def code_digest() -> str:
-    """SHA-256 of the files that make images and features: whoever changes them must not meet what they gave before."""
+    """SHA-256 of the files that make images, filters and features: who changes them must not meet what they gave."""
     package = Path(__file__).parents[1]
-    rooms = ("data", "layers", "operations", "network")
+    rooms = ("data", "layers", "operations", "network", "filters")
     files = [package / "train/features.py", package / "train/filters.py", package / "readout/span.py"]
     files += [file for room in rooms for file in sorted((package / room).rglob("*.py"))]
     return durable.digest(b"".join(path.read_bytes() for path in files))
@@ -111,20 +111,10 @@ def net_digest(stages: nn.Module) -> str:
     return durable.digest(json.dumps({name: hash_tensors(value) for name, value in state.items()}).encode())
 
 
-def _statistics(stages: nn.Module) -> dict[str, Tensor]:
+def statistics(stages: nn.Module) -> dict[str, Tensor]:
     """Running means and variances of normalisations, by their names in the state."""
     ends = ("running_mean", "running_var")
     return {name: buffer for name, buffer in stages.named_buffers() if name.rpartition(".")[2] in ends}
-
-
-def has_statistics(stages: nn.Module) -> bool:
-    """Whether some normalisation has statistics that are taken from images."""
-    return bool(_statistics(stages))
-
-
-def extract(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
-    """Features of some images, float32 [len(indices), num_features] on the CPU."""
-    return outputs(net.stages, dataset, indices, device).flatten(1)
 
 
 @torch.no_grad()
@@ -142,15 +132,15 @@ def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.
 
 
 @torch.no_grad()
-def calibrate(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
+def calibrate(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
     """Give frozen normalisations with running statistics the exact mean and variance of their inputs over some images.
 
     One pass for each, in order, since what the second sees depends on the statistics of the first. Exact means that the
     result does not depend on how images fall into batches.
     """
-    for norm in (module for module in net.modules() if "running_mean" in dict(module.named_buffers(recurse=False))):
-        statistics = dict(norm.named_buffers(recurse=False))
-        moments = torch.zeros(3, len(statistics["running_mean"]), dtype=torch.float64)  # count, sum, squares
+    for norm in (module for module in stages.modules() if "running_mean" in dict(module.named_buffers(recurse=False))):
+        buffers = dict(norm.named_buffers(recurse=False))
+        moments = torch.zeros(3, len(buffers["running_mean"]), dtype=torch.float64)  # count, sum, squares
 
         def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
             values = inputs[0].double()
@@ -158,8 +148,8 @@ def calibrate(net: MultiStageNet, dataset: Dataset, indices: Tensor, device: tor
             moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
 
         hook = norm.register_forward_pre_hook(add)
-        extract(net, dataset, indices, device)
+        outputs(stages, dataset, indices, device)
         hook.remove()
         mean, square = moments[1:] / moments[0]
-        statistics["running_mean"].copy_(mean)
-        statistics["running_var"].copy_((square - mean.square()).clamp_min(0))
+        buffers["running_mean"].copy_(mean)
+        buffers["running_var"].copy_((square - mean.square()).clamp_min(0))

@@ -6,8 +6,7 @@ Each stage looks at what the ones before it make of training images.
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,6 @@ from multistage.network.net import MultiStageNet
 from multistage.network.randomness import generator
 from multistage.registry import digest
 from multistage.settings.tree import Settings
-from multistage.storage import durable
 from multistage.storage.cache import cached
 from multistage.train import features
 
@@ -80,34 +78,24 @@ def initialise(
     method, measured = settings.filters, []
     for number, bank in enumerate(net.filter_banks, 1):
         before = net.stages[: number - 1]
-        if features.has_statistics(before):
-            features.calibrate(net, dataset, train, device)
-        connections = None if bank.connections is None else hash_tensors(bank.connections)
+        features.calibrate(before, dataset, train, device)
         *earlier, own = settings.geometry[:number]
         done = settings.operations[: number - 1], settings.operations[number - 1].filter_bank
+        connections = None if bank.connections is None else hash_tensors(bank.connections)
         source = digest(
-            *(
-                number,
-                _until(method, number),
-                settings.seed,
-                earlier,
-                replace(own, window=1, step=1),
-                done,
-                connections,
-            ),
-            *(features.net_digest(before), features.images_of(settings, dataset), hash_tensors(train)),
-            *(features.computed_by(device), _code()),
+            *(number, _until(method, number), settings.seed, earlier, replace(own, window=1, step=1), done),
+            *(connections, features.net_digest(before), features.images_of(settings, dataset), hash_tensors(train)),
+            *features.computed_by(device),
         )
+        random = generator(settings.seed, f"{method.name} images", number)
+        order = train[torch.randperm(len(train), generator=random)]
 
-        def build(number: int = number, before: nn.Module = before, bank: nn.Module = bank) -> dict[str, Tensor]:
-            random = generator(settings.seed, f"{method.name} images", number)
-            order = train[torch.randperm(len(train), generator=random)]
+        def maps(limit: int, before: nn.Module = before, order: Tensor = order) -> Tensor:
+            return features.outputs(before, dataset, order[:limit], device)
 
-            def maps(limit: int) -> Tensor:
-                return features.outputs(before, dataset, order[:limit], device)
+        site = Site(number, bank, maps, own.filter_range, settings.seed, device, partial(report, number))
 
-            filter_range, told = settings.geometry[number - 1].filter_range, partial(report, number)
-            site = Site(number, net.filter_banks[number - 1], maps, filter_range, settings.seed, device, told)
+        def build(site: Site = site) -> dict[str, Tensor]:
             return method.find(site).tensors()
 
         found = Filters.of(cached("filters", source, build, limited=True))
@@ -120,10 +108,3 @@ def _until(method: Method, number: int) -> Method:
     """A method without its settings for the stages after one."""
     per_stage = [field.name for field in fields(method) if field.metadata.get("per_stage")]
     return replace(method, **{name: getattr(method, name)[:number] for name in per_stage})
-
-
-@lru_cache
-def _code() -> str:
-    """SHA-256 of the files that decide what is learned."""
-    files = sorted((Path(__file__).parents[1] / "filters").rglob("*.py"))
-    return durable.digest(b"".join(path.read_bytes() for path in files))

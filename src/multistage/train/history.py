@@ -1,9 +1,11 @@
-"""What a run was seen to do while it learned: one row an epoch, in ``metrics.csv`` and on the dashboards."""
+"""What a run was seen to do: one row an epoch, in ``metrics.csv`` and on the dashboards, and seconds of each phase."""
 
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from multistage.dashboards import Guarded, log_metrics
@@ -36,15 +38,25 @@ class History:
 
     Args:
         folder: Of the run; None: nothing is written.
-        dashboards: Of `multistage.dashboards`.
 
     Attributes:
+        dashboards: Of `multistage.dashboards`, none at first.
         rows: In the order in which they came; the first column counts epochs (or iterations).
+        seconds: Of each phase of the run, by name.
     """
 
-    def __init__(self, folder: Path | None = None, dashboards: Sequence[Guarded] = ()) -> None:
-        self.folder, self.dashboards = folder, dashboards
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.dashboards: Sequence[Guarded] = ()
         self.rows: list[Row] = []
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure how long a phase takes."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
 
     def add(self, metrics: Mapping[str, float], step: int, unit: str = "epoch") -> None:
         """Append a row.

@@ -7,9 +7,8 @@ Test images are looked at once, at the end.
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,27 +31,13 @@ from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware
 from multistage.train.batches import Samples
-from multistage.train.checkpoint import Resumable
+from multistage.train.checkpoint import Resumable, begin
 from multistage.train.evaluation import accuracy, confusion_table, predict
 from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
-from multistage.train.resume import begin
-from multistage.train.training import Progress, fit
+from multistage.train.training import Progress, TrainingTask, fit
 
 log = logging.getLogger(__name__)
-
-
-class Stopwatch:
-    """Seconds per phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
 def run(run: Run, progress: Progress = "lines") -> runs.Record:
@@ -68,10 +53,10 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         BusyError: Another process does this run.
         MultistageError: Training diverged or did not converge.
     """
-    watch = Stopwatch()
+    history = History(run.folder)
     hardware.check(run.config)
     cache.limit()
-    with watch.phase("data"):
+    with history.phase("data"):
         dataset = load_data(run.settings.data)
         split = run.settings.draw.of(dataset)
     identity = runs.identity(split.digest, dataset.content_hash)
@@ -84,7 +69,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         checkpoint = begin(run.folder, run.config, identity)
         resumable = Resumable(run.folder, {"config": dict(run.config), **identity}, checkpoint)
         try:
-            return _perform(run, dataset, split, identity, resumable, progress, watch)
+            return _perform(run, dataset, split, history, progress, resumable)
         except Exception as error:
             with suppress(OSError):
                 runs.fail(run.folder, run.config, identity, error)
@@ -105,20 +90,19 @@ def _perform(
     run: Run,
     dataset: Dataset,
     split: Split,
-    identity: runs.Record,
-    resumable: Resumable,
+    history: History,
     progress: Progress,
-    watch: Stopwatch,
+    resumable: Resumable,
 ) -> runs.Record:
     """Train, test, and leave the results in the run's folder."""
     config, folder = run.config, run.folder
     names = dataset.class_names
     shown = Shown(config, folder, name(config, folder), row(config))
     with open_loggers(run.settings.logger, shown) as dashboards:
-        history = History(folder, dashboards)
-        trained = train(config, dataset, split, history, progress, watch, resumable)
+        history.dashboards = dashboards
+        trained = train(config, dataset, split, history, progress, resumable)
         net, metrics = trained.net, trained.metrics
-        with watch.phase("test"):
+        with history.phase("test"):
             labels = dataset.labels[split.test]
             device = hardware.device(config["trainer.accelerator"])
             predicted = predict(trained.learner, trained.inputs(split.test), config["data.batch_size"], device)
@@ -148,12 +132,12 @@ def _perform(
             "history": history.columns(),
             **({"diverged": diverged} if diverged else {}),
             "parameters": sum(p.numel() for p in net.parameters()),
-            "seconds": watch.seconds,
+            "seconds": history.seconds,
             "device": str(device),
             "precision": precision(config),
             "weights_sha256": durable.digest(weights),
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
-            **identity,
+            **resumable.origin,
             **hardware.describe(),
         }
         if dashboards:
@@ -210,18 +194,16 @@ def train(
     split: Split,
     history: History,
     progress: Progress = "lines",
-    watch: Stopwatch | None = None,
     resumable: Resumable | None = None,
 ) -> Trained:
     """Make the network of a configuration and train it on the training images of its draw."""
     settings = parse(config)
-    watch = Stopwatch() if watch is None else watch
     classes = len(dataset.class_names)
     device = hardware.device(config["trainer.accelerator"])
     net = make_network(settings, classes)
     measured = []
     if settings.filters.looks:
-        with watch.phase("filters"):
+        with history.phase("filters"):
             lines = filters.progress_lines(settings.filters) if progress != "none" else filters.tell_nobody
             measured = filters.initialise(settings, net, dataset, split.train, device, lines)
     kernels = net.filter_banks[0].kernels.detach().clone()
@@ -232,15 +214,15 @@ def train(
     keep: Keep = keep_nothing
     chosen: dict[str, float] = {}
     if not settings.refine:
-        with watch.phase("features"):
+        with history.phase("features"):
             frozen = features.frozen(settings, net, dataset, split, device)
         learner, inputs, keep = net.classifier, frozen.of, frozen.keep(split.train)
     training: Samples = inputs(split.train), dataset.labels[split.train]
     validation: Samples = inputs(split.validation), dataset.labels[split.validation]
-    with watch.phase("train"):
+    with history.phase("train"):
         seconds = None
         if settings.readout.by_gradient:
-            seconds = fit(learner, training, validation, classes, config, history, progress, resumable)
+            seconds = fit(TrainingTask(learner, training, validation, classes, config, resumable), history, progress)
         else:
             held_out = validation if len(validation[1]) else None
 
@@ -264,5 +246,5 @@ def train(
                 predicted = predict(learner, x, config["data.batch_size"], device)
                 metrics[f"{part}_accuracy"] = accuracy(predicted, y, classes)
     if seconds is not None:
-        watch.seconds["train"] = round(seconds, 3)
+        history.seconds["train"] = round(seconds, 3)
     return Trained(net.eval(), learner, inputs, metrics, measured, kernels, chosen)

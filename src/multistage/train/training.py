@@ -110,38 +110,33 @@ class Classifier(pl.LightningModule):
         return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
 
 
-class Task(NamedTuple):
-    """What `fit` is given, for each process that trains."""
+class TrainingTask(NamedTuple):
+    """What is trained, in each process.
+
+    Attributes:
+        module: From inputs to scores.
+        training: Inputs and labels to learn from.
+        validation: Inputs and labels that choose the epoch; may be empty.
+        classes: Number of classes.
+        config: The run's configuration.
+        resumable: For a checkpoint after each epoch; None: none is written.
+    """
 
     module: nn.Module
     training: Samples
     validation: Samples
     classes: int
     config: Config
-    resumable: Resumable | None
+    resumable: Resumable | None = None
 
 
-def fit(
-    module: nn.Module,
-    training: Samples,
-    validation: Samples,
-    classes: int,
-    config: Config,
-    history: History,
-    progress: Progress = "lines",
-    resumable: Resumable | None = None,
-) -> float:
-    """Train `module` in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
+def fit(task: TrainingTask, history: History, progress: Progress = "lines") -> float:
+    """Train a module in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
 
     Args:
-        module: From inputs to scores.
-        training: Inputs and labels to learn from.
-        validation: Inputs and labels that choose the epoch; may be empty.
-        classes: Number of classes.
-        config: The run's configuration.
+        task: What is trained.
         history: Takes the metrics of each epoch.
         progress: What is shown meanwhile.
-        resumable: For a checkpoint after each epoch; None: none is written.
 
     Returns:
         Seconds of training, those before an interruption included.
@@ -150,20 +145,19 @@ def fit(
         DivergedError: The loss became infinite or not a number.
         KeyboardInterrupt: As typed.
     """
-    task = Task(module, training, validation, classes, config, resumable)
-    if progress == "bar" and not trainer.value_of(config, "enable_progress_bar"):
+    if progress == "bar" and not trainer.value_of(task.config, "enable_progress_bar"):
         progress = "lines"
-    with together(trainer.value_of(config, "devices"), _follow, task) as ranks:
+    with together(trainer.value_of(task.config, "devices"), _follow, task) as ranks:
         return _train(ranks, task, history, progress)
 
 
-def _follow(ranks: Ranks, task: Task) -> None:
+def _follow(ranks: Ranks, task: TrainingTask) -> None:
     """What the process of a further device does: the same, but it writes and shows nothing."""
     with suppress(DivergedError):  # the first process tells of it
         _train(ranks, task, History(), "none")
 
 
-def _train(ranks: Ranks, task: Task, history: History, progress: Progress) -> float:
+def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progress) -> float:
     module, config, resumable = task.module, task.config, task.resumable
     chooses = len(task.validation[1]) > 0
     epoch_ends = EpochEnds(history, module, chooses)

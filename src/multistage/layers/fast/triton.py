@@ -44,17 +44,9 @@ def is_small(x: Tensor) -> bool:
 def forward(
     x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, one_kernel: bool | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """y, and what `backward` needs.
+    """`fast.contrast_norm.forward` of maps in float32, bfloat16 or float16; all but y is float32.
 
-    Args:
-        x: Maps [n, maps, height, width]; float32, bfloat16 or float16.
-        rows: Blur of columns of pixels, float32 [height, height].
-        columns: Blur of rows of pixels, float32 [width, width].
-        floor: ``"mean"`` or a number.
-        one_kernel: The path; None chooses by `is_small`.
-
-    Returns:
-        y like `x`; mean over maps of v, sigma and d, float32 [n, 1, height, width].
+    `one_kernel` is the path; None chooses by `is_small`.
 
     Raises:
         TypeError: `x` is of another type.
@@ -97,26 +89,7 @@ def backward(
     through_floor: bool,
     one_kernel: bool | None = None,
 ) -> Tensor:
-    """The gradient of x from that of y.
-
-    Args:
-        dy: Like `y`.
-        y: Of `forward`, as all up to `columns`.
-        offset: Mean over maps of v.
-        deviation: sigma.
-        divisor: d.
-        rows: As there.
-        columns: As there.
-        through_floor: Whether c is the mean of sigma and passes gradient on.
-        one_kernel: The path; it need not be that of `forward`.
-
-    Returns:
-        dx like `y`.
-
-    Raises:
-        TypeError: `y` is of another type than float32, bfloat16 and float16.
-        ValueError: `one_kernel` for large maps.
-    """
+    """`fast.contrast_norm.backward`; `one_kernel` and errors as of `forward`, whose path may have been the other."""
     one_kernel = _path(y, one_kernel)
     dy, rows, columns = dy.contiguous(), rows.contiguous(), columns.contiguous()
     n, maps, height, width = y.shape

@@ -1,5 +1,3 @@
-"""Group normalisation (Wu & He, ECCV 2018): of each sample, over groups of channels and all positions."""
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 @normalisations.register("groupnorm", section="group_norm")
 @dataclass(frozen=True)
 class GroupNorm(Normalisation):
-    """Group normalisation: of each sample, over groups of channels and all positions."""
+    """Group normalisation (Wu & He, ECCV 2018): of each sample, over groups of channels and all positions."""
 
     groups: int = setting(8, whole(1, 4096))
 

@@ -1,5 +1,3 @@
-"""Instance normalisation (Ulyanov, Vedaldi & Lempitsky 2016, arXiv 1607.08022)."""
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ if TYPE_CHECKING:
 @normalisations.register("instancenorm")
 @dataclass(frozen=True)
 class InstanceNorm(Normalisation):
-    """Instance normalisation: each map of each sample by itself, over all positions."""
+    """Instance normalisation (Ulyanov, Vedaldi & Lempitsky 2016, arXiv 1607.08022): each map by itself."""
 
     def objection(self, channels: int, height: int, width: int) -> str | None:
         return None if height * width > 1 else "needs maps of more than one position"

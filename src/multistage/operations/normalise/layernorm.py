@@ -1,12 +1,6 @@
-"""Layer normalisation (Ba, Kiros & Hinton 2016): over channels, at each position."""
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from multistage.operations import Normalisation, normalisations
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @normalisations.register("layernorm")
@@ -14,7 +8,4 @@ if TYPE_CHECKING:
 class LayerNorm(Normalisation):
     """Layer normalisation (Ba, Kiros & Hinton 2016): over channels, at each position."""
 
-    def build(self, channels: int) -> "nn.Module":
-        from multistage.layers import ChannelLayerNorm
-
-        return ChannelLayerNorm(channels)
+    layer = "multistage.layers:ChannelLayerNorm"

@@ -1,5 +1,3 @@
-"""Local contrast normalisation, the paper's N (section 2)."""
-
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +14,7 @@ ODD = Rule("an odd whole number from 1 to 999", lambda v: type(v) is int and v i
 @normalisations.register("lcn", section="contrast_norm", rank=1)
 @dataclass(frozen=True)
 class LocalContrast(Normalisation):
-    """Local contrast normalisation; its fields are the arguments of `multistage.LocalContrastNorm`."""
+    """The paper's N (section 2); its fields are the arguments of `multistage.LocalContrastNorm`."""
 
     symbol = "N"
 

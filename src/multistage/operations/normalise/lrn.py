@@ -1,5 +1,3 @@
-"""Local response normalisation over neighbouring channels (Krizhevsky et al., NeurIPS 2012), by torch."""
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 

@@ -1,12 +1,6 @@
-"""Root mean square normalisation (Zhang & Sennrich, NeurIPS 2019): over channels, at each position."""
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from multistage.operations import Normalisation, normalisations
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @normalisations.register("rmsnorm")
@@ -14,7 +8,4 @@ if TYPE_CHECKING:
 class RMSNorm(Normalisation):
     """Root mean square normalisation (Zhang & Sennrich, NeurIPS 2019): over channels, at each position."""
 
-    def build(self, channels: int) -> "nn.Module":
-        from multistage.layers import ChannelRMSNorm
-
-        return ChannelRMSNorm(channels)
+    layer = "multistage.layers:ChannelRMSNorm"

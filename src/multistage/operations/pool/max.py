@@ -1,12 +1,6 @@
-"""The largest value of every window; windows do not overlap, the paper's P_M (section 2)."""
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from multistage.operations import Pooling, poolings
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @poolings.register("max", rank=1)
@@ -16,8 +10,4 @@ class Max(Pooling):
 
     symbol = "P_M"
     overlaps = False
-
-    def build(self, kernel_size: int, stride: int) -> "nn.Module":
-        from multistage.layers import MaxPool
-
-        return MaxPool(kernel_size, stride)
+    layer = "multistage.layers:MaxPool"

@@ -1,12 +1,6 @@
-"""The largest value of every window of average pooling. Not in the paper."""
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from multistage.operations import Pooling, poolings
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @poolings.register("max_overlap", rank=2)
@@ -14,7 +8,4 @@ if TYPE_CHECKING:
 class MaxOverlapping(Pooling):
     """The largest value of every window of average pooling. Not in the paper."""
 
-    def build(self, kernel_size: int, stride: int) -> "nn.Module":
-        from multistage.layers import MaxPool
-
-        return MaxPool(kernel_size, stride)
+    layer = "multistage.layers:MaxPool"

@@ -1,5 +1,3 @@
-"""The positive part and a fraction of the negative one (Maas, Hannun & Ng, ICML 2013)."""
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 

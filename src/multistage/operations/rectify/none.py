@@ -1,5 +1,3 @@
-"""No rectification."""
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

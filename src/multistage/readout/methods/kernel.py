@@ -1,23 +1,21 @@
 """Ridge regression with a Gaussian kernel, in closed form."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING
 
-from multistage.readout import AUTO, Readout, Task, best_penalty, readouts
+from multistage.readout import Penalised, Task, readouts
 from multistage.registry import setting
 from multistage.registry.rules import number
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-OTHERWISE = 1e-4
-"""The penalty without validation images: what those of Caltech-101 chose, two stages, draw 0."""
-
 
 @readouts.register("kernel", section="kernel")
 @dataclass(frozen=True)
-class Kernel(Readout):
+class Kernel(Penalised):
     """Kernel ridge regression to one-hot targets, see `multistage.readout.kernel_ridge`.
 
     Attributes:
@@ -25,17 +23,14 @@ class Kernel(Readout):
         penalty: As of ``ridge``, of a kernel that is 1 where samples are equal.
     """
 
+    otherwise = 1e-4  # what validation images of Caltech-101 chose, two stages, draw 0
+
     width: float = setting(1.0, number(0, 1000, exclusive=True))
-    penalty: float | Literal["auto"] = setting("auto", AUTO)
 
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.kernel_ridge import fit_kernel_ridge
 
-        def choose(scores: "Callable[[float], Tensor]") -> float:
-            return best_penalty(self.penalty, OTHERWISE, task, scores)
-
-        held_out = None if task.held_out is None else task.held_out[0]
-        return fit_kernel_ridge(task.features, task.labels, task.classes, self.width, choose, held_out, task.report)
+        return fit_kernel_ridge(task, self.width, partial(self.choose, task))
 
     def restore(
         self, classifier: "nn.Module", state: "Mapping[str, Tensor]", shape: tuple[int, int, int]

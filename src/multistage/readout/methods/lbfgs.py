@@ -25,5 +25,4 @@ class Lbfgs(Readout):
         from multistage.readout.lbfgs import fit_lbfgs
         from multistage.readout.span import linear
 
-        limits = self.penalty, self.max_iter
-        return linear(*fit_lbfgs(task.features, task.labels, task.classes, *limits, task.report, keep=task.keep))
+        return linear(*fit_lbfgs(task, self.penalty, self.max_iter))

@@ -39,8 +39,7 @@ class PyramidSvm(Readout):
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.pyramid_svm import fit_pyramid_svm
 
-        settings = self.words, self.levels, self.C, task.seed, task.report
-        return fit_pyramid_svm(task.features, task.labels, task.classes, task.shape, *settings)
+        return fit_pyramid_svm(task, self.words, self.levels, self.C)
 
     def restore(
         self, classifier: "nn.Module", state: "Mapping[str, Tensor]", shape: tuple[int, int, int]

@@ -1,28 +1,24 @@
 """Ridge regression to one-hot targets, in closed form."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from multistage.readout import AUTO, Readout, Task, best_penalty, readouts
-from multistage.registry import setting
+from multistage.readout import Penalised, Task, readouts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-OTHERWISE = 1.0
-"""The penalty without validation images: what those of Caltech-101 chose, two stages, draw 0."""
-
 
 @readouts.register("ridge", section="ridge")
 @dataclass(frozen=True)
-class Ridge(Readout):
+class Ridge(Penalised):
     """Least squares with a quadratic penalty (Hoerl & Kennard 1970), on features of unit scale.
 
     The penalty means what it means to ``lbfgs``. The solution is found in the principal axes of the samples, that is in
     the span of the samples where there are fewer of them than features, so that further penalties cost next to nothing.
     """
 
-    penalty: float | Literal["auto"] = setting("auto", AUTO)
+    otherwise = 1.0  # what validation images of Caltech-101 chose, two stages, draw 0
 
     def fit(self, task: Task) -> "nn.Module":
         import torch.nn.functional as F
@@ -44,7 +40,7 @@ class Ridge(Readout):
             weights, bias = solve(penalty)
             return task.held_out[0].double() @ weights + bias
 
-        weights, bias = solve(best_penalty(self.penalty, OTHERWISE, task, scores))
+        weights, bias = solve(self.choose(task, scores))
         layer = linear(weights.T.float(), bias.float())
         task.report(1, F.mse_loss(layer(task.features), targets.float()).item())
         return layer

@@ -26,6 +26,4 @@ class Sgd(Readout):
         from multistage.readout.sgd import fit_sgd
         from multistage.readout.span import linear
 
-        samples = task.features, task.labels, task.classes, task.seed
-        found = fit_sgd(*samples, rate=self.rate, start=self.start, report=task.report, keep=task.keep)
-        return linear(*found)
+        return linear(*fit_sgd(task, self.rate, self.start))
