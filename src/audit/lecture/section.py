@@ -19,7 +19,7 @@ DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
 Caltech-101."""
 
-Figure = float | Sequence[float] | Tensor | Measured
+Figure = float | Sequence[float] | Tensor | Measured | Difference
 """A number; measurements, one an image or a filter, of which the mean is meant; or what has an interval already."""
 
 
@@ -46,17 +46,30 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page: heads, rows of texts, and what stands above it."""
+    """A table of the page.
+
+    Attributes:
+        heads: Of its columns.
+        rows: Texts and numbers.
+        form: How its numbers are written.
+        caption: What stands above it.
+    """
 
     heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[object]]
+    form: str = ","
     caption: str = ""
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The rows as they are written."""
+        return [[cell if isinstance(cell, str) else f"{cell:{self.form}}" for cell in row] for row in self.rows]
 
     @property
     def right(self) -> list[bool]:
         """Which columns hold numbers."""
         numbers = re.compile(r"[-\N{MINUS SIGN}\d]|$")
-        return [all(numbers.match(row[i]) for row in self.rows) for i in range(len(self.heads))]
+        return [all(map(numbers.match, column)) for column in zip(*self.texts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -137,16 +150,10 @@ def join(claim: str, words: Mapping[str, Any], found: Found) -> Section:
     for kind, has in (("figures", {*found.figures, *derived}), ("pictures", found.pictures), ("tables", found.tables)):
         if unpaired := set(has) ^ set(words.get(kind, {})):
             raise ValueError(f"{claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
-    plain = {name: _measured(figure, words["figures"][name]) for name, figure in found.figures.items()}
-    measured: dict[str, Measured] = {}
-    for name in words["figures"]:
-        if name in derived:
-            mean = measured[name.removesuffix("_half")]
-            assert mean.interval is not None
-            half = half_width(mean.interval)
-            measured[name] = Measured(half, f"half of the interval of: {mean.what}", mean.unit)
-        else:
-            measured[name] = replace(plain[name], what=filled(plain[name].what, plain))
+    measured = {name: _measured(figure, words["figures"][name]) for name, figure in found.figures.items()}
+    for name in derived:
+        measured[name] = _half(measured[name.removesuffix("_half")])
+    measured = {name: replace(measured[name], what=filled(measured[name].what, measured)) for name in words["figures"]}
 
     def caption(text: str) -> str:
         for name, value in found.names.items():
@@ -165,16 +172,22 @@ def join(claim: str, words: Mapping[str, Any], found: Found) -> Section:
 
 def _measured(figure: Figure, words: str) -> Measured:
     what, _, unit = words.removesuffix("]").partition(" [")
-    if isinstance(figure, Measured):
-        return replace(figure, what=what, unit=unit)
-    if isinstance(figure, int | float):
-        return Measured(figure, what, unit)
-    return mean_of(figure.tolist() if isinstance(figure, Tensor) else figure, what, unit)
+    match figure:
+        case Measured():
+            return replace(figure, what=what, unit=unit)
+        case Difference():
+            return Measured(figure.mean, what, unit, figure.interval, figure.n)
+        case int() | float():
+            return Measured(figure, what, unit)
+        case Tensor():
+            return mean_of(figure.tolist(), what, unit)
+        case _:
+            return mean_of(figure, what, unit)
 
 
-def estimate(difference: Difference) -> Measured:
-    """A paired difference as a figure."""
-    return Measured(difference.mean, "", interval=difference.interval, n=difference.n)
+def _half(mean: Measured) -> Measured:
+    assert mean.interval is not None
+    return Measured(half_width(mean.interval), f"half of the interval of: {mean.what}", mean.unit)
 
 
 def filled(text: str, measured: Mapping[str, Measured]) -> str:

@@ -13,12 +13,14 @@ from torch import Tensor
 from audit.lecture.material import Filters, Material
 from audit.lecture.stage import random_kernels
 from multistage.data.dataset import Dataset
-from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.train.restore import make_network
 
 MOST = 4
 """Images that a section gets, however many it asks for."""
+
+MODELS = ("abs_lcn_avgpool", "avgpool", "batchnorm_avgpool", "relu_lcn_avgpool")
+"""Presets of which networks are published."""
 
 QUICK = {
     "audit.lecture.trials": {"STEPS": 12, "SEEDS": 2, "RATES": (0.005, 0.02)},
@@ -44,12 +46,12 @@ class Invented(Material):
     def __init__(self, results=Path("nowhere")):
         super().__init__(results)
 
-    def _config(self, *typed):
+    def config(self, *typed):
         if any(setting.startswith("data=") and setting != "data=digits" for setting in typed):
-            return super()._config(*typed)
-        return super()._config(*typed, "data.train_per_class=10")
+            return super().config(*typed)
+        return super().config(*typed, "data.train_per_class=10")
 
-    def _dataset(self, name):
+    def dataset(self, name):
         side, classes, each = {"caltech101": (143, 3, 32), "digits": (28, 10, 14)}.get(name, (28, 10, 4))
         images, labels = noise(classes * each, side), torch.arange(classes).repeat_interleave(each)
         names = [f"{label}/{i}" for i, label in enumerate(labels.tolist())]
@@ -59,24 +61,28 @@ class Invented(Material):
         images = (images - 127) / 64 if name == "caltech101" else images.to(torch.uint8)
         return Dataset(images, labels, tuple(map(str, range(classes))), names, official, "invented")
 
-    def _images(self, name: str, count: int) -> Tensor:
-        return super()._images(name, min(count, MOST))
+    def images(self, name: str, count: int) -> Tensor:
+        return super().images(name, min(count, MOST))
 
-    def _labels(self, name: str, count: int) -> Tensor:
-        return super()._labels(name, min(count, MOST))
+    def labels(self, name: str, count: int) -> Tensor:
+        return super().labels(name, min(count, MOST))
 
-    def _photographs(self, count: int, side: int = 128) -> Tensor:
+    def photographs(self, count: int, side: int = 128) -> Tensor:
         return noise(min(count, MOST), side, seed=1)
 
-    def _trained(self, model):
-        config = composition.plan(["data=mnist", f"model={model}", "seed=1"]).config
-        return make_network(parse(config), 10).eval().requires_grad_(False)
+    def presets(self):
+        return list(MODELS)
 
-    def _untrained(self, model):
-        config = composition.plan(["data=mnist", f"model={model}"]).config
-        return make_network(parse(config), 10).eval().requires_grad_(False)
+    def trained(self, model):
+        return self._network(f"model={model}", "seed=1")
 
-    def _filters(self, filters, refine):
+    def untrained(self, model):
+        return self._network(f"model={model}")
+
+    def _network(self, *typed):
+        return make_network(parse(self.config("data=mnist", *typed)), 10).eval().requires_grad_(False)
+
+    def filters(self, filters, refine):
         return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")
 
 
