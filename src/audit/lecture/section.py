@@ -6,6 +6,8 @@ A section is a module, which measures and draws, and beside it a YAML file of th
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from torch import Tensor
@@ -24,27 +26,6 @@ Figure = float | Sequence[float] | Tensor | Measured | Difference
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of the page.
-
-    Attributes:
-        name: Stem of its file below ``results/lecture``.
-        png: Its bytes.
-        caption: What is seen, one or two sentences; may name figures as a section's text does.
-    """
-
-    name: str
-    png: bytes
-    caption: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height, pixels."""
-        width, height = (int.from_bytes(self.png[at : at + 4], "big") for at in (16, 20))
-        return width, height
-
-
-@dataclass(frozen=True)
 class Table:
     """A table of the page.
 
@@ -52,13 +33,11 @@ class Table:
         heads: Of its columns.
         rows: Texts and numbers.
         form: How its numbers are written.
-        caption: What stands above it.
     """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[object]]
     form: str = ","
-    caption: str = ""
 
     @property
     def texts(self) -> list[list[str]]:
@@ -79,7 +58,7 @@ class Found:
     Attributes:
         figures: Numbers.
         pictures: PNG.
-        tables: Without captions.
+        tables: As they are written.
         names: What no number is and captions name all the same, such as a run.
     """
 
@@ -91,30 +70,35 @@ class Found:
 
 @dataclass(frozen=True)
 class Section:
-    """One assertion of the lecture.
+    """One assertion of the lecture: its words, and what was found.
 
-    Attributes:
+    Args:
         claim: Its id in the ledger, such as ``lecture-04``.
-        title: The assertion in a few words.
-        text: One paragraph: what is shown, on what, and what was measured. Every number in it that was measured stands
-            as ``{name}`` or ``{name:.1f}`` (a format of Python's) and comes from `measured`; other digits are refused
-            outside of what `DEFINITION` allows. Text between backticks is shown as code.
-        measured: By name, unique within the section; the ledger reads ``<claim>.<name>``.
-        pictures: In order.
-        tables: In order.
+        words: ``title``, ``text``, captions of ``pictures`` and ``tables`` by name, and ``figures``: by name what each
+            is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the interval of ``<name>``, which
+            texts put behind a plus-minus. Every number that was measured stands in a text as ``{name}`` or
+            ``{name:.1f}`` (a format of Python's); other digits are refused outside of what `DEFINITION` allows. What a
+            figure is may name other figures. Text between backticks is shown as code.
+        found: Of the module.
 
     Raises:
-        ValueError: A number that was typed into a text.
+        ValueError: Words without what they are of, or the other way round; a number that was typed into a text.
     """
 
     claim: str
-    title: str
-    text: str
-    measured: Mapping[str, Measured]
-    pictures: Sequence[Picture] = field(default=())
-    tables: Sequence[Table] = field(default=())
+    words: Mapping[str, Any]
+    found: Found
 
     def __post_init__(self) -> None:
+        halves = {name for name, what in self.words["figures"].items() if what is None}
+        has = {
+            "figures": self.found.figures.keys() | halves,
+            "pictures": self.found.pictures.keys(),
+            "tables": self.found.tables.keys(),
+        }
+        for kind, names in has.items():
+            if unpaired := names ^ self.words.get(kind, {}).keys():
+                raise ValueError(f"{self.claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
         for text in self.texts:
             if typed := typed_numbers(text):
                 raise ValueError(f"{self.claim}: {typed[0]!r} is typed into {text!r}; expected a {{name}} of measured")
@@ -122,7 +106,23 @@ class Section:
     @property
     def texts(self) -> list[str]:
         """Title, text and captions, not filled."""
-        return [self.title, self.text, *(p.caption for p in self.pictures), *(t.caption for t in self.tables)]
+        captions = (self.words.get(kind, {}).values() for kind in ("pictures", "tables"))
+        return [self.words["title"], self.words["text"], *chain.from_iterable(captions)]
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        """PNG by the name of its file, in the order of the words."""
+        return {f"{self.claim}-{name}.png": self.found.pictures[name] for name in self.words.get("pictures", {})}
+
+    @cached_property
+    def measured(self) -> dict[str, Measured]:
+        """Figures with their words, in the order of these; the ledger reads ``<claim>.<name>``."""
+        words: dict[str, str | None] = self.words["figures"]
+        plain = {name: _measured(figure, words[name] or "") for name, figure in self.found.figures.items()}
+        for name, what in words.items():
+            if what is None:
+                plain[name] = _half(plain[name.removesuffix("_half")])
+        return {name: replace(plain[name], what=filled(plain[name].what, plain)) for name in words}
 
     def fill(self, text: str) -> str:
         """A text of this section with its figures.
@@ -130,44 +130,9 @@ class Section:
         Raises:
             KeyError: It names what was not measured.
         """
-        return filled(text, self.measured)
-
-
-def join(claim: str, words: Mapping[str, Any], found: Found) -> Section:
-    """Words and what was found, in the order of the words.
-
-    Args:
-        claim: Of the section.
-        words: ``title``, ``text``, captions of ``pictures`` and ``tables`` by name, and ``figures``: by name what each
-            is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the interval of ``<name>``, which
-            texts put behind a plus-minus. What a figure is may name other figures.
-        found: Of the module.
-
-    Raises:
-        ValueError: Words without what they are of, or the other way round; a number that was typed into a text.
-    """
-    derived = {name for name, what in words["figures"].items() if what is None}
-    for kind, has in (("figures", {*found.figures, *derived}), ("pictures", found.pictures), ("tables", found.tables)):
-        if unpaired := set(has) ^ set(words.get(kind, {})):
-            raise ValueError(f"{claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
-    measured = {name: _measured(figure, words["figures"][name]) for name, figure in found.figures.items()}
-    for name in derived:
-        measured[name] = _half(measured[name.removesuffix("_half")])
-    measured = {name: replace(measured[name], what=filled(measured[name].what, measured)) for name in words["figures"]}
-
-    def caption(text: str) -> str:
-        for name, value in found.names.items():
+        for name, value in self.found.names.items():
             text = text.replace(f"{{{name}}}", value)
-        return text
-
-    return Section(
-        claim,
-        words["title"],
-        words["text"],
-        measured,
-        [Picture(f"{claim}-{name}", found.pictures[name], caption(c)) for name, c in words.get("pictures", {}).items()],
-        [replace(found.tables[name], caption=caption(c)) for name, c in words.get("tables", {}).items()],
-    )
+        return filled(text, self.measured)
 
 
 def _measured(figure: Figure, words: str) -> Measured:

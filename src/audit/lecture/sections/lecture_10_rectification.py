@@ -32,10 +32,10 @@ WINDOW, STEP = 10, 5
 
 
 class Network(NamedTuple):
-    """How a network takes negatives: accuracies, %, and the largest change of a score, of any digit."""
+    """Who is right on digits and on negatives, 0 or 1, [n] each; the largest change of any digit's score."""
 
-    digits: float
-    negatives: float
+    digits: Tensor
+    negatives: Tensor
     difference: float
 
 
@@ -60,10 +60,10 @@ def measure(material: Material) -> Found:
             "relu": turned["F-R_relu"],
             "presets": len(nets),
             "identical": len(nets) - len(others),
-            "paper_negative": nets[PAPER].negatives,
-            "relu_negative": nets["relu_lcn_avgpool"].negatives,
-            "others": [net.digits for net in others],
-            "others_negative": [net.negatives for net in others],
+            "paper_negative": 100 * nets[PAPER].negatives,
+            "relu_negative": 100 * nets["relu_lcn_avgpool"].negatives,
+            "others": [100 * float(net.digits.mean()) for net in others],
+            "others_negative": [100 * float(net.negatives.mean()) for net in others],
             "untrained_abs": _untrained(material, PAPER),
             "untrained_none": _untrained(material, "lcn_avgpool"),
             "bright_none": changes["F", gray, bright],
@@ -88,8 +88,7 @@ def _changed(f: Function, x: Tensor, transform: Function) -> Tensor:
 def _network(material: Material, model: str) -> Network:
     net, x, labels = material.trained(model), material.images("mnist", DIGITS), material.labels("mnist", DIGITS)
     difference = float((net(x) - net(-x)).abs().max())
-    digits, negatives = (100 * float(accuracy(net, images, labels).mean()) for images in (x, -x))
-    return Network(digits, negatives, difference)
+    return Network(accuracy(net, x, labels), accuracy(net, -x, labels), difference)
 
 
 def _untrained(material: Material, model: str) -> Tensor:
@@ -123,9 +122,10 @@ def _negatives(ax: drawing.Axes, nets: Mapping[str, Network]) -> None:
         "digits": {"marker": "o", "color": drawing.COLOURS[0], "fillstyle": "none", "markersize": 7},
     }
     for line, net in enumerate(nets.values()):
-        ax.plot([net.negatives, net.digits], [line, line], color="#999999", linewidth=1, zorder=1)
-        for name, look in looks.items():
-            ax.plot(getattr(net, name), line, linestyle="none", label=None if line else name, **look)
+        ends = [100 * float(getattr(net, name).mean()) for name in looks]
+        ax.plot(ends, [line, line], color="#999999", linewidth=1, zorder=1)
+        for end, (name, look) in zip(ends, looks.items(), strict=True):
+            ax.plot(end, line, linestyle="none", label=None if line else name, **look)
     ax.set_yticks(range(len(nets)), list(nets))
     ax.invert_yaxis()
     ax.set(xlim=(0, 101), xlabel="accuracy, %")
