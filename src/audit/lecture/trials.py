@@ -25,8 +25,8 @@ DIVERGED = 100.0
 @cache
 def course(material: Material, model: str, rate: float, seed: int) -> Course:
     """The first `STEPS` of a training on digits, watched before the first stage's pooling."""
-    typed = (f"model={model}", f"optimizer.lr={rate}", f"draw={seed}", f"seed={seed}")
-    return train_and_follow(material.config(*typed), material.dataset("digits"), STEPS)
+    config = {**material.config(f"model={model}"), "optimizer.lr": rate, "draw": seed, "seed": seed}
+    return train_and_follow(config, material.dataset("digits"), STEPS)
 
 
 def courses(material: Material, model: str, rate: float) -> list[Course]:
