@@ -90,34 +90,24 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
     refusals = dict[str, list[UnreadError]]()
     with hydra():
         for job in jobs:
-            words = list(job)
-            while (refusal := _try(words, planned)) is not None:
-                unread = [word for word in words if word in common and _key(word) == refusal.key]
-                if not unread:
-                    raise refusal
-                words = [word for word in words if word not in unread]
-                for word in unread:
-                    refusals.setdefault(word, []).append(refusal)
+            words, run = list(job), None
+            while run is None:
+                try:
+                    run = plan(words)
+                except UnreadError as refusal:
+                    unread = [w for w in words if w in common and w.lstrip("+~").partition("=")[0] == refusal.key]
+                    if not unread:
+                        raise
+                    words = [word for word in words if word not in unread]
+                    for word in unread:
+                        refusals.setdefault(word, []).append(refusal)
+            planned.append(run)
             typed.append(words)
     for found in refusals.values():
         if len(found) == len(jobs):
             raise found[0]
     told = "{} is left out of {} of {} runs, which do not read it"
     return planned, typed, [told.format(word, len(found), len(jobs)) for word, found in refusals.items()]
-
-
-def _try(words: Sequence[str], planned: list[Run]) -> UnreadError | None:
-    """Plan a run and append it, or say which setting it does not read."""
-    try:
-        planned.append(plan(words))
-    except UnreadError as refusal:
-        return refusal
-    return None
-
-
-def _key(word: str) -> str:
-    """The key of what was typed."""
-    return word.lstrip("+~").partition("=")[0]
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
