@@ -24,12 +24,13 @@ def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
     """
     if config["geometry"] == "auto":
         fitted = automatic.geometry(config)
-        config, defaults = {**fitted, **config}, {**defaults, **fitted}
+        config, defaults = {**config, **fitted, **config}, {**defaults, **fitted}  # what is typed stays
     read = parse(config).read
     spare = {key for key in config if key not in defaults and key not in read and is_default(key, config[key])}
-    otherwise = {key: _otherwise(key, config) for key in read if key not in defaults and option_of(key)}
+    settings = [key for key in read if key not in defaults and option_of(key)]
+    otherwise = {key: _otherwise(key, config) if key in config else read[key] for key in settings}
     defaults = {**defaults, **otherwise}
-    config = {**{key: read[key] for key in otherwise}, **config}
+    config = {**config, **{key: read[key] for key in otherwise}}
     return {key: _number(key, config[key], defaults.get(key)) for key in config if key not in spare}, defaults
 
 

@@ -115,8 +115,7 @@ def option_of(key: str) -> Option | None:
 
 def is_default(key: str, value: Any) -> bool:
     """Whether a key is a setting of a choice, at its default."""
-    option = option_of(key)
-    return option is not None and option.default == value
+    return key in options() and options()[key].default == value
 
 
 def rule_of(key: str) -> Rule | None:
