@@ -33,7 +33,7 @@ OPERATIONS = tuple(registry.key for registry in (rectifications, normalisations,
 
 MOST_STAGES = 9
 
-ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed")
+ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed", "trainer.accelerator")
 """Keys that say where and whether a run is done, not what it does: `parse` does not read them."""
 
 _STAGE = re.compile(r"\.stage[1-9](?=\.|$)")

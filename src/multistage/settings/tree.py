@@ -177,7 +177,6 @@ def parse(config: Config) -> Settings:
         geometry.append(_sizes(reader, number, padding, filters.keeps_range, pooled, done.pool.overlaps))
     split = {name: reader.value(f"data.{name}") for name in ("train_per_class", "test_per_class", "validation")}
     reader.value("geometry")
-    reader.value("trainer.accelerator", "auto", bears=False)
     if readout.by_gradient:
         _read_training(reader)
     return Settings(
