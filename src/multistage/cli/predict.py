@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multistage.cli import extras
-from multistage.registry.errors import DataError, MultistageError
+from multistage.registry.errors import ConfigError, DataError, MultistageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
     options = parser.parse_args(arguments)
     try:
+        if options.top < 1:
+            raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")
         extras.require()
         return predict(options.run, options.images, options.top)
     except MultistageError as error:
@@ -51,7 +53,7 @@ def predict(run: Path, images: Sequence[Path], top: int) -> int:
         with torch.inference_mode():
             scores = net(prepared[None])[0]
         print(image)
-        best = (scores.softmax(0) if has_probabilities else scores).topk(min(max(top, 1), len(scores)))
+        best = (scores.softmax(0) if has_probabilities else scores).topk(min(top, len(scores)))
         for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             print(f"  {value:{'7.2%' if has_probabilities else '+7.2f'}}  {net.class_names[index]}")
     return exit_code
