@@ -19,7 +19,7 @@ from rich.table import Table
 
 from audit.speed import layer, processes, stages, training
 from audit.speed import table as speed
-from audit.speed.measurement import Measurement, Settings, record, write
+from audit.speed.measurement import Bench, record, write
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 from multistage.storage import durable
@@ -27,7 +27,7 @@ from multistage.train import hardware
 
 ROOT = Path(__file__).parent.parent
 
-MEASURE: dict[str, Callable[[Settings], Measurement]] = {
+MEASURE: dict[str, Callable[[Bench], None]] = {
     "layer": layer.measure,
     "memory": layer.measure_memory,
     "stage": stages.measure,
@@ -56,15 +56,16 @@ def main(arguments: list[str] | None = None) -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda, but torch finds no CUDA device here; use --device cpu")
     out = options.out or (None if options.quick else ROOT / "results" / "speed")
-    settings = Settings(torch.device(options.device), options.quick, options.batches, not options.no_compile)
     hardware.prepare()
     for part in options.parts or MEASURE:
         started = time.perf_counter()
+        bench = Bench(torch.device(options.device), options.quick, options.batches, not options.no_compile)
         try:
-            made = record(part, settings, MEASURE[part](settings))
+            MEASURE[part](bench)
         except MultistageError as error:
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code
+        made = record(part, bench)
         show(made, time.perf_counter() - started)
         if out is not None:
             print(write(out, made))

@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from audit.tables import publish  # noqa: E402
+from audit.tables.results import RECORDS, Experiment  # noqa: E402
 from multistage import readout  # noqa: E402, F401
 from multistage.cli import train  # noqa: E402
 from multistage.records import runs  # noqa: E402
@@ -122,7 +123,7 @@ def stamps(output: Path) -> dict[Path, tuple[int, int]]:
 def table(output: Path) -> str:
     """The table of all runs as it is published, but for the minutes that they took."""
     records = [{**record, "seconds": {}} for record in collect(output / NAME)]
-    return publish.texts(NAME, records, published())["table.md"]
+    return publish.texts(Experiment(output / NAME, records, published()))["table.md"]
 
 
 @contextlib.contextmanager
@@ -217,7 +218,7 @@ def kill_at_writing(count: int, reference: dict[str, Any]) -> None:
                 target = output.parent / "results" / NAME
                 expect(make_tables(output, target, aimed(name, stage, 1)) == -signal.SIGKILL, "it was killed")
                 expect(make_tables(output, target) == 0, "tables can be made again")
-                whole = publish.texts(NAME, collect(output / NAME), published())[name]
+                whole = publish.texts(Experiment(target, collect(output / NAME), published()))[name]
                 expect((target / name).read_text(encoding="utf-8") == whole, "the table is whole")
             else:
                 expect(do(SWEEP, output, aimed(name, stage, number)) == -signal.SIGKILL, f"{name} is written")
@@ -232,8 +233,8 @@ def make_tables(output: Path, target: Path, sabotage: Sabotage | None = None) ->
         if sabotage is not None:
             sabotage()
         target.mkdir(parents=True, exist_ok=True)
-        durable.write(target / publish.RECORDS, to_lines(collect(output / NAME)).encode())
-        for name, text in publish.texts(NAME, from_file(target / publish.RECORDS), published()).items():
+        durable.write(target / RECORDS, to_lines(collect(output / NAME)).encode())
+        for name, text in publish.texts(Experiment(target, from_file(target / RECORDS), published())).items():
             durable.write(target / name, text.encode())
         return 0
 

@@ -9,14 +9,14 @@ python scripts/report.py runs/ablation      first take the finished runs below r
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 from audit.claims import ledger, templates
 from audit.pages import artifacts, index, readme
 from audit.speed import table as speed
-from audit.tables.addresses import addresses
-from audit.tables.publish import RECORDS, publish, texts
+from audit.tables.publish import publish, texts
+from audit.tables.results import RECORDS, Experiment, Results
 from multistage.records.files import collect, from_file, merge, path, to_lines
 from multistage.records.paper import published
 from multistage.records.runs import Record
@@ -36,23 +36,27 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     if options.replace and options.runs is None:
         parser.error("--replace needs a folder of runs, e.g. runs/ablation")
     try:
-        entries = published(root / "results" / "paper.yaml")
+        folder = root / "results"
         if options.runs is not None:
-            take(options.runs, root / "results" / options.runs.resolve().name / RECORDS, entries, options.replace)
-        for records in sorted((root / "results").glob(f"*/{RECORDS}")):
-            for file in publish(records.parent, entries, options.redraw):
+            take(options.runs, folder / options.runs.resolve().name, published(folder / "paper.yaml"), options.replace)
+        results = Results(folder)
+        for experiment in results.experiments.values():
+            for file in publish(experiment, options.redraw):
                 print(file)
-        found = addresses(root / "results", entries)
-        figures = templates.Figures(found, entries)
-        for file, text in templates.readmes(root / "results", figures).items():
-            if durable.update(file, text.encode()):
-                print(file)
-        write_speed(root)
-        refill(root / "README.md", lambda text: readme.fill(text, root / "results", entries))
-        refill(root / "DEVIATIONS.md", lambda text: figures.refill(text, "DEVIATIONS.md"))
-        for made in (ledger.write(root / "results", found, entries), index.write(root / "results")):
-            if made is not None:
-                print(made)
+        figures = templates.Figures(results.found, results.paper)
+        claims = ledger.ledger(results)
+        functions = readme.functions(results)
+        write(templates.readmes(folder, figures))
+        if measured := speed.read(folder / "speed"):
+            write({folder / "speed" / "table.md": speed.table(measured)})
+        write(
+            {
+                root / "README.md": figures.refill((root / "README.md").read_text("utf-8"), "README.md", **functions),
+                root / "DEVIATIONS.md": figures.refill((root / "DEVIATIONS.md").read_text("utf-8"), "DEVIATIONS.md"),
+                folder / ledger.TEXT: ledger.document(claims, results.paper),
+                folder / index.PAGE: index.document(results, claims),
+            }
+        )
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -62,8 +66,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     return 0
 
 
-def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None:
-    """Collect finished runs into a file of records and say what became of those that were there.
+def take(runs: Path, target: Path, paper: list[Record], replace: bool) -> None:
+    """Collect finished runs into a folder of results and say what became of those that were there.
 
     Raises:
         MultistageError: No finished run, a damaged one, or records that must not stand in one table.
@@ -71,33 +75,27 @@ def take(runs: Path, target: Path, entries: list[Record], replace: bool) -> None
     collected = collect(runs)
     if not collected:
         raise MultistageError(f"{runs} holds no finished run; expected a folder as train.py makes, e.g. runs/ablation")
-    before = from_file(target) if target.exists() else []
+    file = target / RECORDS
+    before = from_file(file) if file.exists() else []
     records, replaced = merge(before, collected)
     records = collected if replace else records
-    texts(target.parent.name, records, entries)  # refuses before anything is written
+    texts(Experiment(target, records, paper))  # refuses before anything is written
     found, names = {path(record) for record in collected}, {path(record) for record in before}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    artifacts.publish_best(runs, target.parent, records)
-    durable.write(target, to_lines(records).encode())
-    print(f"{target}: {len(records)} runs, {len(found - names)} of them new")
+    target.mkdir(parents=True, exist_ok=True)
+    artifacts.publish_best(runs, target, records)
+    durable.write(file, to_lines(records).encode())
+    print(f"{file}: {len(records)} runs, {len(found - names)} of them new")
     for name in replaced:
         print(f"replaced: {name}")
     for name in sorted(names - found):
         print(f"dropped: {name}" if replace else f"kept, not in {runs}: {name}")
 
 
-def write_speed(root: Path) -> None:
-    """Make the table of what was measured of speed again, if anything was."""
-    file = root / "results" / "speed" / "table.md"
-    records = speed.read(file.parent)
-    if records and durable.update(file, speed.table(records).encode()):
-        print(file)
-
-
-def refill(file: Path, fill: Callable[[str], str]) -> None:
-    """Make again what stands between the marks of a text."""
-    if durable.update(file, fill(file.read_text(encoding="utf-8")).encode()):
-        print(file)
+def write(made: Mapping[Path, str]) -> None:
+    """Write texts and name those that changed."""
+    for file, text in made.items():
+        if durable.update(file, text.encode()):
+            print(file)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def test_every_training_command_of_the_readme_is_accepted():
     for line in COMMANDS:
         if match := re.search(r"python train\.py(.*?)(?:\s{2,}|$)", line):
             words = match[1].partition("#")[0].split()
-            launchers.check_engine([word for word in words if word.startswith("hydra")])
+            launchers.engine_of(words)
             overrides = [word for word in words if not word.startswith(("-", "hydra"))]
             name = next((word.partition("=")[2] for word in overrides if word.startswith("experiment=")), None)
             rest = [word for word in overrides if not word.startswith("experiment=")]
@@ -50,7 +50,7 @@ def test_settings_named_in_the_readme_are_accepted():
 
 
 def plan_with_what_it_needs(words):
-    for needed in ([], ["refine=false"], ["refine=false", "readout=lbfgs"], ["data=caltech101"]):
+    for needed in ([], ["logger=wandb"], ["refine=false"], ["refine=false", "readout=lbfgs"], ["data=caltech101"]):
         try:
             return composition.plan([*needed, *words])
         except ConfigError as refusal:

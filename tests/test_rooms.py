@@ -33,6 +33,7 @@ def test_arrows_point_downwards_and_there_are_no_circles():
 MISTAKES = {  # in a file, and what is said of them
     ("layers/rectify.py", "import multistage.cli"): "multistage.layers is not allowed to import multistage.cli",
     ("network/shapes.py", "import numpy"): "multistage.network is not allowed to import numpy",
+    ("cli/one.py", "import hydra"): "multistage.cli is not allowed to import hydra",
     ("train/hardware.py", "import audit"): "multistage is not allowed to import audit",
 }
 

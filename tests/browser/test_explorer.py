@@ -89,10 +89,11 @@ def test_every_step_of_every_image_is_what_torch_computes(look, records, images,
     [
         ("avgpool", "kernels[first + taps - 1 - tap]", "kernels[first + tap]"),
         ("avgpool", "gain[j] * Math.tanh", "Math.tanh"),
-        ("avgpool", "result + value / window ** 2", "result + value / (window ** 2 - 1)"),
+        ("avgpool", "result + value / n ** 2", "result + value / (n ** 2 - 1)"),
         ("avgpool", "Math.sqrt(variance) || 1", "Math.sqrt(variance)"),
         ("maxpool", "Math.max(result, value)", "value"),
-        ("relu_avgpool", 'kind === "abs"', 'kind !== "abs"'),
+        ("relu_avgpool", "relu: (value) => Math.max(value, 0)", "relu: Math.abs"),
+        ("abs_avgpool", "abs: Math.abs", "abs: (value) => Math.max(value, 0)"),
         ("abs_lcn_avgpool", "4 * Math.SQRT2", "4 * Math.SQRT1_2"),
         ("abs_lcn_avgpool", "Math.max(floor, sigma)", "sigma"),
         ("abs_lcn_avgpool", "floored > rounding ? floored : 1", "floored"),
@@ -107,6 +108,22 @@ def test_a_mistake_in_a_layer_is_seen(look, records, images, tmp_path, model, ri
     mutant = tmp_path / "mutant.html"
     mutant.write_text(text.replace(right, wrong), encoding="utf-8")
     assert difference(look(mutant), records[model], images[-4:]) > TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"name": "rectify", "kind": "gelu"}, "the page has no rectification gelu; expected one of abs, relu"),
+        ({"name": "pool", "kind": "l2"}, "the page has no pooling l2; expected one of average, max"),
+        ({"name": "group_norm"}, "the page has no layer group_norm; expected one of filter_bank, rectify,"),
+        ({"name": "toString"}, "the page has no layer toString"),
+    ],
+)
+def test_what_the_page_does_not_have_is_refused_by_name(look, part, message):
+    run = """part => {
+      try { return forward({ stages: [[part]] }, empty(1, 2, 2)); } catch (error) { return error.message; }
+    }"""
+    assert look(FILE).evaluate(run, part).startswith(message)
 
 
 def probabilities(tab):

@@ -1,14 +1,15 @@
 """The page in a real browser: Debian's Chromium, headless. Run with -m browser."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from browser.colour import contrast, luminance
 from report import invented
 
+from audit.claims import ledger
 from audit.pages import index
+from audit.tables.results import Results
 from multistage.records.files import command, from_file
 
 pytestmark = pytest.mark.browser
@@ -20,10 +21,10 @@ RESULTS = Path(__file__).parents[2] / "results"
 def rich(tmp_path_factory):
     """Invented results of a whole ablation."""
     folder = tmp_path_factory.mktemp("page") / "results"
-    folder.mkdir()
-    shutil.copy(RESULTS / "paper.yaml", folder)
     invented.publish(folder, invented.records())
-    return index.write(folder)
+    results = Results(folder)
+    (folder / index.PAGE).write_text(index.document(results, ledger.ledger(results)), encoding="utf-8")
+    return folder / index.PAGE
 
 
 @pytest.fixture(params=["committed", "invented"])

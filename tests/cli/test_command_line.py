@@ -109,6 +109,10 @@ def test_predict_prints_the_most_probable_classes(trained, command, tmp_path):
     assert len(rows) == 3
     shares = [float(row.split("%")[0]) for row in rows]
     assert shares == sorted(shares, reverse=True)
+    for top in ("0", "-1"):
+        refused = command(predict, str(folder), str(image), "--top", top)
+        assert (refused.code, refused.output) == (2, "")
+        assert refused.errors == f"error: --top {top} is not allowed; expected a whole number from 1\n"
 
 
 def test_predict_refuses_what_is_no_run(command, tmp_path):
@@ -141,6 +145,7 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["-m", "model=glob(zzz*)"], 2, "names no run"),
         (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
         (["-m", "seed=0,1", "hydra/launcher=nothing"], 2, "hydra/launcher"),
+        (["-m", "seed=0,1", "+hydra.launcher.x=1"], 2, "+hydra.launcher.x=1 is not allowed; expected hydra/launcher"),
         (["experiment=nothing"], 2, "experiment=nothing does not exist"),
         (["data=norb"], 3, "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"),
         (["data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),

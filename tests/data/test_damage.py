@@ -27,7 +27,7 @@ from multistage.data import manifest
 from multistage.data.images import read_rgb
 from multistage.data.norb import STEMS
 from multistage.registry.errors import DataError
-from multistage.settings.config import bears_on_result
+from multistage.settings.config import options
 from multistage.settings.tree import parse
 
 PHOTOGRAPHS = [f"{name}/image_000{n}.jpg" for name in ("ant", "bee", "cat") for n in range(3)]
@@ -409,4 +409,4 @@ def test_images_and_labels_that_do_not_belong_together_are_refused(root, config,
 
 
 def test_a_run_without_damaged_files_is_another_run():
-    assert bears_on_result("data.skip_damaged")
+    assert options()["data.skip_damaged"].bears

@@ -14,7 +14,7 @@ from multistage.readout import readouts
 from multistage.registry import Choice, Registry, digest, settings_of
 from multistage.registry.errors import ConfigError
 from multistage.settings.composition import plan
-from multistage.settings.config import REGISTRIES, bears_on_result, options, rule_of, rules
+from multistage.settings.config import REGISTRIES, options, rule_of, rules
 
 EVERY = [(key, name) for key, registry in REGISTRIES.items() for name in registry]
 OTHERS = {bool: [True, False], int: [7, 3], float: [0.25, 0.5], str: ["a", "b"], type(None): [2.0]}
@@ -110,49 +110,6 @@ def test_what_bears_on_no_result_says_so_itself():
         "logger.project",
         "logger.mode",
     }
-    assert not any(bears_on_result(key) for key in ("data.root", "logger.mode", "logger", "trainer.devices"))
-    assert all(bears_on_result(key) for key in ("data.image_size", "trainer.precision", "optimizer.lr", "psd.rate"))
-
-
-def test_a_setting_without_effect_is_refused_with_what_decides():
-    with pytest.raises(ConfigError, match=r"leaky_relu.slope=0.2 has no effect with .*model.rectify=abs; leave it out"):
-        plan(["data=fake", "leaky_relu.slope=0.2"])
-    with pytest.raises(ConfigError, match=r"data.variance=two_pass has no effect with data=fake; leave it out"):
-        plan(["data=fake", "data.variance=two_pass"])
-
-
-def test_typed_order_makes_no_other_run():
-    typed = ["data=fake", "model.stage1.pool=max", "model.stage2.pool=l2", "trainer.max_steps=9", "group_norm.groups=4"]
-    one, other = plan([*typed, "model.normalise=groupnorm"]), plan(["model.normalise=groupnorm", *reversed(typed)])
-    assert one.folder == other.folder
-    assert one.settings.flat() == other.settings.flat()
-
-
-def test_one_batch_is_not_all_batches():
-    """1 is a number of batches to Lightning, 1.0 all of them."""
-    assert plan(["data=fake", "trainer.limit_train_batches=1"]).config["trainer.limit_train_batches"] == 1
-    assert "trainer.limit_train_batches" not in plan(["data=fake", "trainer.limit_train_batches=1.0"]).config
-
-
-def test_two_folders_of_images_never_share_a_run_folder():
-    folders = {plan(["data=image_folder", f"data.root={root}"]).folder for root in ("a/b", "a_b", "a b")}
-    assert len(folders) == 3
-
-
-def test_the_pooling_of_a_stage_that_is_not_pooled_has_no_effect():
-    with pytest.raises(ConfigError, match=r"model\.stage2\.pool=l2 has no effect"):
-        plan(["data=fake", "refine=false", "readout=pyramid_svm", "model.stage2.pool=l2"])
-
-
-def test_a_value_cannot_be_taken_away():
-    for typed in ("draw={}", "contrast_norm.floor={}", "geometry.stage2.maps={}"):
-        with pytest.raises(ConfigError, match=r"has no value; expected "):
-            plan(["data=fake", typed])
-
-
-def test_epochs_cannot_be_taken_away():
-    with pytest.raises(ConfigError, match=r"trainer\.max_epochs has no value"):
-        plan(["data=fake", "~trainer.max_epochs"])
 
 
 # What the review of the closed house found, each seen to fail on commit 581f261

@@ -182,24 +182,32 @@ def test_the_recorded_command_line_repeats_the_run(typed):
 
 
 @pytest.mark.parametrize(
-    "word", ["hydra/sweeper=optuna", "hydra.run.dir=/", "hydra.launcher._target_=os.system", "hydra/launcher.x=1"]
+    "word",
+    [
+        "hydra/sweeper=optuna",
+        "hydra.run.dir=/",
+        "hydra.launcher._target_=os.system",
+        "hydra/launcher.x=1",
+        "+hydra.launcher.x=1",
+    ],
 )
 def test_only_the_launcher_of_hydra_can_be_chosen(word):
     with pytest.raises(ConfigError, match="expected hydra/launcher"):
-        launchers.check_engine([word])
+        launchers.engine_of([word])
 
 
 def test_files_of_optimisers_schedules_and_callbacks_stand_for_their_values():
     assert composition.plan(["optimizer=sgd", "schedule=one_cycle", "callbacks=none"]) == composition.plan([])
     assert composition.plan(["schedule=constant"]) == composition.plan(["schedule=null"])
-    run = composition.plan(["optimizer=adamw", "schedule=cosine", "callbacks=lr_monitor"])
+    run = composition.plan(["optimizer=adamw", "schedule=cosine", "callbacks=early_stopping", "data.validation=5"])
     assert {k: v for k, v in run.config.items() if k.partition(".")[0] in composition.SHORTHANDS} == {
         "optimizer._target_": "torch.optim.AdamW",
         "optimizer.lr": 0.001,
         "optimizer.weight_decay": 0.01,
         "schedule._target_": "torch.optim.lr_scheduler.CosineAnnealingLR",
-        "callbacks.lr_monitor._target_": "pytorch_lightning.callbacks.LearningRateMonitor",
-        "callbacks.lr_monitor.logging_interval": "epoch",
+        "callbacks.early_stopping._target_": "pytorch_lightning.callbacks.EarlyStopping",
+        "callbacks.early_stopping.monitor": "validation_accuracy",
+        "callbacks.early_stopping.mode": "max",
     }
     assert composition.plan(run.overrides)[:2] == run[:2]
     assert len({composition.plan(job).folder for job in composition.expand(["optimizer=sgd,adam,adamw"])}) == 3
@@ -209,10 +217,3 @@ def test_files_of_optimisers_schedules_and_callbacks_stand_for_their_values():
 def test_every_file_of_a_group_makes_a_run(group):
     for name in composition.names(group):
         composition.plan([f"{group}={name}", "data.validation=5"])
-
-
-def test_an_argument_of_trainer_at_its_default_is_the_same_run():
-    typed = ["trainer.precision=32-true", "trainer.devices=1", "trainer.accumulate_grad_batches=1"]
-    assert composition.plan(typed) == composition.plan([])
-    (job,) = composition.expand(["trainer.precision=bf16-mixed"])
-    assert composition.plan(job).config["trainer.precision"] == "bf16-mixed"

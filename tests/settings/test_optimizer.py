@@ -8,34 +8,18 @@ from multistage.cli import train
 from multistage.registry.errors import ConfigError
 from multistage.settings.composition import plan
 
-HOSTILE = [
-    *("os.system", "posix.system", "nt.system", "subprocess.run", "subprocess.Popen", "builtins.eval", "builtins.exec"),
-    *(
-        "eval",
-        "__import__",
-        "importlib.import_module",
-        "runpy.run_path",
-        "pickle.loads",
-        "marshal.loads",
-        "ctypes.CDLL",
-    ),
-    *("pathlib.Path.unlink", "shutil.rmtree", "socket.socket", "functools.partial", "operator.attrgetter"),
-    *("torch.load", "torch.hub.load", "torch.nn.Linear", "hydra.utils.instantiate", "hydra.utils.get_method"),
-    *("pytorch_lightning.Trainer", "multistage.load", "train.main", "__main__.main", "canary", "canary.run"),
-    *("torch.optim.canary", "torch.optim.os.system", "torch.optim.__builtins__.eval", "torch.optim.__loader__"),
-    *("torch.optim", "torch.optim.", "torch.optim.sgd", "torch.optim.sgd.SGD", "torch.optim.SGD.step", "SGD"),
-    *("torch.optim.Optimizer", "torch.optim.lr_scheduler.LRScheduler", "torch.optim.lr_scheduler.partial"),
-    *("torch.optim.lr_scheduler.Counter", "torch.optim.lr_scheduler.ref", "torch.optim.lr_scheduler.warnings.warn"),
-    *(
-        "torch.optim..SGD",
-        "'torch.optim.SGD '",
-        "'\\ttorch.optim.SGD'",
-        "[os.system]",
-        "{_target_: canary.run}",
-        "null",
-    ),
-    *("${oc.env:HOSTILE}", "${schedule.name}", "${oc.decode:'canary.run'}", "${canary.run:1}", "1", "''"),
-]
+NAMES = """
+os.system posix.system nt.system subprocess.run subprocess.Popen builtins.eval builtins.exec eval __import__
+importlib.import_module runpy.run_path pickle.loads marshal.loads ctypes.CDLL shutil.rmtree pathlib.Path.unlink
+socket.socket functools.partial operator.attrgetter torch.load torch.hub.load torch.nn.Linear hydra.utils.instantiate
+hydra.utils.get_method pytorch_lightning.Trainer multistage.load train.main __main__.main canary canary.run
+torch.optim.canary torch.optim.os.system torch.optim.__builtins__.eval torch.optim.__loader__ torch.optim torch.optim.
+torch.optim.sgd torch.optim.sgd.SGD torch.optim.SGD.step SGD torch.optim.Optimizer torch.optim..SGD
+torch.optim.lr_scheduler.LRScheduler torch.optim.lr_scheduler.partial torch.optim.lr_scheduler.Counter
+torch.optim.lr_scheduler.ref torch.optim.lr_scheduler.warnings.warn null 1 '' [os.system] ${oc.env:HOSTILE}
+${schedule.name} ${oc.decode:'canary.run'} ${canary.run:1}
+"""
+HOSTILE = [*NAMES.split(), "'torch.optim.SGD '", "'\\ttorch.optim.SGD'", "{_target_: canary.run}"]
 NESTED = [
     "+optimizer.foreach._target_=canary.run",
     "optimizer.lr={_target_: canary.run}",

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
+import numpy as np
+
 from audit.claims.quantities import Number, leaves
 from audit.tables.addresses import Quantity, Wanted
 
@@ -43,9 +45,9 @@ class Rule:
     around: float = 0
     alone: float | None = None
 
-    def of(self, *quantities: Quantity) -> list["Test"]:
-        """A test of each quantity."""
-        return [Test(**vars(self), quantity=each) for each in quantities]
+    def of(self, *quantities: Quantity | np.ndarray) -> list["Test"]:
+        """A test of each quantity, in the order of arrays' rows."""
+        return [Test(**vars(self), quantity=each) for given in quantities for each in np.ravel(np.asarray(given))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """This project's own questions."""
 
+import numpy as np
+
 from audit.claims.cells import RANDOM, ablation, beyond_table1, labels_mnist, labels_mnist_variants, table1
 from audit.claims.claims import ask, claim
 from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, N, Quantity
@@ -8,7 +10,8 @@ deviations = Folder("deviations")
 
 RR = "RR, lbfgs"
 LEARNED, TRAINED, ONE_STAGE = "UU, lbfgs", "R+R+", "R, lbfgs"
-RELU = (("relu_lcn_avgpool", BOTH), ("relu_avgpool", ABS))
+RELU = ("relu_lcn_avgpool", "relu_avgpool")
+OVERLAPPING = beyond_table1.each(RANDOM, "lcn_maxpool_overlap")
 
 SWITCHES = (
     {"sigma": 2},
@@ -44,25 +47,20 @@ CLAIMS = (
             above=0,
             alone=3,
         ).of(
-            *[
-                (table1(RR, ABS) - table1(RR, NEITHER)) - other
-                for other in (
+            (table1(RR, ABS) - table1(RR, NEITHER))
+            - np.array(
+                [
                     table1(RR, N) - table1(RR, NEITHER),
                     beyond_table1(RR, "maxpool") - table1(RR, NEITHER),
                     *factors(NEITHER),
-                )
-            ]
+                ]
+            )
         ),
         ask(
             "what R_abs-N-P_A loses without abs, beyond what it gains by N, learned filters, training, a second stage",
             above=0,
             alone=3,
-        ).of(
-            *[
-                (table1(RR, BOTH) - table1(RR, N)) - other
-                for other in (table1(RR, BOTH) - table1(RR, ABS), *factors(BOTH))
-            ]
-        ),
+        ).of((table1(RR, BOTH) - table1(RR, N)) - np.array([table1(RR, BOTH) - table1(RR, ABS), *factors(BOTH)])),
     ),
     claim(
         "extra-02",
@@ -72,23 +70,17 @@ CLAIMS = (
             "what the maximum loses in the mean's windows, beyond what it keeps of its gain over the mean",
             above=0,
             alone=3,
-        ).of(
-            *[
-                (table1(row, N_MAX) - beyond_table1(row, "lcn_maxpool_overlap"))
-                - (beyond_table1(row, "lcn_maxpool_overlap") - table1(row, N))
-                for row in RANDOM
-            ]
-        ),
+        ).of((table1.each(RANDOM, N_MAX) - OVERLAPPING) - (OVERLAPPING - table1.each(RANDOM, N))),
     ),
     claim(
         "extra-03",
         "The positive part is as good as the absolute value.",
         "The paper asserts it (paper-12); asked here is only whether it is worse.",
         ask("positive part less absolute value on Caltech-101, not more than two points below", above=-2, alone=3).of(
-            *[beyond_table1(row, relu) - table1(row, model) for row in RANDOM for relu, model in RELU]
+            beyond_table1.each(RANDOM, *RELU) - table1.each(RANDOM, BOTH, ABS)
         ),
         ask("positive part less absolute value on digits, not more than half a point below", above=-0.5).of(
-            *[ablation(row, relu) - ablation(row, model) for row in (RR, "R+R+") for relu, model in RELU]
+            ablation.each((RR, "R+R+"), *RELU) - ablation.each((RR, "R+R+"), BOTH, ABS)
         ),
     ),
     claim(
@@ -106,10 +98,10 @@ CLAIMS = (
             ]
         ),
         ask("batch normalisation less N after abs, Caltech-101, not more than two points below", above=-2, alone=3).of(
-            *[beyond_table1(row, "abs_batchnorm_avgpool") - table1(row, BOTH) for row in RANDOM]
+            beyond_table1.each(RANDOM, "abs_batchnorm_avgpool") - table1.each(RANDOM, BOTH)
         ),
         ask("batch normalisation less N after abs, digits, not more than half a point below", above=-0.5).of(
-            *[ablation(row, "abs_batchnorm_avgpool") - ablation(row, BOTH) for row in (RR, "R+R+")]
+            ablation.each((RR, "R+R+"), "abs_batchnorm_avgpool") - ablation.each((RR, "R+R+"), BOTH)
         ),
     ),
     claim(

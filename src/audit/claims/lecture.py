@@ -133,10 +133,10 @@ CLAIMS = (
         "Inserting rectification and contrast normalisation improves recognition.",
         "Table 1 of the paper.",
         ask("what abs, N, both bring frozen random filters", above=0).of(
-            *[table1(row, model) - table1(row, NEITHER) for row in frozen("RR") for model in (ABS, N, BOTH)]
+            table1.each(frozen("RR"), ABS, N, BOTH) - table1.each(frozen("RR"), NEITHER)
         ),
         ask("what abs, N, both bring refined networks", above=0, alone=3).of(
-            *[table1("R+R+", model) - table1("R+R+", NEITHER) for model in (ABS, N, BOTH)]
+            table1.each(["R+R+"], ABS, N, BOTH) - table1("R+R+", NEITHER)
         ),
     ),
     claim(

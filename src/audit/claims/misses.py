@@ -8,12 +8,14 @@ remains, in part; where something else went more than three points beyond the pa
 """
 
 from collections.abc import Mapping
+from itertools import product
 from math import sqrt
 from typing import Literal
 
-from audit.tables.addresses import Found, Placed
+from audit.tables.addresses import Found
+from audit.tables.layout import Placed
 from audit.tables.tables import plus_minus, rows, signed
-from multistage.records.cells import CLOSE, FEW, Cell, Difference, paired
+from multistage.records.cells import CLOSE, FEW, Cell, paired
 from multistage.records.intervals import half_width
 
 Rests = Mapping[Cell, Mapping[str, float | None]]
@@ -61,19 +63,14 @@ def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
     return "the paper lies between" if any(each * miss < 0 for each in left) else "in part"
 
 
-def missed(found: Found, name: str) -> list[Placed]:
-    """The cells of a folder that miss the paper's figure by more than three points"""
-    return [placed for placed in found.get(name, ()) if placed.cell.is_close is False]
-
-
-def table(found: Found, name: str, tried: Rests) -> str:
-    """Markdown: every missed cell of a folder with what was tried to explain it; then how many are explained."""
+def missed(found: Found, name: str, tried: Rests) -> str:
+    """Markdown: every cell more than three points off the paper with what was tried; then how many are explained."""
     lines: list[list[object]] = []
     places: dict[Judgement, list[Placed]] = {}
-    for placed in missed(found, name):
+    for placed in found.get(name, ()):
         cell, rests = placed.cell, tried.get(placed.cell, {})
-        assert cell.difference is not None
-        assert cell.paper is not None
+        if cell.paper is None or cell.difference is None or cell.is_close:
+            continue
         judgement = judge(cell.difference, rests)
         places.setdefault(judgement, []).append(placed)
         figures = [plus_minus(cell.mean, cell.interval), cell.paper["value"], signed(cell.difference), cell.n]
@@ -107,30 +104,19 @@ def _summary(places: Mapping[Judgement, list[Placed]]) -> str:
     return " ".join([f"Accounted for, within three points of the paper: {', '.join(counts)}.", *named])
 
 
-def turned(found: Found, name: str) -> list[tuple[Placed, Placed, Difference]]:
-    """Pairs of cells of a row, the better one of the paper first, that stand the other way round here; how far.
+def turned(found: Found, name: str) -> str:
+    """Markdown: pairs of cells of a row, the better one of the paper first, that stand the other way round here.
 
     Of each pair the paper's figures differ by more than `ORDERED` points.
     """
-    of_paper = [(placed, float(placed.cell.paper["value"])) for placed in found.get(name, ()) if placed.cell.paper]
-    ordered = [
-        (better, worse, paired(better.cell, worse.cell))
-        for better, high in of_paper
-        for worse, low in of_paper
-        if better.row == worse.row and high - low > ORDERED
-    ]
-    return [pair for pair in ordered if pair[2].mean < 0]
-
-
-def table_of_turned(found: Found, name: str) -> str:
-    """Markdown: what `turned` finds."""
+    of_paper = [(placed, placed.cell.paper["value"]) for placed in found.get(name, ()) if placed.cell.paper]
     lines = []
-    for better, worse, difference in turned(found, name):
-        pair = [better.cell, worse.cell]
-        papers = [cell.paper["value"] for cell in pair if cell.paper]
-        here = [plus_minus(cell.mean, cell.interval) for cell in pair]
-        lines.append(
-            [better.row, better.column, worse.column, *papers, *here, signed(difference.mean, difference.interval)]
-        )
+    for (better, high), (worse, low) in product(of_paper, repeat=2):
+        if better.row == worse.row and high - low > ORDERED:
+            difference = paired(better.cell, worse.cell)
+            if difference.mean < 0:
+                here = [plus_minus(placed.cell.mean, placed.cell.interval) for placed in (better, worse)]
+                less = signed(difference.mean, difference.interval)
+                lines.append([better.row, better.column, worse.column, high, low, *here, less])
     heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]
     return rows(heads, lines) if lines else NONE

@@ -1,7 +1,8 @@
 """Texts whose figures come from records: Jinja templates, in which cells are chosen and subtracted as claims do it.
 
-``results/<name>/README.md`` is made from ``README.template.md`` beside it; in ``DEVIATIONS.md`` an expression in a
-comment makes what stands between it and ``<!-- end -->``; the evidence of a claim is a template (`PaperFigures`).
+``results/<name>/README.md`` is made from ``README.template.md`` beside it; in ``README.md`` and ``DEVIATIONS.md`` an
+expression in a comment makes what stands between it and ``<!-- end -->``; the evidence of a claim is a template
+(`PaperFigures`).
 
     {{ table1("RR, sgd", ABS) }}                    mean ± half its interval; cells and presets as in `addresses`
     {{ table1(...) - table1(...) }}                 paired difference
@@ -44,7 +45,7 @@ HEADER = "<!-- Made from {template} and records by python scripts/report.py; do 
 IN = "<template>"
 """What Jinja calls a template in tracebacks."""
 
-PLACE = re.compile(r"<!-- (\{\{.*?\}\}) -->.*?<!-- end -->", re.DOTALL)
+PLACE = re.compile(r"<!-- (\{\{.*?\}\}) -->(\n?).*?<!-- end -->", re.DOTALL)
 
 CHANGED = partial(Folder("deviations"), "RR, lbfgs", BOTH)
 """The cell whose settings are changed one by one."""
@@ -74,22 +75,23 @@ class Figures:
         self.environment.filters = {each.__name__: each for each in filters}
         self.environment.globals = {**{each.__name__: each for each in functions}, **PRESETS, **folders}
 
-    def fill(self, template: str, source: object) -> str:
+    def fill(self, template: str, source: object, **more: Any) -> str:
         """A template with its figures.
 
         Args:
             template: Text.
             source: Its name, for messages.
+            **more: What it can name besides.
 
         Raises:
             MultistageError: What it names is not there; one line with its name and the line.
         """
         self.tried_of, self.listed = {}, False
-        names = self.environment.globals
+        names = {**self.environment.globals, **more}
         try:
             for unknown in sorted(find_undeclared_variables(self.environment.parse(template)) - names.keys()):
                 raise MultistageError(f"{source}: {unknown} is not known{nearest(unknown, names)}")
-            return self.environment.from_string(template).render()
+            return self.environment.from_string(template).render(more)
         except TemplateSyntaxError as error:
             known = ", ".join(self.environment.filters)
             raise MultistageError(f"{source}, line {error.lineno}: {error.message} Filters: {known}") from None
@@ -97,9 +99,20 @@ class Figures:
             lines = [f", line {frame.lineno}" for frame in extract_tb(error.__traceback__) if frame.filename == IN]
             raise MultistageError(f"{source}{''.join(lines[:1])}: {one_line(error)}") from None
 
-    def refill(self, text: str, source: object) -> str:
-        """A text in which what follows an expression in a comment is made again, up to the comment "end"."""
-        return PLACE.sub(lambda place: f"<!-- {place[1]} -->{self.fill(place[1], source)}<!-- end -->", text)
+    def refill(self, text: str, source: object, **more: Any) -> str:
+        """A text in which what follows an expression in a comment is made again, up to the comment "end".
+
+        Args:
+            text: The text.
+            source: Its name, for messages.
+            **more: What it can name besides.
+        """
+
+        def again(place: re.Match[str]) -> str:
+            expression, line = place.groups()
+            return f"<!-- {expression} -->{line}{self.fill(expression, source, **more)}{line}<!-- end -->"
+
+        return PLACE.sub(again, text)
 
     def shown(self, value: Any) -> Any:
         """What stands in the text for a cell or a difference."""
@@ -150,13 +163,13 @@ class Figures:
         return f"{self.shown(other)} ({self._difference(other - wanted)})"
 
     def missed(self, name: str) -> str:
-        """The table of `misses.table`."""
+        """The table of `misses.missed`."""
         self.listed = True
-        return misses.table(self._folder(name), name, self.tried_of)
+        return misses.missed(self._folder(name), name, self.tried_of)
 
     def turned(self, name: str) -> str:
-        """The table of `misses.table_of_turned`."""
-        return misses.table_of_turned(self._folder(name), name)
+        """The table of `misses.turned`."""
+        return misses.turned(self._folder(name), name)
 
     def effect(self, further: Mapping[str, Any] | None = None, **more: Any) -> str:
         """What changed settings do to the cell of `CHANGED`: points, draw by draw (number of draws)."""

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from audit.claims.claims import HALF, Claim, Test
 from audit.claims.quantities import Cells, Estimate, Side, estimate, of_paper
-from audit.tables.addresses import Found, Wanted, find
+from audit.tables.addresses import Wanted, find
+from audit.tables.results import Results
 from multistage.records.cells import FEW
 from multistage.records.intervals import Interval, Measured, half_width
 from multistage.records.runs import Record
@@ -106,22 +107,22 @@ def verdict(outcomes: Iterable[Outcome]) -> Verdict:
     return "fails" if "contradicted" in found else "no data"
 
 
-def gather(claims: Iterable[Claim], found: Found, results: Path, published: Sequence[Record]) -> Evidence:
+def gather(claims: Iterable[Claim], results: Results) -> Evidence:
     """What there is of all that claims want.
 
     Raises:
         MultistageError: Two cells fit one that is wanted; measurements that are damaged.
     """
-    cells = {}
+    cells, found = {}, results.found
     for claim in claims:
         for wanted in (wanted for test in claim.tests for wanted in test.cells):
             try:
                 if cell := find(wanted, found):
                     cells[wanted] = cell
             except LookupError as error:
-                place = " | ".join((wanted.folder, *wanted.place(published)))
+                place = " | ".join((wanted.folder, *wanted.place(results.paper)))
                 raise MultistageError(f"{claim.id}: {place} {error.args[0]}") from None
-    return Evidence(cells, measurements(results), published)
+    return Evidence(cells, measurements(results.root), results.paper)
 
 
 def judge(claim: Claim, evidence: Evidence) -> Judged:

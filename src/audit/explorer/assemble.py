@@ -10,8 +10,8 @@ from markupsafe import Markup
 from audit.explorer import digits
 from audit.explorer.packed import pack
 from audit.pages import artifacts, index
-from audit.pages.templates import base64, render
 from audit.tables import layout
+from audit.tables.templates import base64, render
 from multistage.records.cells import cells
 from multistage.records.files import from_file, path
 from multistage.records.paper import published

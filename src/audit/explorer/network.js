@@ -17,6 +17,22 @@ function empty(maps, height, width) {
   return { data: new Float64Array(maps * height * width), maps, height, width };
 }
 
+// What a table has under a name; one that it has not is refused, as packed.py does.
+function named(table, name, what) {
+  if (!Object.hasOwn(table, name)) {
+    throw new Error(`the page has no ${what} ${name}; expected one of ${Object.keys(table).join(", ")}`);
+  }
+  return table[name];
+}
+
+const RECTIFICATIONS = { abs: Math.abs, relu: (value) => Math.max(value, 0) };
+
+// What a window of side n begins with, and how each of its values enters.
+const POOLINGS = {
+  average: { start: 0, add: (result, value, n) => result + value / n ** 2 },
+  max: { start: -Infinity, add: (result, value) => Math.max(result, value) },
+};
+
 const LAYERS = {
   // F_CSG: y_j = g_j tanh(sum_i k_ij * x_i). A true convolution: the kernel is read from its end while x is read forwards.
   filter_bank(x, { kernels, gain, size, maps, connections }) {
@@ -43,7 +59,7 @@ const LAYERS = {
   },
 
   rectify(x, { kind }) {
-    const rule = kind === "abs" ? Math.abs : (value) => Math.max(value, 0);
+    const rule = named(RECTIFICATIONS, kind, "rectification");
     return { ...x, data: x.data.map(rule) };
   },
 
@@ -80,18 +96,15 @@ const LAYERS = {
 
   pool(x, { kind, window, step }) {
     const y = empty(x.maps, Math.floor((x.height - window) / step) + 1, Math.floor((x.width - window) / step) + 1);
-    const average = kind === "average";
+    const { start, add } = named(POOLINGS, kind, "pooling");
     y.data.forEach((_, i) => {
       const column = i % y.width;
       const row = Math.floor(i / y.width) % y.height;
       const map = Math.floor(i / (y.width * y.height));
-      let result = average ? 0 : -Infinity;
+      let result = start;
       for (let down = 0; down < window; down++) {
         const from = (map * x.height + row * step + down) * x.width + column * step;
-        for (let right = 0; right < window; right++) {
-          const value = x.data[from + right];
-          result = average ? result + value / window ** 2 : Math.max(result, value);
-        }
+        for (let right = 0; right < window; right++) result = add(result, x.data[from + right], window);
       }
       y.data[i] = result;
     });
@@ -135,7 +148,7 @@ function forward(network, input) {
   let x = input;
   network.stages.forEach((parts, stage) => {
     for (const part of parts) {
-      x = LAYERS[part.name](x, part);
+      x = named(LAYERS, part.name, "layer")(x, part);
       steps.push({ stage, name: part.name, x });
     }
   });

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, count, islice
 
 import torch
 import torch.nn.functional as F
@@ -49,10 +50,9 @@ class Course:
         return (self.means - self.shifts) / self.scales, self.deviations / self.scales.abs()
 
 
-def before_pooling(net: MultiStageNet, stage: int) -> nn.Module:
-    """The part of a stage, counted from 0, whose output is pooled."""
-    parts = [part for name, part in net.stages[stage].named_children() if name != "pool"]
-    return parts[-1]
+def before_pooling(net: MultiStageNet) -> nn.Module:
+    """The part of the first stage whose output is pooled."""
+    return [part for name, part in net.stages[0].named_children() if name != "pool"][-1]
 
 
 def follow(
@@ -76,30 +76,28 @@ def follow(
             shift, scale = (parameter.detach().double().clone() for parameter in (module.bias, module.weight))
         rows.append((values.mean((0, 2, 3)), values.std((0, 2, 3), correction=0), shift, scale))
 
-    handle = part.register_forward_hook(watch)
     net.train()
-    try:
+    with part.register_forward_hook(watch):
         for x, y in batches:
             made.zero_grad()
             loss = F.cross_entropy(net(x), y)
             torch.autograd.backward(loss)
             made.step()
             losses.append(loss.detach().double())
-    finally:
-        handle.remove()
-        net.eval()
+    net.eval()
     means, deviations, shifts, scales = (torch.stack(column) for column in zip(*rows, strict=True))
     return Course(torch.stack(losses), means, deviations, shifts, scales)
 
 
-def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 0) -> Course:
+def train_and_follow(config: Config, dataset: Dataset, steps: int) -> Course:
     """The first steps of a run at its full rate, without a schedule, on the mini-batches that the run would take.
+
+    What is watched is the output of the first stage before pooling.
 
     Args:
         config: The run's configuration.
         dataset: Its images.
         steps: Mini-batches; epochs are gone through as long as there are steps left.
-        stage: Whose output before pooling is watched, from 0.
 
     Raises:
         DataError: A class without enough images.
@@ -109,8 +107,6 @@ def train_and_follow(config: Config, dataset: Dataset, steps: int, stage: int = 
     net = make_network(parse(config), len(dataset.class_names))
     steady = {key: value for key, value in config.items() if not key.startswith("schedule")}
     made, _ = optimizer.make(steady, net.parameters(), steps)
-    batches: list[Tensor] = []
-    while len(batches) < steps:
-        epoch = len(batches) // -(-len(chosen) // config["data.batch_size"])
-        batches += torch.split(epoch_order(len(chosen), config["seed"], epoch), config["data.batch_size"])
-    return follow(net, before_pooling(net, stage), ((x[i], y[i]) for i in batches[:steps]), made)
+    orders = (epoch_order(len(chosen), config["seed"], epoch) for epoch in count())
+    batches = chain.from_iterable(torch.split(order, config["data.batch_size"]) for order in orders)
+    return follow(net, before_pooling(net), ((x[i], y[i]) for i in islice(batches, steps)), made)

@@ -15,14 +15,12 @@ class Step(NamedTuple):
         row: Of the result.
         column: Of the result.
         window: What lies below the kernel, [k, k].
-        products: Window times flipped kernel, [k, k].
-        total: Their sum: the result there.
+        total: Window times flipped kernel, summed: the result there.
     """
 
     row: int
     column: int
     window: Tensor
-    products: Tensor
     total: float
 
 
@@ -43,8 +41,7 @@ def steps(x: Tensor, k: Tensor, padding: int = 0) -> Iterator[Step]:
     for row in range(x.shape[0] - size + 1):
         for column in range(x.shape[1] - size + 1):
             window = x[row : row + size, column : column + size]
-            products = window * flipped(k)
-            yield Step(row, column, window, products, float(products.sum()))
+            yield Step(row, column, window, float((window * flipped(k)).sum()))
 
 
 def convolved(x: Tensor, k: Tensor, padding: int = 0) -> Tensor:
@@ -61,10 +58,8 @@ def uses(side: int, size: int, padding: int = 0) -> Tensor:
         size: Of the kernel, pixels.
         padding: Zeros around the map, pixels.
     """
-    start = torch.arange(side + 2 * padding - size + 1)[:, None]
-    pixel = torch.arange(side) + padding
-    along = ((pixel >= start) & (pixel < start + size)).sum(0)
-    return along[:, None] * along
+    fields = F.unfold(torch.ones(1, 1, side, side), size, padding=padding)
+    return F.fold(fields, (side, side), size, padding=padding)[0, 0].long()
 
 
 def gradients(x: Tensor, k: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,16 +17,14 @@ def vertical_edge(size: int = 3) -> Tensor:
     return torch.sign(middle - torch.arange(size)).float().expand(size, size).contiguous()
 
 
-def detector_map(x: Tensor, k: Tensor, slope: float = SLOPE, threshold: float = THRESHOLD) -> Tensor:
-    """``sigm(slope x * k - threshold)``: how sure a detector is, at every position.
+def detector_map(x: Tensor, k: Tensor) -> Tensor:
+    """``sigm(SLOPE x * k - THRESHOLD)``: how sure a detector is, at every position.
 
     Args:
         x: Images [n, 1, height, width], gray values from 0 to 255.
         k: Kernel [size, size].
-        slope: Of the sigmoid, per unit of the filter's response.
-        threshold: Subtracted before it.
 
     Returns:
         From 0 to 1, [n, 1, height - size + 1, width - size + 1].
     """
-    return torch.sigmoid(slope * filter_bank(x, k[None, None], squash="none") - threshold)
+    return torch.sigmoid(SLOPE * filter_bank(x, k[None, None], squash="none") - THRESHOLD)

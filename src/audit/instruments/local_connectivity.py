@@ -23,31 +23,18 @@ class LocallyConnected(nn.Module):
         side: Of the square image, one map, pixels.
         maps: Of the output.
         kernel_size: Side of a field, pixels.
-        shared: Filters [maps, 1, kernel_size, kernel_size] that every position begins with; None: each position's own,
-            uniform in +-1 / kernel_size.
-        random: For these.
+        random: For the weights, uniform in +-1 / kernel_size.
 
     Attributes:
         weights: k at each position, [positions, kernel_size^2, maps]: a convolution's k, not the flipped W.
         gain: [maps].
     """
 
-    def __init__(
-        self,
-        side: int,
-        maps: int,
-        kernel_size: int,
-        shared: Tensor | None = None,
-        random: torch.Generator | None = None,
-    ) -> None:
+    def __init__(self, side: int, maps: int, kernel_size: int, random: torch.Generator | None = None) -> None:
         super().__init__()
         self.kernel_size, self.out = kernel_size, side - kernel_size + 1
         weights = torch.empty(self.out**2, kernel_size**2, maps)
-        if shared is None:
-            nn.init.uniform_(weights, -1 / kernel_size, 1 / kernel_size, generator=random)
-        else:
-            weights.copy_(shared.detach().flatten(1).T.expand_as(weights))
-        self.weights = nn.Parameter(weights)
+        self.weights = nn.Parameter(nn.init.uniform_(weights, -1 / kernel_size, 1 / kernel_size, generator=random))
         self.gain = nn.Parameter(torch.ones(maps))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,7 +82,7 @@ def make(side: int, classes: int, sharing: bool, setting: Setting, seed: int) ->
         fields = FilterBank(1, setting.maps, setting.kernel_size)
         fields.reset_parameters(1 / setting.kernel_size, random)
     else:
-        fields = LocallyConnected(side, setting.maps, setting.kernel_size, random=random)
+        fields = LocallyConnected(side, setting.maps, setting.kernel_size, random)
     pooled = (side - setting.kernel_size + 1) // setting.pool
     linear = nn.Linear(setting.maps * pooled**2, classes)
     limit = 1 / math.sqrt(linear.in_features)
@@ -120,7 +107,7 @@ def shifted(images: Tensor, most: int, random: torch.Generator) -> Tensor:
     return images.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, seed: int) -> tuple[float, float]:
+def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, seed: int) -> float:
     """Train a network.
 
     Args:
@@ -131,7 +118,7 @@ def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, se
         seed: Of the order of samples.
 
     Returns:
-        Accuracy on training and on test images, fractions.
+        Accuracy on test images, a fraction.
     """
     x, y = training
     steps = setting.epochs * -(-len(y) // setting.batch_size)
@@ -145,6 +132,6 @@ def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, se
             made.step()
             schedule.step()
     net.eval()
+    images, labels = test
     with torch.inference_mode():
-        correct = [float((net(images).argmax(1) == labels).double().mean()) for images, labels in (training, test)]
-    return correct[0], correct[1]
+        return float((net(images).argmax(1) == labels).double().mean())

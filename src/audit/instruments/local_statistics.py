@@ -49,31 +49,18 @@ def _windowed(x: Tensor, kernel_size: int, across_maps: bool) -> Tensor:
     return F.conv2d(x, window[None, None, :, None]).reshape(n, maps, height - kernel_size + 1, -1)
 
 
-def contrast_norm_deviation(x: Tensor, kernel_size: int = 9) -> Tensor:
-    """N's sigma, shared by all maps, with zeros outside the map: the root of the local mean of v^2, v = x - local mean.
-
-    Args:
-        x: Maps [n, maps, height, width].
-        kernel_size: Side of the window, pixels, odd.
-
-    Returns:
-        float64 [n, 1, height, width].
-    """
-    v = x.double() - _blurred(x.double(), kernel_size)
-    return _blurred(v.square(), kernel_size).sqrt()
-
-
 def on_floor(x: Tensor, kernel_size: int = 9) -> Tensor:
     """Where N divides by its floor c and not by sigma: positions whose sigma is below the mean over positions.
 
     Args:
-        x: Maps [n, maps, height, width].
+        x: Maps [n, maps, height, width]; zeros outside.
         kernel_size: Side of the window, pixels, odd.
 
     Returns:
         bool [n, 1, height, width].
     """
-    sigma = contrast_norm_deviation(x, kernel_size)
+    v = x.double() - _blurred(x.double(), kernel_size)
+    sigma = _blurred(v.square(), kernel_size).sqrt()
     return sigma < sigma.mean((2, 3), keepdim=True)
 
 

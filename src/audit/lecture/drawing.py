@@ -5,7 +5,7 @@ The same numbers give the same bytes: nothing in a file says when or with what i
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -15,10 +15,15 @@ from torch import Tensor
 from audit.tables.plot import COLOURS as COLOURS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
+
+Axes = Any
+"""What ``Figure.subplots`` returns: matplotlib's axes by themselves, one row as a list, or rows of them."""
+
+RULE = {"color": "#555555", "linewidth": 1}
+"""How lines look that measure nothing: zero, chance, equality."""
 
 WIDTH = 4.6
 """Inches: so narrow that print of 9 points can be read where a phone shrinks the picture to its screen."""
@@ -42,11 +47,10 @@ STYLE: dict[Any, Any] = {
 
 def picture(
     rows: int = 1, columns: int = 1, height: float = 2.8, colours: int = 128, **subplots: Any
-) -> Callable[[Callable[Concatenate[Any, P], None]], Callable[P, bytes]]:
+) -> Callable[[Callable[Concatenate[Axes, P], None]], Callable[P, bytes]]:
     """Make a function that draws one that gives a PNG of `WIDTH` in the lecture's style, without any metadata.
 
-    What is decorated is given axes as matplotlib's ``Figure.subplots`` returns them (one by itself, one row as a list),
-    then its own arguments.
+    What is decorated is given `Axes`, then its own arguments.
 
     Args:
         rows: Of axes.
@@ -56,7 +60,7 @@ def picture(
         **subplots: Further arguments of ``Figure.subplots``.
     """
 
-    def decorate(draw: Callable[Concatenate[Any, P], None]) -> Callable[P, bytes]:
+    def decorate(draw: Callable[Concatenate[Axes, P], None]) -> Callable[P, bytes]:
         @wraps(draw)
         def drawn(*args: P.args, **named: P.kwargs) -> bytes:
             import matplotlib
@@ -91,7 +95,18 @@ def formula(name: str) -> str:
     return re.sub(r"([A-Z])_(\w+)", r"\1$_{\\mathrm{\2}}$", name)
 
 
-def gray(axes: "Axes", values: Tensor, title: str = "", limit: float | None = None, low: float | None = None) -> None:
+def lines(axes: Axes, x: Sequence[float], curves: Mapping[str, Tensor], styles: Sequence[str], **look: Any) -> None:
+    """A line for each label: means of curves [points, measurements], against as many of `x` as they have points."""
+    for (label, curve), style in zip(curves.items(), styles, strict=True):
+        axes.plot(x[: len(curve)], curve.mean(1), style, label=label, **look)
+
+
+def shared_legend(axes: Sequence[Axes], place: str, **look: Any) -> None:
+    """One legend outside of several axes, which all have the same lines."""
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc=f"outside {place}", **look)
+
+
+def gray(axes: Axes, values: Tensor, title: str = "", limit: float | None = None, low: float | None = None) -> None:
     """Show one map [height, width] in shades of gray.
 
     Args:
@@ -107,7 +122,7 @@ def gray(axes: "Axes", values: Tensor, title: str = "", limit: float | None = No
     axes.set_axis_off()
 
 
-def numbers(axes: "Axes", values: Tensor, title: str = "", shaded: Sequence[tuple[int, int]] = ()) -> None:
+def numbers(axes: Axes, values: Tensor, title: str = "", shaded: Sequence[tuple[int, int]] = ()) -> None:
     """Show a small matrix as squares with its numbers, some of them shaded."""
     rows, columns = values.shape
     for row in range(rows):

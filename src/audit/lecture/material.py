@@ -25,7 +25,16 @@ from multistage.settings import composition
 from multistage.settings.tree import Config, parse
 from multistage.train.restore import make_network
 
-TABLE1 = "table1"
+EXPLORER, TABLE1 = "explorer", "table1"
+
+PAPER = "abs_lcn_avgpool"
+"""The preset of the paper's network."""
+
+CLASSES = 102
+"""Of Caltech-101, with its background."""
+
+KEPT = ("config", "dataset", "split", "images", "labels", "photographs", "records", "trained", "untrained", "filters")
+"""What a material gives a second time without making it again."""
 
 
 class Filters(NamedTuple):
@@ -41,26 +50,18 @@ class Material:
 
     Args:
         results: Folder of published results.
-        explorer: Folder below it that holds a trained network of every preset.
     """
 
-    def __init__(self, results: Path, explorer: str = "explorer") -> None:
-        self.results, self.explorer = results, results / explorer
-        self.config = cache(self._config)
-        self.dataset = cache(self._dataset)
-        self.split = cache(self._split)
-        self.images = cache(self._images)
-        self.labels = cache(self._labels)
-        self.photographs = cache(self._photographs)
-        self.trained = cache(self._trained)
-        self.untrained = cache(self._untrained)
-        self.filters = cache(self._filters)
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        for name in KEPT:
+            setattr(self, name, cache(getattr(self, name)))
 
-    def _config(self, *typed: str) -> Config:
+    def config(self, *typed: str) -> Config:
         """The configuration that ``python train.py TYPED...`` runs."""
         return composition.plan(typed).config
 
-    def _dataset(self, name: str) -> Dataset:
+    def dataset(self, name: str) -> Dataset:
         """A data set, verified.
 
         Raises:
@@ -68,11 +69,11 @@ class Material:
         """
         return parse(self.config(f"data={name}")).data.load()
 
-    def _split(self, name: str) -> Split:
-        """Draw 0 of a data set."""
-        return parse(self.config(f"data={name}")).draw.of(self.dataset(name))
+    def split(self, name: str, *typed: str) -> Split:
+        """A split of a data set: draw 0, if nothing else is typed."""
+        return parse(self.config(f"data={name}", *typed)).draw.of(self.dataset(name))
 
-    def _images(self, name: str, count: int) -> Tensor:
+    def images(self, name: str, count: int) -> Tensor:
         """Test images as networks take them, float32 [count, maps, height, width], evenly over the classes.
 
         Args:
@@ -81,11 +82,11 @@ class Material:
         """
         return self.dataset(name).pixels(self._chosen(name, count))
 
-    def _labels(self, name: str, count: int) -> Tensor:
+    def labels(self, name: str, count: int) -> Tensor:
         """Labels of the same `images`, int64 [count]."""
         return self.dataset(name).labels[self._chosen(name, count)]
 
-    def _photographs(self, count: int, side: int = 128) -> Tensor:
+    def photographs(self, count: int, side: int = 128) -> Tensor:
         """Caltech-101's `images` before any preprocessing: gray values from 0 to 255, float32 [count, 1, side, side].
 
         The shorter side is resized to `side`, and the middle of the longer one is cut out.
@@ -100,36 +101,54 @@ class Material:
         order = test[torch.argsort(self.dataset(name).labels[test], stable=True)]
         return order[torch.arange(count) * len(order) // count]
 
-    def _record(self, model: str) -> Record:
-        file = self.explorer / "records.jsonl"
-        records = from_file(file) if file.exists() else []
-        found = [record for record in records if record["config"]["model"] == model]
+    def records(self, name: str) -> list[Record]:
+        """The records of ``results/NAME``; none if there is no such folder."""
+        file = self._file(name)
+        return from_file(file) if file.exists() else []
+
+    def _file(self, name: str) -> Path:
+        return self.results / name / "records.jsonl"
+
+    def presets(self) -> list[str]:
+        """The presets of which a trained network is published, sorted; one that was written since is not among them.
+
+        Raises:
+            MultistageError: None is (says what to run).
+        """
+        found = sorted({record["config"]["model"] for record in self.records(EXPLORER)})
         if not found:
-            raise MultistageError(f"{file} has no trained model={model}; {self._advice()}")
-        return found[0]
+            raise _missing(EXPLORER, f"{self._file(EXPLORER)} has no trained network; make it")
+        return found
 
-    def _advice(self) -> str:
-        name = self.explorer.name
-        return f"make it with: python train.py experiment={name} && python scripts/report.py runs/{name}"
+    def _record(self, model: str) -> Record:
+        for record in self.records(EXPLORER):
+            if record["config"]["model"] == model:
+                return record
+        raise _missing(EXPLORER, f"{self._file(EXPLORER)} has no trained model={model}; make it")
 
-    def _trained(self, model: str) -> MultiStageNet:
+    def trained(self, model: str) -> MultiStageNet:
         """The published MNIST network of a preset, trained, in eval mode.
 
         Raises:
             MultistageError: It is not published, or its weights are missing (says what to run), or not its own.
         """
-        record = self._record(model)
-        net = artifacts.network(self.explorer, record)
+        folder = self.results / EXPLORER
+        net = artifacts.network(folder, self._record(model))
         if net is None:
-            raise MultistageError(f"{self.explorer} has no weights of model={model}; {self._advice()}")
+            raise _missing(EXPLORER, f"{folder} has no weights of model={model}; make it")
         return net.requires_grad_(False)
 
-    def _untrained(self, model: str) -> MultiStageNet:
+    def untrained(self, model: str) -> MultiStageNet:
         """The same network with the random filters and weights that its training began with, in eval mode."""
         record = self._record(model)
         return make_network(parse(record["config"]), len(record["per_class"])).eval().requires_grad_(False)
 
-    def _filters(self, filters: str, refine: bool) -> Filters:
+    def begun(self, *typed: str) -> MultiStageNet:
+        """What ``python train.py data=caltech101 TYPED...`` begins with, in eval mode; needs no images."""
+        config = self.config("data=caltech101", *typed)
+        return make_network(parse(config), CLASSES).eval().requires_grad_(False)
+
+    def filters(self, filters: str, refine: bool) -> Filters:
         """First-stage filters of a published run of Table 1, two stages with abs and N.
 
         Args:
@@ -140,16 +159,22 @@ class Material:
             MultistageError: There is no such run with published filters.
         """
         folder = self.results / TABLE1
-        file = folder / "records.jsonl"
-        for record in from_file(file) if file.exists() else []:
-            wanted = {"model": "abs_lcn_avgpool", "stages": 2, "filters": filters, "refine": refine}
+        wanted = {"model": PAPER, "stages": 2, "filters": filters, "refine": refine}
+        for record in self.records(TABLE1):
             if wanted.items() <= record["config"].items() and (kernels := artifacts.filters(folder, record)):
                 before, after = (torch.from_numpy(k).flatten(0, 1) for k in kernels)
-                return Filters(before, after, f"{folder.name}/{path(record)}")
-        raise MultistageError(
-            f"{folder} holds no filters of a run with filters={filters} refine={str(refine).lower()}; make them with: "
-            f"python train.py experiment={TABLE1} && python scripts/report.py runs/{TABLE1}"
-        )
+                return Filters(before, after, f"{TABLE1}/{path(record)}")
+        settings = f"filters={filters} refine={str(refine).lower()}"
+        raise _missing(TABLE1, f"{folder} holds no filters of a run with {settings}; make them")
+
+    def learned(self, every: int = 1) -> Tensor:
+        """PSD filters that were not refined, or every so many of them, [maps, k, k]."""
+        return self.filters("psd", False).after[::every]
+
+
+def _missing(experiment: str, what: str) -> MultistageError:
+    runs = f"python train.py experiment={experiment} && python scripts/report.py runs/{experiment}"
+    return MultistageError(f"{what} with: {runs}")
 
 
 def _square(file: Path, side: int) -> Tensor:

@@ -3,13 +3,15 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
 from audit.lecture.section import Section
-from audit.pages.templates import ENVIRONMENT, render
+from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.intervals import Measured, half_width
 from multistage.storage import durable
 
@@ -31,12 +33,8 @@ def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
 
     Raises:
         KeyError: A text names what was not measured.
-        ValueError: Two pictures of one name.
     """
-    pictures = [picture for section in sections for picture in section.pictures]
-    contents = {f"{picture.name}.png": picture.png for picture in pictures}
-    if len(contents) < len(pictures):
-        raise ValueError("two pictures of the lecture have the same name")
+    contents = {name: png for section in sections for name, png in section.pictures.items()}
     contents |= {INDEX: document(sections).encode(), MEASURED: figures(sections).encode()}
     folder.mkdir(parents=True, exist_ok=True)
     for old in set(folder.glob("*.png")) - {folder / name for name in contents}:
@@ -47,23 +45,22 @@ def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
 def figures(sections: Sequence[Section]) -> str:
     """All figures as JSON: by claim, by name."""
     content = {
-        section.claim: {
-            name: {
-                "value": _rounded(measured.value),
-                "what": measured.what,
-                "unit": measured.unit,
-                "interval": measured.interval and [_rounded(end) for end in measured.interval],
-                "n": measured.n,
-            }
-            for name, measured in section.measured.items()
-        }
+        section.claim: {name: _rounded(asdict(measured)) for name, measured in section.measured.items()}
         for section in sections
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _rounded(value: float) -> float:
-    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return float(f"{value:.{DIGITS}g}")
+        case tuple():
+            return [_rounded(each) for each in value]
+        case dict():
+            return {name: _rounded(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def document(sections: Sequence[Section]) -> str:
@@ -100,4 +97,10 @@ def with_interval(measured: Measured, form: str = ".3g") -> str:
     return f"{measured.value:{form}}{half}{unit}" + (f" (n = {measured.n:,})" if measured.n > 1 else "")
 
 
-ENVIRONMENT.filters |= {"prose": prose, "powers": powers, "with_interval": with_interval}
+def size(png: bytes) -> tuple[int, int]:
+    """Width and height of a picture, pixels."""
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    return width, height
+
+
+ENVIRONMENT.filters |= {"size": size, "prose": prose, "powers": powers, "with_interval": with_interval}

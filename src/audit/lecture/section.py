@@ -6,6 +6,8 @@ A section is a module, which measures and draws, and beside it a YAML file of th
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from torch import Tensor
@@ -19,44 +21,34 @@ DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
 Caltech-101."""
 
-Figure = float | Sequence[float] | Tensor | Measured
+Figure = float | Sequence[float] | Tensor | Measured | Difference
 """A number; measurements, one an image or a filter, of which the mean is meant; or what has an interval already."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of the page.
+class Table:
+    """A table of the page.
 
     Attributes:
-        name: Stem of its file below ``results/lecture``.
-        png: Its bytes.
-        caption: What is seen, one or two sentences; may name figures as a section's text does.
+        heads: Of its columns.
+        rows: Texts and numbers.
+        form: How its numbers are written.
     """
 
-    name: str
-    png: bytes
-    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    form: str = ","
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height, pixels."""
-        width, height = (int.from_bytes(self.png[at : at + 4], "big") for at in (16, 20))
-        return width, height
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the page: heads, rows of texts, and what stands above it."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
+    def texts(self) -> list[list[str]]:
+        """The rows as they are written."""
+        return [[cell if isinstance(cell, str) else f"{cell:{self.form}}" for cell in row] for row in self.rows]
 
     @property
     def right(self) -> list[bool]:
         """Which columns hold numbers."""
         numbers = re.compile(r"[-\N{MINUS SIGN}\d]|$")
-        return [all(numbers.match(row[i]) for row in self.rows) for i in range(len(self.heads))]
+        return [all(map(numbers.match, column)) for column in zip(*self.texts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class Found:
     Attributes:
         figures: Numbers.
         pictures: PNG.
-        tables: Without captions.
+        tables: As they are written.
         names: What no number is and captions name all the same, such as a run.
     """
 
@@ -78,30 +70,35 @@ class Found:
 
 @dataclass(frozen=True)
 class Section:
-    """One assertion of the lecture.
+    """One assertion of the lecture: its words, and what was found.
 
-    Attributes:
+    Args:
         claim: Its id in the ledger, such as ``lecture-04``.
-        title: The assertion in a few words.
-        text: One paragraph: what is shown, on what, and what was measured. Every number in it that was measured stands
-            as ``{name}`` or ``{name:.1f}`` (a format of Python's) and comes from `measured`; other digits are refused
-            outside of what `DEFINITION` allows. Text between backticks is shown as code.
-        measured: By name, unique within the section; the ledger reads ``<claim>.<name>``.
-        pictures: In order.
-        tables: In order.
+        words: ``title``, ``text``, captions of ``pictures`` and ``tables`` by name, and ``figures``: by name what each
+            is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the interval of ``<name>``, which
+            texts put behind a plus-minus. Every number that was measured stands in a text as ``{name}`` or
+            ``{name:.1f}`` (a format of Python's); other digits are refused outside of what `DEFINITION` allows. What a
+            figure is may name other figures. Text between backticks is shown as code.
+        found: Of the module.
 
     Raises:
-        ValueError: A number that was typed into a text.
+        ValueError: Words without what they are of, or the other way round; a number that was typed into a text.
     """
 
     claim: str
-    title: str
-    text: str
-    measured: Mapping[str, Measured]
-    pictures: Sequence[Picture] = field(default=())
-    tables: Sequence[Table] = field(default=())
+    words: Mapping[str, Any]
+    found: Found
 
     def __post_init__(self) -> None:
+        halves = {name for name, what in self.words["figures"].items() if what is None}
+        has = {
+            "figures": self.found.figures.keys() | halves,
+            "pictures": self.found.pictures.keys(),
+            "tables": self.found.tables.keys(),
+        }
+        for kind, names in has.items():
+            if unpaired := names ^ self.words.get(kind, {}).keys():
+                raise ValueError(f"{self.claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
         for text in self.texts:
             if typed := typed_numbers(text):
                 raise ValueError(f"{self.claim}: {typed[0]!r} is typed into {text!r}; expected a {{name}} of measured")
@@ -109,7 +106,23 @@ class Section:
     @property
     def texts(self) -> list[str]:
         """Title, text and captions, not filled."""
-        return [self.title, self.text, *(p.caption for p in self.pictures), *(t.caption for t in self.tables)]
+        captions = (self.words.get(kind, {}).values() for kind in ("pictures", "tables"))
+        return [self.words["title"], self.words["text"], *chain.from_iterable(captions)]
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        """PNG by the name of its file, in the order of the words."""
+        return {f"{self.claim}-{name}.png": self.found.pictures[name] for name in self.words.get("pictures", {})}
+
+    @cached_property
+    def measured(self) -> dict[str, Measured]:
+        """Figures with their words, in the order of these; the ledger reads ``<claim>.<name>``."""
+        words: dict[str, str | None] = self.words["figures"]
+        plain = {name: _measured(figure, words[name] or "") for name, figure in self.found.figures.items()}
+        for name, what in words.items():
+            if what is None:
+                plain[name] = _half(plain[name.removesuffix("_half")])
+        return {name: replace(plain[name], what=filled(plain[name].what, plain)) for name in words}
 
     def fill(self, text: str) -> str:
         """A text of this section with its figures.
@@ -117,64 +130,29 @@ class Section:
         Raises:
             KeyError: It names what was not measured.
         """
-        return filled(text, self.measured)
-
-
-def join(claim: str, words: Mapping[str, Any], found: Found) -> Section:
-    """Words and what was found, in the order of the words.
-
-    Args:
-        claim: Of the section.
-        words: ``title``, ``text``, captions of ``pictures`` and ``tables`` by name, and ``figures``: by name what each
-            is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the interval of ``<name>``, which
-            texts put behind a plus-minus. What a figure is may name other figures.
-        found: Of the module.
-
-    Raises:
-        ValueError: Words without what they are of, or the other way round; a number that was typed into a text.
-    """
-    derived = {name for name, what in words["figures"].items() if what is None}
-    for kind, has in (("figures", {*found.figures, *derived}), ("pictures", found.pictures), ("tables", found.tables)):
-        if unpaired := set(has) ^ set(words.get(kind, {})):
-            raise ValueError(f"{claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
-    plain = {name: _measured(figure, words["figures"][name]) for name, figure in found.figures.items()}
-    measured: dict[str, Measured] = {}
-    for name in words["figures"]:
-        if name in derived:
-            mean = measured[name.removesuffix("_half")]
-            assert mean.interval is not None
-            half = half_width(mean.interval)
-            measured[name] = Measured(half, f"half of the interval of: {mean.what}", mean.unit)
-        else:
-            measured[name] = replace(plain[name], what=filled(plain[name].what, plain))
-
-    def caption(text: str) -> str:
-        for name, value in found.names.items():
+        for name, value in self.found.names.items():
             text = text.replace(f"{{{name}}}", value)
-        return text
-
-    return Section(
-        claim,
-        words["title"],
-        words["text"],
-        measured,
-        [Picture(f"{claim}-{name}", found.pictures[name], caption(c)) for name, c in words.get("pictures", {}).items()],
-        [replace(found.tables[name], caption=caption(c)) for name, c in words.get("tables", {}).items()],
-    )
+        return filled(text, self.measured)
 
 
 def _measured(figure: Figure, words: str) -> Measured:
     what, _, unit = words.removesuffix("]").partition(" [")
-    if isinstance(figure, Measured):
-        return replace(figure, what=what, unit=unit)
-    if isinstance(figure, int | float):
-        return Measured(figure, what, unit)
-    return mean_of(figure.tolist() if isinstance(figure, Tensor) else figure, what, unit)
+    match figure:
+        case Measured():
+            return replace(figure, what=what, unit=unit)
+        case Difference():
+            return Measured(figure.mean, what, unit, figure.interval, figure.n)
+        case int() | float():
+            return Measured(figure, what, unit)
+        case Tensor():
+            return mean_of(figure.tolist(), what, unit)
+        case _:
+            return mean_of(figure, what, unit)
 
 
-def estimate(difference: Difference) -> Measured:
-    """A paired difference as a figure."""
-    return Measured(difference.mean, "", interval=difference.interval, n=difference.n)
+def _half(mean: Measured) -> Measured:
+    assert mean.interval is not None
+    return Measured(half_width(mean.interval), f"half of the interval of: {mean.what}", mean.unit)
 
 
 def filled(text: str, measured: Mapping[str, Measured]) -> str:

@@ -1,20 +1,22 @@
 """Parts of a stage put together as functions, so that sections can measure with and without each of them."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from audit.instruments.invariance import Function as Function
 from multistage.layers import FilterBank, filter_bank, local_contrast_norm, rectify
 from multistage.network.randomness import generator
-
-Function = Callable[[Tensor], Tensor]
 
 
 def filtered(kernels: Tensor) -> Function:
     """F with gains of 1: from [n, 1, height, width] to one map a kernel; kernels k [maps, size, size]."""
     return lambda x: filter_bank(x, kernels[:, None])
+
+
+def sums(x: Tensor, kernels: Tensor) -> Tensor:
+    """The same without tanh: images [n, 1, height, width] convolved with kernels k [maps, size, size]."""
+    return filter_bank(x, kernels[:, None], squash="none")
 
 
 def chain(*functions: Function) -> Function:
@@ -47,6 +49,11 @@ def random_kernels(maps: int, size: int, seed: int = 0) -> Tensor:
     return bank.kernels[:, 0]
 
 
+def random_like(kernels: Tensor) -> Tensor:
+    """As many random filters of the same size."""
+    return random_kernels(len(kernels), kernels.shape[-1])
+
+
 def framed(digits: Tensor, by: int) -> Tensor:
     """Digits with more of their background around them, `by` pixels at each side.
 
@@ -54,14 +61,17 @@ def framed(digits: Tensor, by: int) -> Tensor:
         digits: [n, 1, height, width]; the background is an image's smallest value.
         by: Pixels.
     """
-    background = digits.amin((1, 2, 3), keepdim=True)
-    return F.pad(digits - background, [by] * 4) + background
+    return _padded(digits, (by, by, by, by))
 
 
 def shifted(digits: Tensor, right: int) -> Tensor:
     """Digits whose content moved, with background where it came from; sizes stay."""
+    return _padded(digits, (right, -right))
+
+
+def _padded(digits: Tensor, sides: tuple[int, ...]) -> Tensor:
     background = digits.amin((1, 2, 3), keepdim=True)
-    return F.pad(digits - background, (right, -right)) + background
+    return F.pad(digits - background, sides) + background
 
 
 def accuracy(net: Function, x: Tensor, labels: Tensor) -> Tensor:

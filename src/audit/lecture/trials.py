@@ -1,11 +1,10 @@
 """Short trainings that sections compare: the same digits, mini-batches and seeds, another preset or another rate."""
 
 import math
-from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from audit.instruments.activations import Course, train_and_follow
 from audit.lecture import drawing
@@ -26,13 +25,19 @@ DIVERGED = 100.0
 @cache
 def course(material: Material, model: str, rate: float, seed: int) -> Course:
     """The first `STEPS` of a training on digits, watched before the first stage's pooling."""
-    typed = (f"model={model}", f"optimizer.lr={rate}", f"draw={seed}", f"seed={seed}")
-    return train_and_follow(material.config(*typed), material.dataset("digits"), STEPS)
+    config = {**material.config(f"model={model}"), "optimizer.lr": rate, "draw": seed, "seed": seed}
+    return train_and_follow(config, material.dataset("digits"), STEPS)
 
 
-def late_losses(material: Material, model: str, rate: float) -> list[float]:
-    """The loss at the end of a training, nats, one a seed; infinite where it diverged."""
-    return [min(course(material, model, rate, seed).late_loss, DIVERGED) for seed in range(SEEDS)]
+def courses(material: Material, model: str, rate: float) -> list[Course]:
+    """The same with every seed."""
+    return [course(material, model, rate, seed) for seed in range(SEEDS)]
+
+
+def late_losses(material: Material, model: str, rate: float) -> Tensor:
+    """The loss at the end of a training, nats, [seeds]; `DIVERGED` where it did."""
+    losses = [found.late_loss for found in courses(material, model, rate)]
+    return torch.tensor(losses, dtype=torch.float64).clamp(max=DIVERGED)
 
 
 def compared(material: Material, without: str, with_it: str, name: str) -> dict[str, Figure]:
@@ -49,23 +54,17 @@ def compared(material: Material, without: str, with_it: str, name: str) -> dict[
         ``<name>_best``, the same with each preset at the rate that was best for it; ``<name>_lost`` and
         ``<name>_lost_without``, for how many of all rates and seeds training ended above chance.
     """
-    losses = {model: {rate: late_losses(material, model, rate) for rate in RATES} for model in (without, with_it)}
-    best = {model: min(by_rate, key=lambda rate: sum(by_rate[rate])) for model, by_rate in losses.items()}
-    lost = {
-        model: sum(loss > CHANCE for each in by_rate.values() for loss in each) for model, by_rate in losses.items()
-    }
+    before, after = (
+        torch.stack([late_losses(material, model, rate) for rate in RATES]) for model in (without, with_it)
+    )  # [rates, seeds]
+    best_before, best_after = (losses[losses.sum(1).argmin()] for losses in (before, after))
     return {
-        f"{name}_slow": minus(losses[with_it][RATES[0]], losses[without][RATES[0]]),
-        f"{name}_equal": minus(losses[with_it][RATES[1]], losses[without][RATES[1]]),
-        f"{name}_best": minus(losses[with_it][best[with_it]], losses[without][best[without]]),
-        f"{name}_lost": lost[with_it],
-        f"{name}_lost_without": lost[without],
+        f"{name}_slow": after[0] - before[0],
+        f"{name}_equal": after[1] - before[1],
+        f"{name}_best": best_after - best_before,
+        f"{name}_lost": int((after > CHANCE).sum()),
+        f"{name}_lost_without": int((before > CHANCE).sum()),
     }
-
-
-def minus(a: Sequence[float], b: Sequence[float]) -> list[float]:
-    """Differences of pairs."""
-    return [one - other for one, other in zip(a, b, strict=True)]
 
 
 def settings() -> dict[str, Figure]:
@@ -83,19 +82,18 @@ def curves(material: Material, models: dict[str, str]) -> bytes:
     """
 
     @drawing.picture(1, len(RATES), 2.7, sharey=True)
-    def draw(axes: Any) -> None:
+    def draw(axes: drawing.Axes) -> None:
         for ax, rate in zip(axes, RATES, strict=True):
             for (model, label), style in zip(models.items(), ("-", "--", "-.", ":"), strict=False):
-                losses = torch.stack([course(material, model, rate, seed).losses for seed in range(SEEDS)]).mean(0)
+                losses = torch.stack([found.losses for found in courses(material, model, rate)]).mean(0)
                 smooth = losses.unfold(0, 5, 1).mean(1)
                 ax.plot(range(3, 3 + len(smooth)), smooth.clamp(max=6), style, label=label)
-            lost = [label for model, label in models.items() if max(late_losses(material, model, rate)) > CHANCE]
+            lost = [label for model, label in models.items() if late_losses(material, model, rate).max() > CHANCE]
             if lost:
                 ax.text(STEPS / 2, 3.8, "\n".join(["diverged:", *lost]), ha="center", va="top")
-            ax.axhline(CHANCE, color="#555555", linewidth=1)
+            ax.axhline(CHANCE, **drawing.RULE)
             ax.set(title=f"rate {rate:g}", ylim=(0, 4), xlabel="step")
         axes[0].set_ylabel("loss, nats")
-        handles, labels = axes[0].get_legend_handles_labels()
-        axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        drawing.shared_legend(axes, "lower center", ncols=2)
 
     return draw()

@@ -7,9 +7,9 @@ from statistics import fmean
 import numpy as np
 from markupsafe import Markup
 
-from audit.pages.templates import ENVIRONMENT, macro
 from audit.tables.layout import Table, protocol
 from audit.tables.tables import signed
+from audit.tables.templates import ENVIRONMENT, macro
 from audit.tables.words import count, duration, listed, machine
 from multistage.records.cells import Cell
 from multistage.records.files import path

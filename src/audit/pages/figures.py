@@ -8,8 +8,8 @@ from math import fsum
 
 from markupsafe import Markup
 
-from audit.pages.templates import ENVIRONMENT, macro
 from audit.tables.tables import plus_minus
+from audit.tables.templates import ENVIRONMENT, macro
 from audit.tables.words import duration
 from multistage.records.cells import Cell
 from multistage.records.intervals import Interval

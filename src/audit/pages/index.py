@@ -7,67 +7,56 @@ claims.
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from audit.claims import ledger
+from audit.claims.verdicts import Judged
 from audit.pages import captions, figures, pictures
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place
-from audit.pages.templates import ENVIRONMENT, render
-from audit.tables import layout
-from audit.tables.addresses import of_tables
-from multistage.records.cells import SIGNS, Cell, cells
-from multistage.records.files import command, from_file, path
-from multistage.records.paper import published
+from audit.tables.layout import Table
+from audit.tables.results import RECORDS, Experiment, Results
+from audit.tables.templates import ENVIRONMENT, render
+from multistage.records.cells import SIGNS, Cell
+from multistage.records.files import command, path
 from multistage.records.runs import Record
-from multistage.storage import durable
+
+PAGE = "index.html"
 
 
-def write(results: Path) -> Path | None:
-    """Write ``index.html`` into the folder of published results; see `document`. None if it was so already."""
-    target, content = results / "index.html", document(results).encode()
-    return target if durable.update(target, content) else None
-
-
-def document(results: Path) -> str:
+def document(results: Results, claims: Sequence[Judged]) -> str:
     """The page.
 
     Args:
-        results: Folder with ``paper.yaml`` and a folder with ``records.jsonl`` for each experiment.
-
-    Raises:
-        MultistageError: Records that must not stand in one table.
+        results: All that is published.
+        claims: Judged by it.
     """
-    paper = published(results / "paper.yaml")
-    experiments = {file.parent: from_file(file) for file in sorted(results.glob("*/records.jsonl"))}
-    blocks = {folder: layout.tables(cells(records, paper), paper) for folder, records in experiments.items() if records}
-    found = of_tables({folder.name: tables for folder, tables in blocks.items()})
-    verdicts = ledger.html(ledger.ledger(results, found, paper), paper)
+    experiments = results.experiments.values()
     return render(
         "pages/page.html",
-        summary=captions.summary([record for records in experiments.values() for record in records]),
-        verdicts=Markup(verdicts),
-        experiments=[_experiment(folder, experiments[folder], tables) for folder, tables in blocks.items()],
+        summary=captions.summary([record for each in experiments for record in each.records]),
+        claims=claims,
+        published=results.paper,
+        experiments=[_experiment(each) for each in experiments if each.records],
     )
 
 
-def places_of(folder: Path, table: layout.Table) -> list[Place]:
+def places_of(folder: Path, table: Table) -> list[Place]:
     """Where on the page each cell of a table stands.
 
     Args:
         folder: ``results/<name>``.
         table: One of its tables.
     """
-    return [
-        Place(cell, row, number, protocol, identifier(folder.name, table.title, protocol, row))
-        for number, protocol in enumerate(table.protocols)
-        for architecture in table.architectures
-        if (cell := table.cells.get((protocol, architecture)))
-        for row in [architecture if table.against_labels else str(cell.config["model"])]
-    ]
+    places = []
+    for protocol, architecture, cell in table.places():
+        row = architecture if table.against_labels else str(cell.config["model"])
+        link = identifier(folder.name, table.title, protocol, row)
+        places.append(Place(cell, row, table.protocols.index(protocol), protocol, link))
+    return places
 
 
 def identifier(*parts: str) -> str:
@@ -75,17 +64,17 @@ def identifier(*parts: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(parts)).strip("-")
 
 
-def _experiment(folder: Path, records: Sequence[Record], tables: Sequence[layout.Table]) -> dict[str, Any]:
+def _experiment(given: Experiment) -> dict[str, Any]:
     return {
-        "name": folder.name,
-        "facts": captions.facts(records),
-        "digest": hashlib.sha256((folder / "records.jsonl").read_bytes()).hexdigest(),
-        "at_work": folder.name in WITH_WEIGHTS,
-        "blocks": [_block(folder, table) for table in tables],
+        "name": given.name,
+        "facts": captions.facts(given.records),
+        "digest": hashlib.sha256((given.folder / RECORDS).read_bytes()).hexdigest(),
+        "at_work": given.name in WITH_WEIGHTS,
+        "blocks": [_block(given.folder, table) for table in given.tables],
     }
 
 
-def _block(folder: Path, table: layout.Table) -> dict[str, Any]:
+def _block(folder: Path, table: Table) -> dict[str, Any]:
     """One data set, or one number of stages: its table and its figures, best model first."""
     ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
     used = dict.fromkeys(place.row for place in ranked)
@@ -102,7 +91,7 @@ def _block(folder: Path, table: layout.Table) -> dict[str, Any]:
     }
 
 
-def _figures(table: layout.Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
+def _figures(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     """Captions, and what they stand above."""
     found, series = [place.cell for place in places], table.protocols
     if table.against_labels:
@@ -117,7 +106,7 @@ def _figures(table: layout.Table, places: Sequence[Place]) -> Iterator[tuple[str
             yield captions.curves(panels, protocol), figures.curves(panels, "training loss", number)
 
 
-def _not_run(table: layout.Table, row: str, protocol: str) -> str:
+def _not_run(table: Table, row: str, protocol: str) -> str:
     entries = (e for (p, a), e in table.paper.items() if p == protocol and row in (a, e["model"]))
     return next((f"paper {entry['value']}, not run" for entry in entries), "")
 
@@ -139,7 +128,10 @@ def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, s
         yield captions.confusion(path(run), *confused), pictures.confusion(*confused)
 
 
-ENVIRONMENT.filters |= {"command": command}
-ENVIRONMENT.globals |= {
-    **{"SIGNS": SIGNS, "identifier": identifier, "not_run": _not_run},
-}
+def _code(text: str) -> Markup:
+    """A text whose backticks become HTML."""
+    return Markup(re.sub("`(.*?)`", r"<code>\1</code>", escape(text)))
+
+
+ENVIRONMENT.filters |= {"command": command, "code": _code}
+ENVIRONMENT.globals |= {"SIGNS": SIGNS, "identifier": identifier, "not_run": _not_run}

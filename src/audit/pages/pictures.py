@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from audit.pages.templates import ENVIRONMENT, macro
+from audit.tables.templates import ENVIRONMENT, macro
 
 TABLE = 20
 """Confusions of more classes than these are drawn as a map."""

@@ -1,19 +1,16 @@
 """The tables of README: commands, what they gave here, what the paper has; Table 1; MNIST; speed."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from audit.pages import table1
 from audit.speed import table as speed
+from audit.tables.results import Results
 from audit.tables.tables import rows
 from audit.tables.words import count
-from multistage.records.files import command, from_file
+from multistage.records.files import command
 from multistage.records.paper import matching
 from multistage.records.runs import Record
-
-START, END = "<!-- measured: python scripts/report.py -->", "<!-- end of measured -->"
-MNIST = "<!-- mnist: python scripts/report.py -->", "<!-- end of mnist -->"
 
 
 def paper_value(published: Sequence[Record], record: Record) -> float | None:
@@ -45,27 +42,12 @@ def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
     return f"{fmean(errors):.2f} % (mean of {count(len(errors), 'run')}: {each}){beside}."
 
 
-def insert(readme: str, table: str, start: str = START, end: str = END) -> str:
-    """README with a table between its two marks."""
-    before, rest = readme.split(start)
-    _, after = rest.split(end)
-    return f"{before}{start}\n{table}\n{end}{after}"
-
-
-def fill(readme: str, results: Path, published: Sequence[Record]) -> str:
-    """README with all its tables.
-
-    Args:
-        readme: Its text, with a pair of marks for each table.
-        results: The folder of published results; those of Table 1 and of speed may be absent.
-        published: The paper's figures.
-    """
-
-    def records(name: str) -> list[Record]:
-        file = results / name / "records.jsonl"
-        return from_file(file) if file.exists() else []
-
-    text = insert(readme, table(records("first_light"), published))
-    text = insert(text, mnist(records("mnist"), published), *MNIST)
-    text = insert(text, table1.readme(records("table1"), published), table1.START, table1.END)
-    return insert(text, speed.readme(speed.read(results / "speed")), speed.START, speed.END)
+def functions(results: Results) -> dict[str, Callable[[], str]]:
+    """What README's expressions can call; results of Table 1, MNIST and speed may be absent."""
+    paper = results.paper
+    return {
+        "table_1": lambda: table1.readme(results),
+        "mnist_errors": lambda: mnist(results.records("mnist"), paper),
+        "commands": lambda: table(results.records("first_light"), paper),
+        "speed": lambda: speed.readme(speed.read(results.root / "speed")),
+    }

@@ -1,4 +1,4 @@
-"""What `scripts/benchmark.py` measures, a module or function a part; each measures what it compares in turns.
+"""What `scripts/benchmark.py` measures, a part a line; a part is a function that adds rows to a `Bench`.
 
 layer        contrast normalisation: ours, the definition, dense, compiled, Torch7's, a copy
 memory       what it keeps between forward and backward, and the peak of a step

@@ -3,24 +3,27 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from audit.speed.baselines import contrast_norms
-from audit.speed.measurement import BOTH, FORWARD, Measurement, Settings, environment, shape_name
-from audit.speed.timing import side_by_side
+from audit.speed.measurement import BOTH, FORWARD, Bench
+from audit.speed.timing import clocked
+from multistage.layers.contrast_norm import blur_matrix, gaussian_window
 from multistage.registry.errors import one_line
 from multistage.train import hardware
 
 Shape = tuple[int, int, int, int]
 Form = Callable[[Tensor], Tensor]
+Calls = dict[str, dict[str, Callable[[], object]]]
+"""By passes, then by form."""
 
 GRID: tuple[Shape, ...] = (
     (8, 64, 135, 135),
@@ -40,42 +43,36 @@ QUICK_GRID: tuple[Shape, ...] = ((2, 64, 135, 135), (32, 64, 8, 8))
 MEMORY_SHAPE: Shape = (8, 64, 135, 135)
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(bench: Bench) -> None:
     """Forward alone, and forward and backward, of every form at every shape of the grid."""
-    measured = Measurement()
-    on_cuda = settings.device.type == "cuda"
-    grid = QUICK_GRID if settings.quick else GRID + (LARGE_GRID if on_cuda else ())
+    grid = QUICK_GRID if bench.quick else GRID + (LARGE_GRID if bench.on_cuda else ())
     for shape in grid:
-        _measure_shape(shape, torch.float32, settings, measured)
-    if on_cuda:
-        for shape in (grid[0], *(LARGE_GRID if not settings.quick else ())):
-            _measure_shape(shape, torch.bfloat16, settings, measured)
-    return measured
+        _measure_shape(shape, torch.float32, bench)
+    if bench.on_cuda:
+        for shape in (grid[0], *(() if bench.quick else LARGE_GRID)):
+            _measure_shape(shape, torch.bfloat16, bench)
 
 
-def _measure_shape(shape: Shape, dtype: torch.dtype, settings: Settings, measured: Measurement) -> None:
-    device = settings.device
-    x, dy = (settings.noise(*shape, seed=seed).to(dtype) for seed in (0, 1))
-    forms = contrast_norms(shape[1], device, dtype)
-    name, more = shape_name(shape), {"shape": list(shape), "dtype": str(dtype).removeprefix("torch.")}
+def _measure_shape(shape: Shape, dtype: torch.dtype, bench: Bench) -> None:
+    x, dy = (bench.noise(*shape, seed=seed).to(dtype) for seed in (0, 1))
+    small = x.numel() < 10**6
+    forms = contrast_norms(shape[1], bench.device, dtype)
+    case, more = f"{list(shape)}", {"shape": list(shape), "dtype": str(dtype).removeprefix("torch.")}
     if dtype != torch.float32:
-        name += f" {more['dtype']}"
-    wanted = settings.compile and dtype == torch.float32 and not (settings.quick and x.numel() > 10**6)
-    if wanted and (compiled := _compiled(forms["dense"], x, dy, name, measured)) is not None:
-        forms["compiled dense"] = compiled
-    calls: dict[str, dict[str, Callable[[], object]]] = {
+        case += f" {more['dtype']}"
+    elif bench.compile and (small or not bench.quick):
+        forms |= _compiled(forms["dense"], x, dy, case, bench)
+    calls: Calls = {
         FORWARD: {form: partial(_forward, run, x) for form, run in forms.items()},
         BOTH: {form: partial(both, run, x, dy) for form, run in forms.items()},
     }
-    if device.type == "cuda":
-        for form, one_kernel in (("triton, passes", False), ("triton, one kernel", True)):
-            _add_triton(calls, form, x, dy, one_kernel)
-    small = x.numel() < 10**6
-    turns = (30 if small else 5) if settings.quick else (300 if small or device.type == "cuda" else 15)
+    if bench.on_cuda:
+        _add_triton(calls, x, dy)
+    turns = 300 if small or bench.on_cuda else 15
+    # a GPU's second cache is emptied, so that every turn reads from memory
+    flush = torch.empty(2**28, dtype=torch.uint8, device=bench.device).zero_ if bench.on_cuda else None
     for passes, functions in calls.items():
-        functions["copy"] = x.clone
-        timings = side_by_side(functions, turns, seconds=5 if settings.quick else 8, before=_flush(device))
-        measured.times(f"{name} {passes}", timings, passes=passes, **more)
+        bench.compare(f"{case} {passes}", {**functions, "copy": x.clone}, turns, 8, flush, passes=passes, **more)
 
 
 def _forward(form: Form, x: Tensor) -> Tensor:
@@ -89,70 +86,57 @@ def both(form: Form, x: Tensor, dy: Tensor) -> Tensor:
     return torch.autograd.grad(form(x), x, dy)[0]
 
 
-def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, measured: Measurement) -> Form | None:
-    """The dense form compiled for this shape, and a row that says how long that took; or None and a note."""
+def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, bench: Bench) -> dict[str, Form]:
+    """The dense form compiled for this shape, and a row that says how long that took; or nothing and a note."""
     if x.device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
         note = "compiled dense is missing: there is no C++ compiler; apt install g++ brings one"
-        if note not in measured.notes:
-            measured.notes.append(note)
-        return None
+        if note not in bench.notes:
+            bench.notes.append(note)
+        return {}
     torch._dynamo.reset()  # else what was learned of one shape would make the next one's code more general
     compiled: Form = torch.compile(dense, dynamic=False)
-    with tempfile.TemporaryDirectory() as cache, environment(TORCHINDUCTOR_CACHE_DIR=cache):  # else older code is found
+    # a cache of its own, else code that was made earlier is found
+    with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=cache):
         try:
-            started = time.perf_counter()
-            _forward(compiled, x)
-            both(compiled, x, dy)
-            seconds = time.perf_counter() - started
+            seconds = clocked(lambda: (_forward(compiled, x), both(compiled, x, dy)))()
         except Exception as error:
-            measured.notes.append(f"compiled dense is missing at {case}: {one_line(error)[:200]}")
-            return None
-    measured.add(f"{case} compilation", "compiled dense", seconds, "s", n=1, shape=list(x.shape), passes="compilation")
-    return compiled
+            bench.notes.append(f"compiled dense is missing at {case}: {one_line(error)[:200]}")
+            return {}
+    bench.add(f"{case} compilation", "compiled dense", seconds, "s", n=1, shape=list(x.shape), passes="compilation")
+    return {"compiled dense": compiled}
 
 
-def _add_triton(
-    calls: dict[str, dict[str, Callable[[], object]]], name: str, x: Tensor, dy: Tensor, one_kernel: bool
-) -> None:
+def _add_triton(calls: Calls, x: Tensor, dy: Tensor) -> None:
     """The Triton kernels by themselves, without autograd, as far as they take this shape."""
-    from multistage.layers.contrast_norm import blur_matrix, gaussian_window
     from multistage.layers.fast import triton as kernels
 
-    if one_kernel and not kernels.is_small(x):
-        return
     rows, columns = (blur_matrix(side, gaussian_window(9)).to(x.device, torch.float32) for side in x.shape[2:])
 
-    def forward() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(one_kernel: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return kernels.forward(x, rows, columns, "mean", one_kernel)
 
-    def forward_and_backward() -> Tensor:
-        return kernels.backward(dy, *forward(), rows, columns, True, one_kernel)
+    def forward_and_backward(one_kernel: bool) -> Tensor:
+        return kernels.backward(dy, *forward(one_kernel), rows, columns, True, one_kernel)
 
-    calls[FORWARD][name], calls[BOTH][name] = forward, forward_and_backward
-
-
-def _flush(device: torch.device) -> Callable[[], object] | None:
-    """Empties a GPU's second cache, so that every turn reads from memory."""
-    if device.type != "cuda":
-        return None
-    return torch.empty(2**28, dtype=torch.uint8, device=device).zero_
+    for name, one_kernel in (("triton, passes", False), ("triton, one kernel", True)):
+        if kernels.is_small(x) or not one_kernel:
+            calls[FORWARD][name] = partial(forward, one_kernel)
+            calls[BOTH][name] = partial(forward_and_backward, one_kernel)
 
 
-def measure_memory(settings: Settings) -> Measurement:
+def measure_memory(bench: Bench) -> None:
     """What each form keeps between forward and backward, as a share of its input, and what a step adds at its peak."""
-    measured = Measurement()
-    shape: Shape = (2, *MEMORY_SHAPE[1:]) if settings.quick else MEMORY_SHAPE
-    x = settings.noise(*shape)
+    shape: Shape = (2, *MEMORY_SHAPE[1:]) if bench.quick else MEMORY_SHAPE
+    x = bench.noise(*shape)
     more = {"shape": list(shape), "dtype": "float32"}
-    for name, form in contrast_norms(shape[1], settings.device).items():
-        case = f"{shape_name(shape)} kept between forward and backward, beyond input and output"
-        measured.add(case, name, kept(form, x) / (x.numel() * x.element_size()), "of input", **more)
+    for name, form in contrast_norms(shape[1], bench.device).items():
+        case = f"{list(shape)} kept between forward and backward, beyond input and output"
+        bench.add(case, name, kept(form, x) / x.nbytes, "of input", **more)
     for name in contrast_norms(shape[1]):
-        if (peak := step_peak(name, shape, settings.device)) is None:
-            measured.notes.append("peaks are missing: they are read from /proc, which this system does not have")
+        if (peak := step_peak(name, shape, bench.device)) is None:
+            bench.notes.append("peaks are missing: they are read from /proc, which this system does not have")
             break
-        measured.add(f"{shape_name(shape)} peak of a step, beyond input", name, peak, "bytes", **more)
-    return measured
+        bench.add(f"{list(shape)} peak of a step, beyond input", name, peak, "bytes", **more)
 
 
 def kept(form: Form, x: Tensor) -> int:

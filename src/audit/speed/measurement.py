@@ -1,19 +1,21 @@
-"""What a measurement is: rows of figures, and the record of a part that is written to results/speed."""
+"""What a part of the benchmark is given and fills: a `Bench`, and the record of it that is written to results/speed.
+
+A part is a function that adds rows to a bench, most of them by `Bench.compare`: named forms of the same work, in turns.
+"""
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from audit.speed.timing import Timing
+from audit.speed.timing import clocked, in_turns
 from multistage.settings import composition
 from multistage.settings.naming import Run
 from multistage.storage import durable
@@ -28,26 +30,35 @@ MADE = (":(top,exclude)results", ":(top,exclude)README.md")
 FORWARD, BOTH = "forward", "forward + backward"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to measure.
+@dataclass
+class Bench:
+    """How a part is measured, and what was found.
 
     Attributes:
         device: Where.
         quick: Only that everything works: few small shapes, few turns.
         batches: Of an epoch, that are timed in turns.
         compile: Whether to compile baselines too.
+        rows: In the order in which they are shown.
+        notes: Sentences on what was left out, and why.
     """
 
     device: torch.device
     quick: bool = False
     batches: int = 20
     compile: bool = True
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether on a GPU."""
+        return self.device.type == "cuda"
 
     @property
     def accelerator(self) -> str:
         """The device, as it is typed."""
-        return f"trainer.accelerator={'gpu' if self.device.type == 'cuda' else 'cpu'}"
+        return f"trainer.accelerator={'gpu' if self.on_cuda else 'cpu'}"
 
     def plan(self, *typed: str) -> Run:
         """The run that ``python train.py TYPED...`` would be, on this device."""
@@ -57,35 +68,49 @@ class Settings:
         """Maps of normally distributed values."""
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
 
+    def compare(
+        self,
+        case: str,
+        forms: Mapping[str, Callable[[], object]],
+        turns: int = 15,
+        seconds: float = 60,
+        before: Callable[[], object] | None = None,
+        **more: Any,
+    ) -> None:
+        """Time forms of the same work in turns, after two calls of each, and add a row a form.
 
-@dataclass
-class Measurement:
-    """Of a part.
+        Args:
+            case: What is done.
+            forms: By name.
+            turns: At most; a fifth of them if all is quick.
+            seconds: No further turn is begun after so long, or after 5 if all is quick.
+            before: Called before each that is timed, and not timed.
+            more: What the rows say beside.
+        """
+        for run in [*forms.values()] * 2:
+            run()
+        if self.quick:
+            turns, seconds = turns // 5, 5
+        clocks = {form: clocked(run, before) for form, run in forms.items()}
+        self.times(case, in_turns(clocks, turns, seconds), **more)
 
-    Attributes:
-        rows: In the order in which they are shown.
-        notes: Sentences on what was left out, and why.
-    """
-
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def times(self, case: str, timings: Mapping[str, Timing], **more: Any) -> None:
-        """Add the timings of a case, a row a form."""
-        for form, timing in timings.items():
-            self.add(case, form, timing.median, "s", spread=round(timing.spread, 4), n=len(timing.seconds), **more)
+    def times(self, case: str, taken: Mapping[str, Sequence[float]], **more: Any) -> None:
+        """Add a row a form: the median of its seconds, and half the distance between their quartiles as a fraction."""
+        for form, seconds in taken.items():
+            low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
+            self.add(case, form, median, "s", spread=round((high - low) / 2 / median, 4), n=len(seconds), **more)
 
     def add(self, case: str, form: str, value: float, unit: str, **more: Any) -> None:
         """Add a row; `unit` is one of ``s``, ``bytes``, ``of input``, ``images/s``, ``overhead``."""
         self.rows.append({"case": case, "form": form, "value": float(f"{value:.6g}"), "unit": unit, **more})
 
 
-def record(part: str, settings: Settings, measured: Measurement) -> dict[str, Any]:
+def record(part: str, bench: Bench) -> dict[str, Any]:
     """What is written about a part: rows, and all that they depend on."""
     return {
         "part": part,
-        "device": settings.device.type,
-        "quick": settings.quick,
+        "device": bench.device.type,
+        "quick": bench.quick,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":/", *MADE)),
@@ -93,8 +118,8 @@ def record(part: str, settings: Settings, measured: Measurement) -> dict[str, An
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
         "compiled": "only forms named so; the time that takes is a row of its own",
         **hardware.describe(),
-        "notes": measured.notes,
-        "rows": measured.rows,
+        "notes": bench.notes,
+        "rows": bench.rows,
     }
 
 
@@ -107,23 +132,6 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
     text = f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'  # a row a line
     durable.write(path, text.encode())
     return path
-
-
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Variables of the environment for as long as something is measured."""
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def shape_name(shape: Sequence[int]) -> str:
-    """As tables show it: [8, 64, 135, 135]."""
-    return f"[{', '.join(map(str, shape))}]"
 
 
 def _git(*arguments: str) -> str | None:

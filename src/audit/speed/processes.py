@@ -4,17 +4,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from audit.speed.measurement import Measurement, Settings
-from audit.speed.timing import Timing, wait
+from audit.speed.measurement import Bench
+from audit.speed.timing import Clocked, clocked, in_turns, now
 from multistage.data import listed
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, optimizer
@@ -28,123 +28,102 @@ from multistage.train.restore import make_network
 ROOT = composition.CONF.parent
 
 FIRST_STEP = """
-import os, sys, time
-began = float(sys.argv.pop(1))
+import os, sys
 import train
 from multistage.train import training
 def end(self, *_):
     import torch
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
-    print(f"first step after {time.time() - began:.3f} s", file=sys.stderr, flush=True)
     os._exit(0)
 training.Classifier.on_train_batch_end = end
 sys.exit(train.main(sys.argv[1:]))
 """
-"""What a process runs that stops after the first batch; its argument is the time at which it was started."""
+"""What a process runs that ends with the first batch."""
 
 
-def measure_start(settings: Settings) -> Measurement:
+def measure_start(bench: Bench) -> None:
     """Seconds of whole processes: help, refused settings, the first training step, README's first command."""
-    measured = Measurement()
-    on_device = settings.accelerator
-    cases: dict[str, Callable[[], float]] = {
-        "train.py --help": partial(_seconds, "train.py", "--help"),
-        "train.py sead=1 (a key that does not exist)": partial(_seconds, "train.py", "sead=1", exit_code=2),
-        "train.py optimizer.momentum=abc (a value that torch refuses)": partial(
-            _seconds, "train.py", "optimizer.momentum=abc", exit_code=2
-        ),
-        "train.py, to the end of the first step": partial(_until_first_step, on_device),
+    wrong = "train.py", "optimizer.momentum=abc"
+    first_step = _training("-c", FIRST_STEP, bench.accelerator)
+    cases: dict[str, Clocked] = {
+        "train.py --help": clocked(partial(_run, "train.py", "--help")),
+        "train.py sead=1 (a key that does not exist)": clocked(partial(_run, "train.py", "sead=1", exit_code=2)),
+        "train.py optimizer.momentum=abc (a value that torch refuses)": clocked(partial(_run, *wrong, exit_code=2)),
+        "train.py, to the end of the first step": first_step,
     }
-    if not settings.quick:
-        cases["train.py data=mnist, to the end of the first step"] = partial(_until_first_step, on_device, "data=mnist")
-        cases["train.py (README's first command, installed)"] = partial(_whole, on_device)
-        _until_first_step(on_device)  # bytecode is compiled, files are in memory
-    taken: dict[str, list[float]] = {case: [] for case in cases}
-    for _ in range(1 if settings.quick else 3):
-        for case, seconds in cases.items():
-            taken[case].append(seconds())
-    for case, values in taken.items():
-        measured.times(case, {"process": Timing(tuple(values))})
-    measured.notes.append(
-        "bytecode was compiled and files were in the system's memory; a machine's first start is longer"
-    )
-    return measured
+    if not bench.quick:
+        of_mnist = _training("-c", FIRST_STEP, bench.accelerator, "data=mnist")
+        cases["train.py data=mnist, to the end of the first step"] = of_mnist
+        cases["train.py (README's first command, installed)"] = _training("train.py", bench.accelerator)
+        first_step()  # bytecode is compiled, files are in memory
+    for case, seconds in in_turns(cases, 1 if bench.quick else 3).items():
+        bench.times(case, {"process": seconds})
+    bench.notes.append("bytecode was compiled and files were in the system's memory; a machine's first start is longer")
 
 
-def _seconds(*command: str, exit_code: int = 0) -> float:
-    began = time.time()
+def _run(*command: str, exit_code: int = 0) -> None:
     result = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
-    seconds = time.time() - began
     if result.returncode != exit_code:
         raise MultistageError(f"{' '.join(command)} ended with {result.returncode}: {result.stderr.strip()[-300:]}")
-    return seconds
 
 
-def _until_first_step(*typed: str) -> float:
-    with tempfile.TemporaryDirectory() as output:
-        command = [sys.executable, "-c", FIRST_STEP, str(time.time()), *typed, f"output={output}"]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    _, found, seconds = result.stderr.rpartition("first step after ")
-    if not found:
-        raise MultistageError(f"train.py {' '.join(typed)} never trained: {result.stderr.strip()[-300:]}")
-    return float(seconds.split()[0])
+def _training(*command: str) -> Clocked:
+    """Times a process that trains, into a folder of its own."""
 
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as output:
+            _run(*command, f"output={output}")
 
-def _whole(*typed: str) -> float:
-    with tempfile.TemporaryDirectory() as output:
-        return _seconds("train.py", *typed, f"output={output}")
+    return clocked(run)
 
 
 NO_ARITHMETIC = ("stages=1", "model=avgpool", "geometry.stage1.maps=1", "data.batch_size=1")
 """Settings of a network so small that a step is all overhead."""
 
 
-def measure_overhead(settings: Settings) -> Measurement:
+def measure_overhead(bench: Bench) -> None:
     """An epoch by `training.fit` beside a bare loop with the same arithmetic, and a step with next to none."""
-    measured = Measurement()
-    name = "digits" if settings.quick else "mnist"
-    whole, little, rounds = (500, 200, 1) if settings.quick else (60_000, 2000, 5)
+    name = "digits" if bench.quick else "mnist"
+    whole, little, rounds = (500, 200, 1) if bench.quick else (60_000, 2000, 5)
     for overrides, count in ((), whole), (NO_ARITHMETIC, little):
-        taken, steps = trainer_and_loop([f"data={name}", *overrides], count, rounds, settings)
+        taken, steps = trainer_and_loop([f"data={name}", *overrides], count, rounds, bench)
         if overrides:
             taken = {form: [value / steps for value in values] for form, values in taken.items()}
             case = f"a step without arithmetic, mean of {steps:,}"
         else:
             case = f"{name}, an epoch of {count:,} images ({steps} steps)"
-        measured.times(case, {form: Timing(tuple(values)) for form, values in taken.items()}, steps=steps)
+        bench.times(case, taken, steps=steps)
         share = statistics.median(trainer / loop - 1 for trainer, loop in zip(*taken.values(), strict=True))
-        measured.add(case, "overhead", share, "overhead", n=rounds)
-    measured.notes.append("from the beginning of an epoch's first step to its metrics; both end with the same weights")
-    return measured
+        bench.add(case, "overhead", share, "overhead", n=rounds)
+    bench.notes.append("from the beginning of an epoch's first step to its metrics; both end with the same weights")
 
 
-def trainer_and_loop(
-    typed: list[str], images: int, rounds: int, settings: Settings
-) -> tuple[dict[str, list[float]], int]:
+def trainer_and_loop(typed: list[str], images: int, rounds: int, bench: Bench) -> tuple[dict[str, list[float]], int]:
     """Seconds of an epoch by Lightning's Trainer and by a bare loop, in turns, and the number of steps.
 
     Args:
         typed: Settings.
         images: How many training images of draw 0.
         rounds: Times each, after one that is not counted.
-        settings: Of the measurement.
+        bench: Where.
 
     Raises:
         MultistageError: The two end with different weights.
     """
-    config = settings.plan(*typed, "trainer.max_epochs=1").config
+    config = bench.plan(*typed, "trainer.max_epochs=1").config
     dataset = listed(parse(config).data)
     chosen = parse(config).draw.of(dataset).train[:images]
     samples, classes = (dataset.pixels(chosen), dataset.labels[chosen]), len(dataset.class_names)
-    forms = {"trainer": _by_trainer, "loop": _by_loop}
-    taken: dict[str, list[float]] = {form: [] for form in forms}
-    for number in range(rounds + 1):
-        nets = {form: make_network(parse(config), classes) for form in forms}
-        for form in list(forms)[:: 1 if number % 2 else -1]:
-            seconds = forms[form](nets[form], samples, classes, config, settings.device)
-            if number:
-                taken[form].append(seconds)
+    nets: dict[str, nn.Module] = {}
+
+    def epoch(form: str, train: Callable[..., float]) -> float:
+        nets[form] = make_network(parse(config), classes)
+        return train(nets[form], samples, classes, config, bench.device)
+
+    forms = {"trainer": partial(epoch, "trainer", _by_trainer), "loop": partial(epoch, "loop", _by_loop)}
+    in_turns(forms, 1)
+    taken = in_turns(forms, rounds)
     for (name, expected), actual in zip(nets["loop"].named_parameters(), nets["trainer"].parameters(), strict=True):
         if not torch.allclose(expected, actual, rtol=1e-4, atol=1e-6):
             raise MultistageError(f"{name} differs between Trainer and bare loop; expected the same weights")
@@ -153,25 +132,19 @@ def trainer_and_loop(
 
 def _by_trainer(net: nn.Module, samples: Tensors, classes: int, config: Config, device: torch.device) -> float:
     marks: list[float] = []
-    original = training.Classifier.on_train_epoch_start
 
-    def start(self: Any) -> None:  # a clock reading an epoch is all that is added
-        wait()
-        marks.append(time.perf_counter())
+    def mark(*_: object) -> None:  # a clock reading an epoch is all that is added
+        marks.append(now())
 
     class Clock(History):
         def add(self, *arguments: Any, **named: Any) -> None:
             super().add(*arguments, **named)
-            wait()
-            marks.append(time.perf_counter())
+            mark()
 
     x, y = samples
-    training.Classifier.on_train_epoch_start = start  # type: ignore[method-assign]
-    try:
-        with quiet():
-            training.fit(training.TrainingTask(net, samples, (x[:0], y[:0]), classes, config), Clock(), "none")
-    finally:
-        training.Classifier.on_train_epoch_start = original  # type: ignore[method-assign]
+    task = training.TrainingTask(net, samples, (x[:0], y[:0]), classes, config)
+    with quiet(), patch.object(training.Classifier, "on_train_epoch_start", mark):
+        training.fit(task, Clock(), "none")
     return marks[-1] - marks[0]
 
 
@@ -180,15 +153,13 @@ def _by_loop(net: nn.Module, samples: Tensors, classes: int, config: Config, dev
     x, y = (part.to(device) for part in samples)
     batches = -(-len(y) // config["data.batch_size"])
     made, schedule = optimizer.make(config, net.parameters(), batches)
-    wait()
-    started = time.perf_counter()
+    started = now()
     for batch in torch.split(epoch_order(len(y), config["seed"], 0).to(device), config["data.batch_size"]):
         made.zero_grad()
         torch.autograd.backward(F.cross_entropy(net(x[batch]), y[batch]))
         made.step()
         if schedule is not None:
             schedule.step()
-    wait()
-    seconds = time.perf_counter() - started
+    seconds = now() - started
     net.cpu().eval()
     return seconds

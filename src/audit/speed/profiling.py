@@ -5,10 +5,10 @@ else watches; operations are counted by torch's profiler in further steps, which
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.profiler import record_function
 from torch.utils.hooks import RemovableHandle
 
-from audit.speed.timing import wait
+from audit.speed.timing import now
 from multistage.data import listed
 from multistage.network.net import MultiStageNet
 from multistage.registry.errors import ConfigError
@@ -28,6 +28,7 @@ from multistage.train import hardware
 from multistage.train.restore import make_network
 
 FORWARD, BACKWARD = "forward", "backward"
+BETWEEN = "between steps"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,6 @@ class Profile:
     """Of a training step.
 
     Attributes:
-        step: Seconds, mean.
         parts: Seconds by part and direction, mean; the directions of what has none are ``forward``.
         operations: The longest first.
         in_kernels: Share of the step's time in which a kernel ran; None on the CPU.
@@ -52,12 +52,16 @@ class Profile:
         device: Where.
     """
 
-    step: float
     parts: dict[str, dict[str, float]]
     operations: tuple[Operation, ...]
     in_kernels: float | None
     batch: int
     device: str
+
+    @property
+    def step(self) -> float:
+        """Seconds, mean."""
+        return sum(sum(directions.values()) for directions in self.parts.values())
 
 
 class Clock:
@@ -70,19 +74,22 @@ class Clock:
     def begin(self, part: str, direction: str = FORWARD) -> None:
         """What went on before ends here."""
         if self.on_gpu:
-            now: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            now.record()
+            mark: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            mark.record()
         else:
-            now = time.perf_counter()
-        self.marks.append(((part, direction), now))
+            mark = time.perf_counter()
+        self.marks.append(((part, direction), mark))
 
-    def seconds(self) -> dict[str, dict[str, float]]:
-        """By part and direction, up to the last mark."""
-        wait()
-        found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        for ((part, direction), start), (_, end) in zip(self.marks, self.marks[1:], strict=False):
-            found[part][direction] += start.elapsed_time(end) / 1000 if self.on_gpu else end - start
-        return {part: dict(directions) for part, directions in found.items()}
+    def seconds(self, steps: int) -> dict[str, dict[str, float]]:
+        """A step, by part and direction, up to the last mark."""
+        now()  # waits for the last mark
+        found: dict[str, dict[str, float]] = {}
+        for ((part, direction), start), (_, end) in pairwise(self.marks):
+            seconds = start.elapsed_time(end) / 1000 if self.on_gpu else end - start
+            directions = found.setdefault(part, {})
+            directions[direction] = directions.get(direction, 0.0) + seconds / steps
+        found.pop(BETWEEN, None)
+        return found
 
 
 def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None = None) -> Profile:
@@ -107,33 +114,25 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
     batch = dataset.pixels(chosen).to(device), dataset.labels[chosen].to(device)
     made, _ = optimizer.make(config, net.parameters(), 1)
     clock = Clock(device)
+
+    def work(times: int) -> None:
+        for _ in range(times):
+            step(net, made, batch, clock)
+
     with _watched(net, clock):
-        for _ in range(warm_up):
-            step(net, made, batch, clock)
+        work(warm_up)
         clock.marks.clear()
-        for _ in range(steps):
-            step(net, made, batch, clock)
-        parts = clock.seconds()
-        parts.pop(BETWEEN, None)
-        parts = {part: {k: v / steps for k, v in directions.items()} for part, directions in parts.items()}
-        activities = [torch.profiler.ProfilerActivity.CPU]
-        if clock.on_gpu:
-            activities.append(torch.profiler.ProfilerActivity.CUDA)
-        with torch.profiler.profile(activities=activities) as watched:
-            started = time.perf_counter()
-            for _ in range(steps):
-                step(net, made, batch, clock)
-            wait()
-            seconds = time.perf_counter() - started
+        work(steps)
+        parts = clock.seconds(steps)
+        with torch.profiler.profile() as watched:
+            started = now()
+            work(steps)
+            seconds = now() - started
     if trace is not None:
         watched.export_chrome_trace(str(trace))
     operations = _operations(watched, steps, clock.on_gpu)
     in_kernels = sum(o.seconds for o in operations) * steps / seconds if clock.on_gpu else None
-    whole = sum(sum(directions.values()) for directions in parts.values())
-    return Profile(whole, parts, operations, in_kernels, len(chosen), str(device))
-
-
-BETWEEN = "between steps"
+    return Profile(parts, operations, in_kernels, len(chosen), str(device))
 
 
 def step(net: nn.Module, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) -> None:
@@ -151,39 +150,34 @@ def step(net: nn.Module, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) 
     clock.begin(BETWEEN)
 
 
-def parts_of(net: MultiStageNet) -> dict[str, nn.Module]:
-    """By name, in the order in which they work."""
-    stages = enumerate(net.stages, 1)
-    parts = {f"stage {n}, {name}": part for n, stage in stages for name, part in stage.named_children()}
-    return parts | {"classifier": net.classifier}
-
-
 @contextmanager
 def _watched(net: MultiStageNet, clock: Clock) -> Iterator[None]:
     """Let parts tell the clock when they begin, and name themselves to torch's profiler.
 
     The network is a chain: a part's backward begins when the gradient of its output is there; the one before ends.
     """
-
-    def watch(name: str, part: nn.Module) -> list[RemovableHandle]:
-        named = record_function(name)
-
-        def before(*_: object) -> None:
-            clock.begin(name)
-            named.__enter__()  # type: ignore[no-untyped-call]
-
-        def after(module: nn.Module, inputs: object, output: Tensor) -> None:
-            named.__exit__(None, None, None)
-            output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
-
-        return [part.register_forward_pre_hook(before), part.register_forward_hook(after)]
-
-    handles = [handle for name, part in parts_of(net).items() for handle in watch(name, part)]
-    try:
+    parts: dict[str, nn.Module] = {"classifier": net.classifier}
+    for number, stage in enumerate(net.stages, 1):
+        parts |= {f"stage {number}, {name}": part for name, part in stage.named_children()}
+    with ExitStack() as hooks:
+        for name, part in parts.items():
+            for hook in _hooks(name, part, clock):
+                hooks.enter_context(hook)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _hooks(name: str, part: nn.Module, clock: Clock) -> tuple[RemovableHandle, RemovableHandle]:
+    named = record_function(name)
+
+    def before(*_: object) -> None:
+        clock.begin(name)
+        named.__enter__()  # type: ignore[no-untyped-call]
+
+    def after(module: nn.Module, inputs: object, output: Tensor) -> None:
+        named.__exit__(None, None, None)
+        output.register_hook(lambda _: clock.begin(name, BACKWARD))  # type: ignore[no-untyped-call]
+
+    return part.register_forward_pre_hook(before), part.register_forward_hook(after)
 
 
 def _operations(watched: torch.profiler.profile, steps: int, on_gpu: bool) -> tuple[Operation, ...]:

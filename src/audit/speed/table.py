@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from audit.tables.tables import rows as markdown
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
-
-START, END = "<!-- speed: python scripts/report.py -->", "<!-- end of speed -->"
 
 PARTS = {
     "layer": "Local contrast normalisation, window 9",
@@ -26,19 +24,47 @@ PARTS = {
 
 DEVICES = {"cpu": "CPU", "cuda": "CUDA"}
 
-RATIOS = {
-    "layer": (("dense", "ours"), ("compiled dense", "ours"), ("torch7", "ours")),
-    "memory": (("dense", "ours"),),
-    "stage": (("plain", "ours"),),
-    "epoch": (("plain", "ours"),),
-}
-"""Of each part: times (or bytes) divided by others."""
-
 COPIES = {"forward": 1.5, "forward + backward": 4.0}
 """The floor of the layer in copies of its input: a copy is two passes over memory, forward three, both eight."""
 
 Case = dict[str, dict[str, Any]]
 """Rows of one case, by form."""
+
+Ratio = Callable[[Case], float | None]
+"""Of what a case compares; None where something is missing."""
+
+
+def _ratio(above: str, below: str) -> Ratio:
+    """Times (or bytes) of one form divided by those of another."""
+
+    def ratio(case: Case) -> float | None:
+        if above not in case or below not in case or not case[below]["value"]:
+            return None
+        return float(case[above]["value"] / case[below]["value"])
+
+    return ratio
+
+
+def _floors(case: Case) -> float | None:
+    """Time of ours in units of the least that its passes over memory take, measured by copies."""
+    copies = _ratio("ours", "copy")(case)
+    return None if copies is None else copies / COPIES[case["ours"]["passes"]]
+
+
+DENSE, PLAIN = _ratio("dense", "ours"), _ratio("plain", "ours")
+
+RATIOS: dict[str, dict[str, Ratio]] = {
+    "layer": {
+        "dense / ours": DENSE,
+        "compiled dense / ours": _ratio("compiled dense", "ours"),
+        "torch7 / ours": _ratio("torch7", "ours"),
+        "ours / floor": _floors,
+    },
+    "memory": {"dense / ours": DENSE},
+    "stage": {"plain / ours": PLAIN},
+    "epoch": {"plain / ours": PLAIN},
+}
+"""Of each part: the columns behind its forms, if any case has them."""
 
 LARGE = "[8, 64, 135, 135]"
 
@@ -83,12 +109,11 @@ def wide(record: Record) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a record's table: a case a row, a form a column, then ratios."""
     forms = list(dict.fromkeys(row["form"] for row in record["rows"]))
     found = cases(record)
-    ratios: dict[str, Callable[[Case], float | None]] = {
-        f"{above} / {below}": partial(_ratio, above, below) for above, below in RATIOS.get(record["part"], ())
+    ratios = {
+        name: ratio
+        for name, ratio in RATIOS.get(record["part"], {}).items()
+        if any(ratio(case) is not None for case in found.values())
     }
-    ratios = {name: ratio for name, ratio in ratios.items() if any(ratio(case) is not None for case in found.values())}
-    if record["part"] == "layer":
-        ratios["ours / floor"] = floors
     rows = []
     for name, case in found.items():
         values = [ratio(case) for ratio in ratios.values()]
@@ -104,20 +129,6 @@ def cases(record: Record, beginning: str = "") -> dict[str, Case]:
         if row["case"].startswith(beginning):
             found.setdefault(row["case"], {})[row["form"]] = row
     return found
-
-
-def _ratio(above: str, below: str, case: Case) -> float | None:
-    if above not in case or below not in case or not case[below]["value"]:
-        return None
-    return float(case[above]["value"] / case[below]["value"])
-
-
-def floors(case: Case) -> float | None:
-    """Time of ours in units of the least that its passes over memory take, measured by copies."""
-    if "ours" not in case or "copy" not in case:
-        return None
-    copies = COPIES[case["ours"]["passes"]]
-    return float(case["ours"]["value"] / (copies * case["copy"]["value"]))
 
 
 def with_unit(row: dict[str, Any]) -> str:
@@ -166,22 +177,14 @@ def readme(records: Sequence[Record]) -> str:
 Fact = Callable[[Record], str | None]
 
 
-def _times(case: str, ratio: Callable[[Case], float | None]) -> Fact:
-    """A ratio of the first case whose name begins so."""
+def _times(ratio: Ratio, beginning: str = "", choose: Callable[[list[float]], float] = itemgetter(0)) -> Fact:
+    """A ratio, of the first case (or another choice) among those whose name begins so."""
 
     def value(record: Record) -> str | None:
-        found = [ratio(forms) for forms in cases(record, case).values()]
-        return None if not found or found[0] is None else f"{found[0]:.1f} x"
+        found = [value for case in cases(record, beginning).values() if (value := ratio(case)) is not None]
+        return f"{choose(found):.1f} x" if found else None
 
     return value
-
-
-DENSE, PLAIN = partial(_ratio, "dense", "ours"), partial(_ratio, "plain", "ours")
-
-
-def _least(record: Record) -> str | None:
-    ratios = [ratio for case in cases(record).values() if (ratio := DENSE(case)) is not None]
-    return f"{min(ratios):.1f} x" if ratios else None
 
 
 def _first(unit: str, form: str, shown: str) -> Fact:
@@ -200,20 +203,18 @@ def _further(record: Record) -> str | None:
     return f"{first[0] / max(further):.0f} x" if first and further else None
 
 
+FORWARD, BOTH = f"{LARGE} forward", f"{LARGE} forward + backward"
+
 FACTS: tuple[tuple[str, str, Fact], ...] = (
-    (f"N on {LARGE}, forward: faster than the dense form by", "layer", _times(f"{LARGE} forward", DENSE)),
-    (
-        f"N on {LARGE}, forward and backward: faster than the dense form by",
-        "layer",
-        _times(f"{LARGE} forward + backward", DENSE),
-    ),
-    ("the same at the least favourable shape of the grid", "layer", _least),
-    ("N forward, in units of what reading and writing memory takes", "layer", _times(f"{LARGE} forward", floors)),
-    ("N forward and backward, in the same units", "layer", _times(f"{LARGE} forward + backward", floors)),
+    (f"N on {LARGE}, forward: faster than the dense form by", "layer", _times(DENSE, FORWARD)),
+    (f"N on {LARGE}, forward and backward: faster than the dense form by", "layer", _times(DENSE, BOTH)),
+    ("the same at the least favourable shape of the grid", "layer", _times(DENSE, choose=min)),
+    ("N forward, in units of what reading and writing memory takes", "layer", _times(_floors, FORWARD)),
+    ("N forward and backward, in the same units", "layer", _times(_floors, BOTH)),
     ("N keeps for its gradient, beyond input and output, of its input", "memory", _first("of input", "ours", "{:.1%}")),
-    ("first stage of Caltech-101: faster than the plain form by", "stage", _times("stage 1, whole", PLAIN)),
-    ("second stage", "stage", _times("stage 2, whole", PLAIN)),
-    ("refined training on Caltech-101: faster than the plain network by", "epoch", _times("", PLAIN)),
+    ("first stage of Caltech-101: faster than the plain form by", "stage", _times(PLAIN, "stage 1, whole")),
+    ("second stage", "stage", _times(PLAIN, "stage 2, whole")),
+    ("refined training on Caltech-101: faster than the plain network by", "epoch", _times(PLAIN)),
     ("frozen filters: a further classifier or regulariser is faster than the first by", "frozen", _further),
     (
         "Lightning's Trainer beside a bare loop, an epoch of MNIST",

@@ -1,14 +1,16 @@
 """Training as users see it: an epoch of the Caltech-101 network, and runs on frozen filters."""
 
+import os
 import tempfile
-import time
 from pathlib import Path
+from unittest.mock import patch
 
+import torch
 from torch import nn
 
 from audit.speed.baselines import plain_network, plain_training
-from audit.speed.measurement import Measurement, Settings, environment
-from audit.speed.timing import side_by_side
+from audit.speed.measurement import Bench
+from audit.speed.timing import Clocked, clocked, in_turns
 from multistage.data import listed
 from multistage.registry.errors import DataError
 from multistage.settings.tree import Config, parse
@@ -22,33 +24,29 @@ from multistage.train.training import TrainingTask, fit
 NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(bench: Bench) -> None:
     """A refined epoch: some batches in turns, ours against the plain network and loop, then a whole one of ours."""
-    measured = Measurement()
-    config = settings.plan("data=caltech101", "trainer.max_epochs=1").config
+    config = bench.plan("data=caltech101", "trainer.max_epochs=1").config
     training, classes = _images(config)
     batch_size = config["data.batch_size"]
-    batches = 1 if settings.quick else settings.batches
-    some = _first(training, batches * batch_size)
-    _ours(config, _first(training, batch_size), classes)
+    batches = 1 if bench.quick else bench.batches
     net = plain_network(make_network(parse(config), classes))
-    _plain(config, _first(training, batch_size), net, settings)
-    timings = side_by_side(
-        {"ours": lambda: _ours(config, some, classes), "plain": lambda: _plain(config, some, net, settings)},
-        turns=1 if settings.quick else 3,
-        seconds=0,
-        least=1 if settings.quick else 3,
-        warm_up=0,
-    )
+
+    def forms(images: int) -> dict[str, Clocked]:
+        some = _first(training, images)
+        return {
+            "ours": clocked(lambda: _ours(config, some, classes)),
+            "plain": clocked(lambda: _plain(config, some, net, bench.device)),
+        }
+
+    in_turns(forms(batch_size), 1)  # libraries are loaded by now
+    taken = in_turns(forms(batches * batch_size), 1 if bench.quick else 3)
     more = {"batch_size": batch_size, "dtype": "float32"}
-    measured.times(f"{batches} batches of {batch_size}, by the whole of fit", timings, **more)
-    if not settings.quick:
-        started = time.perf_counter()
-        _ours(config, training, classes)
-        seconds = time.perf_counter() - started
-        measured.add(f"an epoch of {len(training[1]):,} images", "ours", seconds, "s", n=1, **more)
-        measured.notes.append(f"a whole epoch is timed of ours alone; {NONE_LEFT_OUT}")
-    return measured
+    bench.times(f"{batches} batches of {batch_size}, by the whole of fit", taken, **more)
+    if not bench.quick:
+        seconds = clocked(lambda: _ours(config, training, classes))()
+        bench.add(f"an epoch of {len(training[1]):,} images", "ours", seconds, "s", n=1, **more)
+        bench.notes.append(f"a whole epoch is timed of ours alone; {NONE_LEFT_OUT}")
 
 
 def _images(config: Config) -> tuple[Tensors, int]:
@@ -80,9 +78,9 @@ def _ours(config: Config, samples: Tensors, classes: int) -> None:
         fit(TrainingTask(net, samples, _first(samples, 0), classes, config), History(), "none")
 
 
-def _plain(config: Config, samples: Tensors, net: nn.Module, settings: Settings) -> None:
+def _plain(config: Config, samples: Tensors, net: nn.Module, device: torch.device) -> None:
     lr, momentum = config["optimizer.lr"], config["optimizer.momentum"]
-    plain_training(net, samples, config["data.batch_size"], lr, momentum, settings.device.type)
+    plain_training(net, samples, config["data.batch_size"], lr, momentum, device.type)
 
 
 FURTHER = (
@@ -94,29 +92,27 @@ FURTHER = (
 """Runs on the same filters, one after the other; the first finds nothing that was kept."""
 
 
-def measure_frozen(settings: Settings) -> Measurement:
+def measure_frozen(bench: Bench) -> None:
     """Features of all images of draw 0, then classifiers and regularisers on them, each a run as train.py does it."""
-    measured = Measurement()
-    data_set = "digits" if settings.quick else "caltech101"
+    data_set = "digits" if bench.quick else "caltech101"
     typed = (f"data={data_set}", "refine=false")
-    config = settings.plan(*typed).config
-    if not settings.quick:
+    config = bench.plan(*typed).config
+    if not bench.quick:
         check_images(config)
     dataset = listed(parse(config).data)  # decoded before caches are hidden
     split = parse(config).draw.of(dataset)
     images = sum(map(len, (split.train, split.validation, split.test)))
-    with tempfile.TemporaryDirectory() as folder, environment(MULTISTAGE_CACHE=f"{folder}/cache"), quiet():
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, MULTISTAGE_CACHE=f"{folder}/cache"), quiet():
         for number, further in enumerate(FURTHER):
-            run = settings.plan(*typed, *further.split(), f"output={folder}/runs")
+            run = bench.plan(*typed, *further.split(), f"output={folder}/runs")
             seconds = protocol.run(run, "none")["seconds"]
-            order = "further" if number else "first"
-            case = f"{data_set}, {order}: {further}"
             if not number:
                 rate = images / seconds["features"]
-                measured.add(f"{data_set}, features of {images:,} images", "rate", rate, "images/s")
+                bench.add(f"{data_set}, features of {images:,} images", "rate", rate, "images/s")
+            order = "further" if number else "first"
+            case = f"{data_set}, {order}: {further}"
             phases = {phase: seconds[phase] for phase in ("features", "train", "test")}
             for phase, value in phases.items():
-                measured.add(case, phase, value, "s", n=1)
-            measured.add(case, "together", sum(phases.values()), "s", n=1, order=order)
-    measured.notes.append("times are of runs' own records; reading images is not among them")
-    return measured
+                bench.add(case, phase, value, "s", n=1)
+            bench.add(case, "together", sum(phases.values()), "s", n=1, order=order)
+    bench.notes.append("times are of runs' own records; reading images is not among them")

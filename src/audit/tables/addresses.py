@@ -10,16 +10,16 @@ What a name leaves out is the default. Only a name without further settings take
 the paper leaves to be chosen (`layout.TUNED`), if it is the only one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from audit.tables import layout
-from audit.tables.layout import LABELS, Table
+from audit.tables.layout import LABELS, Placed
 from multistage.filters import filter_methods
-from multistage.records.cells import Cell, cells
-from multistage.records.files import from_file
+from multistage.records.cells import Cell
 from multistage.records.paper import letters, matching
 from multistage.records.runs import Record
 from multistage.registry.words import listing
@@ -36,14 +36,6 @@ BOTH, ABS, N_MAX, N, NEITHER = "abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", 
 """The presets of the paper's columns: abs and N, abs alone, N with max pooling, N alone, neither."""
 
 
-class Placed(NamedTuple):
-    """A cell, and the row and column in which its folder's table.md has it."""
-
-    row: str
-    column: str
-    cell: Cell
-
-
 Found = Mapping[str, Sequence[Placed]]
 """Every published cell, by folder of results, row by row."""
 
@@ -51,8 +43,8 @@ Found = Mapping[str, Sequence[Placed]]
 class Quantity:
     """What can be subtracted from what: cells, differences of cells, and what `claims` measures besides."""
 
-    def __sub__(self, other: "Quantity") -> "Less":
-        return Less(self, other)
+    def __sub__(self, other: object) -> "Less":
+        return Less(self, other) if isinstance(other, Quantity) else NotImplemented  # arrays subtract each by itself
 
 
 @dataclass(frozen=True)
@@ -104,12 +96,11 @@ class Wanted(Quantity):
         """Row and column of its table; of a curve, line and labels a class."""
         config = {"readout": "", **dict(self.settings)}
         overrides = "-".join(f"{name}-{listing([value])}" for name, value in self.further)
-        column = layout.symbol(config["model"], published)
         if LABELS in config:
-            words = [column, letters(config), "" if config["refine"] else config["readout"], overrides]
-            return ", ".join(filter(None, words)), str(config[LABELS])
-        row = layout.protocol(Cell(tuple(config.items()), (), None, ""), overrides=False)
-        column = column if config["data"] == "caltech101" else config["model"]
+            row, column = layout.line_name(config, published), str(config[LABELS])
+        else:
+            columns = published if config["data"] == "caltech101" else ()
+            row, column = layout.row_name(config), layout.symbol(config["model"], columns)
         return ", ".join(filter(None, [row, overrides])), column
 
 
@@ -137,20 +128,9 @@ class Folder:
             settings[LABELS] = labels
         return Wanted(self.name, tuple(settings.items()), tuple({**(further or {}), **more}.items()))
 
-
-def addresses(results: Path, published: list[Record]) -> Found:
-    """Every cell of every folder of results.
-
-    Raises:
-        MultistageError: Records that must not stand in one table.
-    """
-    files = sorted(results.glob("*/records.jsonl"))
-    return of_tables({file.parent.name: layout.tables(cells(from_file(file), published), published) for file in files})
-
-
-def of_tables(folders: Mapping[str, Sequence[Table]]) -> Found:
-    """`addresses`, of the tables of each folder where these are at hand."""
-    return {name: [place for table in tables for place in _places(table)] for name, tables in folders.items()}
+    def each(self, rows: Iterable[str], *models: str) -> np.ndarray:
+        """Cells [rows, models] without further settings; arrays of cells are subtracted as arrays of numbers are."""
+        return np.array([[self(row, model) for model in models] for row in rows])
 
 
 def find(wanted: Wanted, found: Found) -> Cell | None:
@@ -183,13 +163,6 @@ def cell(wanted: Wanted, found: Found) -> Cell:
         shown = "; ".join(f"{placed.row} | {placed.column}" for placed in near) or "none"
         raise LookupError(f"a cell of {wanted.folder} that is not published; nearest there: {shown}")
     return chosen
-
-
-def _places(table: Table) -> Iterator[Placed]:
-    for protocol in table.protocols:
-        for architecture in table.architectures:
-            if found := table.cells.get((protocol, architecture)):
-                yield Placed(protocol, architecture, found)
 
 
 def _likeness(wanted: Wanted, cell: Cell) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from multistage.records.cells import Cell, Difference, paired
@@ -35,10 +36,11 @@ def differences(cells: Sequence[Cell]) -> list[Change]:
     Raises:
         MultistageError: Runs of one draw that used other images or another version of the code.
     """
+    unread = cache(lambda name, cell: is_unread(name, cell.config))  # which reads all settings of a cell
     found = []
     for i, one in enumerate(cells):
         for other in cells[i + 1 :]:
-            names = differing(one, other)
+            names = [name for name in _differing(one, other) if not (unread(name, one) or unread(name, other))]
             if len(names) == 1 and names[0] not in OTHER_IMAGES and _draws(one) & _draws(other):
                 before, after = sorted((one, other), key=lambda cell: _rank(names[0], cell.config.get(names[0])))
                 found.append(Change(names[0], before, after, paired(after, before)))
@@ -47,15 +49,15 @@ def differences(cells: Sequence[Cell]) -> list[Change]:
     return sorted(found, key=lambda change: (shown.index(change.respect), order[change.before], order[change.after]))
 
 
-def differing(one: Cell, other: Cell) -> list[str]:
-    """The settings in which two cells differ; not what follows from another of them, or what one of the two ignores."""
+def _differing(one: Cell, other: Cell) -> set[str]:
+    """The settings in which two cells differ; not what follows from another of them."""
     a, b = one.config, other.config
     names = {name for name in {**a, **b} if a.get(name, "absent") != b.get(name, "absent")} - {"model"}
     if "refine" in names:  # refined filters allow one readout only
         names.discard("readout")
     for group in names & {"data", "geometry"}:
         names = {name for name in names if not name.startswith(f"{group}.")}
-    return sorted(name for name in names if not any(is_unread(name, config) for config in (a, b)))
+    return names
 
 
 def _protocol_first(cell: Cell) -> list[str]:

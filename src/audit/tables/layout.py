@@ -5,8 +5,9 @@ Cells that differ in the number of labels a class are the points of a curve, the
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from multistage.data import data_sets
 from multistage.records.cells import Cell, common_path
@@ -14,6 +15,7 @@ from multistage.records.paper import LINEAR, letters, matching
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 from multistage.settings.naming import IN_PATH
+from multistage.settings.tree import Config
 
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
 STAGES = {1: "one stage", **{number: f"{word} stages" for number, word in enumerate(NUMBERS, 2)}}
@@ -23,6 +25,14 @@ LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 
 TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
 """Settings that the paper leaves to be chosen: with other ones, a cell of Table 1 stands in the same place."""
+
+
+class Placed(NamedTuple):
+    """A cell, and the row and column in which its folder's table.md has it."""
+
+    row: str
+    column: str
+    cell: Cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +56,13 @@ class Table:
     cells: Mapping[tuple[str, str], Cell]
     paper: Mapping[tuple[str, str], Record]
     against_labels: bool = False
+
+    def places(self) -> Iterator[Placed]:
+        """The cells, protocol by protocol."""
+        for protocol in self.protocols:
+            for architecture in self.architectures:
+                if found := self.cells.get((protocol, architecture)):
+                    yield Placed(protocol, architecture, found)
 
 
 def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
@@ -91,9 +108,13 @@ def symbol(model: str, published: Sequence[Record]) -> str:
     return next((entry["column"] for entry in published if entry["model"] == model), model)
 
 
-def protocol(cell: Cell, overrides: bool = True) -> str:
+def protocol(cell: Cell) -> str:
     """What learns, from what, and overrides: in letters for Caltech-101, in words for other data sets."""
-    config = cell.config
+    return ", ".join(filter(None, [row_name(cell.config), common_path(cell.records[0])[1]]))
+
+
+def row_name(config: Config) -> str:
+    """What learns, and from what."""
     if config["data"] == "caltech101":
         words = [letters(config)]
     else:
@@ -101,7 +122,7 @@ def protocol(cell: Cell, overrides: bool = True) -> str:
         words += [] if config["stages"] == 2 else [STAGES[config["stages"]]]
         words += [] if config["filters"] == "random" else [config["filters"]]
     words += [] if config["refine"] else [config["readout"]]
-    return ", ".join(filter(None, [*words, common_path(cell.records[0])[1] if overrides else ""]))
+    return ", ".join(filter(None, words))
 
 
 def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> list[str]:
@@ -110,14 +131,19 @@ def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> 
     Tuned settings are not named where one line has the place, as in the paper's table.
     """
     short, full = [], []
-    for line in lines:
-        config = line[0].config
-        words = [symbol(config["model"], published), letters(config), "" if config["refine"] else config["readout"]]
-        shared = re.sub(r"(train_per_class|max_epochs)-\d+-?", "", common_path(line[0].records[0])[1]).strip("-")
-        full.append(", ".join(filter(None, [*words, shared])))
-        short.append(", ".join(filter(None, words)) if only_tuned(line[0], LABELS) else full[-1])
+    for cell, *_ in lines:
+        name = line_name(cell.config, published)
+        shared = re.sub(r"(train_per_class|max_epochs)-\d+-?", "", common_path(cell.records[0])[1]).strip("-")
+        full.append(", ".join(filter(None, [name, shared])))
+        short.append(name if only_tuned(cell, LABELS) else full[-1])
     taken = Counter(short)
     return [name if taken[name] == 1 else other for name, other in zip(short, full, strict=True)]
+
+
+def line_name(config: Config, published: Sequence[Record]) -> str:
+    """What a line of a curve is, but for further settings."""
+    words = [symbol(config["model"], published), letters(config), "" if config["refine"] else config["readout"]]
+    return ", ".join(filter(None, words))
 
 
 def _against_labels(title: str, lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> Table:
@@ -149,7 +175,7 @@ def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
     full = {cell: protocol(cell) for cell in cells}
     if not as_in_paper or not all(map(only_tuned, cells)):
         return full
-    short = {cell: protocol(cell, overrides=False) for cell in cells}
+    short = {cell: row_name(cell.config) for cell in cells}
     taken = Counter((short[cell], cell.config["model"]) for cell in cells)
     return {cell: short[cell] if taken[short[cell], cell.config["model"]] == 1 else full[cell] for cell in cells}
 

@@ -5,11 +5,12 @@ import io
 from collections.abc import Iterable, Sequence
 
 from audit.tables.differences import Change, differences
-from audit.tables.layout import Table, protocol, symbol, tables
+from audit.tables.layout import Table, protocol, symbol
+from audit.tables.results import Experiment
+from audit.tables.templates import render
 from multistage.records.cells import METRIC, Cell
 from multistage.records.files import command, path
 from multistage.records.intervals import CONFIDENCE, Interval, half_width
-from multistage.records.runs import Record
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -21,25 +22,13 @@ COLUMNS = (
 )
 """Of ``table.csv``: the cell, our figures, the paper's, and what they were made of; "; " separates several values."""
 
-LEGEND = """\
-Accuracy on test images in %, mean over classes, then over runs ± half the width of Student's 95 % interval (number of
-runs). Below it, where the paper has a figure: that figure with the paper's error bar, ours minus that figure, a mark.
-**Inside**: the paper's figure lies in our interval, which is not widened by its error bar; fewer than three runs are
-never inside. **Within three points**: of our mean. **Off**: neither. *Training*: accuracy on training images.
-Every number's runs and commands: [table.csv](table.csv)."""
 
-DIFFERENCES = """\
-Variants that differ in one respect, run by run over the draws and seeds that both have: mean difference in points ±
-half the width of its 95 % interval (number of pairs), in bold where the interval leaves out zero. Each interval stands
-by itself: among {count} of them, about {chance} would leave out zero by chance if nothing differed."""
-
-
-def to_csv(cells: Sequence[Cell], published: Sequence[Record]) -> str:
+def to_csv(experiment: Experiment) -> str:
     """One line a cell: statistics to four decimals, the paper's figure and where it stands, runs and their commands."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for cell in cells:
+    for cell in experiment.cells:
         config, paper = cell.config, cell.paper or {}
         low, high = cell.interval or (None, None)
         writer.writerow(
@@ -47,7 +36,7 @@ def to_csv(cells: Sequence[Cell], published: Sequence[Record]) -> str:
                 **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
                 "refine": str(config["refine"]).lower(),
                 "protocol": protocol(cell),
-                "architecture": symbol(config["model"], published),
+                "architecture": symbol(config["model"], experiment.paper),
                 "n": cell.n,
                 **{
                     name: "" if value is None else f"{value:.4f}"
@@ -71,37 +60,29 @@ def to_csv(cells: Sequence[Cell], published: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def to_markdown(name: str, cells: Sequence[Cell], published: Sequence[Record]) -> str:
-    """The tables, the differences between variants, and the command behind each cell.
-
-    Args:
-        name: Of the folder of results.
-        cells: As from `cells.cells`.
-        published: The paper's figures.
-    """
-    parts = [
-        f"# {name}",
-        "Made from [records.jsonl](records.jsonl) by `python scripts/report.py`; do not edit.",
-        LEGEND,
-        "![Mean and interval of each cell beside the paper's figure](table.png)",
-    ]
-    for table in tables(cells, published):
-        parts += [f"## {table.title}", grid(table)]
-    if changes := differences(cells):
-        chance = round((1 - CONFIDENCE) * len(changes))
-        parts += ["## Differences between variants", DIFFERENCES.format(count=len(changes), chance=chance)]
-        for respect in dict.fromkeys(change.respect for change in changes):
-            parts += [f"### {respect}", _changes([change for change in changes if change.respect == respect])]
+def to_markdown(experiment: Experiment) -> str:
+    """The tables, the differences between variants, and the command behind each cell."""
+    changes = differences(experiment.cells)
+    respects = {change.respect: _changes([c for c in changes if c.respect == change.respect]) for change in changes}
+    chance = round((1 - CONFIDENCE) * len(changes))
     runs = [
         [
             *(cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
             *(f"`{command(cell.records[0])}`", _draws(cell)),
         ]
-        for cell in cells
+        for cell in experiment.cells
     ]
     header = ["cell", "runs", "minutes each", "training", "command of the first run", "draw/seed"]
-    parts += ["## Runs", rows(header, runs)]
-    return "\n\n".join(parts) + "\n"
+    grids = {table.title: grid(table) for table in experiment.tables}
+    return render(
+        "tables/table.md",
+        name=experiment.name,
+        grids=grids,
+        count=len(changes),
+        chance=chance,
+        respects=respects,
+        runs=rows(header, runs),
+    )
 
 
 def grid(table: Table) -> str:

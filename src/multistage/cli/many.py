@@ -4,7 +4,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from multistage.cli import help
 from multistage.registry.errors import ConfigError
@@ -13,7 +13,6 @@ from multistage.settings import composition, experiments, launchers
 
 if TYPE_CHECKING:
     from multistage.cli.sweep import Outcome
-    from multistage.settings.naming import Run
 
 
 def many(arguments: Sequence[str]) -> int:
@@ -23,8 +22,7 @@ def many(arguments: Sequence[str]) -> int:
         ConfigError: A run cannot be done, or there is none; nothing was done.
     """
     words = [word for word in arguments if not word.startswith("-")]
-    engine = [word for word in words if word.startswith(("hydra.", "hydra/"))]
-    launchers.check_engine(engine)
+    engine = launchers.engine_of(words)
     with composition.hydra():
         jobs = expanded([word for word in words if word not in engine])
         if not jobs:
@@ -36,34 +34,25 @@ def many(arguments: Sequence[str]) -> int:
     if any(run.config["overwrite"] is True for run in planned):
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
     engine.append(f"output={as_typed(settings['output'])}")
-    launcher = launchers.launcher(engine, partial(job, time.time()))
-    typed = {run.folder: [f"+typed={as_typed(job)}"] for run, job in zip(planned, jobs, strict=True)}
-
-    def launch(todo: "Sequence[Run]") -> "list[Outcome]":
-        with composition.hydra():
-            done = launcher.launch([typed[run.folder] for run in todo], initial_job_idx=0)
-        return [result.return_value for result in done]
+    launch = launchers.launcher(engine, partial(job, time.time()))
+    typed = {run.folder: words for run, words in zip(planned, jobs, strict=True)}
 
     from multistage.cli.sweep import sweep
 
     command = f"{help.TRAIN} {shlex.join(arguments)}"
-    return sweep(planned, launch, command, retry_failed=settings["retry_failed"])
+    return sweep(planned, lambda todo: launch([typed[run.folder] for run in todo]), command, settings["retry_failed"])
 
 
-def job(since: float, launched: Any) -> "Outcome":
+def job(since: float, typed: Sequence[str]) -> "Outcome":
     """What a launcher calls for each run of a sweep, here or in a process elsewhere.
 
     Args:
         since: When the sweep began, seconds since the epoch.
-        launched: What Hydra composes for a launch: what was typed for the run alone is a list in it, ``typed``, since
-            Hydra itself knows neither settings without a file nor ``experiment``, which it takes for a choice of files.
+        typed: What would be typed for the run alone.
     """
-    from omegaconf import OmegaConf
-
     from multistage.cli.one import execute
     from multistage.cli.sweep import do
 
-    typed: Any = OmegaConf.to_container(launched.typed, resolve=False)
     return do(composition.plan(typed), lambda run: execute(run, "none"), since)
 
 

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from multistage.cli import extras, help
 from multistage.cli.many import chosen_experiment, many
 from multistage.cli.one import one
-from multistage.registry.errors import ConfigError, MultistageError
-from multistage.settings import composition
-
-SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
-"""Options of Hydra's that run nothing."""
+from multistage.registry.errors import MultistageError
+from multistage.settings import launchers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +39,8 @@ def _run(arguments: Sequence[str]) -> int:
         return 0
     extras.require()
     if flags - {"-m", "--multirun"}:
-        return show(arguments, flags - {"-m", "--multirun"})
+        launchers.show(arguments, flags - {"-m", "--multirun"})
+        return 0
     if flags or chosen_experiment(arguments) is not None:
         return many(arguments)
     print(one(arguments, "bar" if sys.stderr.isatty() else "lines"))
@@ -55,16 +53,3 @@ class Terminated(BaseException):
 
 def _terminate(*_: object) -> None:
     raise Terminated
-
-
-def show(arguments: Sequence[str], flags: set[str]) -> int:
-    """What Hydra can show without running anything: the composed configuration, its own state, shell completion."""
-    if unknown := flags - SHOWING:
-        raise ConfigError(
-            f"{', '.join(sorted(unknown))} is no option; expected -m or one of {', '.join(sorted(SHOWING))}"
-        )
-    import hydra
-
-    sys.argv[1:] = arguments
-    hydra.main(config_path=str(composition.CONF), config_name="train", version_base="1.3")(lambda config: None)()
-    return 0

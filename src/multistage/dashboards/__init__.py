@@ -63,15 +63,10 @@ class Summary:
     @property
     def numbers(self) -> dict[str, float]:
         """Every number there is: metrics, cost, and the paper's value with the difference, both in %."""
-        numbers = dict(self.metrics)
-        if self.parameters is not None:
-            numbers["parameters"] = self.parameters
-        if self.seconds is not None:
-            numbers["seconds"] = self.seconds
-        if self.paper is not None:
-            numbers["paper"] = self.paper
-            numbers["paper_difference"] = 100 * self.metrics["test_mean_class_accuracy"] - self.paper
-        return numbers
+        difference = None if self.paper is None else 100 * self.metrics["test_mean_class_accuracy"] - self.paper
+        beside = {"parameters": self.parameters, "seconds": self.seconds}
+        beside |= {"paper": self.paper, "paper_difference": difference}
+        return {**self.metrics, **{name: value for name, value in beside.items() if value is not None}}
 
 
 class Dashboard(Protocol):

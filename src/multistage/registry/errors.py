@@ -27,6 +27,19 @@ class ConfigError(MultistageError):
     exit_code = 2
 
 
+class UnreadError(ConfigError):
+    """A setting that one run does not read, though others may.
+
+    Args:
+        key: Of the setting.
+        message: One line.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 class DataError(MultistageError):
     """Images that are missing, changed, unreadable or too few."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SMALLEST, LARGEST = 24, 512
 """Sides of images, pixels."""
 
-MOST_STAGES = 4
+FITTED_STAGES = 4
 
 FINAL, FINAL_OF_ONE = 4, 13
 """Side of the last stage's pooled maps that is aimed at, and of a single stage's: the paper has 4 to 6, 12 to 26."""
@@ -31,7 +31,7 @@ FAN_IN = 16
 
 
 def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes of every stage by key; those that a configuration holds already stay.
+    """The sizes that fit every stage, by key, beside those that a configuration holds already.
 
     Args:
         config: ``data.image_size``, ``filter_bank.padding``, ``stages``, and sizes that were typed.
@@ -42,29 +42,29 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     side, stages, padding = (config[key] for key in ("data.image_size", "stages", "filter_bank.padding"))
     if type(side) is not int or not SMALLEST <= side <= LARGEST:
         raise ConfigError(f"geometry=auto fits images of {SMALLEST} to {LARGEST} pixels, not data.image_size={side}")
-    if type(stages) is not int or not 1 <= stages <= MOST_STAGES:
-        raise ConfigError(f"geometry=auto fits 1 to {MOST_STAGES} stages, not stages={stages}")
-    maps = SMALL_MAPS if side <= SMALL else MAPS
+    if type(stages) is not int or not 1 <= stages <= FITTED_STAGES:
+        raise ConfigError(f"geometry=auto fits 1 to {FITTED_STAGES} stages, not stages={stages}")
+    maps, seen = SMALL_MAPS if side <= SMALL else MAPS, 0
     final = FINAL_OF_ONE if stages == 1 else FINAL
     kernel = min(max(3, 2 * (side // 32) + 1), 9)
-    chosen: dict[str, Any] = {}
+    fitted: dict[str, Any] = {}
     for number in range(1, stages + 1):
 
         def take(name: str, fitting: Any, number: int = number) -> Any:
             key = f"geometry.stage{number}.{name}"
-            chosen[key] = config.get(key, fitting)
-            return chosen[key]
+            fitted[key] = fitting
+            return config.get(key, fitting)
 
         left = stages - number
-        take("maps", maps[number - 1])
+        take("fan_in", min(FAN_IN, seen) or None)
+        seen = take("maps", maps[number - 1])
         size = take("kernel", min(kernel, max(1, (side + 1) // 2 - left)))
         side = max(1, side + 2 * padding - size + 1)
         step = take("step", max(1, min(round((side / final) ** (1 / (left + 1))), side // 2**left)))
         window = take("window", min(2 * step, max(1, side - step)) if step > 2 else step)
         side = max(1, (side - window) // step + 1)
-        take("fan_in", None if number == 1 else min(FAN_IN, chosen[f"geometry.stage{number - 1}.maps"]))
         take("filter_range", round(1 / size, 4))
-    return chosen
+    return dict(sorted(fitted.items()))
 
 
 def described(settings: "Settings") -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.words import nearest, shown
 from multistage.settings.optimizer import check_class, named_class
+from multistage.settings.tree import section
 
 LOGGED = ("train_accuracy", "train_loss")
 LOGGED_OF_VALIDATION = ("validation_accuracy", "validation_loss", "validation_mean_class_accuracy")
@@ -55,7 +56,6 @@ def make(config: Mapping[str, Any]) -> Sequence[Any]:
     """The callbacks of a configuration."""
     made = []
     for name in names(config):
-        prefix = f"callbacks.{name}."
-        arguments = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+        arguments = section(config, f"callbacks.{name}")
         made.append(named_class(f"callbacks.{name}", arguments.pop("_target_"))(**arguments))
     return made

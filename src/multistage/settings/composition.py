@@ -13,22 +13,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from multistage.registry.errors import ConfigError, one_line
-from multistage.registry.words import nearest
-from multistage.settings import automatic, optimizer, trainer
-from multistage.settings.config import (
-    OPEN_SECTIONS,
-    below,
-    check,
-    check_overrides,
-    check_values,
-    is_unread,
-    options,
-    rule_of,
-    unknown,
-)
-from multistage.settings.naming import Run, folder, overridden, shortest_overrides, whereabouts
-from multistage.settings.tree import Config, data_of, parse
+from multistage.registry.errors import ConfigError, UnreadError, one_line
+from multistage.registry.words import listing, nearest
+from multistage.settings import callbacks, completion, optimizer, trainer
+from multistage.settings.config import below, check, check_effect, check_values, options, rule_of, unknown
+from multistage.settings.naming import Names, Run, changed
+from multistage.settings.tree import TRAINED, Config, parse
 
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
@@ -50,20 +40,24 @@ def plan(typed: Sequence[str]) -> Run:
         ConfigError: One line that names key, value and what is allowed.
     """
     with hydra() as loader:
-        config, defaults, keys, choices = _composition(typed, loader)
-        settings = check(config)
-        if "geometry" in choices:
-            natural = _defaults(CONF, tuple((group, name) for group, name in choices.items() if group != "geometry"))
-            defaults = {**defaults, "geometry": natural["geometry"]}
-        check_overrides(config, overridden(config, defaults))
-        optimizer.check_typed(config, keys)
+        config, defaults, keys = _composition(typed, loader)
         bare = _defaults(CONF, ())
-        overrides = shortest_overrides(config, defaults, bare)
-    return Run(config, settings, folder(config, defaults), overrides, whereabouts(config, bare))
+    config, defaults = completion.completed(config, defaults)
+    settings = check(config)
+    differing = changed(config, defaults)
+    check_effect(config, settings, differing, keys)
+    if any(key.startswith(("optimizer.", "schedule")) for key in differing):  # the files' own settings are tested
+        optimizer.check(config)
+    callbacks.check(config)
+    config = completion.normal(config, defaults)
+    optimizer.check_moved(config, keys)
+    settings = parse(config)
+    names = Names(config, settings, defaults, bare)
+    return Run(config, settings, names.folder, names.overrides, names.whereabouts)
 
 
-def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, list[str], dict[str, str]]:
-    """A configuration, its defaults, the keys whose values were typed, and the files that were chosen."""
+def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, list[str]]:
+    """What was typed with what the chosen files say, what they say alone, and the keys that were typed otherwise."""
     parsed = _parse(typed, loader)
     choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
     files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
@@ -71,17 +65,15 @@ def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, lis
     there = {**defaults, **_defaults(CONF, tuple((choices | files).items()))}
     for override in parsed:
         _check_key(override, there)
-    named = {*GROUPS, *files}
-    values = [o for o in parsed if o.key_or_group not in named and not o.is_hydra_override()]
+    values = [o for o in parsed if o.key_or_group not in {*GROUPS, *files}]
     config = _flat(_composed(CONF, tuple((choices | files).items())), values)
     config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
-    check_values(config)
-    for key in defaults:  # a mapping without keys, such as draw={}, takes its value away
-        if key not in config and key.partition(".")[0] not in OPEN_SECTIONS and (rule := rule_of(key)):
-            raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
+    check_values(config, defaults)
+    if "geometry" in choices:
+        others = tuple((group, name) for group, name in choices.items() if group != "geometry")
+        defaults = {**defaults, "geometry": _defaults(CONF, others)["geometry"]}
     keys = [value.key_or_group for value in values]
-    config, defaults = _completed(config, defaults, set(keys))
-    return config, defaults, keys, choices
+    return config, defaults, [key for key in keys if key not in there or config.get(key) != there[key]]
 
 
 def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]], list[str]]:
@@ -94,33 +86,28 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
         ConfigError: As for `plan`; a setting that no run reads.
     """
     common = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
-    planned, typed, refusals = [], [], dict[str, list[ConfigError]]()
+    planned, typed = list[Run](), list[list[str]]()
+    refusals = dict[str, list[UnreadError]]()
     with hydra():
         for job in jobs:
-            words = list(job)
-            try:
-                planned.append(plan(words))
-            except ConfigError as refusal:
-                if not (unread := _unread(job, common)):
-                    raise
-                words = [word for word in job if word not in unread]
-                planned.append(plan(words))
-                for word in unread:
-                    refusals.setdefault(word, []).append(refusal)
+            words, run = list(job), None
+            while run is None:
+                try:
+                    run = plan(words)
+                except UnreadError as refusal:
+                    unread = [w for w in words if w in common and w.lstrip("+~").partition("=")[0] == refusal.key]
+                    if not unread:
+                        raise
+                    words = [word for word in words if word not in unread]
+                    for word in unread:
+                        refusals.setdefault(word, []).append(refusal)
+            planned.append(run)
             typed.append(words)
     for found in refusals.values():
         if len(found) == len(jobs):
             raise found[0]
     told = "{} is left out of {} of {} runs, which do not read it"
     return planned, typed, [told.format(word, len(found), len(jobs)) for word, found in refusals.items()]
-
-
-def _unread(job: Sequence[str], words: set[str]) -> set[str]:
-    """Those of the words of a run that it does not read."""
-    with hydra() as loader:
-        config, *_ = _composition(job, loader)
-        typed = {word: _parse([word], loader)[0].key_or_group for word in job if word in words}
-        return {word for word, key in typed.items() if key not in GROUPS and is_unread(key, config)}
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -199,24 +186,27 @@ def _is_shorthand(override: Any) -> bool:
 
 def _check_key(override: Any, defaults: Config) -> None:
     """Refuse keys that nothing reads; only the arguments of classes can be added to what is there."""
-    key = override.key_or_group
+    key, line = override.key_or_group, override.input_line
     if key in GROUPS or _is_shorthand(override):
         return
     if override.is_hydra_override():
-        raise ConfigError(
-            f"{override.input_line} concerns how a sweep is launched; expected -m beside it, or leave it out"
-        )
+        raise ConfigError(f"{line} concerns how a sweep is launched; expected -m beside it, or leave it out")
     if override.is_sweep_override():
-        raise ConfigError(f"{override.input_line} names several values; add -m to run each")
-    open_section = key.partition(".")[0] in OPEN_SECTIONS
-    if (override.is_add() or override.is_force_add() or override.is_delete()) and not open_section:
-        raise ConfigError(f"{override.input_line}: only keys of {', '.join(OPEN_SECTIONS)} can be added or removed")
+        raise ConfigError(f"{line} names several values; add -m to run each")
+    if key in SHORTHANDS and key != "schedule":
+        raise ConfigError(f"{line} takes away what has to be there; expected {key}=NAME, one of {listing(names(key))}")
+    section, added = key.partition(".")[0], override.is_add() or override.is_force_add()
+    if (added or override.is_delete()) and section not in TRAINED:
+        raise ConfigError(f"{line}: only keys of {', '.join(TRAINED)} can be added or removed")
     known = {*defaults, *options(), *(name.rpartition(".")[0] for name in defaults)} - {""}
     known |= {*map("trainer.{}".format, trainer.ARGUMENTS)}
-    is_known = key in known or ((rule_of(key) is not None or below(key)) and not open_section)
-    if not is_known and not (override.is_add() or override.is_force_add()):
-        hint = f"; to give it to torch, write +{override.input_line}" if open_section and "trainer." not in key else ""
-        raise ConfigError(f"{unknown(key, known)}{hint}")
+    if key in known or added:
+        return
+    if section in TRAINED:  # another class may have it
+        hint = "" if section == "trainer" or override.is_delete() else f"; to give it to torch, write +{line}"
+        raise UnreadError(key, unknown(key, known) + hint)
+    if rule_of(key) is None and not below(key):
+        raise ConfigError(unknown(key, known))
 
 
 @cache
@@ -276,24 +266,6 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
             config[str(key)] = names[key]
         config |= _flatten(str(key), content)
     return config
-
-
-def _completed(config: Config, defaults: Config, typed: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A configuration with what no file holds: settings of choices that it reads, and sizes of ``geometry=auto``.
-
-    Returns:
-        The configuration, and the defaults that it is compared with.
-    """
-    elsewhere = {key: option.default for key, option in options().items() if key not in defaults}
-    chosen = data_of({**elsewhere, **config}).fitted()
-    config, defaults = {**config, **chosen}, {**defaults, **{k: v for k, v in chosen.items() if k not in typed}}
-    if config.get("geometry") == "auto":
-        chosen = automatic.geometry(config)
-        config = {**config, **chosen}
-        defaults = {**defaults, **{key: value for key, value in chosen.items() if key not in typed}}
-    read = parse({**elsewhere, **config}).read
-    used = {key: default for key, default in elsewhere.items() if key in read or key in config}
-    return {**config, **{key: value for key, value in used.items() if key not in config}}, {**defaults, **used}
 
 
 def _flatten(key: str, value: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from multistage.filters import filter_methods
 from multistage.operations import Filtering, normalisations, poolings, rectifications
 from multistage.readout import readouts
 from multistage.registry import Choice, Registry, settings_of
-from multistage.registry.errors import ConfigError
+from multistage.registry.errors import ConfigError, UnreadError
 from multistage.registry.rules import FLAG, NOTHING, PLAIN, Rule, Value, either, number, one_of, text, whole, word
 from multistage.registry.words import listing, nearest, shown
 from multistage.settings import trainer
@@ -34,23 +34,8 @@ OPERATIONS = tuple(registry.key for registry in (rectifications, normalisations,
 
 MOST_STAGES = 9
 
-OPEN_SECTIONS = TRAINED  # arguments of classes, checked there
-
-WITHOUT_BEARING = (
-    "name",
-    "experiment",
-    "output",
-    "overwrite",
-    "retry_failed",
-    "logger",
-    *(f"trainer.{name}" for name in trainer.ARGUMENTS if not trainer.bears_on_result(name)),
-)
-
-REQUIRED = (
-    *("name", "output", "overwrite", "retry_failed", "logger", "draw", "seed"),
-    *("trainer.accelerator", "trainer.max_epochs", "data.root"),
-)
-"""Keys that every run needs and that `parse` does not read, or not of every run."""
+ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed", "trainer.accelerator")
+"""Keys that say where and whether a run is done, not what it does: `parse` does not read them."""
 
 _STAGE = re.compile(r"\.stage[1-9](?=\.|$)")
 
@@ -124,9 +109,19 @@ def options() -> dict[str, Option]:
     return found
 
 
+def option_of(key: str) -> Option | None:
+    """The setting of a choice that a key is; None if it is none."""
+    return options().get(_STAGE.sub(".stage1", key))
+
+
+def is_default(key: str, value: Any) -> bool:
+    """Whether a key is a setting of a choice, at its default."""
+    return key in options() and options()[key].default == value
+
+
 def rule_of(key: str) -> Rule | None:
     """What a key may hold; None if there is no such key."""
-    return rules().get(_STAGE.sub(".stage1", key), PLAIN if key.partition(".")[0] in OPEN_SECTIONS else None)
+    return rules().get(_STAGE.sub(".stage1", key), PLAIN if key.partition(".")[0] in TRAINED else None)
 
 
 def below(key: str) -> list[str]:
@@ -140,28 +135,32 @@ def unknown(key: str, known: Iterable[str]) -> str:
     return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
 
-def bears_on_result(key: str) -> bool:
-    """Whether two runs that differ in this key are different runs."""
-    option = options().get(_STAGE.sub(".stage1", key))
-    return key not in WITHOUT_BEARING and (option is None or option.bears)
-
-
 def bearing(config: Config) -> dict[str, Value]:
     """The settings that a run reads and that bear on its result: with another value it would be another run."""
     return parse(config).flat()
 
 
-def is_unread(key: str, config: Config) -> bool:
-    """Whether a run does not read this key, or any below it."""
-    settings = parse(config)
-    if key.partition(".")[0] in TRAINED:  # also one that was removed
-        return key != "trainer.accelerator" and not settings.readout.by_gradient
-    below = any(name.startswith(f"{key}.") for name in settings.read)
-    return bears_on_result(key) and key not in settings.read and not below
+def is_unread(key: str, config: Config, settings: Settings | None = None) -> bool:
+    """Whether a run does not read this key, or any below it.
+
+    Args:
+        key: Any key.
+        config: The run's configuration.
+        settings: The same, parsed, if they are at hand.
+    """
+    settings = settings or parse(config)
+    if key in ALWAYS or any(name == key or name.startswith(f"{key}.") for name in settings.read):
+        return False
+    removed = key.partition(".")[0] in TRAINED and key not in config
+    return not (removed and settings.readout.by_gradient)
 
 
-def check_values(config: Config) -> None:
-    """Refuse keys that do not exist, and values that no run can have.
+def check_values(config: Config, expected: Iterable[str]) -> None:
+    """Refuse keys that do not exist, values that no run can have, and keys that were taken away.
+
+    Args:
+        config: Any configuration.
+        expected: Keys that are there if nothing is taken away.
 
     Raises:
         ConfigError: One line with the key, its value and what is allowed.
@@ -181,9 +180,9 @@ def check_values(config: Config) -> None:
             hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
             similar = nearest(value, registry) if (registry := _registry(key)) and isinstance(value, str) else ""
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}{similar}")
-    for key in REQUIRED:
-        if key not in config:
-            raise ConfigError(f"{key} has no value; expected {key}=..., {known[key].allowed}")
+    for key in expected:  # a mapping without keys, such as draw={}, takes its value away
+        if key not in config and (rule := rule_of(key)) not in (None, PLAIN):
+            raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
 
 
 def check(config: Config) -> Settings:
@@ -192,7 +191,6 @@ def check(config: Config) -> Settings:
     Raises:
         ConfigError: One line with the key, its value and what is allowed.
     """
-    check_values(config)
     trainer.check(config)
     settings = parse(config)
     _check_combinations(settings)
@@ -215,30 +213,42 @@ def _registry(key: str) -> Registry | None:
     return REGISTRIES.get(re.sub(r"^model\.stage[1-9]\.", "model.", key))
 
 
-def check_overrides(config: Config, overridden: Sequence[str]) -> None:
-    """Refuse settings that were typed and that this run does not read, or that torch does not accept.
+def check_effect(config: Config, settings: Settings, changed: Iterable[str], typed: Sequence[str]) -> None:
+    """Refuse settings that are not the defaults and that this run does not read.
+
+    Args:
+        config: The run's configuration.
+        settings: The same, parsed.
+        changed: Keys whose values are not the defaults.
+        typed: What was typed: some of these keys, or sections with several of them.
 
     Raises:
-        ConfigError: One line with the key.
+        UnreadError: One line with the key and what takes its effect away.
     """
-    for key in overridden:
-        if is_unread(key, config):
-            deciding = ["model", "stages", "filters", "readout"]
-            if key.startswith("data."):
-                deciding = ["data"]
-            elif config["filters"] == "psd":
-                deciding.append("psd.length")
-            deciding += [slot for slot in OPERATIONS if _owns(REGISTRIES[slot], key)]
-            settings = ", ".join(f"{each}={config[each]}" for each in deciding)
-            raise ConfigError(f"{key}={shown(config.get(key))} has no effect with {settings}; leave it out")
-    if any(key.partition(".")[0] in ("optimizer", "schedule") for key in overridden):
-        from multistage.settings import optimizer  # torch takes seconds to import; the files' own settings are tested
+    for key in changed:
+        if is_unread(key, config, settings):
+            sections = (word for word in typed if key.startswith(f"{word}.") and is_unread(word, config, settings))
+            message = f"{key}={shown(config.get(key))} has no effect {_why(key, config, settings)}; leave it out"
+            raise UnreadError(next(sections, key), message)
 
-        optimizer.check(config)
-    if any(key.startswith("callbacks.") for key in config):
-        from multistage.settings import callbacks  # which imports Lightning
 
-        callbacks.check(config)
+def _why(key: str, config: Config, settings: Settings) -> str:
+    """Beside what a run does not read a key."""
+    section, _, name = key.partition(".")
+    if section == "trainer" and settings.readout.by_gradient:
+        return trainer.idle(name, config)
+    if section in ("data", "logger"):
+        return f"with {section}={config[section]}"
+    number, _, size = name.removeprefix("stage").partition(".")
+    if section == "geometry" and size == "window" and f"geometry.stage{number}.step" in settings.read:
+        own = f"model.stage{number}.pool"
+        pool = own if own in config else "model.pool"
+        return f"with {pool}={config[pool]}, whose windows are as wide as their step"
+    if key in OPERATIONS:
+        return "since each stage has its own"
+    deciding = ["model", "stages", "filters", "readout", *["psd.length"] * (config["filters"] == "psd")]
+    deciding += [slot for slot in OPERATIONS if _owns(REGISTRIES[slot], key)]
+    return f"with {', '.join(f'{each}={config[each]}' for each in deciding)}"
 
 
 def _owns(registry: Registry, key: str) -> bool:

@@ -2,20 +2,24 @@
 
     <output>/<name>/<data>/<model>/<stages>/<filters>[-refined]/<readout>/draw-<n>-seed-<m>[-<override>...]/
 
-A folder says what the run is, never when it ran.
+A folder says what the run is, never when it ran. It names what is in `Settings.flat` and would be otherwise if it were
+not typed, so that runs share a folder exactly if they are one run.
 """
 
 import hashlib
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from multistage.data import data_sets
 from multistage.registry.words import as_typed, listing
-from multistage.settings.config import OPEN_SECTIONS, bears_on_result
-from multistage.settings.tree import Config, Settings
+from multistage.settings.tree import TRAINED, Config, Settings
 
 IN_PATH = ("data", "model", "stages", "filters", "refine", "readout", "draw", "seed")
+
+WHEREABOUTS = ("name", "output", "data.root", "trainer.accelerator", "logger")
 
 
 class Run(NamedTuple):
@@ -48,73 +52,95 @@ def name(config: Config, folder: Path) -> str:
     return folder.relative_to(Path(config["output"]) / config["name"]).as_posix()
 
 
-def overridden(config: Config, defaults: Config) -> list[str]:
-    """Keys that bear on the result, differ from the defaults and are not already part of `cell`."""
+def changed(config: Config, defaults: Config) -> list[str]:
+    """The keys whose values are not the defaults, in the same order however they were typed."""
     removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
-    added = sorted(key for key in config if key not in defaults)  # whatever the order in which they were typed
-    return [
-        key
-        for key in (*(key for key in config if key in defaults), *added, *removed)
-        if bears_on_result(key) and key not in IN_PATH and config.get(key, "absent") != defaults.get(key, "absent")
-    ]
+    there = [key for key in defaults if key in config]
+    keys = (*there, *sorted(config.keys() - defaults.keys()), *removed)
+    return [key for key in keys if config.get(key, "absent") != defaults.get(key, "absent")]
 
 
-def shortest_overrides(config: Config, defaults: Config, bare: Config) -> list[str]:
-    """The shortest command line that gives this configuration.
+@dataclass(frozen=True)
+class Names:
+    """What a run is called.
 
     Args:
         config: The run's configuration.
-        defaults: The configuration with the same choice of files and nothing else set.
+        settings: The same, as typed settings.
+        defaults: What each key would be if it were not typed, with the same choice of files.
         bare: The configuration with nothing typed at all.
     """
-    typed = [f"{key}={as_typed(config[key])}" for key in IN_PATH if config[key] != bare[key]]
-    for key in overridden(config, defaults):
-        if key not in config:
-            typed.append(f"~{key}")
-        else:
-            is_open = key.partition(".")[0] in OPEN_SECTIONS
-            new = is_open and key not in defaults and not any(name.startswith(f"{key}.") for name in defaults)
-            typed.append(f"{'+' if new else ''}{key}={as_typed(config[key])}")
-    return typed + ([f"data.root={as_typed(config['data.root'])}"] if data_sets[config["data"]].root_is_content else [])
 
+    config: Config
+    settings: Settings
+    defaults: Config
+    bare: Config
 
-def whereabouts(config: Config, bare: Config) -> list[str]:
-    """Settings without bearing on the result that are not the defaults, as they are typed.
+    @cached_property
+    def overridden(self) -> list[str]:
+        """Keys that bear on the result, differ from the defaults and are not already part of `cell`."""
+        bearing = self.settings.bearing
+        return [
+            key
+            for key in changed(self.config, self.defaults)
+            if key not in IN_PATH and (key in bearing or key not in self.config)
+        ]
 
-    Args:
-        config: The run's configuration.
-        bare: The configuration with nothing typed at all.
-    """
-    keys = ("name", "output", "data.root", "trainer.accelerator", "logger")
-    return [f"{key}={as_typed(config[key])}" for key in keys if config[key] != bare[key]]
+    @property
+    def folder(self) -> Path:
+        """The run's folder; two different runs never share one."""
+        keys = list(self.overridden)
+        root_is_content = data_sets[self.config["data"]].root_is_content
+        if root_is_content:
+            keys.append("data.root")
+        raw = "".join(map(self._part, keys))
+        suffix = re.sub(r"[^A-Za-z0-9_.+-]", "_", raw)
+        if root_is_content:  # two folders that read alike are two sets of images
+            suffix += f"-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
+        if len(suffix) > 180:  # names of files end at 255 bytes
+            suffix = f"{suffix[:160]}-{hashlib.sha256(suffix.encode()).hexdigest()[:12]}"
+        path = Path(self.config["output"]) / self.config["name"] / cell(self.config)
+        return path.with_name(path.name + suffix)
 
+    @property
+    def overrides(self) -> list[str]:
+        """The shortest command line that gives this configuration."""
+        typed = [self._typed(key) for key in IN_PATH if self.config[key] != self.bare[key]]
+        for key in self.overridden:
+            section = key.partition(".")[0]
+            if key not in self.config:
+                typed.append(f"~{key}")
+            elif section in TRAINED and not any(name == key or name.startswith(f"{key}.") for name in self.defaults):
+                typed.append(f"+{self._typed(key)}")
+            else:
+                typed.append(self._typed(key))
+        return typed + [self._typed("data.root")] * data_sets[self.config["data"]].root_is_content
 
-def folder(config: Config, defaults: Config) -> Path:
-    """The run's folder.
+    @property
+    def whereabouts(self) -> list[str]:
+        """Settings without bearing on the result that are not the defaults, as they are typed."""
+        return [self._typed(key) for key in WHEREABOUTS if self.config[key] != self.bare[key]]
 
-    Args:
-        config: The run's configuration.
-        defaults: The configuration without overrides: what differs from it and bears on the result is appended to the
-            folder's name, so that two different runs never share one.
-    """
-    changed = overridden(config, defaults)
-    if data_sets[config["data"]].root_is_content:
-        changed.append("data.root")
-    suffix = "".join(f"-{_short(key, {**defaults, **config})}-{listing([config.get(key)])}" for key in changed)
-    raw, suffix = suffix, re.sub(r"[^A-Za-z0-9_.+-]", "_", suffix)
-    if data_sets[config["data"]].root_is_content:  # two folders that read alike are two sets of images
-        suffix += f"-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
-    if len(suffix) > 180:  # names of files end at 255 bytes
-        suffix = f"{suffix[:160]}-{hashlib.sha256(suffix.encode()).hexdigest()[:12]}"
-    path = Path(config["output"]) / config["name"] / cell(config)
-    return path.with_name(path.name + suffix)
+    def _typed(self, key: str) -> str:
+        return f"{key}={as_typed(self.config[key])}"
 
+    def _part(self, key: str) -> str:
+        """The part of a folder's name that is about a key; a class goes by its last name.
 
-def _short(key: str, keys: Config) -> str:
-    """The last parts of a key, as many as it takes to be the only one: ``lr`` for ``optimizer.lr``."""
-    parts = key.split(".")
-    for count in range(1, len(parts)):
-        tail = ".".join(parts[-count:])
-        if sum(other == tail or other.endswith(f".{tail}") for other in keys) == 1:
-            return tail
-    return key
+        An optimiser's goes by all of it, as in the folders of published runs.
+        """
+        value = listing([self.config.get(key)])
+        section, _, last = key.rpartition(".")
+        if last == "_target_" and section != "optimizer":
+            return f"-{section.rpartition('.')[2]}-{value.rpartition('.')[2]}"
+        return f"-{self._short(key)}-{value}"
+
+    def _short(self, key: str) -> str:
+        """The last parts of a key, as many as it takes to be the only one: ``lr`` for ``optimizer.lr``."""
+        parts = key.split(".")
+        keys = {name for name in (*self.defaults, *self.settings.bearing) if not name.startswith("logger.")}
+        for count in range(1, len(parts)):
+            tail = ".".join(parts[-count:])
+            if sum(other == tail or other.endswith(f".{tail}") for other in keys) == 1:
+                return tail
+        return key

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multistage.registry.errors import ConfigError, one_line
+from multistage.registry.errors import ConfigError, UnreadError, one_line
 from multistage.registry.rules import FLAG, number
 from multistage.registry.words import nearest, shown
 from multistage.settings.tree import Config, section
@@ -26,6 +26,9 @@ SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
 """Arguments of torch's schedules that mean the number of steps of the whole training; filled in by `training`."""
 
 
+FILLED_IN = ("max_lr", *SCHEDULE_LENGTHS)
+
+
 def check(config: Config) -> None:
     """Refuse optimisers and schedules that torch does not have or does not accept.
 
@@ -34,8 +37,7 @@ def check(config: Config) -> None:
     """
     check_class(config, "optimizer", ours="params")
     if has_schedule(config):
-        filled_in = ("max_lr", *SCHEDULE_LENGTHS)
-        check_class(config, "schedule", ours="optimizer", filled_in=filled_in)
+        check_class(config, "schedule", ours="optimizer", filled_in=FILLED_IN)
     if reason := _refusal(config):
         raise _blame(config, reason)
 
@@ -68,24 +70,46 @@ CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
 """Schedules that move the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
 
 
-def check_typed(config: Config, typed: Iterable[str]) -> None:
+def check_moved(config: Config, typed: Iterable[str]) -> None:
     """Refuse settings of the optimiser that were typed and that the schedule overwrites.
 
     Raises:
-        ConfigError: One line with the key.
+        UnreadError: One line with the key.
     """
     kind = str(config.get("schedule._target_")).rpartition(".")[2]
     moves = kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True)
     for key in typed:
+        given = f"{key}={shown(config.get(key))} has no effect"
         if moves and key in ("optimizer.momentum", "optimizer.betas") and key in config:
-            raise ConfigError(
-                f"{key}={shown(config[key])} has no effect, since {kind} moves it; add +schedule.cycle_momentum=false, "
-                "or leave it out"
+            raise UnreadError(
+                key, f"{given}, since {kind} moves it; add +schedule.cycle_momentum=false, or leave it out"
             )
         if key == "optimizer.lr" and "schedule.max_lr" in config:
-            raise ConfigError(
-                f"optimizer.lr={shown(config[key])} has no effect beside schedule.max_lr; leave one of them out"
-            )
+            raise UnreadError(key, f"{given} beside schedule.max_lr; leave one of them out")
+
+
+def normal(config: Config, defaults: Config) -> Config:
+    """A configuration without arguments that its classes have anyway, and with those in place of the ones taken away.
+
+    Args:
+        config: Of a run with gradient descent, checked.
+        defaults: What each key would be if it were not typed.
+    """
+    normal = dict(config)
+    for key in {**defaults, **config}:
+        section, _, name = key.rpartition(".")
+        known = (key in config) == (key in defaults) or name in ("_target_", *FILLED_IN)
+        if known or section.partition(".")[0] not in HOMES or f"{section}._target_" not in config:
+            continue
+        parameters = inspect.signature(named_class(section, config[f"{section}._target_"])).parameters
+        if name not in parameters or (default := parameters[name].default) is inspect.Parameter.empty:
+            continue
+        value = list(default) if isinstance(default, tuple) else default
+        if key not in config:
+            normal[key] = value
+        elif config[key] == value:
+            del normal[key]
+    return normal
 
 
 def _refusal(config: Config) -> str | None:
@@ -139,9 +163,10 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
     accepted = inspect.signature(chosen).parameters
     for name, value in arguments.items():
         if name not in accepted or name == ours:
-            raise ConfigError(
+            raise UnreadError(
+                f"{prefix}.{name}",
                 f"{prefix}.{name}={shown(value)} is no argument of {target}; remove it with '~{prefix}.{name}'"
-                f"{nearest(name, accepted)}"
+                f"{nearest(name, accepted)}",
             )
         default = accepted[name].default
         rule = FLAG if isinstance(default, bool) else ANY_NUMBER if isinstance(default, int | float) else None

@@ -16,6 +16,9 @@ class Argument(NamedTuple):
     bears: bool = True
 
 
+SHARES = ("limit_train_batches", "limit_val_batches", "overfit_batches")
+"""To these 1 is a number of batches, and 1.0 all of them."""
+
 SHARE = either(whole(1), number(0, 1, exclusive=True))
 """Of batches: a number of them, or a fraction of all."""
 
@@ -30,7 +33,7 @@ ARGUMENTS = {
     "accumulate_grad_batches": Argument(whole(1), 1),
     "limit_train_batches": Argument(SHARE, 1.0),
     "limit_val_batches": Argument(SHARE, 1.0),
-    "overfit_batches": Argument(either(whole(0), number(0, 1)), 0),
+    "overfit_batches": Argument(either(whole(0), number(0, 0.999, exclusive=True)), 0),
     "accelerator": Argument(one_of("auto", "cpu", "gpu"), "auto", bears=False),
     "devices": Argument(whole(1, 1024), 1, bears=False),
     "strategy": Argument(one_of("auto", "ddp"), "auto", bears=False),
@@ -104,3 +107,13 @@ def is_default(key: str, value: Any) -> bool:
 def bears_on_result(name: str) -> bool:
     """Whether runs that differ in this argument of Trainer are different runs, beyond other roundings."""
     return name not in ARGUMENTS or ARGUMENTS[name].bears
+
+
+def idle(name: str, config: Mapping[str, Any]) -> str:
+    """Beside what an argument of Trainer has no effect, in words that follow these; "" where it has one."""
+    if name == "limit_val_batches" and not config["data.validation"]:
+        return "with data.validation=0"
+    stops = any(key.startswith("callbacks.") and str(config[key]).endswith(".EarlyStopping") for key in config)
+    if name in ("min_epochs", "min_steps") and not stops:
+        return "without callbacks=early_stopping"
+    return ""

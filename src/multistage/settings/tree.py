@@ -33,6 +33,9 @@ D = TypeVar("D")
 TRAINED = ("optimizer", "schedule", "trainer", "callbacks")
 """Sections that only runs with gradient descent read; see `trainer`, `optimizer` and `callbacks` beside."""
 
+WATCHES = "pytorch_lightning.callbacks.LearningRateMonitor"
+"""The callback that changes no result."""
+
 
 def section(config: Config, prefix: str) -> dict[str, Value]:
     """The keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
@@ -40,11 +43,12 @@ def section(config: Config, prefix: str) -> dict[str, Value]:
 
 
 class _Reader:
-    """Reads a flat configuration and remembers what it read."""
+    """Reads a flat configuration and remembers what it read, and which of it bears on the result."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.read: dict[str, Value] = {}
+        self.bearing: dict[str, Value] = {}
 
     def value(self, key: str, default: Any = MISSING, bears: bool = True) -> Any:
         """The value of a key.
@@ -55,8 +59,9 @@ class _Reader:
         value = self.config.get(key, default)
         if value is MISSING:
             raise ConfigError(f"{key} has no value; expected {key}=...")
+        self.read[key] = value
         if bears:
-            self.read[key] = value
+            self.bearing[key] = value
         return value
 
     def choice(self, registry: Registry[C], key: str = "", stages: int = 0) -> C:
@@ -81,7 +86,7 @@ class _Reader:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that bears on a run's result.
+    """All that a run reads.
 
     Attributes:
         model: Name of the preset; `operations` is what counts.
@@ -97,8 +102,8 @@ class Settings:
         batch_size: Images of a step of the optimiser, and at a time of a test.
         logger: Where the run is shown beside its files; bears on nothing.
         augmentation: How training images are changed, where labels train everything.
-        training: Keys of `TRAINED`, if anything is trained by gradient descent.
-        read: All keys that were read and bear on the result, with their values.
+        read: All keys that were read, with their values.
+        bearing: Those of them that bear on the result.
     """
 
     model: str
@@ -114,12 +119,12 @@ class Settings:
     batch_size: int
     logger: Logger
     augmentation: Augmentation
-    training: Mapping[str, Value]
     read: Mapping[str, Value]
+    bearing: Mapping[str, Value]
 
     def flat(self) -> dict[str, Value]:
         """What bears on the result, from key to value: two runs that differ here are different runs."""
-        return dict(self.read)
+        return dict(self.bearing)
 
     @property
     def stages(self) -> int:
@@ -180,15 +185,8 @@ def parse(config: Config) -> Settings:
         geometry.append(_sizes(reader, number, padding, filters.keeps_range, pooled, done.pool.overlaps))
     split = {name: reader.value(f"data.{name}") for name in ("train_per_class", "test_per_class", "validation")}
     reader.value("geometry")
-    training = (
-        {
-            key: reader.value(key)
-            for key in config
-            if key.partition(".")[0] in TRAINED and trainer.bears_on_result(key.removeprefix("trainer."))
-        }
-        if readout.by_gradient
-        else {}
-    )
+    if readout.by_gradient:
+        _read_training(reader)
     return Settings(
         reader.value("model"),
         data,
@@ -201,11 +199,23 @@ def parse(config: Config) -> Settings:
         reader.value("hidden"),
         reader.value("seed", 0),
         reader.value("data.batch_size"),
-        reader.options(loggers.choose(config.get("logger", "csv")), "logger"),
+        reader.options(loggers.choose(reader.value("logger", "csv", bears=False)), "logger"),
         reader.options(Augmentation, "augment") if reader.value("refine") else Augmentation(),
-        training,
         reader.read,
+        reader.bearing,
     )
+
+
+def _read_training(reader: _Reader) -> None:
+    """What only gradient descent reads; an argument of Trainer that does nothing beside the others is not read."""
+    for key in reader.config:
+        section, _, name = key.partition(".")
+        if section == "trainer" and not trainer.idle(name, reader.config):
+            reader.value(key, bears=trainer.bears_on_result(name))
+        elif section == "callbacks":
+            reader.value(key, bears=reader.config.get(f"callbacks.{name.partition('.')[0]}._target_") != WATCHES)
+        elif section in ("optimizer", "schedule"):
+            reader.value(key)
 
 
 def _own(reader: _Reader, registry: Registry[C], number: int) -> C:

@@ -65,7 +65,7 @@ def test_following_is_training():
 @pytest.mark.parametrize("model", composition.names("model"))
 def test_the_part_before_pooling_gives_what_is_pooled(model, plan):
     net = make_network(parse(plan(f"model={model}").config), 10)
-    part = before_pooling(net, 0)
+    part = before_pooling(net)
     seen = []
     part.register_forward_hook(lambda module, inputs, output: seen.append(output))
     net.stages[0].pool.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))

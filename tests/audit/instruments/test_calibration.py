@@ -13,25 +13,19 @@ def scores(confidences, classes=2):
     return logits
 
 
-def test_a_calibrated_classifier_has_no_error():
-    """Sure to 0.8, and right 8 times of 10."""
-    labels = torch.tensor([0] * 8 + [1] * 2)
-    assert calibration_error(scores([0.8] * 10), labels) == pytest.approx(0, abs=1e-6)
-    assert overconfidence(scores([0.8] * 10), labels) == pytest.approx(0, abs=1e-6)
-
-
-def test_the_error_of_an_overconfident_classifier_is_what_it_is_too_sure_of():
-    labels = torch.tensor([0] * 6 + [1] * 4)
-    assert calibration_error(scores([0.9] * 10), labels) == pytest.approx(0.3, abs=1e-6)
-    assert overconfidence(scores([0.9] * 10), labels) == pytest.approx(0.3, abs=1e-6)
-
-
-def test_errors_of_bins_do_not_cancel_but_those_of_confidence_do():
-    """Half the images: sure to 0.9, right in 0.7; the other half: sure to 0.6, right in 0.8."""
-    labels = torch.tensor([0] * 7 + [1] * 3 + [0] * 8 + [1] * 2)
-    logits = scores([0.9] * 10 + [0.6] * 10)
-    assert calibration_error(logits, labels) == pytest.approx(0.2, abs=1e-6)
-    assert overconfidence(logits, labels) == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize(
+    ("groups", "error", "over"),
+    [
+        pytest.param([(0.8, 8)], 0, 0, id="calibrated: sure to 0.8, and right 8 times of 10"),
+        pytest.param([(0.9, 6)], 0.3, 0.3, id="overconfident: the error is what it is too sure of"),
+        pytest.param([(0.9, 7), (0.6, 8)], 0.2, 0, id="errors of bins do not cancel but those of confidence do"),
+    ],
+)
+def test_errors_of_groups_of_ten_that_are_so_sure_and_so_often_right(groups, error, over):
+    logits = scores([confidence for confidence, _ in groups for _ in range(10)])
+    labels = torch.tensor([label for _, right in groups for label in [0] * right + [1] * (10 - right)])
+    assert calibration_error(logits, labels) == pytest.approx(error, abs=1e-6)
+    assert overconfidence(logits, labels) == pytest.approx(over, abs=1e-6)
 
 
 def test_the_curve_is_the_mean_of_every_bin():

@@ -19,7 +19,6 @@ def test_the_lectures_worked_example():
     first = next(steps(X, K))
     assert (first.row, first.column, first.total) == (0, 0, 45)
     assert first.window.tolist() == [[0, 80], [20, 40]]
-    assert first.products.tolist() == [[0, 40], [5, 0]]
     assert flipped(K).tolist() == [[1, 0.5], [0.25, 0]]
 
 
@@ -30,10 +29,6 @@ def test_it_is_scipys_convolution_and_the_layers(padding):
     torch.testing.assert_close(convolved(x, k, padding), torch.from_numpy(convolve2d(padded, k, "valid")))
     layer = filter_bank(x[None, None], k[None, None], squash="none", padding=padding)[0, 0]
     torch.testing.assert_close(convolved(x, k, padding), layer)
-
-
-def test_correlating_with_k_itself_is_another_thing():
-    assert F.conv2d(X[None, None], K[None, None])[0, 0].tolist() != convolved(X, K).tolist()
 
 
 @pytest.mark.parametrize(("size", "padding"), [(1, 0), (3, 0), (3, 1), (4, 2), (5, 4)])
@@ -55,9 +50,3 @@ def test_gradients_are_autograds():
     by_x, by_k = gradients(x.detach(), k.detach(), upstream)
     torch.testing.assert_close(by_x, x.grad)
     torch.testing.assert_close(by_k, k.grad)
-
-
-def test_the_gradient_by_the_input_is_a_full_convolution_with_the_flipped_kernel():
-    x, k, upstream = random(6, 8), random(3, 3, seed=1), random(4, 6, seed=2)
-    full = torch.from_numpy(convolve2d(upstream, flipped(k), "full"))
-    torch.testing.assert_close(gradients(x, k, upstream)[0], full)

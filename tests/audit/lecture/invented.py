@@ -1,7 +1,6 @@
 """Material without files: blurred noise for images, a few of them; networks and filters as they are before training."""
 
 import importlib
-import json
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +12,18 @@ from torch import Tensor
 from audit.lecture.material import Filters, Material
 from audit.lecture.stage import random_kernels
 from multistage.data.dataset import Dataset
-from multistage.settings import composition
+from multistage.records.files import to_lines
 from multistage.settings.tree import parse
 from multistage.train.restore import make_network
 
 MOST = 4
 """Images that a section gets, however many it asks for."""
+
+MODELS = ("abs_lcn_avgpool", "avgpool", "batchnorm_avgpool", "relu_lcn_avgpool")
+"""Presets of which networks are published."""
+
+COMPARED = ("abs_lcn_avgpool", "abs_avgpool", "lcn_avgpool", "avgpool", "abs_batchnorm_avgpool")
+"""Presets of which accuracies are compared."""
 
 QUICK = {
     "audit.lecture.trials": {"STEPS": 12, "SEEDS": 2, "RATES": (0.005, 0.02)},
@@ -44,12 +49,12 @@ class Invented(Material):
     def __init__(self, results=Path("nowhere")):
         super().__init__(results)
 
-    def _config(self, *typed):
+    def config(self, *typed):
         if any(setting.startswith("data=") and setting != "data=digits" for setting in typed):
-            return super()._config(*typed)
-        return super()._config(*typed, "data.train_per_class=10")
+            return super().config(*typed)
+        return super().config(*typed, "data.train_per_class=10")
 
-    def _dataset(self, name):
+    def dataset(self, name):
         side, classes, each = {"caltech101": (143, 3, 32), "digits": (28, 10, 14)}.get(name, (28, 10, 4))
         images, labels = noise(classes * each, side), torch.arange(classes).repeat_interleave(each)
         names = [f"{label}/{i}" for i, label in enumerate(labels.tolist())]
@@ -59,34 +64,39 @@ class Invented(Material):
         images = (images - 127) / 64 if name == "caltech101" else images.to(torch.uint8)
         return Dataset(images, labels, tuple(map(str, range(classes))), names, official, "invented")
 
-    def _images(self, name: str, count: int) -> Tensor:
-        return super()._images(name, min(count, MOST))
+    def images(self, name: str, count: int) -> Tensor:
+        return super().images(name, min(count, MOST))
 
-    def _labels(self, name: str, count: int) -> Tensor:
-        return super()._labels(name, min(count, MOST))
+    def labels(self, name: str, count: int) -> Tensor:
+        return super().labels(name, min(count, MOST))
 
-    def _photographs(self, count: int, side: int = 128) -> Tensor:
+    def photographs(self, count: int, side: int = 128) -> Tensor:
         return noise(min(count, MOST), side, seed=1)
 
-    def _trained(self, model):
-        config = composition.plan(["data=mnist", f"model={model}", "seed=1"]).config
-        return make_network(parse(config), 10).eval().requires_grad_(False)
+    def presets(self):
+        return list(MODELS)
 
-    def _untrained(self, model):
-        config = composition.plan(["data=mnist", f"model={model}"]).config
-        return make_network(parse(config), 10).eval().requires_grad_(False)
+    def trained(self, model):
+        return self._network(f"model={model}", "seed=1")
 
-    def _filters(self, filters, refine):
+    def untrained(self, model):
+        return self._network(f"model={model}")
+
+    def _network(self, *typed):
+        return make_network(parse(self.config("data=mnist", *typed)), 10).eval().requires_grad_(False)
+
+    def filters(self, filters, refine):
         return Filters(random_kernels(8, 9, 1), random_kernels(8, 9, 2), "invented")
 
 
 @contextmanager
 def quick(results):
     """Invented material with published records below a folder, and small numbers for as long as it is used."""
-    invented.publish(results, invented.records())
-    (results / "table1").mkdir()
-    table1 = [record for record in invented.records() if record["config"]["data"] == "caltech101"]
-    (results / "table1" / "records.jsonl").write_text("\n".join(map(json.dumps, table1)), encoding="utf-8")
+    ablation = [record for record in invented.records() if record["config"]["model"] in COMPARED]
+    table1 = [record for record in ablation if record["config"]["data"] == "caltech101"]
+    for name, records in {"ablation": ablation, "table1": table1}.items():
+        (results / name).mkdir()
+        (results / name / "records.jsonl").write_text(to_lines(records), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         for module, values in QUICK.items():
             for name, value in values.items():

@@ -69,6 +69,16 @@ def test_filters_are_those_before_and_after_training_of_the_named_network_alone(
     assert not torch.equal(found.before, found.after)
 
 
+def test_presets_are_those_that_are_published(published):
+    target, _ = published
+    assert Material(target.parent).presets() == ["avgpool"]
+    (target / "records.jsonl").unlink()
+    with pytest.raises(
+        MultistageError, match=r"no trained network; make it with: python train\.py experiment=explorer"
+    ):
+        Material(target.parent).presets()
+
+
 @pytest.mark.parametrize("what", ["records", "model", "weights"])
 def test_a_network_that_is_not_there_says_what_to_run(published, what):
     target, _ = published
@@ -112,7 +122,7 @@ def test_photographs_are_the_middle_of_the_files_of_images(tmp_path, monkeypatch
     gray[:, 50:150] = 200
     Image.fromarray(gray).save(folder / "image.png")
     monkeypatch.setattr(Material, "_chosen", lambda self, name, count: torch.zeros(count, dtype=torch.int64))
-    monkeypatch.setattr(Material, "_dataset", lambda self, name: type("Named", (), {"names": ["one/image.png"]}))
+    monkeypatch.setattr(Material, "dataset", lambda self, name: type("Named", (), {"names": ["one/image.png"]}))
     found = Material(tmp_path).photographs(2, 64)
     assert found.shape == (2, 1, 64, 64)
     assert found[..., 4:-4].unique().tolist() == [200]

@@ -4,12 +4,11 @@ import io
 import re
 
 import pytest
-from lecture.invented import Invented, quick
+from lecture.invented import MODELS, Invented, quick
 from PIL import Image
 
 from audit.lecture import publish, sections
 from audit.lecture.drawing import WIDTH
-from multistage.settings import composition
 
 NAMES = sections.names()
 
@@ -41,27 +40,19 @@ def test_names_say_the_claim_and_come_in_the_lectures_order():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_text_is_filled_by_what_was_measured(made, name):
+def test_texts_are_filled_by_what_was_measured_pictures_are_small_and_tables_rectangles(made, name):
     section = made(name)
     assert section.claim == sections.claim(name)
     assert all("{" not in section.fill(text) for text in section.texts)
-    assert len(section.text.split()) >= 40
+    assert len(section.words["text"].split()) >= 40
     assert all(measured.what for measured in section.measured.values())
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_pictures_are_small_and_carry_nothing_but_pixels(made, name):
-    for picture in made(name).pictures:
-        assert picture.name.startswith(f"{sections.claim(name)}-")
-        assert len(picture.png) < 150_000
-        with Image.open(io.BytesIO(picture.png)) as image:
+    for file, png in section.pictures.items():
+        assert file.startswith(f"{section.claim}-")
+        assert len(png) < 150_000
+        with Image.open(io.BytesIO(png)) as image:
             assert image.width == round(WIDTH * 160)
             assert image.info == {}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_tables_are_rectangles(made, name):
-    for table in made(name).tables:
+    for table in section.found.tables.values():
         assert {len(row) for row in table.rows} == {len(table.heads)}
 
 
@@ -74,15 +65,15 @@ def test_the_page_takes_all_of_them(made):
 @pytest.mark.parametrize("name", ["lecture_05_convolution", "lecture_09_gradients"])
 def test_making_a_section_again_gives_the_same_bytes(made, name):
     again = sections.make(name, Invented())
-    assert [p.png for p in again.pictures] == [p.png for p in made(name).pictures]
+    assert again.pictures == made(name).pictures
     assert publish.document([again]) == publish.document([made(name)])
 
 
 def test_the_lectures_three_numbers(made):
     counted = values(made, "lecture-01")
     assert (counted["full"], counted["local"], counted["shared"]) == (1_600_000_000, 4_000_000, 10_000)
-    assert counted["presets"] == len(composition.names("model"))
-    assert counted["same"] == sum("batchnorm" not in name for name in composition.names("model"))
+    assert counted["presets"] == len(MODELS)
+    assert counted["same"] == sum("batchnorm" not in name for name in MODELS)
 
 
 def test_shuffled_pixels_are_not_correlated(made):
@@ -143,7 +134,7 @@ def test_gradient_goes_where_the_lecture_says(made):
 def test_only_the_absolute_value_is_exactly_blind_to_sign(made):
     found = values(made, "lecture-10")
     assert found["abs"] == found["abs_lcn"] == found["abs_random"] == found["untrained_abs"] == 0
-    assert found["identical"] == sum(name.startswith("abs") for name in composition.names("model"))
+    assert found["identical"] == sum(name.startswith("abs") for name in MODELS)
     assert min(found["none"], found["untrained_none"]) > 1
     assert found["relu"] > 0.01
 
@@ -187,7 +178,7 @@ def test_batch_normalisation_leaves_mean_0_and_deviation_1_before_its_scale_and_
 
 def test_calibration_is_that_of_all_presets(made):
     found = values(made, "lecture-14")
-    assert found["presets"] == len(composition.names("model"))
+    assert found["presets"] == len(MODELS)
     assert found["least"] <= found["error"] <= found["most"]
     assert found["few_over"] == pytest.approx(found["few_confidence"] - found["few_accuracy"])
     assert 0 <= found["sure"] <= 100

@@ -13,7 +13,7 @@ LOSSES = {
 """Of every step of an invented training; a seed adds a hundredth, and two with the operation."""
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _invented(monkeypatch):
     def course(material, model, rate, seed):
         extra = 0.01 * seed * (2 if model == "better" else 1)
@@ -23,22 +23,17 @@ def _invented(monkeypatch):
     monkeypatch.setattr(trials, "course", course)
 
 
-@pytest.mark.usefixtures("_invented")
 def test_losses_are_compared_seed_by_seed_at_equal_rates_and_at_each_ones_best():
     found = trials.compared(None, "plain", "better", "x")
-    seeds = range(trials.SEEDS)
-    assert found["x_slow"] == pytest.approx([-1 + 0.01 * seed for seed in seeds])
-    assert found["x_equal"] == pytest.approx([0.2 + 0.01 * seed for seed in seeds])
-    assert found["x_best"] == pytest.approx([0.2 - 0.5 + 0.01 * seed for seed in seeds])
+    for name, difference in (("slow", -1), ("equal", 0.2), ("best", 0.2 - 0.5)):
+        assert found[f"x_{name}"].tolist() == pytest.approx([difference + 0.01 * seed for seed in range(trials.SEEDS)])
 
 
-@pytest.mark.usefixtures("_invented")
 def test_trainings_that_end_above_chance_or_nowhere_are_counted():
     found = trials.compared(None, "plain", "better", "x")
     assert (found["x_lost"], found["x_lost_without"]) == (0, trials.SEEDS)
-    assert trials.late_losses(None, "plain", 0.08) == [trials.DIVERGED] * trials.SEEDS
+    assert trials.late_losses(None, "plain", 0.08).tolist() == [trials.DIVERGED] * trials.SEEDS
 
 
-@pytest.mark.usefixtures("_invented")
 def test_curves_say_what_diverged():
     assert trials.curves(None, {"plain": "without", "better": "with"}) != trials.curves(None, {"better": "with"})

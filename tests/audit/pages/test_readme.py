@@ -3,6 +3,7 @@ from committed import RESULTS
 
 from audit.pages import readme
 from multistage.records import files as records
+from multistage.records.runs import RESULTS_VERSION
 from multistage.settings import composition
 
 PUBLISHED = sorted(RESULTS.glob("*/records.jsonl"))
@@ -29,8 +30,6 @@ def test_the_table_shows_what_the_records_say(record, published):
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
 def test_committed_records_are_whole_and_of_this_version(path):
-    from multistage.records.runs import RESULTS_VERSION
-
     for entry in records.from_file(path):
         assert entry["results_version"] == RESULTS_VERSION
         total = sum(c["total"] for c in entry["per_class"])

@@ -5,43 +5,25 @@ What a claim asks of accuracies, and of epochs to a loss, is linear in them: a l
 
 import math
 import random
-from dataclasses import replace
-from functools import cache
 
 import numpy as np
-from report import invented
 from scipy.optimize import linprog
 
 from audit.claims import verdicts
-from audit.claims.quantities import Epochs, Less
-from audit.tables import addresses, layout
-from multistage.records import cells, paper
+from audit.claims.quantities import Epochs, Less, of_paper
+from audit.tables import addresses
+from multistage.records import paper
+from multistage.records.cells import Cell
 from multistage.records.intervals import Measured
-from multistage.settings import composition, experiments, naming
 
-PUBLISHED = paper.published(composition.CONF.parent / "results" / "paper.yaml")
+PUBLISHED = paper.published()
 SLACK, SOONER = 1.0, 0.3
 """How far beyond its bound an accuracy lies, in points, and a number of epochs."""
-
-
-@cache
-def planned(folder):
-    """Every cell that an experiment will publish, each with one run, as from `addresses.of_tables`."""
-    with composition.hydra():
-        runs = [composition.plan(job) for job in experiments.experiment(folder, ["draw=0"])]
-    tables = layout.tables(cells.cells([_record(run) for run in runs], PUBLISHED), PUBLISHED)
-    return addresses.of_tables({folder: tables})
 
 
 def made(claim, wanted, draws=5):
     """Evidence on which every test of a claim comes out as wanted: supported, contradicted or undecided."""
     return verdicts.Evidence(_cells(claim, wanted, draws), {claim.id: _measured(claim, wanted)}, PUBLISHED)
-
-
-def _record(run):
-    name = naming.name(run.config, run.folder)
-    fields = {"run": name, "config": run.config, "overrides": run.overrides, "data_hash": run.config["data"]}
-    return invented.record() | fields
 
 
 def _bounds(test, bound, wanted, slack):
@@ -71,7 +53,7 @@ def _cells(claim, wanted, draws):
     for result in verdicts.judge(claim, verdicts.Evidence({}, {}, PUBLISHED)).results:
         terms, constant = _terms(result.test.quantity), 0.0
         if len(terms) == 1:  # less the paper's figure
-            constant = addresses.cell(terms[0][1], planned(terms[0][1].folder)).paper["value"]
+            constant = of_paper(terms[0][1], PUBLISHED)
         if terms:
             low, high = _bounds(result.test, result.bound, wanted, SLACK if terms[0][0] is None else SOONER)
             row = {}
@@ -91,21 +73,23 @@ def _cells(claim, wanted, draws):
 
 
 def _cell(wanted, values, draws):
-    cell = addresses.cell(wanted, planned(wanted.folder))
+    settings = (*wanted.settings, *wanted.further)
     spread = 0.01 * random.Random(str(wanted)).uniform(1, 2)
     loss, epochs = next(((loss, at) for (loss, other), at in values.items() if loss and other == wanted), (None, None))
     records = []
     for draw in range(draws):
         off = spread * (draw - (draws - 1) / 2)
         accuracy = values.get((None, wanted), 50) + off
-        record = cell.records[0] | {"split_hash": f"draw {draw}"}
-        record["config"] = record["config"] | {"draw": draw, "seed": draw}
-        record["metrics"] = record["metrics"] | {"test_mean_class_accuracy": accuracy / 100}
+        record = {
+            "config": {**dict(settings), "draw": draw, "seed": draw},
+            "metrics": {"test_mean_class_accuracy": accuracy / 100},
+            "split_hash": f"draw {draw}",
+        }
         if loss is not None:
             course = [loss * math.exp(epochs + off - epoch) for epoch in range(1, 11)]
             record["history"] = {"epoch": list(range(1, 11)), "train_loss": course}
         records.append(record)
-    return replace(cell, records=tuple(records))
+    return Cell(settings, tuple(records), wanted.paper(PUBLISHED), "made up")
 
 
 def _measured(claim, wanted):

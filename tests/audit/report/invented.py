@@ -1,8 +1,8 @@
 """Invented records: the configuration that the command line would make, figures out of the air. Never published."""
 
-import json
 import math
 import random
+import shutil
 from functools import cache
 
 import numpy as np
@@ -10,7 +10,9 @@ import yaml
 from safetensors.numpy import save_file
 
 from audit.pages import artifacts
+from audit.tables.results import RECORDS, Results
 from multistage.records import runs
+from multistage.records.files import to_lines
 from multistage.settings import composition, naming
 
 COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool")
@@ -73,11 +75,20 @@ def records(draws=5):
     ]
 
 
-def publish(results, made):
+def results(root, **folders):
+    """What is published: folders of results with these records."""
+    root.mkdir(exist_ok=True)
+    shutil.copy(composition.CONF.parent / "results" / "paper.yaml", root)
+    for name, made in folders.items():
+        (root / name).mkdir(exist_ok=True)
+        (root / name / RECORDS).write_text(to_lines(made), encoding="utf-8")
+    return Results(root)
+
+
+def publish(root, made):
     """A folder of results that holds them, with artifacts of the best runs."""
-    folder = results / "ablation"
-    folder.mkdir(parents=True)
-    (folder / "records.jsonl").write_text("".join(json.dumps(r, sort_keys=True) + "\n" for r in made), encoding="utf-8")
+    results(root, ablation=made)
+    folder = root / "ablation"
     generator = np.random.default_rng(0)
     for record in artifacts.illustrated(made):
         target = artifacts.folder(folder, record)

@@ -1,8 +1,7 @@
-import json
-
 import pytest
+from report import invented
 
-from audit.tables.addresses import ABS, BOTH, NEITHER, Folder, addresses, cell, find
+from audit.tables.addresses import ABS, BOTH, NEITHER, Folder, cell, find
 from multistage.records.paper import letters
 
 some = Folder("some")
@@ -10,16 +9,9 @@ FROZEN = {"data": "caltech101", "refine": "false", "readout": "lbfgs"}
 
 
 @pytest.fixture
-def published_runs(tmp_path, published):
+def published_runs(tmp_path):
     """Cells of a folder with these runs, as they are read from disk."""
-
-    def published_runs(*runs):
-        (tmp_path / "some").mkdir(exist_ok=True)
-        text = "".join(json.dumps(run) + "\n" for run in runs)
-        (tmp_path / "some" / "records.jsonl").write_text(text, encoding="utf-8")
-        return addresses(tmp_path, published)
-
-    return published_runs
+    return lambda *runs: invented.results(tmp_path, some=runs).found
 
 
 def test_cells_are_found_by_their_settings(record, published_runs):

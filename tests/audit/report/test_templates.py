@@ -1,18 +1,16 @@
 """Texts whose figures come from records."""
 
-import json
 import re
-from pathlib import Path
 
 import pytest
+from committed import ROOT
+from report import invented
 
 from audit.claims.templates import PLACE, Figures, readmes
-from audit.tables.addresses import addresses
 from multistage.registry.errors import MultistageError
 from multistage.registry.words import listing
 from multistage.settings import composition, experiments
 
-ROOT = Path(__file__).parents[3]
 FROZEN = {"data": "caltech101", "refine": "false"}
 CELL, OTHER = 'table1("RR, lbfgs", ABS)', 'table1("RR, sgd", ABS)'
 
@@ -32,16 +30,12 @@ def results(tmp_path, record):
             record(0.6, 5, readout="lbfgs", contrast_norm__sigma=3, **FROZEN),
         ],
     }
-    for name, records in made.items():
-        (tmp_path / name).mkdir()
-        text = "".join(json.dumps(run) + "\n" for run in records)
-        (tmp_path / name / "records.jsonl").write_text(text, encoding="utf-8")
-    return tmp_path
+    return invented.results(tmp_path, **made)
 
 
 @pytest.fixture
-def figures(results, published):
-    return Figures(addresses(results, published), published)
+def figures(results):
+    return Figures(results.found, results.paper)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +104,13 @@ def test_what_names_nothing_is_refused_in_one_line(figures, text, said):
 
 
 def test_a_readme_is_made_of_the_template_beside_it(results, figures):
-    assert readmes(results, figures) == {}
-    (results / "table1" / "README.template.md").write_text("{% set it = " + CELL + " -%}\n\n{{ it }}\n", "utf-8")
+    root = results.root
+    assert readmes(root, figures) == {}
+    (root / "table1" / "README.template.md").write_text("{% set it = " + CELL + " -%}\n\n{{ it }}\n", "utf-8")
     text = (
         "<!-- Made from README.template.md and records by python scripts/report.py; do not edit. -->\n\n54.00 ± 12.71\n"
     )
-    assert readmes(results, figures) == {results / "table1" / "README.md": text}
+    assert readmes(root, figures) == {root / "table1" / "README.md": text}
 
 
 def test_the_effect_of_a_switch_stands_behind_its_mark(figures):
@@ -128,6 +123,13 @@ def test_the_effect_of_a_switch_stands_behind_its_mark(figures):
         "| 2: +4.00 ± 12.71 (2); 3: not run; 4: not run |"
     )
     assert figures.refill(filled, "x") == filled
+
+
+def test_a_table_stands_on_lines_of_its_own_between_marks(figures):
+    text = "<!-- {{ table() }} -->\nold\n<!-- end -->"
+    assert figures.refill(text, "x", table=lambda: "new") == text.replace("old", "new")
+    with pytest.raises(MultistageError, match="x: table is not known"):
+        figures.refill(text, "x")
 
 
 def test_every_setting_of_the_experiment_has_its_place():

@@ -8,41 +8,50 @@ import torch
 from audit.speed import layer, measurement, processes, stages, training
 from audit.speed import table as speed
 from audit.speed.baselines import contrast_norms
-from audit.speed.measurement import Measurement, Settings, record, write
-from audit.speed.timing import Timing
+from audit.speed.measurement import Bench, record, write
 from multistage.registry.errors import DataError
 from scripts import benchmark as script
 
-SETTINGS = Settings(torch.device("cpu"), quick=True, compile=False)
+
+@pytest.fixture
+def bench():
+    return Bench(torch.device("cpu"), quick=True, compile=False)
 
 
-def test_what_is_written_is_what_is_read(tmp_path):
-    measured = Measurement(notes=["a note"])
-    measured.times("a case", {"ours": Timing((1.0, 2.0, 3.0))}, shape=[1, 2])
-    written = record("layer", SETTINGS, measured)
+def forms(bench):
+    return {row["form"] for row in bench.rows}
+
+
+def test_what_is_written_is_what_is_read(bench, tmp_path):
+    bench.notes.append("a note")
+    bench.times("a case", {"ours": [1.0, 2.0, 3.0]}, shape=[1, 2])
+    bench.times("another", {"ours": [1.0]})
+    written = record("layer", bench)
     path = write(tmp_path, written)
     assert path.name == "cpu-layer.json"
     assert speed.read(tmp_path) == [written]
     assert {"versions", "hardware", "threads", "commit", "date", "tf32"} <= set(written)
     assert written["rows"] == [
-        {"case": "a case", "form": "ours", "value": 2.0, "unit": "s", "spread": 0.25, "n": 3, "shape": [1, 2]}
+        {"case": "a case", "form": "ours", "value": 2.0, "unit": "s", "spread": 0.25, "n": 3, "shape": [1, 2]},
+        {"case": "another", "form": "ours", "value": 1.0, "unit": "s", "spread": 0.0, "n": 1},
     ]
 
 
-def test_the_layer_is_measured_in_every_form_at_every_shape(monkeypatch):
+def test_the_layer_is_measured_in_every_form_at_every_shape(bench, monkeypatch):
     monkeypatch.setattr(layer, "QUICK_GRID", ((2, 3, 9, 9), (1, 4, 5, 5)))
-    rows = layer.measure(SETTINGS).rows
-    assert {row["form"] for row in rows} == {*contrast_norms(3), "copy"}
-    assert len(rows) == 2 * 2 * 5
-    assert all(row["value"] > 0 for row in rows)
+    layer.measure(bench)
+    assert forms(bench) == {*contrast_norms(3), "copy"}
+    assert len(bench.rows) == 2 * 2 * 5
+    assert all(row["value"] > 0 for row in bench.rows)
 
 
-def test_without_a_compiler_that_form_is_left_out_with_a_note(monkeypatch):
+def test_without_a_compiler_that_form_is_left_out_with_a_note(bench, monkeypatch):
     monkeypatch.setattr(layer.shutil, "which", lambda name: None)
     monkeypatch.setattr(layer, "QUICK_GRID", ((1, 2, 5, 5),))
-    measured = layer.measure(Settings(torch.device("cpu"), quick=True))
-    assert "compiled dense" not in {row["form"] for row in measured.rows}
-    assert measured.notes == ["compiled dense is missing: there is no C++ compiler; apt install g++ brings one"]
+    bench.compile = True
+    layer.measure(bench)
+    assert "compiled dense" not in forms(bench)
+    assert bench.notes == ["compiled dense is missing: there is no C++ compiler; apt install g++ brings one"]
 
 
 def test_bytes_kept_are_counted_once_without_input_and_output():
@@ -67,7 +76,7 @@ def test_the_peak_of_a_step_is_seen():
     assert size < layer.step_peak("dense", (2, 32, 64, 64), torch.device("cpu")) < 100 * size
 
 
-def test_small_stages_and_convolutions_are_measured(monkeypatch):
+def test_small_stages_and_convolutions_are_measured(bench, monkeypatch):
     planned = measurement.composition.plan
 
     def plan(typed):
@@ -76,38 +85,31 @@ def test_small_stages_and_convolutions_are_measured(monkeypatch):
 
     monkeypatch.setattr(measurement.composition, "plan", plan)
     parts = ("whole", "filter_bank", "rectify", "contrast_norm", "pool")
-    rows = stages.measure(SETTINGS).rows
-    cases = dict.fromkeys(row["case"].partition(" [")[0] for row in rows)
+    stages.measure(bench)
+    cases = dict.fromkeys(row["case"].partition(" [")[0] for row in bench.rows)
     assert list(cases) == [f"stage {number}, {part}" for number in (1, 2) for part in parts]
-    assert [row["form"] for row in rows] == ["ours", "plain"] * 10
-    rows = stages.measure_convolutions(SETTINGS).rows
-    assert {row["form"] for row in rows} == {
-        "torch",
-        "unfolded",
-        "masked dense",
-        "gathered and grouped",
-        "Fourier",
-    }
+    assert [row["form"] for row in bench.rows] == ["ours", "plain"] * 10
+    bench.rows.clear()
+    stages.measure_convolutions(bench)
+    assert forms(bench) == {"torch", "unfolded", "masked dense", "gathered and grouped", "Fourier"}
 
 
-def test_trainer_and_loop_end_with_the_same_weights():
+def test_trainer_and_loop_end_with_the_same_weights(bench):
     typed = ["data=fake", "geometry.stage1.maps=4", "geometry.stage2.maps=4", "geometry.stage2.fan_in=2"]
-    taken, steps = processes.trainer_and_loop(typed, 40, 1, SETTINGS)
+    taken, steps = processes.trainer_and_loop(typed, 40, 1, bench)
     assert steps == 2
     assert [len(values) for values in taken.values()] == [1, 1]
     assert all(value > 0 for values in taken.values() for value in values)
 
 
-def test_an_epoch_without_images_is_refused_before_anything_is_downloaded():
+def test_an_epoch_without_images_is_refused_before_anything_is_downloaded(bench):
     with pytest.raises(DataError, match=r"caltech101 is missing; expected Caltech-101 there: set MULTISTAGE_DATA"):
-        training.measure(SETTINGS)
+        training.measure(bench)
 
 
 def test_the_script_writes_records_and_table_only_where_asked(monkeypatch, tmp_path, capsys):
-    def measure(settings):
-        measured = Measurement()
-        measured.times("a case [1]", {"ours": Timing((1.0,)), "plain": Timing((3.0,))})
-        return measured
+    def measure(bench):
+        bench.times("a case [1]", {"ours": [1.0], "plain": [3.0]})
 
     monkeypatch.setattr(script, "MEASURE", {"stage": measure, "epoch": measure})
     monkeypatch.setattr(script, "ROOT", tmp_path / "elsewhere")

@@ -1,16 +1,15 @@
 """Error against labels a class: cells become lines, in text, in the picture and on the page; NORB from end to end."""
 
-import json
 import re
-import shutil
+from pathlib import Path
 
 import pytest
-from committed import RESULTS
 from data import norb_files
+from report import invented
 
 from audit.pages import index
-from audit.tables import layout, plot, tables
-from multistage.records.cells import cells
+from audit.tables import plot, tables
+from audit.tables.results import Experiment
 from multistage.settings import composition, experiments
 from multistage.train import protocol
 from multistage.train.quiet import quiet
@@ -34,7 +33,7 @@ def curve(record):
 
 
 def test_cells_that_differ_in_labels_and_their_epochs_are_a_line(curve, published):
-    (table,) = layout.tables(cells(curve, published), published)
+    (table,) = Experiment(Path("norb"), curve, published).tables
     assert table.against_labels
     assert table.title == "norb: labels a class"
     assert table.protocols == (NAME, "R_abs-N-P_A, R+R+")
@@ -52,22 +51,19 @@ def test_one_number_of_labels_is_no_curve(record, published):
     for other in ({}, {"data__train_per_class": 20, "trainer__max_epochs": 3}):
         runs = [record(data="norb", data__train_per_class=20), record(data="norb", model="avgpool")]
         runs += [record(data="norb", **other)] if other else []
-        assert not any(table.against_labels for table in layout.tables(cells(runs, published), published))
+        assert not any(table.against_labels for table in Experiment(Path("norb"), runs, published).tables)
 
 
 def test_a_curve_does_not_hide_the_other_cells(curve, record, published):
-    found = layout.tables(cells([*curve, record(data="digits")], published), published)
+    found = Experiment(Path("norb"), [*curve, record(data="digits")], published).tables
     assert [table.title for table in found] == ["digits", "norb: labels a class"]
 
 
 def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     pytest.importorskip("matplotlib")
-    plot.draw("norb", layout.tables(cells(curve, published), published), {}, tmp_path / "table.png")
+    plot.draw("norb", Experiment(Path("norb"), curve, published).tables, {}, tmp_path / "table.png")
     assert (tmp_path / "table.png").stat().st_size > 10_000
-    (tmp_path / "norb").mkdir()
-    shutil.copy(RESULTS / "paper.yaml", tmp_path)
-    (tmp_path / "norb" / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in curve), encoding="utf-8")
-    text = index.document(tmp_path)
+    text = index.document(invented.results(tmp_path, norb=curve), [])
     assert "error against labels a class" in text
     assert f"with 100 labels a class <b>{NAME}</b> errs least, 19.50%" in text
     assert re.findall(r'<th scope="row" data-value="(\d+)">', text) == ["20", "50", "100"]
@@ -89,7 +85,7 @@ def test_norb_runs_from_generated_files_to_the_curve(tmp_path, monkeypatch, publ
         records = [protocol.run(run, "none") for run in [*shortest, learned]]
     assert [record["metrics"]["train_accuracy"] for record in records[:2]] == [1.0, 1.0]
     assert {record["parameters"] for record in records} == {8 * 25 + 8 + 24 * 4 * 36 + 24 + 864 * 5 + 5}
-    one, curve = layout.tables(cells(records, published), published)
+    one, curve = Experiment(Path("norb"), records, published).tables
     assert one.protocols == ("frozen, psd, lbfgs, stage1.steps-2-stage2.steps-2-train_per_class-2",)
     assert set(curve.protocols) == {NAME, "R_abs-N-P_A, R+R+", "P_A, R+R+"}
     assert {size for _, size in curve.cells} == {"2", "4"}

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 from PIL import Image, ImageOps
 
-from audit.tables import layout, plot
-from multistage.records.cells import cells
+from audit.tables import plot
+from audit.tables.results import Experiment
 
 SHORT = {"contrast_norm__floor": 0.0001}
 LONG = {  # as long as any that is published
@@ -20,7 +22,7 @@ MARGIN = 2  # pixels
 @pytest.mark.parametrize("protocols", [1, 25])
 def test_no_name_of_a_protocol_is_cut_off(record, published, tmp_path, further, protocols):
     runs = [record(0.3 + i / 100, data="caltech101", contrast_norm__sigma=1 + i, **further) for i in range(protocols)]
-    (table,) = layout.tables(cells(runs, published), published)
+    (table,) = Experiment(Path("norb"), runs, published).tables
     assert max(map(len, table.protocols)) > (100 if further is LONG else 10)
     plot.draw("invented", [table], {}, tmp_path / "table.png")
     with Image.open(tmp_path / "table.png") as picture:

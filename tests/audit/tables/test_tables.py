@@ -2,16 +2,24 @@ import csv
 import io
 import random
 import shlex
+from pathlib import Path
 
 import pytest
 
-from audit.tables import layout, tables
+from audit.tables import tables
 from audit.tables.differences import OTHER_IMAGES, differences
+from audit.tables.results import Experiment
 from multistage.records.cells import cells
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 
 FROZEN = {"refine": "false", "readout": "lbfgs"}
+
+
+@pytest.fixture
+def experiment(published):
+    """A folder of results with these records."""
+    return lambda records: Experiment(Path("x"), records, published)
 
 
 def rows(text):
@@ -27,7 +35,7 @@ def block(markdown, title):
     return [[text.strip() for text in line.strip("|").split("|")] for line in lines]
 
 
-def test_caltech_is_laid_out_as_in_the_paper(record, published):
+def test_caltech_is_laid_out_as_in_the_paper(record, experiment):
     runs = [
         record(0.53, data="caltech101", stages=1, **FROZEN),
         record(0.55, data="caltech101", stages=1),
@@ -37,7 +45,7 @@ def test_caltech_is_laid_out_as_in_the_paper(record, published):
         record(0.09, data="caltech101", model="avgpool", **FROZEN),
         record(0.64, data="caltech101"),
     ]
-    one, two = layout.tables(cells(runs, published), published)
+    one, two = experiment(runs).tables
     columns = ("R_abs-N-P_A", "R_abs-P_A", "N-P_M", "N-P_A", "P_A")
     assert one.protocols == ("R+", "R, lbfgs")  # the paper's order of rows
     assert two.protocols == ("R+R+", "RR, lbfgs", "RR, sgd")
@@ -46,7 +54,7 @@ def test_caltech_is_laid_out_as_in_the_paper(record, published):
     assert two.cells["RR, lbfgs", "P_A"].mean == pytest.approx(9)
     assert two.paper["RR, sgd", "P_A"]["value"] == 8.8
     assert two.paper["R+R+", "N-P_M"]["value"] == 60.0  # shown though it was not run
-    grid = block(tables.to_markdown("x", cells(runs, published), published), two.title)
+    grid = block(tables.to_markdown(experiment(runs)), two.title)
     assert grid[0] == ["", *two.architectures]
     assert [row[0] for row in grid[2:]] == list(two.protocols)
     assert grid[3][5] == "9.00 (1)<br>training 100.0<br>paper 8.8 ± 1.0<br>+0.20, within three points"
@@ -54,15 +62,15 @@ def test_caltech_is_laid_out_as_in_the_paper(record, published):
     assert grid[2][6] == ""
 
 
-def test_three_stages_have_a_table_of_their_own_and_are_a_difference(record, published):
+def test_three_stages_have_a_table_of_their_own_and_are_a_difference(record, experiment):
     data = [
         record(0.1 * n, draw, data=name, stages=n)
         for name in ("caltech101", "digits")
         for n in (1, 2, 3)
         for draw in (0, 1)
     ]
-    found = cells(data, published)
-    tables_ = layout.tables(found, published)
+    made = experiment(data)
+    found, tables_ = made.cells, made.tables
     assert [table.title.partition(":")[0] for table in tables_] == [
         *(f"caltech101, {words}" for words in ("one stage", "two stages", "three stages")),
         "digits",
@@ -73,50 +81,51 @@ def test_three_stages_have_a_table_of_their_own_and_are_a_difference(record, pub
     assert changes == pytest.approx({(1, 2): 10, (1, 3): 20, (2, 3): 10})
 
 
-def test_presets_that_the_paper_leaves_out_stand_without_its_columns_if_none_of_those_was_run(record, published):
+def test_presets_that_the_paper_leaves_out_stand_without_its_columns_if_none_of_those_was_run(record, experiment):
     beyond = [record(0.5, data="caltech101", model=model) for model in ("relu_avgpool", "maxpool")]
-    (table,) = layout.tables(cells(beyond, published), published)
+    (table,) = experiment(beyond).tables
     assert (table.title, table.architectures) == ("caltech101, two stages", ("maxpool", "relu_avgpool"))
-    (table,) = layout.tables(cells([*beyond, record(0.6, data="caltech101")], published), published)
+    (table,) = experiment([*beyond, record(0.6, data="caltech101")]).tables
     assert table.title == "caltech101, two stages: Table 1 of the paper"
     assert len(table.architectures) == 7
 
 
-def test_other_data_sets_have_presets_as_rows(ablation, published):
-    found = {table.title: table for table in layout.tables(cells(ablation(), published), published)}
+def test_other_data_sets_have_presets_as_rows(ablation, experiment):
+    made = experiment(ablation())
+    found = {table.title: table for table in made.tables}
     digits = found["digits"]
     assert list(found) == ["caltech101, two stages: Table 1 of the paper", "digits"]
     assert digits.protocols == ("frozen, lbfgs", "refined")
     assert len(digits.architectures) == len(PRESETS)
     assert len(digits.cells) == 2 * len(PRESETS)
-    grid = block(tables.to_markdown("x", cells(ablation(), published), published), "digits")
+    grid = block(tables.to_markdown(made), "digits")
     assert [row[0] for row in grid[2:]] == [f"`{name}`" for name in digits.architectures]
     best = digits.cells["refined", "maxpool"]
     entry = next(row for row in grid if row[0] == "`maxpool`")[2]
     assert entry == f"{best.mean:.2f} ± {best.half_width:.2f} (5)"
 
 
-def test_overrides_have_places_of_their_own(record, published):
+def test_overrides_have_places_of_their_own(record, experiment):
     runs = [record(data="digits"), record(data="digits", optimizer__lr=0.1), record(data="digits", stages=1)]
-    (table,) = layout.tables(cells(runs), published)
+    (table,) = experiment(runs).tables
     assert table.protocols == ("refined", "refined, lr-0.1", "refined, one stage")
     caltech = [record(data="caltech101"), record(data="caltech101", contrast_norm__border="reflect")]
-    (table,) = layout.tables(cells(caltech, published), published)
+    (table,) = experiment(caltech).tables
     assert table.protocols == ("R+R+", "R+R+, border-reflect")
     assert ("R+R+", "P_A") in table.paper
     assert ("R+R+, border-reflect", "P_A") not in table.paper
 
 
-def test_two_cells_for_one_place_are_refused(record, published):
+def test_two_cells_for_one_place_are_refused(record, experiment):
     first, second = record(data="digits"), record(data="digits", optimizer__lr=0.1)
     second["run"] = second["run"].replace("draw-0-seed-0-lr-0.1", "draw-1-seed-1").replace("/2/", "/2 /")
     with pytest.raises(MultistageError, match="one place"):
-        layout.tables(cells([first, second]), published)
+        experiment([first, second])
 
 
-def test_each_line_of_the_csv_leads_to_its_runs(ablation, published):
+def test_each_line_of_the_csv_leads_to_its_runs(ablation, experiment):
     made = ablation()
-    lines = rows(tables.to_csv(cells(made, published), published))
+    lines = rows(tables.to_csv(experiment(made)))
     assert len(lines) == 10 + 2 * len(PRESETS)
     by_run = {record["run"]: record for record in made}
     seen = []
@@ -136,22 +145,15 @@ def test_each_line_of_the_csv_leads_to_its_runs(ablation, published):
     assert all(float(r["difference"]) == pytest.approx(float(r["mean"]) - float(r["paper"]), abs=1e-4) for r in caltech)
 
 
-def test_a_command_of_the_csv_repeats_the_run(record, published):
-    run = record(data="digits", optimizer__lr=0.1)
-    (line,) = rows(tables.to_csv(cells([run]), published))
-    repeated = composition.plan(shlex.split(line["commands"])[2:]).config
-    assert {**repeated, "data.root": None} == {**run["config"], "data.root": None}
-
-
-def test_tables_do_not_depend_on_the_order_of_draws(ablation, published):
+def test_tables_do_not_depend_on_the_order_of_draws(ablation, experiment):
     made = ablation()
     cell_of = {id(record): i // 5 for i, record in enumerate(made)}
     shuffled = list(made)
     random.Random(3).shuffle(shuffled)
     shuffled.sort(key=lambda record: cell_of[id(record)])  # draws in any order, cells in theirs
-    before, after = (cells(records, published) for records in (made, shuffled))
-    assert tables.to_csv(before, published) == tables.to_csv(after, published)
-    assert tables.to_markdown("x", before, published) == tables.to_markdown("x", after, published)
+    before, after = map(experiment, (made, shuffled))
+    assert tables.to_csv(before) == tables.to_csv(after)
+    assert tables.to_markdown(before) == tables.to_markdown(after)
 
 
 def test_differences_change_one_respect_each(ablation):
@@ -200,11 +202,11 @@ def test_runs_that_train_or_test_on_other_images_are_no_pair(record, setting):
     assert differences(cells(runs)) == []
 
 
-def test_differences_that_leave_out_zero_are_bold(record, published):
+def test_differences_that_leave_out_zero_are_bold(record, experiment):
     before = [record(0.90 + 0.001 * draw, draw, model="avgpool") for draw in range(3)]
     sure = [record(0.95 + 0.0011 * draw, draw, model="abs_avgpool") for draw in range(3)]
     unsure = [record(0.90 + 0.01 * (-1) ** draw, draw, model="relu_avgpool") for draw in range(3)]
-    lines = block(tables.to_markdown("x", cells([*before, *sure, *unsure]), published), "model.rectify")
+    lines = block(tables.to_markdown(experiment([*before, *sure, *unsure])), "model.rectify")
     text = {(line[1], line[2]): line[3] for line in lines[2:]}
     assert text["avgpool", "abs_avgpool"] == "**+5.01 ± 0.02** (3)"
     assert text["avgpool", "relu_avgpool"].startswith("+0.23 ±")

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from audit.lecture.material import Material
-from audit.lecture.section import Section, join
+from audit.lecture.section import Section
 
 HERE = Path(__file__).parent
 
@@ -33,7 +33,7 @@ def make(name: str, material: Material) -> Section:
         material: What it is given.
 
     Raises:
-        ValueError: See `section.join`.
+        ValueError: See `section.Section`.
     """
     words = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
-    return join(claim(name), words, importlib.import_module(f"{__name__}.{name}").measure(material))
+    return Section(claim(name), words, importlib.import_module(f"{__name__}.{name}").measure(material))

@@ -1,61 +1,60 @@
 """lecture-01: full connection, local fields, shared filters, and the same accounting for every preset."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from audit.instruments.accounting import LayerCount, count
-from audit.lecture import drawing
-from audit.lecture.material import Material
-from audit.lecture.section import Found, Table
-from multistage.settings import composition
-from multistage.settings.tree import Config, parse
-from multistage.train.restore import make_network
+from audit.lecture import Found, Material, Table, drawing
+from audit.lecture.material import PAPER
 
 SIDE, FIELD, FILTERS = 200, 10, 100
 """The lecture's example: an image of 200x200 pixels, as many units, fields of 10x10, one hundred filters."""
 
-CLASSES = 102
+IMAGE = (1, 143, 143)
+"""The paper's images: maps, height, width."""
+
+LENGTHS = ("parameters", "multiply_adds")
 
 
 def measure(material: Material) -> Found:
     """Count."""
-    counted = {
-        name: _counted(material.config("data=caltech101", f"model={name}")) for name in composition.names("model")
-    }
-    paper = counted["abs_lcn_avgpool"]
-    banks = [layer for layer in paper if layer.name.endswith("filter_bank")]
-    first = banks[0].shape[0] * banks[0].shape[1] * banks[0].shape[2]
-    totals = {name: sum(layer.parameters for layer in layers) for name, layers in counted.items()}
-    work = sum(layer.multiply_adds for layer in paper)
+    counted = {model: count(material.begun(f"model={model}"), IMAGE) for model in material.presets()}
+    totals = {model: _total(layers, "parameters") for model, layers in counted.items()}
+    paper = counted[PAPER]
+    banks = _named(paper, "filter_bank")
+    maps, height, width = banks[0].shape
+    work = _total(paper, "multiply_adds")
     return Found(
         {
             "full": SIDE**2 * SIDE**2,
             "local": SIDE**2 * FIELD**2,
             "shared": FILTERS * FIELD**2,
             "presets": len(counted),
-            "filters": sum(bank.parameters for bank in banks),
+            "filters": _total(banks, "parameters"),
             "classifier": paper[-1].parameters,
-            "parameters": totals["abs_lcn_avgpool"],
+            "parameters": totals[PAPER],
             "batchnorm": totals["batchnorm_avgpool"] - totals["avgpool"],
-            "same": sum(total == totals["abs_lcn_avgpool"] for total in totals.values()),
+            "same": sum(total == totals[PAPER] for total in totals.values()),
             "unshared": banks[0].multiply_adds,
-            "unlocal": 143**2 * first,
+            "unlocal": IMAGE[1] * IMAGE[2] * maps * height * width,
             "multiply_adds": work,
-            "bank_share": 100 * sum(bank.multiply_adds for bank in banks) / work,
+            "bank_share": 100 * _total(banks, "multiply_adds") / work,
         },
-        pictures={"layers": _layers_picture([layer for layer in paper if layer.multiply_adds])},
+        pictures={"layers": _bars([layer for layer in paper if layer.multiply_adds])},
         tables={"presets": _presets(counted), "layers": _layers(paper)},
     )
 
 
-def _counted(config: Config) -> list[LayerCount]:
-    side = config["data.image_size"]
-    return count(make_network(parse(config), CLASSES), (config["data.maps"], side, side))
+def _named(layers: Sequence[LayerCount], name: str) -> list[LayerCount]:
+    return [layer for layer in layers if layer.name.endswith(name)]
+
+
+def _total(layers: Sequence[LayerCount], what: str) -> int:
+    return sum(getattr(layer, what) for layer in layers)
 
 
 @drawing.picture(1, 2, 2.7, sharey=True)
-def _layers_picture(axes: Any, layers: Sequence[LayerCount]) -> None:
-    for ax, what in zip(axes, ("parameters", "multiply_adds"), strict=True):
+def _bars(axes: drawing.Axes, layers: Sequence[LayerCount]) -> None:
+    for ax, what in zip(axes, LENGTHS, strict=True):
         values = [getattr(layer, what) for layer in layers]
         ax.barh([layer.name.replace("_", " ") for layer in layers], values, color=drawing.COLOURS[0])
         ax.set(xscale="log", xlim=(1e3, 1e9), xlabel=what.replace("_", "-"))
@@ -65,20 +64,15 @@ def _layers_picture(axes: Any, layers: Sequence[LayerCount]) -> None:
 
 
 def _presets(counted: dict[str, list[LayerCount]]) -> Table:
+    heads = ["model", "bank, stage 1", "bank, stage 2", "batch norm", "classifier", "parameters", "multiply-adds"]
     rows = []
     for name, layers in counted.items():
-        banks = [layer.parameters for layer in layers if layer.name.endswith("filter_bank")]
-        norms = sum(layer.parameters for layer in layers if layer.name.endswith("batch_norm"))
-        total, work = (sum(getattr(layer, what) for layer in layers) for what in ("parameters", "multiply_adds"))
-        numbers = (*banks, norms, layers[-1].parameters, total, work)
-        rows.append([name, *(f"{number:,}" for number in numbers)])
-    heads = ["model", "bank, stage 1", "bank, stage 2", "batch norm", "classifier", "parameters", "multiply-adds"]
+        banks = [bank.parameters for bank in _named(layers, "filter_bank")]
+        norms = _total(_named(layers, "batch_norm"), "parameters")
+        rows.append([name, *banks, norms, layers[-1].parameters, *(_total(layers, what) for what in LENGTHS)])
     return Table(heads, rows)
 
 
 def _layers(layers: Sequence[LayerCount]) -> Table:
-    rows = [
-        [layer.name, "x".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.multiply_adds:,}"]
-        for layer in layers
-    ]
+    rows = [(layer.name, "x".join(map(str, layer.shape)), layer.parameters, layer.multiply_adds) for layer in layers]
     return Table(["layer", "output", "parameters", "multiply-adds"], rows)

@@ -1,19 +1,17 @@
 """lecture-03: spatial correlation is local."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from audit.instruments.spatial import correlation, explained
-from audit.lecture import drawing
-from audit.lecture.material import Material
-from audit.lecture.section import Found
+from audit.lecture import Found, Material, drawing
 from multistage.network.randomness import generator
 
 COUNT = 60
 DISTANCES = (0, 1, 2, 3, 4, 6, 8, 10, 14, 20, 28, 40, 60)
-DIGIT_DISTANCES = tuple(d for d in DISTANCES if d <= 20)
+FURTHEST = {"MNIST digits": 20}
+"""Distances in pixels, and the largest on images that are small."""
+
 RADII = (1, 2, 3, 4)
 
 
@@ -25,7 +23,8 @@ def measure(material: Material) -> Found:
         "MNIST digits": material.images("mnist", COUNT),
     }
     curves = {
-        name: torch.stack([correlation(images, d) for d in _distances(name)]) for name, images in x.items()
+        name: torch.stack([correlation(images, d) for d in DISTANCES if d <= FURTHEST.get(name, d)])
+        for name, images in x.items()
     }  # [distances, images]
     shares = {name: torch.stack([100 * explained(images, radius) for radius in RADII]) for name, images in x.items()}
     photo, normalised, digits = curves.values()
@@ -52,10 +51,6 @@ def measure(material: Material) -> Found:
     )
 
 
-def _distances(name: str) -> tuple[int, ...]:
-    return DIGIT_DISTANCES if name == "MNIST digits" else DISTANCES
-
-
 def _shuffled(x: Tensor) -> Tensor:
     """Images whose pixels changed places, all in the same way."""
     order = torch.randperm(x[0].numel(), generator=generator(0, "shuffled pixels"))
@@ -63,17 +58,15 @@ def _shuffled(x: Tensor) -> Tensor:
 
 
 @drawing.picture()
-def _curves(ax: Any, curves: dict[str, Tensor]) -> None:
-    for (name, curve), marker in zip(curves.items(), "os^", strict=True):
-        ax.plot(_distances(name), curve.mean(1), f"{marker}-", label=name)
-    ax.axhline(0, color="#555555", linewidth=1)
+def _curves(ax: drawing.Axes, curves: dict[str, Tensor]) -> None:
+    drawing.lines(ax, DISTANCES, curves, ("o-", "s-", "^-"))
+    ax.axhline(0, **drawing.RULE)
     ax.set(xlabel="distance, pixels", ylabel="correlation", ylim=(-0.3, 1.03))
     ax.legend()
 
 
 @drawing.picture()
-def _shares(ax: Any, shares: dict[str, Tensor]) -> None:
-    for (name, found), marker in zip(shares.items(), "os^", strict=True):
-        ax.plot(RADII, found.mean(1), f"{marker}-", label=name)
+def _shares(ax: drawing.Axes, shares: dict[str, Tensor]) -> None:
+    drawing.lines(ax, RADII, shares, ("o-", "s-", "^-"))
     ax.set(xlabel="neighbours within, pixels", ylabel="variance explained, %", xticks=RADII, ylim=(0, 103))
     ax.legend(loc="lower right")

@@ -1,17 +1,13 @@
 """lecture-09: max pooling passes gradient to the winner only, mean pooling 1/m^2 to each; a convolution's gradient."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from audit.instruments.convolution_steps import gradients
 from audit.instruments.pooling_gradient import gradient, shares
-from audit.lecture import drawing
-from audit.lecture.material import Material
-from audit.lecture.section import Found
-from audit.lecture.stage import Function, filtered
-from multistage.layers import average_pool, filter_bank, max_pool, rectify
+from audit.lecture import Found, Material, drawing
+from audit.lecture.stage import Function, filtered, sums
+from multistage.layers import average_pool, max_pool, rectify
 from multistage.network.randomness import generator
 
 COUNT = 10
@@ -23,13 +19,12 @@ INSIDE = slice(24, -24)
 def measure(material: Material) -> Found:
     """Send gradient back."""
     x = material.images("caltech101", COUNT)[..., INSIDE, INSIDE]
-    kernels = material.filters("psd", False).after[::4]
-    with torch.no_grad():
-        responses = filtered(kernels)(x)
-        maps = rectify(responses)
-    of_max = shares(lambda m: max_pool(m, STEP), maps, STEP, STEP)
-    of_mean = shares(lambda m: average_pool(m, WINDOW, STEP), maps.double(), WINDOW, STEP)
-    overlapping = gradient(lambda m: average_pool(m, WINDOW, STEP), maps.double())[..., WINDOW:-WINDOW, WINDOW:-WINDOW]
+    kernels = material.learned(4)
+    responses = filtered(kernels)(x)
+    maps = rectify(responses)
+    of_max = shares(_max, maps, STEP, STEP)
+    of_mean = shares(_mean, maps.double(), WINDOW, STEP)
+    overlapping = gradient(_mean, maps.double())[..., WINDOW:-WINDOW, WINDOW:-WINDOW]
     by_map, by_kernel = _convolution_errors(x[0, 0].double(), kernels[0].double())
     return Found(
         {
@@ -37,7 +32,7 @@ def measure(material: Material) -> Found:
             "filters": len(kernels),
             "windows": len(of_max.reached),
             "winners": 100 * of_max.winners,
-            "reached_max": _reached(lambda m: max_pool(m, STEP), maps),
+            "reached_max": _reached(_max, maps),
             "reached_mean": _reached(lambda m: average_pool(m, STEP, STEP), maps),
             "share": float(of_mean.largest.mean()),
             "share_error": float((of_mean.largest - 1 / WINDOW**2).abs().max()),
@@ -50,6 +45,14 @@ def measure(material: Material) -> Found:
         },
         pictures={"gradients": _gradients(maps[2, 1][None, None, 20:55, 20:55])},
     )
+
+
+def _max(maps: Tensor) -> Tensor:
+    return max_pool(maps, STEP)
+
+
+def _mean(maps: Tensor) -> Tensor:
+    return average_pool(maps, WINDOW, STEP)
 
 
 def _reached(pool: Function, maps: Tensor) -> float:
@@ -65,23 +68,17 @@ def _ties(maps: Tensor, responses: Tensor) -> float:
     return 100 * float(tied[before.amax(-1) > before.amin(-1)].double().mean())
 
 
-def _convolution_errors(x: Tensor, k: Tensor) -> tuple[float, float]:
+def _convolution_errors(x: Tensor, k: Tensor) -> list[float]:
     """Largest differences between gradients written out and those of the filter bank, by the map and by the kernel."""
-    x, k = x.clone().requires_grad_(), k.clone().requires_grad_()
-    y = filter_bank(x[None, None], k[None, None], squash="none")[0, 0]
+    inputs = [v.clone().requires_grad_() for v in (x, k)]
+    y = sums(inputs[0][None, None], inputs[1][None])[0, 0]
     upstream = torch.randn(y.shape, generator=generator(0, "upstream"), dtype=y.dtype)
-    torch.autograd.backward(y, upstream)
-    written = gradients(x.detach(), k.detach(), upstream)
-    assert x.grad is not None
-    assert k.grad is not None
-    by_map, by_kernel = (float((a - b).abs().max()) for a, b in zip(written, (x.grad, k.grad), strict=True))
-    return by_map, by_kernel
+    found = torch.autograd.grad(y, inputs, upstream)
+    return [float((a - b).abs().max()) for a, b in zip(gradients(x, k, upstream), found, strict=True)]
 
 
 @drawing.picture(1, 3, 1.72)
-def _gradients(axes: Any, piece: Tensor) -> None:
-    of_max = gradient(lambda m: max_pool(m, STEP), piece)
-    of_mean = gradient(lambda m: average_pool(m, WINDOW, STEP), piece)
-    drawing.gray(axes[0], piece[0, 0], "a map", low=0)
-    drawing.gray(axes[1], of_max[0, 0], "gradient, max", low=0)
-    drawing.gray(axes[2], of_mean[0, 0], "gradient, mean", low=0)
+def _gradients(axes: drawing.Axes, piece: Tensor) -> None:
+    shown = {"a map": piece, "gradient, max": gradient(_max, piece), "gradient, mean": gradient(_mean, piece)}
+    for ax, (title, values) in zip(axes, shown.items(), strict=True):
+        drawing.gray(ax, values[0, 0], title, low=0)

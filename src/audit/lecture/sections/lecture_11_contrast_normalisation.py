@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audit.instruments.competition import response_ratio
+from audit.instruments.competition import Neighbours, response_ratio
 from audit.instruments.local_statistics import (
     LECTURE_WINDOW,
     active,
@@ -15,12 +15,10 @@ from audit.instruments.local_statistics import (
     on_floor,
     scale_spread,
 )
-from audit.lecture import drawing, trials
-from audit.lecture.material import Material
-from audit.lecture.section import Figure, Found, Table
+from audit.lecture import Found, Material, Table, drawing, trials
+from audit.lecture.section import Figure
+from audit.lecture.stage import Function
 from multistage.layers import local_contrast_norm
-from multistage.settings.tree import parse
-from multistage.train.restore import make_network
 
 COUNT, WITH_MAPS, WITH_UNITS = 40, 8, 6
 """Photographs of which one map, all maps, or single units are looked at."""
@@ -31,38 +29,42 @@ WINDOW, SMALL = 9, 1e-3
 CROP = 56
 """Pixels of the maps in which single units are looked at."""
 
-LINE: dict[str, Any] = {"histtype": "step", "linewidth": 1.8}
-
 
 def measure(material: Material) -> Found:
     """Measure before and after N, on one map, on many, and unit by unit."""
-    photographs = material.photographs(COUNT) / 255
-    floors: dict[str, Tensor] = {
-        "before": photographs.double(),
-        "small": lecture_contrast_norm(photographs, LECTURE_WINDOW, SMALL),
-        "paper": local_contrast_norm(photographs.double(), LECTURE_WINDOW),
-    }
-    floor = _inside(on_floor(photographs, LECTURE_WINDOW), LECTURE_WINDOW, 3)
-    one_map = {name: local_statistics(_inside(x, LECTURE_WINDOW), LECTURE_WINDOW) for name, x in floors.items()}
+    photographs = material.photographs(COUNT)
     maps = _maps(material, material.images("caltech101", WITH_MAPS)[..., 24:-24, 24:-24])  # off the zeros at the sides
+    normalised, statistics = _one_map(photographs / 255)
     ratios = _ratios(maps)
     return Found(
         {
-            **_one_map(one_map, floor),
-            **_all_maps(maps),
-            **_units(ratios),
-            **_scales(material),
+            **_of_one_map(statistics, on_floor(photographs / 255, LECTURE_WINDOW)),
+            **_of_all_maps(maps),
+            "units": len(ratios["places"]),
+            **ratios,
+            **{f"{name}_less": int((ratio < 1).sum()) for name, ratio in ratios.items()},
+            **_scales(material, photographs),
             **trials.settings(),
             **trials.compared(material, "abs_avgpool", "abs_lcn_avgpool", "n"),
         },
         pictures={
-            "photographs": _photographs(floors),
-            "deviation": _deviations(one_map),
+            "photographs": _photographs(normalised),
+            "deviation": _deviations(statistics),
             "competition": _competition(ratios),
             "training": trials.curves(material, {"abs_avgpool": "without N", "abs_lcn_avgpool": "with N"}),
         },
         tables={"formulas": _formulas(maps)},
     )
+
+
+def _one_map(x: Tensor) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
+    """Photographs before N, with the lecture's c, and with the paper's; local mean and deviation of each."""
+    found = {
+        "before": x.double(),
+        "small": lecture_contrast_norm(x, LECTURE_WINDOW, SMALL),
+        "paper": local_contrast_norm(x.double(), LECTURE_WINDOW),
+    }
+    return found, {name: local_statistics(_inside(y, LECTURE_WINDOW), LECTURE_WINDOW) for name, y in found.items()}
 
 
 def _inside(x: Tensor, kernel_size: int, cut: int = 0) -> Tensor:
@@ -71,40 +73,34 @@ def _inside(x: Tensor, kernel_size: int, cut: int = 0) -> Tensor:
     return x[..., margin:-margin, margin:-margin]
 
 
-def _one_map(found: dict[str, tuple[Tensor, Tensor]], floor: Tensor) -> dict[str, Figure]:
-    """Local statistics of photographs: one figure an image, then their mean."""
-    on_floor, above = (
-        [float(deviation[on].mean()) for deviation, on in zip(found["paper"][1], where, strict=True)]
-        for where in (floor, ~floor)
-    )
-    return {
-        "photographs": COUNT,
-        "photo_above": above,
-        "photo_floor": on_floor,
-        "photo_share": 100 * _by_image(floor.double()),
-        **{f"photo_{name}": _by_image(deviation) for name, (_, deviation) in found.items()},
-        **{f"mean_{name}": _by_image(mean.abs()) for name, (mean, _) in found.items()},
-    }
-
-
 def _by_image(x: Tensor) -> Tensor:
     return x.mean((1, 2, 3))
 
 
+def _of_one_map(statistics: dict[str, tuple[Tensor, Tensor]], is_on_floor: Tensor) -> dict[str, Figure]:
+    """Local statistics of photographs: one figure an image, then their mean."""
+    floor, deviations = _inside(is_on_floor, LECTURE_WINDOW, 3), statistics["paper"][1]
+    return {
+        "photographs": COUNT,
+        "photo_above": [float(deviation[~on].mean()) for deviation, on in zip(deviations, floor, strict=True)],
+        "photo_floor": [float(deviation[on].mean()) for deviation, on in zip(deviations, floor, strict=True)],
+        "photo_share": 100 * _by_image(floor.double()),
+        **{f"photo_{name}": _by_image(deviation) for name, (_, deviation) in statistics.items()},
+        **{f"mean_{name}": _by_image(mean.abs()) for name, (mean, _) in statistics.items()},
+    }
+
+
 def _maps(material: Material, images: Tensor) -> Tensor:
     """What N is given in the first stage of the paper's network with random filters, [n, 64, height, width]."""
-    stage = make_network(parse(material.config("data=caltech101", "stages=1")), 102).stages[0].requires_grad_(False)
+    stage = material.begun("stages=1").stages[0]
     maps: Tensor = stage.get_submodule("rectify")(stage.get_submodule("filter_bank")(images))
     return maps
 
 
-def _all_maps(maps: Tensor) -> dict[str, Figure]:
+def _of_all_maps(maps: Tensor) -> dict[str, Figure]:
     paper, lecture = local_contrast_norm(maps.double(), WINDOW), lecture_contrast_norm(maps, WINDOW, SMALL)
     mean, deviation = local_statistics(_inside(paper, WINDOW), WINDOW, across_maps=True)
-    alike = [
-        torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()
-        for a, b in zip(paper, lecture, strict=True)
-    ]
+    pairs = [torch.stack([a.flatten(), b.flatten()]) for a, b in zip(paper, lecture, strict=True)]
     return {
         "maps": maps.shape[1],
         "maps_after": _by_image(deviation),
@@ -112,29 +108,26 @@ def _all_maps(maps: Tensor) -> dict[str, Figure]:
         "maps_share": 100 * _by_image(_inside(on_floor(maps, WINDOW), WINDOW).double()),
         "lecture_common": 100 * common_share(lecture),
         "paper_common": 100 * common_share(paper),
-        "alike": alike,
+        "alike": [float(torch.corrcoef(pair)[0, 1]) for pair in pairs],
     }
 
 
 def _ratios(maps: Tensor) -> dict[str, Tensor]:
     """Of each strongest unit, what it keeps with more active neighbours: same window, other maps, N by map."""
     crop = maps[:WITH_UNITS, :, :CROP, :CROP]
-    kept: dict[str, list[Tensor]] = {"places": [], "others": [], "alone": []}
-    for x in crop:
-        units = active(x, WINDOW)
-        kept["places"].append(response_ratio(local_contrast_norm, x, units, "places"))
-        kept["others"].append(response_ratio(local_contrast_norm, x, units, "maps"))
-        kept["alone"].append(response_ratio(lambda y: local_contrast_norm(y, across_maps=False), x, units, "places"))
-    return {name: torch.cat(values) for name, values in kept.items()}
+    units = [active(x, WINDOW) for x in crop]
+
+    def kept(norm: Function, which: Neighbours) -> Tensor:
+        return torch.cat([response_ratio(norm, x, some, which) for x, some in zip(crop, units, strict=True)])
+
+    return {
+        "places": kept(local_contrast_norm, "places"),
+        "others": kept(local_contrast_norm, "maps"),
+        "alone": kept(lambda x: local_contrast_norm(x, across_maps=False), "places"),
+    }
 
 
-def _units(ratios: dict[str, Tensor]) -> dict[str, Figure]:
-    less = {f"{name}_less": int((ratio < 1).sum()) for name, ratio in ratios.items()}
-    return {"units": len(ratios["places"]), **ratios, **less}
-
-
-def _scales(material: Material) -> dict[str, Figure]:
-    photographs = material.photographs(COUNT)
+def _scales(material: Material, photographs: Tensor) -> dict[str, Figure]:
     maps = _maps(material, (photographs - photographs.mean((1, 2, 3), keepdim=True)) / photographs.std())
     return {"spread_before": scale_spread(maps), "spread_after": scale_spread(local_contrast_norm(maps))}
 
@@ -149,36 +142,38 @@ def _formulas(maps: Tensor) -> Table:
         ("lecture: over the window, summed over maps, c small", lecture_contrast_norm(maps, WINDOW, SMALL)),
     ):
         mean, deviation = local_statistics(_inside(y, WINDOW), WINDOW, across_maps=True)
-        row = (mean.abs().mean().item(), deviation.mean().item(), 100 * common_share(y).mean().item())
-        rows.append([name, f"{row[0]:.2f}", f"{row[1]:.2f}", f"{row[2]:.1f}"])
-    return Table(["formula", "size of local mean", "local deviation", "common energy, %"], rows)
+        common = 100 * float(common_share(y).mean())
+        rows.append((name, float(mean.abs().mean()), float(deviation.mean()), f"{common:.1f}"))
+    return Table(["formula", "size of local mean", "local deviation", "common energy, %"], rows, ".2f")
 
 
 @drawing.picture(2, 3, 3.3)
-def _photographs(axes: Any, floors: dict[str, Tensor]) -> None:
-    titles = {"before": "photograph", "small": "N, c small", "paper": "N, c mean of sigma"}
-    count = len(floors["before"])
-    for line, image in enumerate((count // 8, count // 2)):
-        for ax, (name, x) in zip(axes[line], floors.items(), strict=True):
-            limits = {"limit": 1.0, "low": 0.0} if name == "before" else {"limit": 2.5}
-            drawing.gray(ax, x[image, 0], "" if line else titles[name], **limits)
+def _photographs(axes: drawing.Axes, normalised: dict[str, Tensor]) -> None:
+    titles = ("photograph", "N, c small", "N, c mean of sigma")
+    for column, (title, (name, x)) in enumerate(zip(titles, normalised.items(), strict=True)):
+        low, limit = (0.0, 1.0) if name == "before" else (-2.5, 2.5)
+        drawing.gray(axes[0, column], x[len(x) // 8, 0], title, limit, low)
+        drawing.gray(axes[1, column], x[len(x) // 2, 0], "", limit, low)
+
+
+def _histogram(ax: drawing.Axes, values: Tensor, **look: Any) -> None:
+    ax.hist(values.flatten().numpy(), histtype="step", linewidth=1.8, **look)
 
 
 @drawing.picture(height=2.6)
-def _deviations(ax: Any, found: dict[str, tuple[Tensor, Tensor]]) -> None:
-    labels = {"before": "before", "small": "c small", "paper": "c mean of sigma"}
-    for (name, (_, deviation)), style in zip(found.items(), (":", "-", "--"), strict=True):
-        look = {"bins": 80, "range": (0, 2), "density": True, "label": labels[name], "linestyle": style, **LINE}
-        ax.hist(deviation.flatten().numpy(), **look)
+def _deviations(ax: drawing.Axes, statistics: dict[str, tuple[Tensor, Tensor]]) -> None:
+    looks = (("before", ":"), ("c small", "-"), ("c mean of sigma", "--"))
+    for (_, deviation), (label, style) in zip(statistics.values(), looks, strict=True):
+        _histogram(ax, deviation, bins=80, range=(0, 2), density=True, label=label, linestyle=style)
     ax.set(ylim=(0, 4), xlabel="local deviation", ylabel="density of positions")
     ax.legend()
 
 
 @drawing.picture(height=2.5)
-def _competition(ax: Any, ratios: dict[str, Tensor]) -> None:
-    labels = {"places": "its window in the same map", "others": "the other maps", "alone": "its window, N by each map"}
-    for (name, ratio), style in zip(ratios.items(), ("-", "--", ":"), strict=True):
-        ax.hist(ratio.clamp(0, 1.3).numpy(), bins=65, range=(0, 1.3), label=labels[name], **LINE, linestyle=style)
-    ax.axvline(1, color="#555555", linewidth=1)
+def _competition(ax: drawing.Axes, ratios: dict[str, Tensor]) -> None:
+    looks = (("its window in the same map", "-"), ("the other maps", "--"), ("its window, N by each map", ":"))
+    for ratio, (label, style) in zip(ratios.values(), looks, strict=True):
+        _histogram(ax, ratio.clamp(0, 1.3), bins=65, range=(0, 1.3), label=label, linestyle=style)
+    ax.axvline(1, **drawing.RULE)
     ax.set(xlabel="response kept", ylabel="units")
     ax.legend(loc="upper left", title="twice as active:", alignment="left")

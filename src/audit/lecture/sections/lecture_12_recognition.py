@@ -1,43 +1,32 @@
 """lecture-12: inserting rectification and normalisation improves recognition."""
 
-from typing import Any
+from collections.abc import Mapping
 
-from audit.lecture import drawing
-from audit.lecture.material import Material
-from audit.lecture.section import Found, Table, estimate
+from audit.lecture import Found, Material, Table, drawing
 from audit.tables.differences import Change, differences
-from multistage.records.cells import Cell, cells, paired
-from multistage.records.files import from_file
-from multistage.records.intervals import Measured, half_width
+from multistage.records.cells import Cell, Difference, cells, paired
+from multistage.records.intervals import half_width
 
 OPERATIONS = {"model.rectify": ("none", "abs"), "model.normalise": ("none", "lcn")}
 WORDS = {"model.rectify": "rectification", "model.normalise": "normalisation"}
+LOOKS = {"model.rectify": ("o", drawing.COLOURS[0]), "model.normalise": ("s", drawing.COLOURS[1])}
 HEADLINE = {"data": "caltech101", "stages": 2, "filters": "random", "refine": False, "readout": "lbfgs"}
 
 
 def measure(material: Material) -> Found:
     """Compare what was published."""
-    changes = [
+    changes = _changes(cells(material.records("table1"))) + [
         change
-        for name in ("table1", "ablation")
-        for change in published(cells(from_file(material.results / name / "records.jsonl")))
-        if name == "table1" or change.before.config["data"] != "caltech101"  # table1 has these too, by newer code
+        for change in _changes(cells(material.records("ablation")))
+        if change.before.config["data"] != "caltech101"  # table1 has these too, by newer code
     ]
-    settled = [change for change in changes if change.difference.interval]
-    better = sum(change.difference.interval[0] > 0 for change in settled if change.difference.interval)
-    worse = sum(change.difference.interval[1] < 0 for change in settled if change.difference.interval)
-    gains = {
-        (respect, data): [
-            c.difference.mean
-            for c in changes
-            if c.respect == respect and c.before.config["data"] == data and not c.before.config["refine"]
-        ]
-        for respect in OPERATIONS
-        for data in ("caltech101", "digits")
-    }
+    intervals = [change.difference.interval for change in changes if change.difference.interval]
+    better = sum(low > 0 for low, _ in intervals)
+    worse = sum(high < 0 for _, high in intervals)
     digits = [
         cell.mean for change in changes for cell in (change.before, change.after) if cell.config["data"] == "digits"
     ]
+    settled = [change for change in changes if change.difference.interval]
     return Found(
         {
             **_headline(changes),
@@ -45,9 +34,9 @@ def measure(material: Material) -> Found:
             "better": better,
             "worse": worse,
             "unclear": len(settled) - better - worse,
-            "least_rectify": min(gains["model.rectify", "caltech101"]),
-            "least_normalise": min(gains["model.normalise", "caltech101"]),
-            "most_digits": max(gains["model.normalise", "digits"]),
+            "least_rectify": min(_frozen_gains(changes, "model.rectify", "caltech101")),
+            "least_normalise": min(_frozen_gains(changes, "model.normalise", "caltech101")),
+            "most_digits": max(_frozen_gains(changes, "model.normalise", "digits")),
             "least_digits": min(digits),
         },
         pictures={"gains": drawing.picture(height=0.9 + 0.19 * len(settled))(_gains)(settled)},
@@ -55,31 +44,39 @@ def measure(material: Material) -> Found:
     )
 
 
-def published(found: list[Cell]) -> list[Change]:
+def _changes(found: list[Cell]) -> list[Change]:
     """The pairs of cells that differ by R_abs or by N alone, with average pooling and without batch normalisation."""
+    plain = [
+        cell
+        for cell in found
+        if cell.config["model.pool"] == "average"
+        and all(cell.config[operation] in values for operation, values in OPERATIONS.items())
+    ]
+    return [change for change in differences(plain) if change.respect in OPERATIONS]
+
+
+def _frozen_gains(changes: list[Change], operation: str, data: str) -> list[float]:
     return [
-        change
-        for change in differences([cell for cell in found if cell.config["model.pool"] == "average"])
-        if change.respect in OPERATIONS
-        and (change.before.config[change.respect], change.after.config[change.respect]) == OPERATIONS[change.respect]
-        and change.before.config["model.normalise"] in ("none", "lcn")
-        and change.before.config["model.rectify"] in ("none", "abs")
+        change.difference.mean
+        for change in changes
+        if {"data": data, "refine": False}.items() <= change.before.config.items() and change.respect == operation
     ]
 
 
-def _headline(changes: list[Change]) -> dict[str, Measured]:
-    found = {}
-    for change in changes:
-        config = change.before.config
-        if all(config[key] == value for key, value in HEADLINE.items()):
-            with_it = config[_other(change)] != "none"
-            found[change.respect.removeprefix("model.") + ("_with" if with_it else "")] = change
+def _headline(changes: list[Change]) -> Mapping[str, Difference]:
+    found = {
+        change.respect.removeprefix("model.") + ("_with" if _has_other(change) else ""): change
+        for change in changes
+        if HEADLINE.items() <= change.before.config.items()
+    }
     both = paired(found["rectify_with"].after, found["normalise"].before)
-    return {name: estimate(change.difference) for name, change in found.items()} | {"both": estimate(both)}
+    return {name: change.difference for name, change in found.items()} | {"both": both}
 
 
-def _other(change: Change) -> str:
-    return "model.normalise" if change.respect == "model.rectify" else "model.rectify"
+def _has_other(change: Change) -> bool:
+    """Whether the other operation is there, before and after."""
+    (other,) = OPERATIONS.keys() - {change.respect}
+    return change.before.config[other] != "none"
 
 
 def _setting(change: Change) -> str:
@@ -89,32 +86,27 @@ def _setting(change: Change) -> str:
     return f"{config['data']}, {stages}, {config['filters']}, {kind}, {config['readout']}"
 
 
-def _beside(change: Change) -> str:
-    return "yes" if change.before.config[_other(change)] != "none" else "no"
-
-
 def _table(changes: list[Change]) -> Table:
     rows = []
     for change in changes:
         d = change.difference
         half = f" ± {half_width(d.interval):.1f}" if d.interval else ""
         gain = f"{d.mean:+.1f}{half}".replace("-", "\N{MINUS SIGN}")
-        rows.append([WORDS[change.respect], _setting(change), _beside(change), gain, str(d.n)])
+        rows.append((WORDS[change.respect], _setting(change), "yes" if _has_other(change) else "no", gain, d.n))
     return Table(["inserted", "setting", "the other is there", "gain, points", "pairs"], rows)
 
 
-def _gains(ax: Any, changes: list[Change]) -> None:
+def _gains(ax: drawing.Axes, changes: list[Change]) -> None:
     shown = sorted(changes, key=lambda change: -change.difference.mean)
     for line, change in enumerate(shown):
-        d = change.difference
-        colour, marker = (0, "o") if change.respect == "model.rectify" else (1, "s")
+        d, (marker, colour) = change.difference, LOOKS[change.respect]
         half = half_width(d.interval) if d.interval else 0
-        ax.errorbar(d.mean, line, xerr=half, fmt=marker, color=drawing.COLOURS[colour], capsize=2)
-    ax.axvline(0, color="#555555", linewidth=1)
+        ax.errorbar(d.mean, line, xerr=half, fmt=marker, color=colour, capsize=2)
+    ax.axvline(0, **drawing.RULE)
     labels = [_setting(c).replace(" stages", "").replace(" stage", "").replace("caltech101", "caltech") for c in shown]
     ax.set_yticks(range(len(shown)), labels, fontsize=7.5)
     ax.invert_yaxis()
-    for respect, colour, marker in (("model.rectify", 0, "o"), ("model.normalise", 1, "s")):
-        ax.plot([], [], marker, color=drawing.COLOURS[colour], label=WORDS[respect])
+    for operation, (marker, colour) in LOOKS.items():
+        ax.plot([], [], marker, color=colour, label=WORDS[operation])
     ax.set_xlabel("gain in accuracy, points")
     ax.legend(loc="lower right")

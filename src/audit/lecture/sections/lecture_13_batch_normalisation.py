@@ -1,19 +1,14 @@
 """lecture-13: batch normalisation: zero mean, unit variance per mini-batch, then a learned scale and shift."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from audit.instruments.activations import Course
-from audit.lecture import drawing, trials
-from audit.lecture.material import Material
-from audit.lecture.section import Found, estimate
+from audit.lecture import Found, Material, drawing, trials
 from audit.tables.differences import differences
-from multistage.records.cells import cells
-from multistage.records.files import from_file
-from multistage.records.intervals import Measured
+from multistage.records.cells import Difference, cells
 
 PLAIN, NORMALISED = "abs_avgpool", "abs_batchnorm_avgpool"
 SIGNED, SIGNED_NORMALISED = "avgpool", "batchnorm_avgpool"
@@ -22,18 +17,15 @@ LABELS = {PLAIN: "abs", NORMALISED: "abs, batch norm", SIGNED: "neither", SIGNED
 
 def measure(material: Material) -> Found:
     """Watch both through training."""
-    with_it = [trials.course(material, NORMALISED, trials.RATES[1], seed) for seed in range(trials.SEEDS)]
-    without = [trials.course(material, PLAIN, trials.RATES[1], seed) for seed in range(trials.SEEDS)]
+    without, with_it = (trials.courses(material, model, trials.RATES[1]) for model in (PLAIN, NORMALISED))
     means, deviations = (torch.stack(column) for column in zip(*(c.standardised for c in with_it), strict=True))
-    scales, shifts = (torch.stack([getattr(c, name)[-1] for c in with_it]) for name in ("scales", "shifts"))
-    last = torch.stack([c.means[-1] for c in without])
     return Found(
         {
             "mean_error": float(means.abs().max()),
             "deviation_error": float((deviations - 1).abs().max()),
-            **_ends(scales, "scale"),
-            **_ends(shifts, "shift"),
-            **_ends(last, "plain"),
+            **_ends("scale", [c.scales[-1] for c in with_it]),
+            **_ends("shift", [c.shifts[-1] for c in with_it]),
+            **_ends("plain", [c.means[-1] for c in without]),
             "plain_drift": _drift(without),
             "norm_drift": _drift(with_it),
             **trials.settings(),
@@ -45,8 +37,9 @@ def measure(material: Material) -> Found:
     )
 
 
-def _ends(values: Tensor, name: str) -> dict[str, float]:
-    return {f"{name}_low": float(values.min()), f"{name}_high": float(values.max())}
+def _ends(name: str, values: Sequence[Tensor]) -> dict[str, float]:
+    low, high = torch.stack([*values]).aminmax()
+    return {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def _drift(courses: Sequence[Course]) -> float:
@@ -55,18 +48,17 @@ def _drift(courses: Sequence[Course]) -> float:
     return float(torch.stack(moved).mean())
 
 
-def _published(material: Material) -> Measured:
+def _published(material: Material) -> Difference:
     """The paired difference of refined runs on digits, with batch normalisation minus without."""
-    for change in differences(cells(from_file(material.results / "ablation" / "records.jsonl"))):
-        config = change.before.config
-        normalisations = (config["model.normalise"], change.after.config["model.normalise"])
-        if normalisations == ("none", "batchnorm") and config["refine"] and config["model.rectify"] == "abs":
-            return estimate(change.difference)
+    wanted = {"refine": True, "model.rectify": "abs"}
+    for change in differences([c for c in cells(material.records("ablation")) if wanted.items() <= c.config.items()]):
+        if [c.config["model.normalise"] for c in (change.before, change.after)] == ["none", "batchnorm"]:
+            return change.difference
     raise LookupError("results/ablation has no pair that differs by batch normalisation")
 
 
 @drawing.picture(2, 2, 3.8, sharex=True, sharey="row")
-def _units(axes: Any, courses: Sequence[Course]) -> None:
+def _units(axes: drawing.Axes, courses: Sequence[Course]) -> None:
     for column, (title, course) in enumerate(zip(("without", "with batch normalisation"), courses, strict=True)):
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel("step")

@@ -1,22 +1,19 @@
 """lecture-14: the outputs of softmax estimate probabilities of classes."""
 
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from audit.instruments.calibration import BINS, calibration_error, overconfidence, reliability
-from audit.lecture import drawing
-from audit.lecture.material import Material
-from audit.lecture.section import Figure, Found, Table
-from multistage.settings import composition
-from multistage.settings.tree import parse
+from audit.lecture import Found, Material, Table, drawing
+from audit.lecture.material import PAPER
+from audit.lecture.section import Figure
 from multistage.train import protocol
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 
 COUNT, SURE = 2000, 0.99
-PAPER = "abs_lcn_avgpool"
 FEW, EPOCHS, DRAWS = 10, 40, 5
 """Labels a class, epochs of training on them, and draws."""
 
@@ -24,17 +21,27 @@ LEAST = 20
 """Predictions of a bin that is drawn."""
 
 
+class Calibration(NamedTuple):
+    """How right and how sure a network is, %."""
+
+    accuracy: float
+    confidence: float
+    error: float
+
+
 def measure(material: Material) -> Found:
     """Calibrate every trained preset, and networks that had few labels."""
     x, labels = material.images("mnist", COUNT), material.labels("mnist", COUNT)
-    scores = {name: _scores(material.trained(name), x) for name in composition.names("model")}
-    errors = {name: 100 * calibration_error(found, labels) for name, found in scores.items()}
-    accuracy, confidence = _accuracy_and_confidence(scores[PAPER], labels)
-    found = [*scores.values()]
-    different = [s for i, s in enumerate(found) if not any(torch.equal(s, other) for other in found[:i])]
+    scores = {model: _scores(material.trained(model), x) for model in material.presets()}
+    calibrated = {model: _calibration(found, labels) for model, found in scores.items()}
+    errors = [found.error for found in calibrated.values()]
+    different: list[Tensor] = []
+    for found in scores.values():
+        if not any(torch.equal(found, other) for other in different):
+            different.append(found)
     every, every_label = torch.cat(different), labels.repeat(len(different))
-    unsure = every.softmax(1).amax(1) <= SURE
-    unsure_accuracy, unsure_confidence = _accuracy_and_confidence(every[unsure], every_label[unsure])
+    is_unsure = every.softmax(1).amax(1) <= SURE
+    unsure = _calibration(every[is_unsure], every_label[is_unsure])
     few, few_scores, few_labels = _with_few_labels(material)
     return Found(
         {
@@ -42,23 +49,21 @@ def measure(material: Material) -> Found:
             "presets": len(scores),
             "bins": BINS,
             "least_count": LEAST,
-            "accuracy": accuracy,
-            "confidence": confidence,
-            "error": errors[PAPER],
-            "least": min(errors.values()),
-            "most": max(errors.values()),
+            **calibrated[PAPER]._asdict(),
+            "least": min(errors),
+            "most": max(errors),
             "limit": SURE,
-            "sure": 100 * float((~unsure).double().mean()),
-            "unsure": int(unsure.sum()),
-            "unsure_confidence": unsure_confidence,
-            "unsure_accuracy": unsure_accuracy,
+            "sure": 100 * float((~is_unsure).double().mean()),
+            "unsure": int(is_unsure.sum()),
+            "unsure_confidence": unsure.confidence,
+            "unsure_accuracy": unsure.accuracy,
             "few": FEW,
             "few_epochs": EPOCHS,
             "few_draws": DRAWS,
             **few,
         },
         pictures={"reliability": _reliability((every, every_label), (few_scores, few_labels))},
-        tables={"calibration": _table(scores, labels)},
+        tables={"calibration": _table(calibrated)},
     )
 
 
@@ -67,44 +72,42 @@ def _scores(net: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([net(some) for some in torch.split(x, 250)])
 
 
-def _accuracy_and_confidence(scores: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Both in percent."""
+def _calibration(scores: Tensor, labels: Tensor) -> Calibration:
     accuracy = 100 * float((scores.argmax(1) == labels).double().mean())
-    return accuracy, accuracy + 100 * overconfidence(scores, labels)
+    error = 100 * calibration_error(scores, labels)
+    return Calibration(accuracy, accuracy + 100 * overconfidence(scores, labels), error)
 
 
 def _with_few_labels(material: Material) -> tuple[dict[str, Figure], Tensor, Tensor]:
     """Figures of networks trained on few digits, and all of their scores with the labels."""
     dataset = material.dataset("digits")
-    rows, every, every_label = [], [], []
+    training, over, found, scores, labels = [], [], [], [], []
     for draw in range(DRAWS):
-        settings = (f"data.train_per_class={FEW}", f"trainer.max_epochs={EPOCHS}", f"draw={draw}", f"seed={draw}")
-        config = material.config("data=digits", "trainer.accelerator=cpu", *settings)
-        split = parse(config).draw.of(dataset)
+        typed = (f"data.train_per_class={FEW}", f"draw={draw}")
+        config = material.config(
+            "data=digits", "trainer.accelerator=cpu", f"trainer.max_epochs={EPOCHS}", f"seed={draw}", *typed
+        )
+        split = material.split("digits", *typed)
         with quiet():
             net = protocol.train(config, dataset, split, History(), "none").net
-        scores, labels = _scores(net, dataset.pixels(split.test)), dataset.labels[split.test]
-        training, _ = _accuracy_and_confidence(_scores(net, dataset.pixels(split.train)), dataset.labels[split.train])
-        error = 100 * calibration_error(scores, labels)
-        rows.append((training, *_accuracy_and_confidence(scores, labels), error, 100 * overconfidence(scores, labels)))
-        every.append(scores)
-        every_label.append(labels)
-    names = ("few_training", "few_accuracy", "few_confidence", "few_error", "few_over")
-    figures: dict[str, Figure] = dict(zip(names, zip(*rows, strict=True), strict=True))
-    return figures, torch.cat(every), torch.cat(every_label)
+        scores.append(_scores(net, dataset.pixels(split.test)))
+        labels.append(dataset.labels[split.test])
+        training.append(_calibration(_scores(net, dataset.pixels(split.train)), dataset.labels[split.train]).accuracy)
+        found.append(_calibration(scores[-1], labels[-1]))
+        over.append(100 * overconfidence(scores[-1], labels[-1]))
+    figures: dict[str, Figure] = {"few_training": training, "few_over": over}
+    figures |= {f"few_{name}": [getattr(one, name) for one in found] for name in Calibration._fields}
+    return figures, torch.cat(scores), torch.cat(labels)
 
 
-def _table(scores: dict[str, Tensor], labels: Tensor) -> Table:
-    rows = []
-    for name, found in scores.items():
-        accuracy, confidence = _accuracy_and_confidence(found, labels)
-        rows.append([name, f"{accuracy:.2f}", f"{confidence:.2f}", f"{100 * calibration_error(found, labels):.2f}"])
-    return Table(["model", "accuracy, %", "mean confidence, %", "calibration error, %"], rows)
+def _table(calibrated: dict[str, Calibration]) -> Table:
+    rows = [(model, *found) for model, found in calibrated.items()]
+    return Table(["model", "accuracy, %", "mean confidence, %", "calibration error, %"], rows, ".2f")
 
 
 @drawing.picture(height=3.4)
-def _reliability(ax: Any, every: tuple[Tensor, Tensor], few: tuple[Tensor, Tensor]) -> None:
-    ax.plot([0, 1], [0, 1], color="#555555", linewidth=1)
+def _reliability(ax: drawing.Axes, every: tuple[Tensor, Tensor], few: tuple[Tensor, Tensor]) -> None:
+    ax.plot([0, 1], [0, 1], **drawing.RULE)
     for found, marker, label in ((every, "o-", "MNIST, all presets"), (few, "s--", "digits, few labels")):
         curve = reliability(*found)
         shown = curve.count >= LEAST

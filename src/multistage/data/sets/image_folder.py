@@ -39,9 +39,8 @@ class ImageFolder(Preprocessed):
         return self.skip_damaged
 
     def fitted(self) -> dict[str, Value]:
-        root = str(Path(self.root).expanduser().resolve())
-        colour = _colour(root) if self.colour == "auto" else self.colour
-        return {"data.root": root, "data.colour": colour, "data.maps": MAPS[colour]}
+        colour = _colour(self.root) if self.colour == "auto" else self.colour
+        return {"data.colour": colour, "data.maps": MAPS[colour]}
 
     def read(self) -> "Dataset":
         from multistage.data.image_folder import list_folder

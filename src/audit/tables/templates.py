@@ -1,4 +1,4 @@
-"""HTML by Jinja: templates lie beside the code that fills them, as ``pages/page.html``."""
+"""HTML and Markdown by Jinja: templates lie beside the code that fills them, as ``pages/page.html``."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 AUDIT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def base64(content: bytes) -> str:
 
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(AUDIT),
-    autoescape=True,
+    autoescape=select_autoescape(),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -44,7 +44,7 @@ def render(template: str, **values: Any) -> str:
 
     Args:
         template: Its path below ``src/audit``.
-        **values: What it names; text is escaped, unless it is `Markup`.
+        **values: What it names; in HTML, text is escaped, unless it is `Markup`.
     """
     return plain(ENVIRONMENT.get_template(template).render(values))
 

@@ -1,0 +1,73 @@
+"""What is published, read once: each folder of results with its records, their cells, and where these stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit.tables.addresses import Found
+from audit.tables.layout import Table, tables
+from multistage.records.cells import Cell, cells
+from multistage.records.files import from_file
+from multistage.records.paper import published
+from multistage.records.runs import Record
+
+RECORDS = "records.jsonl"
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A folder of results.
+
+    Args:
+        folder: ``results/<name>``.
+        records: Of its runs.
+        paper: The paper's figures.
+
+    Raises:
+        MultistageError: Records that must not stand in one table.
+    """
+
+    folder: Path
+    records: Sequence[Record]
+    paper: Sequence[Record]
+    cells: Sequence[Cell] = field(init=False)
+    tables: Sequence[Table] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", cells(self.records, self.paper))
+        object.__setattr__(self, "tables", tables(self.cells, self.paper))
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.folder.name
+
+
+class Results:
+    """Every folder of results, by name, and the paper's figures.
+
+    Args:
+        root: Holds ``paper.yaml`` and the folders.
+
+    Raises:
+        MultistageError: Records that must not stand in one table.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.paper = root, published(root / "paper.yaml")
+        self.experiments = {
+            file.parent.name: Experiment(file.parent, from_file(file), self.paper)
+            for file in sorted(root.glob(f"*/{RECORDS}"))
+        }
+
+    def records(self, name: str) -> Sequence[Record]:
+        """Of a folder; none if there is no such folder."""
+        return self.experiments[name].records if name in self.experiments else ()
+
+    @property
+    def found(self) -> Found:
+        """Every cell, by folder, row by row."""
+        return {
+            name: [place for table in experiment.tables for place in table.places()]
+            for name, experiment in self.experiments.items()
+        }

@@ -1,0 +1,90 @@
+"""A run's configuration in full, and in the one form that it has however it was typed.
+
+One run is one identity and one folder: whoever types what would be there anyway types nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from multistage.registry.errors import ConfigError
+from multistage.registry.rules import Value
+from multistage.settings import automatic, optimizer, trainer
+from multistage.settings.config import OPERATIONS, is_default, option_of
+from multistage.settings.tree import Config, data_of, parse
+
+
+def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
+    """A configuration with what no file holds: what follows from images, settings of choices, ``geometry=auto``.
+
+    Args:
+        config: What was typed with what files say.
+        defaults: What files say alone.
+
+    Returns:
+        The configuration, and what each key would be if it were not typed.
+    """
+    config, defaults = _follow_images(config, defaults)
+    if config["geometry"] == "auto":
+        fitted = automatic.geometry(config)
+        config, defaults = {**config, **fitted, **config}, {**defaults, **fitted}  # what is typed stays
+    read = parse(config).read
+    spare = {key for key in config if key not in defaults and key not in read and is_default(key, config[key])}
+    settings = [key for key in read if key not in defaults and option_of(key)]
+    otherwise = {key: _otherwise(key, config) if key in config else read[key] for key in settings}
+    defaults = {**defaults, **otherwise}
+    config = {**config, **{key: read[key] for key in otherwise}}
+    return {key: _number(key, config[key], defaults.get(key)) for key in config if key not in spare}, defaults
+
+
+def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
+    """`completed` as far as images decide; a folder of them has one spelling.
+
+    Raises:
+        ConfigError: What was typed does not fit them.
+    """
+    root = Path(config["data.root"]).expanduser()
+    config = {**config, "data.root": str(root.resolve() if data_of(config).root_is_content else root)}
+    fitted = data_of(config).fitted()
+    for key, value in fitted.items():
+        if config[key] not in (defaults[key], value):
+            raise ConfigError(f"{key}={config[key]} does not fit the images, which have {value}; leave it out")
+    otherwise = {key: data_of({**config, key: defaults[key]}).fitted()[key] for key in fitted}
+    return {**config, **fitted}, {**defaults, **otherwise}
+
+
+def _otherwise(key: str, config: Config) -> Any:
+    """What a setting of a choice would be if it were not typed."""
+    return parse({name: value for name, value in config.items() if name != key}).read[key]
+
+
+def _number(key: str, value: Any, default: Any) -> Any:
+    """A number as its default is written, or else as a whole one where it is: 1.0 and 1 are the same."""
+    if type(value) not in (int, float) or key.removeprefix("trainer.") in trainer.SHARES:
+        return value
+    if type(default) in (int, float) and value == default:
+        return default
+    return int(value) if value == int(value) and abs(value) < 2**53 else value
+
+
+def normal(config: Config, defaults: Config) -> Config:
+    """A configuration that was checked, in the form that it has whatever was typed for it."""
+    settings = parse(config)
+    stages = range(1, settings.stages + 1)
+    for slot in OPERATIONS:
+        pooled = slot != "model.pool" or settings.readout.pools_last(settings.stages)
+        own = [slot.replace("model.", f"model.stage{number}.") for number in (stages if pooled else stages[:-1])]
+        config = _operation(config, slot, own, defaults[slot])
+    if not settings.readout.by_gradient:
+        return config
+    if not optimizer.has_schedule(config):
+        config = {**config, "schedule": None}
+    return optimizer.normal(config, defaults)
+
+
+def _operation(config: Config, slot: str, own: Sequence[str], preset: Value) -> Config:
+    """The operation of all stages is the preset's if a stage has it, else the first one's; others say their own."""
+    operations = {key: config.get(key, config[slot]) for key in own}
+    common = preset if preset in operations.values() else next(iter(operations.values()))
+    others = {key: value for key, value in operations.items() if value != common}
+    return {**{key: value for key, value in config.items() if key not in own}, slot: common, **others}
