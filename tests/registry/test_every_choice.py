@@ -107,6 +107,7 @@ def test_a_setting_of_a_type_without_a_rule_needs_one():
 def test_what_bears_on_no_result_says_so_itself():
     assert {key for key, option in options().items() if not option.bears} == {
         "data.root",
+        "data.max_pixels",
         "logger.project",
         "logger.mode",
     }

@@ -5,10 +5,11 @@ import shutil
 import pytest
 import torch
 
+import multistage
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.storage import durable
-from multistage.train import checkpoint, restore
+from multistage.train import checkpoint
 
 IDENTITY = runs.identity("split", "data")
 
@@ -102,7 +103,7 @@ def test_fifty_damages_of_each_file_are_all_detected(left, file):
             assert runs.failure(folder) is None
         else:
             with pytest.raises(MultistageError, match=r"weights\.safetensors is damaged"):
-                restore.load(folder)
+                multistage.load(folder)
     (folder / file).write_bytes(whole)
     assert checkpoint.read(folder / "last.ckpt")["epoch"] == 1  # the undamaged ones are accepted
     assert runs.read(folder)["metrics"] == {"test_accuracy": 0.5}

@@ -10,7 +10,7 @@ from multistage.records import runs
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.train import protocol, training
-from multistage.train.batches import EpochOrder, InMemory, epoch_order
+from multistage.train.batches import EpochOrder, Shares, epoch_order
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
@@ -148,7 +148,7 @@ def test_devices_share_batches_out_and_their_mean_loss_is_the_batch_s(devices):
     samples = torch.arange(20.0).view(10, 2), torch.arange(10)
     indices = [3, 1, 4, 5, 9, 2, 6]
     for batch in (indices, indices[:1]):
-        parts = [InMemory(samples, rank, devices).__getitems__(batch) for rank in range(devices)]
+        parts = [Shares(samples, rank, devices).__getitems__(batch) for rank in range(devices)]
         assert all(torch.equal(x, samples[0][y]) for x, y, _ in parts)
         assert sorted(y.item() for _, ys, weight in parts if weight for y in ys) == sorted(batch)
         loss = sum(weight * y.double().mean() for _, y, weight in parts) / devices

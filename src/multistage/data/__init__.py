@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from multistage.registry import Choice, Registry, setting
 from multistage.registry.errors import ConfigError
-from multistage.registry.rules import NOTHING, Value, either, number, text, whole
+from multistage.registry.rules import NOTHING, Value, either, number, one_of, text, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,9 @@ __all__ = ["DataSet", "Draw", "data_sets", "drawn", "listed", "read_all"]
 
 SHARE = number(0, 1, exclusive=True)
 """Of the images of a class."""
+
+SHARED = 0.8
+"""Share of a class that trains unless something else is typed."""
 
 SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
@@ -114,14 +117,14 @@ class Draw:
 
     Attributes:
         draw: Which random choice.
-        train_per_class: Training images a class, validation included: a number, a share of them (below 1), or None for
-            all (where test images are given).
+        train_per_class: Training images a class, validation included: a number, a share of them (below 1), None or
+            "all" for all (where test images are given), "auto" for all, or `SHARED` where draws choose test images.
         test_per_class: At most this many test images a class; None for all that remain.
         validation: How many of the training images of each class are held out, a number or a share.
     """
 
     draw: int = setting(0, whole(0, 2**63 - 1))
-    train_per_class: float | None = setting(None, either(either(whole(1), SHARE), NOTHING))
+    train_per_class: float | str | None = setting(None, either(either(whole(1), SHARE), one_of("auto", "all", None)))
     test_per_class: int | None = setting(None, either(whole(1), NOTHING))
     validation: float = setting(0, either(whole(0), SHARE))
 
@@ -133,7 +136,10 @@ class Draw:
         """
         from multistage.data.splits import draw_split
 
-        return draw_split(dataset, self.draw, self.train_per_class, self.test_per_class, self.validation)
+        wanted = self.train_per_class
+        if isinstance(wanted, str):
+            wanted = SHARED if wanted == "auto" and dataset.is_test is None else None
+        return draw_split(dataset, self.draw, wanted, self.test_per_class, self.validation)
 
 
 def drawn(data: DataSet, draw: Draw) -> "tuple[Dataset, Split]":

@@ -45,6 +45,8 @@ def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
     """
     root = Path(config["data.root"]).expanduser()
     config = {**config, "data.root": str(root.resolve() if data_of(config).root_is_content else root)}
+    if config["data.train_per_class"] == "all":
+        config["data.train_per_class"] = None
     fitted = data_of(config).fitted()
     for key, value in fitted.items():
         if config[key] not in (defaults[key], value):

@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
 GROUPS = ("model", "data", "geometry", "logger")
 IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
-SHORTHANDS = ("optimizer", "schedule", "callbacks")
+SHORTHANDS = ("optimizer", "schedule", "callbacks", "augment")
 """Groups whose files stand for the values in them: a run is the same whether the file or its values were typed."""
 
 

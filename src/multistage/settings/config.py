@@ -266,7 +266,7 @@ def _check_combinations(settings: Settings) -> None:
         raise ConfigError(
             f"hidden={settings.hidden} belongs to readout=softmax; with readout={readout.name} leave it out"
         )
-    if train is not None and validation >= train:
+    if isinstance(train, int) and validation >= train:
         raise ConfigError(
             f"data.validation={validation} leaves nothing to train on; it must be below data.train_per_class={train}"
         )

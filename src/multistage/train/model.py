@@ -25,21 +25,14 @@ Picture = str | Path | bytes | Image.Image | np.ndarray
 """A file, a file's content, Pillow's image, or pixels [h, w] or [h, w, 3 or 4], of any depth."""
 
 
-class Model:
-    """A trained run.
+class Model(MultiStageNet):
+    """The network of a trained run, which prepares images as the run did.
 
-    Args:
-        net: In eval mode.
+    Attributes:
         settings: Of the run.
     """
 
-    def __init__(self, net: MultiStageNet, settings: Settings) -> None:
-        self.net, self.settings = net, settings
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """One name a class."""
-        return tuple(self.net.class_names)
+    settings: Settings
 
     def prepare(self, picture: Picture) -> Tensor:
         """An image as the network takes it, by the run's own preparation: float32 [maps, height, width].
@@ -61,7 +54,7 @@ class Model:
     @torch.inference_mode()
     def scores(self, prepared: Sequence[Tensor]) -> Predictions:
         """What the network says of prepared images."""
-        return Predictions(self.class_names, self.net(torch.stack(list(prepared))), self.settings.readout.logistic)
+        return Predictions(tuple(self.class_names), self(torch.stack(list(prepared))), self.settings.readout.logistic)
 
     def predict(self, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Predictions:
         """Classify images.
@@ -86,7 +79,7 @@ class Model:
             found.append(self.scores(batch).scores)
         if not found:
             raise DataError("there is no image to classify")
-        return Predictions(self.class_names, torch.cat(found), self.settings.readout.logistic)
+        return Predictions(tuple(self.class_names), torch.cat(found), self.settings.readout.logistic)
 
 
 def expanded(pictures: Iterable[Picture]) -> Iterator[Picture]:
@@ -121,4 +114,7 @@ def load(folder: Path | str) -> Model:
     record = read(folder)
     if record is None:
         raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
-    return Model(restore(folder / WEIGHTS, record), parse(record["config"]))
+    model = restore(folder / WEIGHTS, record, Model)
+    assert isinstance(model, Model)
+    model.settings = parse(record["config"])
+    return model

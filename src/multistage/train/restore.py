@@ -1,6 +1,7 @@
 """Networks of settings, and trained ones of finished runs."""
 
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load as load_tensors
 from torch import Tensor
@@ -18,24 +19,33 @@ def make_network(settings: Settings, classes: int) -> MultiStageNet:
     Raises:
         ConfigError: Sizes that do not fit, named by their key.
     """
+    return MultiStageNet(*arguments(settings, classes))
+
+
+def arguments(settings: Settings, classes: int) -> tuple[Any, ...]:
+    """What `MultiStageNet` is made from.
+
+    Raises:
+        ConfigError: Sizes that do not fit, named by their key.
+    """
     assert settings.shapes  # refuses by key
-    geometry, operations = settings.geometry, settings.operations
-    return MultiStageNet(settings.image, classes, geometry, operations, settings.hidden, settings.seed)
+    return settings.image, classes, settings.geometry, settings.operations, settings.hidden, settings.seed
 
 
-def restore(path: Path, record: Record) -> MultiStageNet:
+def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNet) -> MultiStageNet:
     """The trained network of a record, in eval mode, with its `class_names`.
 
     Args:
         path: The run's weights, wherever they lie.
         record: The run's record.
+        into: What kind of network it becomes.
 
     Raises:
         MultistageError: Weights that are missing, or not the record's.
     """
     names = tuple(entry["name"] for entry in record["per_class"])
     settings = parse(record["config"])
-    net = make_network(settings, len(names))
+    net = into(*arguments(settings, len(names)))
     try:
         state = weights(path, record)
         trained = {name.removeprefix("classifier."): value for name, value in state.items() if "classifier." in name}

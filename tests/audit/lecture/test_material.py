@@ -7,13 +7,14 @@ from PIL import Image
 
 from audit.lecture.material import Material
 from audit.pages import artifacts
+from multistage import load
 from multistage.data import caltech101
 from multistage.records import runs
 from multistage.records.files import to_lines
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
-from multistage.train import protocol, restore
+from multistage.train import protocol
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
 
@@ -36,7 +37,7 @@ def published(once, tmp_path):
 def test_a_published_network_is_the_runs(published):
     target, folder = published
     found, x = Material(target.parent).trained("avgpool"), torch.randn(3, 1, 28, 28)
-    assert torch.equal(found(x), restore.load(folder)(x))
+    assert torch.equal(found(x), load(folder)(x))
     assert not found.training
     assert not any(p.requires_grad for p in found.parameters())
 
@@ -64,7 +65,7 @@ def test_filters_are_those_before_and_after_training_of_the_named_network_alone(
     (target / "records.jsonl").write_text(to_lines(records))
     found = Material(target.parent).filters("random", True)
     assert found.run.startswith("table1/fake/abs_lcn_avgpool/")
-    assert torch.equal(found.after[:, None], restore.load(planned[1].folder).filter_banks[0].kernels)
+    assert torch.equal(found.after[:, None], load(planned[1].folder).filter_banks[0].kernels)
     assert found.before.shape == found.after.shape
     assert not torch.equal(found.before, found.after)
 

@@ -7,11 +7,11 @@ from report import invented
 from safetensors.torch import load_file
 
 from audit.pages import artifacts
+from multistage import load
 from multistage.records import runs
 from multistage.records.files import path
 from multistage.registry.errors import MultistageError
 from multistage.settings.tree import parse
-from multistage.train import restore
 from multistage.train.restore import make_network
 
 
@@ -50,7 +50,7 @@ def test_weights_are_published_where_they_are_wanted_and_give_the_network_again(
     assert artifacts.network(tmp_path / "elsewhere", record) is None
     wanted = tmp_path / artifacts.WITH_WEIGHTS[0]
     artifacts.publish(folder, wanted)
-    net, trained = artifacts.network(wanted, record), restore.load(folder)
+    net, trained = artifacts.network(wanted, record), load(folder)
     assert not net.training
     assert net.class_names == trained.class_names
     state = net.state_dict()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from multistage.data import data_sets
 from multistage.data.sets.caltech101 import MAPS, Preprocessed
 from multistage.registry import digest, setting
+from multistage.registry.errors import DataError
 from multistage.registry.rules import Value, whole
 
 if TYPE_CHECKING:
@@ -57,8 +58,12 @@ class ImageFolder(Preprocessed):
 
 @lru_cache
 def _colour(root: str) -> str:
+    """rgb if any image has colour; gray, too, if nothing can be read there, which a run says before anything else."""
     from multistage.data import listing
     from multistage.data.images import has_colour
 
-    files, _ = listing.read(Path(root))
+    try:
+        files, _ = listing.read(Path(root))
+    except DataError:
+        return "gray"
     return "rgb" if any(has_colour(Path(image.path)) for image in files) else "gray"
