@@ -200,7 +200,8 @@ def test_files_of_optimisers_schedules_and_callbacks_stand_for_their_values():
     assert composition.plan(["optimizer=sgd", "schedule=one_cycle", "callbacks=none"]) == composition.plan([])
     assert composition.plan(["schedule=constant"]) == composition.plan(["schedule=null"])
     run = composition.plan(["optimizer=adamw", "schedule=cosine", "callbacks=early_stopping", "data.validation=5"])
-    assert {k: v for k, v in run.config.items() if k.partition(".")[0] in composition.SHORTHANDS} == {
+    of_files = ("optimizer", "schedule", "callbacks")
+    assert {k: v for k, v in run.config.items() if k.partition(".")[0] in of_files} == {
         "optimizer._target_": "torch.optim.AdamW",
         "optimizer.lr": 0.001,
         "optimizer.weight_decay": 0.01,

@@ -34,6 +34,8 @@ def test_a_run_leaves_what_the_design_says(plan, do):
         "confusion.csv",
         "filters.safetensors",
         "metrics.csv",
+        "mistakes.png",
+        "predictions.csv",
         "weights.safetensors",
         "result.json",
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras
-from multistage.registry.errors import DataError, MultistageError
+from multistage.registry.errors import ConfigError, DataError, MultistageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,10 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run, as training prints it")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
-    parser.add_argument("--top", type=_positive, default=5, help="how many classes to print (default: 5)")
+    parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead, with all probabilities")
     options = parser.parse_args(arguments)
     try:
+        if options.top < 1:
+            raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")
         extras.require()
         from multistage.train.model import load
 
@@ -44,12 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; expected a whole number from 1")
-    return int(text)
 
 
 def show(model: "Model", images: Sequence[str], top: int) -> int:
