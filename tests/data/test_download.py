@@ -9,7 +9,6 @@ import pytest
 from multistage.data import caltech101, manifest
 from multistage.data.caltech101 import SOURCE
 from multistage.data.download import obtain
-from multistage.settings.tree import parse
 
 INNER = "101_ObjectCategories.tar.gz"
 FILES = {
@@ -98,15 +97,13 @@ def test_what_is_there_is_left_alone(root, nobody, expected, tree):
     assert tree(root) == before
 
 
-def test_the_downloaded_set_loads(serve, root, config, monkeypatch, tmp_path, write_image, digests):
-    names = ["ant/image_0001.jpg", "bee/image_0001.jpg"]
-    files = {name: write_image(tmp_path / "made" / name, (20, 30)).read_bytes() for name in names}
-    expected = digests(tmp_path / "made")
-    monkeypatch.setattr(manifest, "read", lambda name: expected)
-    monkeypatch.setattr(caltech101, "SOURCE", replace(SOURCE, url=serve({"a.zip": archive(original(files))}) + "a.zip"))
-    dataset = parse(config("caltech101", image_size=24)).data.load()
-    assert list(dataset.names) == names
-    assert files_below(root / SOURCE.folder) == files
+def test_the_downloaded_set_loads(made, source, root, load, monkeypatch):
+    data = made("caltech101")
+    files = files_below(data.folder)
+    shutil.rmtree(root / "caltech101")
+    monkeypatch.setattr(caltech101, "SOURCE", source(archive(original(files))))
+    assert list(load("caltech101").names) == sorted(files)
+    assert files_below(data.folder) == files
 
 
 def test_unlisted_and_hostile_members_are_not_unpacked(source, root, expected, tmp_path):
