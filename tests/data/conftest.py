@@ -140,18 +140,6 @@ def digests():
     return compute
 
 
-@pytest.fixture
-def tree():
-    """Everything below a folder: names, and the bytes of files."""
-
-    def listing(folder):
-        return {
-            p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))
-        }
-
-    return listing
-
-
 class _Handler(http.server.BaseHTTPRequestHandler):
     def __init__(self, files, headers, *args):
         self.files, self.headers_sent = files, headers
