@@ -52,7 +52,6 @@ def rename(path):
             ["1 changed: four.txt", "1 missing: a/one.txt", "1 stray: a/uno.txt"],
         ),
     ],
-    ids=str,
 )
 def test_whatever_differs_is_named(folder, digests, refused, damages, named):
     expected = digests(folder)

@@ -57,10 +57,9 @@ def test_the_content_hash_is_the_same_every_time(made, load, name):
         assert load(name).content_hash != load(name, maps=2).content_hash
 
 
-@pytest.mark.parametrize(
-    ("name", "image", "label"), [("fashion_mnist", 24, 8), ("norb", 24, 20)]
-)  # without checksums; the byte of an image and that of a label which is 0, 3 or 5
+@pytest.mark.parametrize(("name", "image", "label"), [("fashion_mnist", 24, 8), ("norb", 24, 20)])
 def test_the_content_hash_follows_every_file(made, load, name, image, label):
+    """Of sets without checksums; `image` and `label` are places of bytes of which the last bit may change."""
     data = made(name)
     hashes = {load(name).content_hash}
     for path in data.files:
