@@ -55,23 +55,23 @@ def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, monkeypatch
     assert again["weights_sha256"] == expected["weights_sha256"]
 
 
-def test_two_devices_give_what_one_gives_but_for_rounding(plan, do):
+def test_two_devices_give_what_one_gives_but_for_rounding(plan, do, tmp_path):
     """Two processes on the CPU by the real command. The last of seventeen batches of seven is one image: one device has
     nothing to do."""
     typed = ["trainer.max_epochs=2", "trainer.precision=64-true", "data.batch_size=7", "data.validation=5"]
     typed += ["optimizer.lr=0.001", "trainer.accelerator=cpu"]
-    alone, both = (plan(*typed, f"trainer.devices={devices}", f"name=on{devices}") for devices in (1, 2))
-    one = do(alone)
-    command = [sys.executable, str(ROOT / "train.py"), *both.overrides, f"output={both.config['output']}"]
+    one = do(alone := plan(*typed, "trainer.devices=1"))
+    command = [sys.executable, str(ROOT / "train.py"), "data=fake", *typed, "trainer.devices=2", f"output={tmp_path}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    result = subprocess.run([*command, "name=both"], capture_output=True, text=True, env=environment, timeout=300)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.count("epoch 2/2") == 1
-    assert not list(both.folder.glob("*.ckpt"))
-    two = runs.read(both.folder)
+    both = next((tmp_path / "both").rglob("result.json")).parent
+    assert not list(both.glob("*.ckpt"))
+    two = runs.read(both)
     assert two["config"]["data.batch_size"] == 7
     assert two["history"]["train_loss"] == pytest.approx(one["history"]["train_loss"], rel=1e-9)
     assert two["history"]["validation_accuracy"] == one["history"]["validation_accuracy"]
-    weights, same = (load_file(run.folder / runs.WEIGHTS) for run in (alone, both))
+    weights, same = (load_file(folder / runs.WEIGHTS) for folder in (alone.folder, both))
     for name, value in weights.items():
         torch.testing.assert_close(same[name], value, rtol=1e-5, atol=1e-6)
