@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from multistage import MultiStageNet
-from multistage.data.caltech101 import preprocess
+from multistage.data.preprocessing import preprocess
 from multistage.layers.contrast_norm import gaussian_window
 from multistage.network.shapes import StageGeometry
 from multistage.operations import Filtering, Operations

@@ -49,11 +49,14 @@ REFUSED = {
 }
 
 
+TRAIN = "import sys; from multistage.cli.train import main; print([main(typed.split()) for typed in sys.argv[1:]])"
+"""One process for all that is typed, which imports once."""
+
+
 def test_new_ideas_train_from_one_file_each(copy, python):
     """A normalisation, a rectification, a pooling and a preset; then a readout and filters; all on a new data set."""
-    for typed in (IDEAS, FROZEN):
-        result = python("train.py", *typed)
-        assert result.returncode == 0, result.stderr
+    result = python("-c", TRAIN, " ".join(IDEAS), " ".join(FROZEN))
+    assert result.stdout.endswith("[0, 0]\n"), result.stderr
     records = [json.loads(file.read_text()) for file in (copy / "runs").rglob("result.json")]
     records = {record["config"]["readout"]: record for record in records}
     assert records["softmax"]["metrics"]["test_accuracy"] > 0.9
@@ -62,11 +65,7 @@ def test_new_ideas_train_from_one_file_each(copy, python):
 
 
 def test_what_is_said_of_settings_follows_from_the_file(python):
-    """One process for all of them, which imports once."""
-    program = (
-        "import sys; from multistage.cli.train import main; print([main(typed.split()) for typed in sys.argv[1:]])"
-    )
-    result = python("-c", program, *(" ".join([*IDEAS, typed]) for typed in REFUSED))
+    result = python("-c", TRAIN, *(" ".join([*IDEAS, typed]) for typed in REFUSED))
     assert result.stdout == f"{[2] * len(REFUSED)}\n"
     for says, said in zip(REFUSED.values(), result.stderr.splitlines(), strict=True):
         assert says in said

@@ -40,10 +40,10 @@ def brought(*extras_):
     return {IMPORTED_AS.get(name, name) for name in names}
 
 
-def imported():
-    """What the package imports from elsewhere."""
+def imported(room=""):
+    """What the package, or one room of it, imports from elsewhere."""
     found = set()
-    for file in ROOT.joinpath("src/multistage").rglob("*.py"):
+    for file in ROOT.joinpath("src/multistage", room).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
@@ -52,8 +52,10 @@ def imported():
     return found - {*sys.stdlib_module_names, "multistage"}
 
 
-def test_the_package_needs_torch_alone():
+def test_the_package_needs_torch_alone_and_so_does_what_makes_networks():
     assert [re.split(r"[<>=]", line)[0] for line in PROJECT["dependencies"]] == ["torch"]
+    for room in ("layers", "network", "operations"):
+        assert imported(room) <= {"torch", "triton"}, room
 
 
 def test_extras_bring_all_that_is_imported_and_nothing_else():
@@ -66,21 +68,21 @@ def test_what_is_refused_when_it_is_missing_is_what_the_extra_brings():
     assert {BROUGHT_ALONG.get(name, name) for name in extras.TRAIN} == brought("train")
 
 
-@pytest.mark.parametrize("arguments", [["data=fake"], ["-m", "seed=0,1"], ["--cfg", "job"], ["experiment=ablation"]])
-def test_training_without_its_packages_names_them_and_what_brings_them(arguments, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        *((train.main, typed.split()) for typed in ("data=fake", "-m seed=0,1", "--cfg job", "experiment=ablation")),
+        (predict.main, ["run", "image.png"]),
+    ],
+)
+def test_commands_without_their_packages_name_them_and_what_brings_them(command, arguments, monkeypatch, capsys):
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name in ("hydra", "yaml") else name)
-    assert train.main(arguments) == 1
+    assert command(arguments) == 1
     assert capsys.readouterr() == (
         "",
         "error: hydra, yaml not installed; pip install 'multistage[train]' brings them\n",
     )
-
-
-def test_prediction_without_its_packages_names_them_and_what_brings_them(monkeypatch, capsys):
-    monkeypatch.setattr(extras, "find_spec", lambda name: None)
-    assert predict.main(["run", "image.png"]) == 1
-    assert capsys.readouterr().err.endswith("pip install 'multistage[train]' brings them\n")
 
 
 def test_commands_are_functions_of_the_package():

@@ -63,16 +63,3 @@ def test_every_room_says_what_it_is_for_and_contributing_names_it():
         assert room in rooms
         assert f"`{room}`" in text, room
         assert ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))), room
-
-
-@pytest.mark.parametrize("room", ["layers", "network", "operations"])
-def test_what_makes_networks_imports_torch_and_nothing_else_from_elsewhere(room):
-    for file in PACKAGE.joinpath(room).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported = {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                imported = {str(node.module).partition(".")[0]}
-            else:
-                continue
-            assert imported <= {*sys.stdlib_module_names, "torch", "triton", "multistage"}, (file, imported)

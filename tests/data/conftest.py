@@ -4,20 +4,25 @@ import hashlib
 import http.server
 import os
 import socket
-import struct
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data import sets
 from PIL import Image
+from torchvision.datasets import CIFAR10
 
+from multistage.data import listed, manifest, read_all
 from multistage.registry.errors import DataError
 from multistage.settings import composition
+from multistage.settings.tree import parse
 
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = TESTS.parents[1] / "shared"
 REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or SHARED / "data")
+SIZES = {"caltech101": (1, 24), "cifar10": (3, 32), "digits": (1, 28), "fake": (1, 28), "fashion_mnist": (1, 28)}
+SIZES |= {"image_folder": (1, 24), "mnist": (1, 28), "norb": (1, 96)}
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +52,53 @@ def root(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="session")
+def defaults():
+    """What a run is told if nothing is typed; composed once."""
+    return composition.plan([]).config
+
+
 @pytest.fixture
-def config(root):
-    def make(data, **changes):
-        flat = {
-            "image_size": 143,
-            "maps": 1,
-            "variance": "one_pass",
-            "skip_damaged": False,
-            "train_per_class": 30,
-            "test_per_class": 30,
-            "validation": 0,
-            "root": str(root),
-        }
-        return composition.plan([]).config | {"data": data, **{f"data.{key}": v for key, v in (flat | changes).items()}}
+def settings(root, defaults):
+    """``settings("mnist", validation=5)``: those of a run on a data set, with images as small as tests like them."""
+
+    def make(name, draw=0, **changes):
+        maps, side = SIZES[name]
+        given = {"maps": maps, "image_size": side, "variance": "one_pass", "skip_damaged": False, "validation": 0}
+        given |= {"train_per_class": 30, "test_per_class": 30, "root": str(root), **changes}
+        return parse(defaults | {"data": name, "draw": draw, **{f"data.{key}": value for key, value in given.items()}})
+
+    return make
+
+
+@pytest.fixture
+def load(settings):
+    """``load("mnist")``: the data set itself, all its images read."""
+
+    def read(name, **changes):
+        listed.cache_clear()
+        return read_all(settings(name, **changes).data)
+
+    return read
+
+
+@pytest.fixture
+def made(root, nobody, monkeypatch, digests):
+    """``made("mnist")`` writes a small data set below the root; its checksums stand in for the real ones."""
+
+    def make(name):
+        data = sets.MADE[name](root)
+        if name in ("caltech101", "mnist"):
+            listed = digests(root if name == "mnist" else data.folder)
+            monkeypatch.setattr(manifest, "read", {name: listed}.__getitem__)
+        if name == "cifar10":
+            sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in data.files}
+            listed = [[batch, sums[batch]] for batch in sets.CIFAR10_BATCHES]
+            monkeypatch.setattr(CIFAR10, "train_list", listed[:5])
+            monkeypatch.setattr(CIFAR10, "test_list", listed[5:])
+            monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": sums["batches.meta"]})
+            monkeypatch.setattr(CIFAR10, "url", f"{nobody}cifar-10-python.tar.gz")
+        return data
 
     return make
 
@@ -105,18 +143,6 @@ def digests():
         return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
     return compute
-
-
-@pytest.fixture
-def tree():
-    """Everything below a folder: names, and the bytes of files."""
-
-    def listing(folder):
-        return {
-            p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))
-        }
-
-    return listing
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -164,22 +190,6 @@ def nobody():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     return f"http://127.0.0.1:{port}/"
-
-
-@pytest.fixture
-def idx_files():
-    """The four files of a made MNIST, in the original format: (arrays, {name: bytes})."""
-    random = np.random.default_rng(0)
-    arrays, files = {}, {}
-    for part, count in (("train", 12), ("t10k", 7)):
-        arrays[part] = (
-            random.integers(0, 256, (count, 28, 28), dtype=np.uint8),
-            (np.arange(count) % 10).astype(np.uint8),
-        )
-        for array, name in zip(arrays[part], ("images-idx3-ubyte", "labels-idx1-ubyte"), strict=True):
-            header = struct.pack(f">HBB{array.ndim}i", 0, 8, array.ndim, *array.shape)
-            files[f"{part}-{name}"] = header + array.tobytes()
-    return arrays, files
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import numpy as np
 from multistage.data.norb import STEMS
 
 BYTES, INTEGERS = 0x1E3D4C55, 0x1E3D4C54
+TRAIN_IMAGES, TRAIN_LABELS = f"{STEMS['training']}-dat.mat", f"{STEMS['training']}-cat.mat"
+TEST_IMAGES, TEST_LABELS = f"{STEMS['testing']}-dat.mat", f"{STEMS['testing']}-cat.mat"
 
 
 def matrix(array, magic=None, sizes=None):

@@ -4,21 +4,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from data.sets import PHOTOGRAPHS
 
-from multistage.data import caltech101, manifest
-from multistage.data.caltech101 import decode, pad_to_square, prepare, preprocess
-from multistage.data.images import read_rgb
+from multistage.data import manifest
+from multistage.data.files import Files
+from multistage.data.images import read_image
+from multistage.data.preprocessing import pad_to_square, prepare, preprocess
 from multistage.layers.contrast_norm import local_contrast_norm
-from multistage.settings.tree import parse
-
-FILES = {
-    "BACKGROUND_Google/image_0001.jpg": (40, 60, 3),
-    "BACKGROUND_Google/image_0002.jpg": (60, 40),
-    "Faces/image_0001.jpg": (33, 33, 3),
-    "ant/image_0001.jpg": (20, 90, 3),
-    "ant/image_0002.jpg": (90, 31),
-    "ant/image_0003.jpg": (50, 50, 3),
-}
 
 
 def picture(height, width, seed=0):
@@ -125,17 +117,10 @@ def test_an_unknown_variance_is_refused():
         preprocess(picture(20, 20), "three_pass")
 
 
-@pytest.mark.parametrize("name", ["authors_rr_synthetic.npz", "authors_rr_demo.npz"])
-def test_preprocess_agrees_with_the_authors(golden, name):
-    demo = golden(name)
-    for index, expected in enumerate(demo["preprocessed"]):
-        assert np.abs(preprocess(demo[f"resized_{index}"])[0].numpy() - expected).max() < 1e-5
-
-
 def test_preparing_real_files_agrees_with_the_authors(golden, real_data):
     demo = golden("authors_rr_demo.npz")
     for name, expected in zip(demo["names"], demo["preprocessed"], strict=True):
-        ours = prepare(read_rgb(real_data / "caltech101/101_ObjectCategories" / str(name)))[0].numpy()
+        ours = prepare(read_image(real_data / "caltech101/101_ObjectCategories" / str(name)))[0].numpy()
         assert np.abs(ours - expected).mean() < 0.01
         assert np.corrcoef(ours.ravel(), expected.ravel())[0, 1] > 0.999
 
@@ -149,102 +134,74 @@ def test_any_image_is_prepared_at_any_size(shape, side):
     assert x.isfinite().all()
 
 
-def test_decode_keeps_the_order(tmp_path, write_image):
-    paths = [write_image(tmp_path / f"{n:03}.png", (12 + n % 5, 20)) for n in range(40)]
-    images = decode(paths, 20, "one_pass")["images"]
-    for path, image in zip(paths, images, strict=True):
-        assert torch.equal(image, prepare(read_rgb(path), 20))
-
-
 @pytest.fixture
-def folder(root, write_image, monkeypatch, digests):
-    """A small Caltech-101, with its manifest in place of the real one and the stray file of the original archive."""
-    folder = root / "caltech101/101_ObjectCategories"
-    for name, shape in FILES.items():
-        write_image(folder / name, shape)
-    expected = digests(folder)
-    assert expected.keys() == FILES.keys()
-    monkeypatch.setattr(manifest, "read", {"caltech101": expected}.__getitem__)
-    (folder / "BACKGROUND_Google/tmp").write_bytes(b"as in the original archive")
-    return folder
+def folder(made):
+    return made("caltech101").folder
 
 
 @pytest.fixture
 def decodings(monkeypatch):
-    calls = []
-    monkeypatch.setattr(caltech101, "decode", lambda *args: calls.append(args) or decode(*args))
+    """How many images were decoded, each time that some were."""
+    calls, take = [], Files.__getitem__
+    monkeypatch.setattr(Files, "__getitem__", lambda self, chosen: calls.append(len(chosen)) or take(self, chosen))
     return calls
 
 
-def test_load_gives_every_image_under_its_class(folder, config):
-    dataset = parse(config("caltech101", image_size=24)).data.load()
-    assert dataset.class_names == ("BACKGROUND_Google", "Faces", "ant")
-    assert dataset.labels.tolist() == [0, 0, 1, 2, 2, 2]
+def test_load_gives_every_image_under_its_class(folder, load, digests):
+    (folder / "BACKGROUND_Google").mkdir()
+    listed = digests(folder)
+    (folder / "BACKGROUND_Google/tmp").write_bytes(b"as in the original archive")
+    dataset = load("caltech101")
+    assert dataset.class_names == ("ant", "bee", "cat")
+    assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert dataset.labels.dtype == torch.int64
-    assert list(dataset.names) == sorted(FILES)
+    assert list(dataset.names) == sorted(PHOTOGRAPHS)
     assert dataset.is_test is None
     assert dataset.images.dtype == torch.float32
+    assert dataset.content_hash == manifest.digest(listed)
     for name, image in zip(dataset.names, dataset.images, strict=True):
-        assert torch.equal(image, prepare(read_rgb(folder / name), 24))
+        assert torch.equal(image, prepare(read_image(folder / name), 24))
 
 
-def test_the_content_hash_is_of_the_manifest(folder, config, digests):
-    (folder / "BACKGROUND_Google/tmp").unlink()
-    assert parse(config("caltech101", image_size=24)).data.load().content_hash == manifest.digest(digests(folder))
-
-
-@pytest.mark.parametrize("name", ["ant/image_0002.jpg", "BACKGROUND_Google/image_0001.jpg"])
-def test_a_changed_file_is_refused_by_name(folder, config, refused, flip_byte, name):
-    flip_byte(folder / name, 300)
-    with refused(f"1 changed: {name}"):
-        parse(config("caltech101", image_size=24)).data.load()
-
-
-def test_a_missing_file_is_refused_by_name(folder, config, refused):
-    (folder / "ant/image_0003.jpg").unlink()
-    with refused("1 missing: ant/image_0003.jpg"):
-        parse(config("caltech101", image_size=24)).data.load()
-
-
-@pytest.mark.parametrize("name", ["ant/image_0004.jpg", "ant/tmp", "bee/image_0001.jpg", "image_0001.jpg"])
-def test_a_stray_file_is_refused_by_name(folder, config, refused, name):
+@pytest.mark.parametrize("name", ["ant/image_0004.jpg", "ant/tmp", "dog/image_0001.jpg", "image_0001.jpg"])
+def test_a_stray_file_is_refused_by_name(folder, load, refused, name):
     (folder / name).parent.mkdir(exist_ok=True)
     shutil.copy(folder / "ant/image_0001.jpg", folder / name)
     with refused(f"1 stray: {name}"):
-        parse(config("caltech101", image_size=24)).data.load()
+        load("caltech101")
 
 
-def test_damage_is_noticed_although_the_images_are_cached(folder, config, refused, flip_byte):
-    parse(config("caltech101", image_size=24)).data.load()
+def test_damage_is_noticed_although_the_images_are_cached(folder, load, refused, flip_byte):
+    load("caltech101")
     flip_byte(folder / "ant/image_0001.jpg", 300)
     with refused("1 changed: ant/image_0001.jpg"):
-        parse(config("caltech101", image_size=24)).data.load()
+        load("caltech101")
 
 
-def test_images_are_decoded_once_for_each_way_to_prepare_them(folder, config, decodings):
-    first, second = (parse(config("caltech101", image_size=24)).data.load() for _ in range(2))
+def test_images_are_decoded_once_for_each_way_to_prepare_them(folder, load, decodings):
+    first, second = (load("caltech101") for _ in range(2))
     assert len(decodings) == 1
     assert torch.equal(first.images, second.images)
-    two_pass = parse(config("caltech101", image_size=24, variance="two_pass")).data.load()
+    two_pass = load("caltech101", variance="two_pass")
     assert len(decodings) == 2
     assert not torch.equal(two_pass.images, first.images)
-    assert parse(config("caltech101", image_size=25)).data.load().images.shape == (6, 1, 25, 25)
+    assert load("caltech101", image_size=25).images.shape == (9, 1, 25, 25)
     assert len(decodings) == 3
 
 
-def test_a_class_too_small_for_the_draw_is_named(folder, config, refused):
-    flat = config("caltech101", image_size=24, train_per_class=2, test_per_class=None)
-    with refused("'BACKGROUND_Google' has 2 images", "data.train_per_class=2"):
-        parse(flat).draw.of(parse(flat).data.load())
+@pytest.mark.usefixtures("folder")
+def test_a_class_too_small_for_the_draw_is_named(load, settings, refused):
+    with refused("'ant' has 3 images", "data.train_per_class=3"):
+        settings("caltech101", train_per_class=3, test_per_class=None).draw.of(load("caltech101"))
 
 
 @pytest.mark.slow
-def test_the_real_caltech101_is_complete(real_data, config):
-    dataset = parse(config("caltech101", root=str(real_data))).data.load()
+def test_the_real_caltech101_is_complete(real_data, load, settings):
+    dataset = load("caltech101", image_size=143, root=str(real_data))
     assert dataset.images.shape == (9144, 1, 143, 143)
     assert dataset.images.isfinite().all()
     assert dataset.images.flatten(1).std(1).min() > 0.1
     assert len(dataset.class_names) == 102
     assert torch.equal(dataset.labels.unique(), torch.arange(102))
-    split = parse(config("caltech101")).draw.of(dataset)
+    split = settings("caltech101").draw.of(dataset)
     assert len(split.train) == 3060

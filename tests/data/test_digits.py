@@ -3,13 +3,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from multistage.settings.tree import parse
-
 HASH = "0b7e9c3202d7bcd255d6a19a238d3743bf5e320ba74812a6679958a017c55382"
 
 
-def test_all_digits_are_there(config):
-    dataset = parse(config("digits", image_size=28)).data.load()
+def test_all_digits_are_there(load):
+    dataset = load("digits")
     assert dataset.images.shape == (1797, 1, 28, 28)
     assert dataset.images.dtype == torch.uint8
     assert dataset.class_names == tuple("0123456789")
@@ -18,23 +16,19 @@ def test_all_digits_are_there(config):
     assert len(set(dataset.names)) == 1797
 
 
-def test_gray_levels_fill_the_range_at_the_original_size(config):
-    images = parse(config("digits", image_size=8)).data.load().images
+def test_gray_levels_fill_the_range_at_the_original_size(load):
+    images = load("digits", image_size=8).images
     assert np.array_equal(images[:, 0].numpy(), np.rint(load_digits().images * 255 / 16))
     assert (images.min(), images.max()) == (0, 255)
 
 
 @pytest.mark.parametrize("side", [8, 28])
-def test_the_hash_is_pinned_and_of_the_source(config, side):
-    assert parse(config("digits", image_size=side)).data.load().content_hash == HASH
-
-
-def test_the_default_split_is_130_a_class_and_the_rest(config):
-    flat = config("digits", image_size=8, train_per_class=130, test_per_class=None)
-    split = parse(flat).draw.of(parse(flat).data.load())
-    assert (len(split.train), len(split.test)) == (1300, 497)
-
-
-def test_where_scikit_learn_keeps_its_file_does_not_matter(config, monkeypatch):
+def test_the_hash_is_pinned_and_of_the_source_wherever_scikit_learn_keeps_it(load, monkeypatch, side):
+    assert load("digits", image_size=side).content_hash == HASH
     monkeypatch.setattr("multistage.data.sets.digits.FILE", "elsewhere.csv.gz")
-    assert parse(config("digits", image_size=8)).data.load().content_hash == HASH
+    assert load("digits", image_size=side).content_hash == HASH
+
+
+def test_the_default_split_is_130_a_class_and_the_rest(load, settings):
+    split = settings("digits", train_per_class=130, test_per_class=None).draw.of(load("digits", image_size=8))
+    assert (len(split.train), len(split.test)) == (1300, 497)

@@ -1,133 +1,219 @@
+"""A folder of class folders of images; what damage does to it is tested in `test_damage`."""
+
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from data.sets import PICTURES
+from PIL import Image
 
-from multistage import data
-from multistage.data import image_folder
-from multistage.data.caltech101 import decode, prepare
-from multistage.data.images import read_rgb
-from multistage.settings.tree import parse
-
-SHAPES = {
-    "bird/a.png": (40, 60, 3),
-    "bird/b.jpg": (60, 40),
-    "dog/c.JPG": (33, 33, 3),
-    "dog/d.png": (9, 200),
-    "dog/e.bmp": (1, 7, 3),
-}
+from multistage.data import drawn, files
+from multistage.data.images import read_image
+from multistage.data.preprocessing import prepare
+from multistage.registry.errors import DataError
+from multistage.settings import composition
 
 
 @pytest.fixture
-def folder(root, write_image):
-    for name, shape in SHAPES.items():
-        write_image(root / name, shape)
-    return root
+def folder(made):
+    return made("image_folder").folder
 
 
-def test_any_images_of_any_size_are_prepared(folder, config):
-    dataset = parse(config("image_folder", image_size=30)).data.load()
-    assert dataset.images.shape == (5, 1, 30, 30)
-    assert dataset.class_names == ("bird", "dog")
-    assert dataset.labels.tolist() == [0, 0, 1, 1, 1]
-    assert list(dataset.names) == sorted(SHAPES)
+@pytest.fixture
+def decoded(monkeypatch):
+    """Each time that an image was decoded."""
+    calls, each = [], files.Files._each
+
+    def counting(self, indices):
+        calls.extend(indices.tolist())
+        return each(self, indices)
+
+    monkeypatch.setattr(files.Files, "_each", counting)
+    return calls
+
+
+def test_any_images_of_any_size_are_prepared(folder, load):
+    dataset = load("image_folder", image_size=30)
+    assert dataset.images.shape == (7, 1, 30, 30)
+    assert dataset.class_names == ("ant", "bee")
+    assert dataset.labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert list(dataset.names) == sorted(PICTURES)
     assert dataset.is_test is None
-    for name, image in zip(dataset.names, dataset.images, strict=True):
-        assert torch.equal(image, prepare(read_rgb(folder / name), 30))
+    for name, image in zip(dataset.names, dataset.pixels(torch.arange(7)), strict=True):
+        assert torch.equal(image, prepare(read_image(folder / name), 30))
 
 
-def test_the_form_of_the_variance_is_the_one_asked_for(folder, config):
+def test_the_form_of_the_variance_is_the_one_asked_for(folder, load, write_image):
     image = np.random.default_rng(0).integers(0, 256, (38, 38), dtype=np.uint8)
     image[:, :19] //= 32
-    data.images.Image.fromarray(image).save(folder / "bird/a.png")
-    one, two = (
-        parse(config("image_folder", image_size=30, variance=v)).data.load().images for v in ("one_pass", "two_pass")
-    )
-    assert torch.equal(one[0], prepare(image, 30, "one_pass"))
-    assert torch.equal(two[0], prepare(image, 30, "two_pass"))
-    assert not torch.equal(one[0], two[0])
+    write_image(folder / "ant/1.png", image)
+    second = torch.tensor([1])
+    forms = [load("image_folder", image_size=30, variance=form) for form in ("one_pass", "two_pass")]
+    one, two = (dataset.pixels(second)[0] for dataset in forms)
+    assert torch.equal(one, prepare(image, 30, "one_pass"))
+    assert torch.equal(two, prepare(image, 30, "two_pass"))
+    assert not torch.equal(one, two)
 
 
-@pytest.mark.parametrize("content", [b"", b"some text"], ids=["empty", "text"])
-def test_an_unreadable_file_is_named(folder, config, refused, content):
-    (folder / "dog/notes.txt").write_bytes(content)
-    with refused(folder / "dog/notes.txt"):
-        parse(config("image_folder", image_size=30)).data.load()
-
-
-def test_a_truncated_image_is_named(folder, config, refused):
-    content = (folder / "bird/b.jpg").read_bytes()
-    (folder / "bird/b.jpg").write_bytes(content[: len(content) // 2])
-    with refused(folder / "bird/b.jpg"):
-        parse(config("image_folder", image_size=30)).data.load()
-
-
-def test_hidden_files_and_files_beside_the_class_folders_are_left_out(folder, config):
-    (folder / "dog/.DS_Store").write_bytes(b"x")
+def test_hidden_files_and_folders_and_files_beside_the_class_folders_are_left_out(folder, load):
+    (folder / "bee/.DS_Store").write_bytes(b"x")
     (folder / "README.txt").write_bytes(b"x")
-    assert list(parse(config("image_folder", image_size=30)).data.load().names) == sorted(SHAPES)
-
-
-def test_hidden_folders_are_no_classes(folder, config):
     (folder / ".ipynb_checkpoints").mkdir()
-    shutil.copy(folder / "dog/d.png", folder / ".ipynb_checkpoints/d.png")
-    assert parse(config("image_folder", image_size=30)).data.load().class_names == ("bird", "dog")
+    shutil.copy(folder / "bee/1.png", folder / ".ipynb_checkpoints/1.png")
+    dataset = load("image_folder")
+    assert list(dataset.names) == sorted(PICTURES)
+    assert dataset.class_names == ("ant", "bee")
 
 
-@pytest.mark.parametrize("removed", ["bird", "bird and dog"])
-def test_fewer_than_two_classes_are_refused(folder, config, refused, removed):
-    for name in removed.split(" and "):
+@pytest.mark.parametrize("removed", [["ant"], ["ant", "bee"]])
+def test_fewer_than_two_classes_are_refused(folder, load, refused, removed):
+    for name in removed:
         shutil.rmtree(folder / name)
-        (folder / name).mkdir()  # without images it is no class
     with refused(f"data.root={folder}", "fewer than two class folders"):
-        parse(config("image_folder", image_size=30)).data.load()
+        load("image_folder")
+    (folder / "ant").mkdir(exist_ok=True)
+    for file in (folder / "ant").iterdir():
+        file.unlink()
+    with refused("ant holds no images"):
+        load("image_folder")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file"])
-def test_what_is_no_folder_is_refused(tmp_path, config, refused, name):
+def test_what_is_no_folder_is_refused(tmp_path, load, refused, name):
     (tmp_path / "file").touch()
     with refused(f"data.root={tmp_path / name}", "not a folder"):
-        parse(config("image_folder", root=str(tmp_path / name))).data.load()
+        load("image_folder", root=str(tmp_path / name))
 
 
-def test_the_content_hash_follows_contents_and_names(folder, config, write_image):
+def test_the_content_hash_follows_contents_and_names(folder, load, write_image):
     def content_hash():
-        return parse(config("image_folder", image_size=30)).data.load().content_hash
+        return load("image_folder").content_hash
 
     hashes = [content_hash(), content_hash()]
     assert hashes[0] == hashes[1]
-    write_image(folder / "dog/d.png", (9, 201))
+    write_image(folder / "bee/1.png", (9, 201))
     hashes.append(content_hash())
-    (folder / "dog/e.bmp").rename(folder / "dog/f.bmp")
+    (folder / "bee/2.bmp").rename(folder / "bee/3.bmp")
     hashes.append(content_hash())
-    (folder / "dog/f.bmp").rename(folder / "bird/f.bmp")
+    (folder / "bee/3.bmp").rename(folder / "ant/4.bmp")
     hashes.append(content_hash())
-    (folder / "bird/f.bmp").unlink()
+    (folder / "ant/4.bmp").unlink()
     hashes.append(content_hash())
     assert len(set(hashes)) == 5
 
 
-def test_images_are_decoded_again_only_when_something_changed(folder, config, write_image, monkeypatch):
-    calls = []
-    monkeypatch.setattr(image_folder, "decode", lambda *args: calls.append(args) or decode(*args))
-    first, second = (parse(config("image_folder", image_size=30)).data.load() for _ in range(2))
-    assert torch.equal(first.images, second.images)
-    assert len(calls) == 1
-    write_image(folder / "dog/d.png", (9, 201))
-    changed = parse(config("image_folder", image_size=30)).data.load()
-    assert len(calls) == 2
-    assert not torch.equal(changed.images[3], first.images[3])
-    parse(config("image_folder", image_size=31)).data.load()
-    parse(config("image_folder", image_size=31, variance="two_pass")).data.load()
-    assert len(calls) == 4
+def test_images_are_decoded_again_only_when_something_changed(folder, load, write_image, decoded):
+    first, second = (load("image_folder") for _ in range(2))
+    everything = torch.arange(len(PICTURES))
+    assert torch.equal(first.pixels(everything), second.pixels(everything))
+    assert len(decoded) == len(PICTURES)
+    write_image(folder / "bee/1.png", (9, 201))
+    changed = load("image_folder")
+    assert len(decoded) == 2 * len(PICTURES)
+    assert not torch.equal(changed.pixels(everything[5:6]), first.pixels(everything[5:6]))
+    load("image_folder", image_size=31)
+    load("image_folder", image_size=31, variance="two_pass")
+    assert len(decoded) == 4 * len(PICTURES)
 
 
-def test_an_unchanged_copy_elsewhere_is_the_same_set(folder, config, tmp_path):
+def test_an_unchanged_copy_elsewhere_is_the_same_set(folder, load, settings, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
-    here = parse(config("image_folder", image_size=30)).data.load()
-    there = parse(config("image_folder", image_size=30, root=str(tmp_path / "copy"))).data.load()
+    here, there = load("image_folder"), load("image_folder", root=str(tmp_path / "copy"))
     assert here.content_hash == there.content_hash
-    assert torch.equal(here.images, there.images)
-    flat = config("image_folder", train_per_class=1, test_per_class=1)
-    assert parse(flat).draw.of(here).digest == parse(flat).draw.of(there).digest
+    everything = torch.arange(len(PICTURES))
+    assert torch.equal(here.pixels(everything), there.pixels(everything))
+    draw = settings("image_folder", train_per_class=1, test_per_class=1).draw
+    assert draw.of(here).digest == draw.of(there).digest
+
+
+# Of images that lie in files, those of a draw are read
+
+
+def test_only_images_that_a_draw_uses_are_decoded(folder, settings, decoded):
+    chosen = settings("image_folder", train_per_class=1, test_per_class=1)
+    dataset, split = drawn(chosen.data, chosen.draw)
+    assert sorted(decoded) == split.used.tolist()
+    assert len(split.used) == 4
+    assert dataset.pixels(split.train).shape == (2, 1, 24, 24)
+    assert dataset.content_hash != drawn(chosen.data, settings("image_folder", train_per_class=2).draw)[0].content_hash
+
+
+def test_another_image_of_the_class_stands_in_for_a_damaged_one(folder, settings):
+    chosen = settings("image_folder", train_per_class=2, test_per_class=1, skip_damaged=True)
+    before, split = drawn(chosen.data, chosen.draw)
+    used = before.names[int(split.train[0])]
+    (folder / used).write_bytes(b"hello")
+    after, split = drawn(chosen.data, chosen.draw)
+    assert after.skipped == (used,)
+    assert len(split.train) == 4
+    assert used not in {after.names[n] for n in split.used.tolist()}
+
+
+def test_images_that_do_not_fit_in_memory_are_read_batch_by_batch_and_are_the_same(folder, load, monkeypatch):
+    everything = torch.arange(len(PICTURES))
+    whole = load("image_folder")
+    monkeypatch.setattr("multistage.data.dataset.IN_MEMORY", 4 * 24 * 24 * 2)
+    streamed = load("image_folder")
+    assert isinstance(streamed.images, files.Files)
+    picked = streamed.inputs(everything)
+    assert torch.equal(picked[everything[2:4]], whole.pixels(everything)[2:4])
+    assert streamed.content_hash == whole.content_hash
+    (folder / streamed.names[3]).write_bytes((folder / streamed.names[2]).read_bytes())
+    with pytest.raises(DataError, match="changed while it was read"):
+        picked[everything[3:4]]
+
+
+def test_flat_images_are_noted(folder, load, write_image):
+    write_image(folder / "bee/1.png", np.full((20, 20), 77, np.uint8))
+    assert load("image_folder").notes == ("1 flat, without any contrast: bee/1.png",)
+
+
+# Colour, depth and transparency
+
+
+def test_a_folder_is_in_colour_if_any_image_is(folder, write_image):
+    def colour(*typed):
+        return composition.plan(["data=image_folder", f"data.root={folder}", *typed]).settings.data
+
+    colour_then = colour()
+    assert (colour_then.colour, colour_then.maps) == ("rgb", 3)
+    assert colour("data.colour=gray").maps == 1
+    assert composition.plan(["data=caltech101"]).settings.data.maps == 1
+    assert composition.plan(["data=caltech101", "data.colour=rgb"]).settings.data.maps == 3
+
+
+def test_gray_images_make_a_gray_data_set_also_if_they_are_saved_as_colour(root, write_image):
+    for number, label in enumerate(("ant", "ant", "bee", "bee")):
+        gray = np.random.default_rng(number).integers(0, 256, (30, 30), dtype=np.uint8)
+        write_image(root / f"plain/{label}/{number}.png", gray if number % 2 else np.repeat(gray[..., None], 3, 2))
+    run = composition.plan(["data=image_folder", f"data.root={root / 'plain'}"])
+    assert (run.settings.data.colour, run.settings.data.maps) == ("gray", 1)
+
+
+def test_depth_makes_no_difference_to_a_prepared_image(settings):
+    """12 bits in a file of 16 are not black: no scale is assumed, and each image is normalised by itself."""
+    data = settings("image_folder").data
+    levels = np.random.default_rng(0).integers(0, 256, (40, 50))
+    deep = data.prepare(levels.astype(np.float64) * 16)
+    assert torch.allclose(deep, data.prepare(levels.astype(np.float64)), atol=1e-5)
+    assert (deep - data.prepare(levels.astype(np.uint8))).abs().max() < 0.05  # 8 bits are rounded once
+
+
+def test_a_black_drawing_on_a_transparent_ground_is_seen(settings, tmp_path):
+    data = settings("image_folder").data
+    drawing = np.zeros((30, 30, 4), np.uint8)
+    drawing[10:20, 10:20, 3] = 255
+    write = tmp_path / "a.png"
+    Image.fromarray(drawing).save(write)
+    assert data.prepare(data.decode(write)).std() > 0.1
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_an_official_split_is_kept(root, write_image, settings, part):
+    for name in ("train/ant/1", "train/ant/2", "train/bee/1", "train/bee/2", f"{part}/ant/1", f"{part}/bee/1"):
+        write_image(root / f"{name}.png", (20, 20))
+    chosen = settings("image_folder", train_per_class="auto", test_per_class=None)
+    dataset, split = drawn(chosen.data, chosen.draw)
+    assert {dataset.names[n] for n in split.test.tolist()} == {f"{part}/ant/1.png", f"{part}/bee/1.png"}
+    assert len(split.train) == 4

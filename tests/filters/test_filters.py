@@ -11,7 +11,6 @@ from multistage.data.dataset import hash_tensors
 from multistage.filters import filter_methods
 from multistage.filters.gabor import gabor_bank
 from multistage.records import runs
-from multistage.settings.tree import parse
 from multistage.train import filters, protocol
 from multistage.train.history import History
 from multistage.train.quiet import quiet
@@ -27,13 +26,19 @@ def make(plan, looked):
     def make(*settings, change=lambda dataset, split: dataset):
         looked.clear()
         run = plan(*settings)
-        dataset = parse(run.config).data.load()
-        split = parse(run.config).draw.of(dataset)
-        net = make_network(parse(run.config), len(dataset.class_names))
-        measured = filters.initialise(parse(run.config), net, change(dataset, split), split.train, CPU)
+        dataset = run.settings.data.load()
+        split = run.settings.draw.of(dataset)
+        net = make_network(run.settings, len(dataset.class_names))
+        measured = filters.initialise(run.settings, net, change(dataset, split), split.train, CPU)
         return net, measured, sum(looked)
 
     return make
+
+
+QUICK = ["psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=8"]
+looking = [
+    [f"filters={name}", *(QUICK if name == "psd" else [])] for name, method in filter_methods.items() if method.looks
+]
 
 
 def kernels(net):
@@ -48,15 +53,15 @@ def test_random_filters_stay_and_nothing_is_looked_at(plan, monkeypatch):
     """`initialise` is for the others: it is not even called."""
     monkeypatch.setattr(filters, "initialise", None)
     run = plan("refine=false", "readout=lbfgs")
-    dataset = parse(run.config).data.load()
-    trained = protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), History(), "none")
+    dataset = run.settings.data.load()
+    trained = protocol.train(run.config, dataset, run.settings.draw.of(dataset), History(), "none")
     assert trained.filters == []
-    assert all(the_same(make_network(parse(run.config), 4), trained.net))
+    assert all(the_same(make_network(run.settings, 4), trained.net))
 
 
 def test_gabor_filters_and_templates_take_the_place_of_random_kernels_alone(make, plan):
     net, measured, _ = make("filters=gabor")
-    untouched = make_network(parse(plan().config), 4)
+    untouched = make_network(plan().settings, 4)
     assert len(measured) == 2
     changed = {name for name, value in untouched.state_dict().items() if not torch.equal(value, net.state_dict()[name])}
     assert changed == {"stages.0.filter_bank.kernels", "stages.1.filter_bank.kernels"}
@@ -86,22 +91,18 @@ def poisoned(dataset, split):
 
 
 @pytest.mark.parametrize("model", ["abs_lcn_avgpool", "abs_lcn_batchnorm_avgpool"])
-@pytest.mark.parametrize("method", [name for name, method in filter_methods.items() if method.looks])
-def test_only_training_images_are_looked_at(make, method, model):
-    settings = [f"filters={method}", f"model={model}", "data.validation=3", *quick(method)]
+@pytest.mark.parametrize("typed", [*looking, ["filters=psd", *QUICK, "psd.convolutional=true"]], ids=str)
+def test_only_training_images_are_looked_at(make, typed, model):
+    settings = [*typed, f"model={model}", "data.validation=3"]
     clean, poison = make(*settings)[0], make(*settings, change=poisoned)[0]
     assert all(the_same(clean, poison))
     assert all(values.isfinite().all() for values in kernels(poison))
 
 
-def quick(method):
-    return ["psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=8"] if method == "psd" else []
-
-
 def test_the_first_stage_is_learned_once_whatever_comes_after_it(make):
-    first, _, looked = make("filters=psd", *quick("psd"))
+    first, _, looked = make("filters=psd", *QUICK)
     for model in ("avgpool", "lcn_maxpool"):
-        other, _, again = make("filters=psd", f"model={model}", *quick("psd"))
+        other, _, again = make("filters=psd", f"model={model}", *QUICK)
         assert again == looked / 2  # by the second stage alone
         assert the_same(first, other) == [True, False]
     alone, _, again = make("filters=psd", "stages=1", "psd.stage1.steps=3", "psd.batch_size=8")
@@ -109,9 +110,8 @@ def test_the_first_stage_is_learned_once_whatever_comes_after_it(make):
     assert torch.equal(kernels(alone)[0], kernels(first)[0])
 
 
-@pytest.mark.parametrize("method", [name for name, method in filter_methods.items() if method.looks])
-def test_the_cache_gives_the_same_and_looks_at_nothing(make, monkeypatch, method):
-    settings = [f"filters={method}", *quick(method)]
+@pytest.mark.parametrize("settings", looking, ids=str)
+def test_the_cache_gives_the_same_and_looks_at_nothing(make, monkeypatch, settings):
     monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "0")
     without, measured, looked = make(*settings)
     assert looked > 0

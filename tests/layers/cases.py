@@ -76,24 +76,29 @@ SMALL = [(4, 4, 13), (2, 1, 5), (1, 2, 2), (3, 1, 1)]
 """Maps smaller than the window; of one pixel, sigma is its own mean, so that both divide."""
 
 
+def by_loops(x, **options):
+    return torch.from_numpy(reference.local_contrast_norm(x.numpy(), **options))
+
+
 def contrast_norms():
     loudness = torch.tensor([1.0, 10]).view(2, 1, 1, 1)
-    maps = [X, X.contiguous(memory_format=torch.channels_last), torch.zeros_like(X)]
-    maps += [drawn(2, *size) * loudness for size in SMALL]
+    maps = [X, torch.zeros_like(X), *(drawn(2, *size) * loudness for size in SMALL)]
     for border in plain.BORDERS:
         c = float(reference.centred_and_deviation(X[0].numpy(), border=border)[1].mean())
         choices = [{"floor": floor} for floor in ("mean", c, 0.0)]
         choices += [{"kernel_size": size, "sigma": sigma} for size, sigma in ((1, None), (5, 0.8), (15, None))]
         for options in choices:
             options["border"] = border
-            inputs = [(x, torch.from_numpy(reference.local_contrast_norm(x.numpy(), **options))) for x in maps]
+            inputs = [(x, by_loops(x, **options)) for x in maps]
+            inputs.append((X.contiguous(memory_format=torch.channels_last), inputs[0][1]))
             for floor_gradient in (True, False) if "floor" in options else (True,):
                 definition = functools.partial(plain.definition, **options, floor_gradient=floor_gradient)
                 for x, y in inputs if border == "zero" else [*inputs, (ROUNDING, None)]:
                     expected = (y, with_gradients(definition, x)[1])
                     yield late(plain, "definition", **definition.keywords), [x], expected
                     yield late(layers, "local_contrast_norm", **definition.keywords), [x], expected
-            each = with_gradients(lambda x, f=definition: f(x.reshape(-1, 1, *x.shape[2:])).view_as(x), X)
+            _, gradient = with_gradients(lambda x, f=definition: f(x.reshape(-1, 1, *x.shape[2:])).view_as(x), X)
+            each = by_loops(X.flatten(0, 1)[:, None], **options).view_as(X), gradient
             yield late(layers, "local_contrast_norm", **definition.keywords, across_maps=False), [X], each
 
 

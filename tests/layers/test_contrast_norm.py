@@ -107,19 +107,7 @@ def test_windows_sum_to_one(kernel_size, sigma):
     assert window.sum().item() == pytest.approx(1, abs=1e-14)
 
 
-# Gradients
-
-
-@pytest.mark.parametrize("across_maps", [True, False], ids=["across", "each map"])
-@pytest.mark.parametrize("floor", FLOORS)
-@pytest.mark.parametrize("border", BORDERS)
-def test_gradients_are_right(border, floor, across_maps):
-    x = drawn(2, 2, 3, 4, seed=3)
-    for maps in x.flatten(0, 1)[:, None] if not across_maps else x:  # away from the kink, where the deviation is c
-        deviation = reference.centred_and_deviation(maps.numpy(), 5, None, border)[1]
-        assert np.abs(deviation - (deviation.mean() if floor == "mean" else floor)).min() > 1e-4
-    layer = LocalContrastNorm(5, floor=floor, border=border, across_maps=across_maps)
-    assert torch.autograd.gradcheck(layer, x.requires_grad_())
+# Gradients; `test_every_layer` and `test_mutants` have their values
 
 
 def gradient(x, upstream, **choice):
@@ -156,13 +144,7 @@ def test_flat_images_have_finite_outputs_and_gradients(border, floor, across_map
     y.backward(drawn(1, 2, 6, 25, seed=1, dtype=dtype))
     assert y.isfinite().all()
     assert x.grad.isfinite().all()
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("floor", FLOORS)
-def test_black_images_stay_black(floor, border, dtype):
-    assert not local_contrast_norm(torch.zeros(2, 3, 6, 7, dtype=dtype), floor=floor, border=border).any()
+    assert image != "black" or not y.any()
 
 
 @pytest.mark.parametrize("border", BORDERS)

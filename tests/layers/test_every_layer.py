@@ -7,6 +7,7 @@ import pytest
 import torch
 from layers.cases import drawn
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from multistage import layers
 
@@ -38,11 +39,15 @@ def _parameters_are_drawn():
             parameter.data = drawn(*parameter.shape, seed=number).float() / 3
 
 
-def with_gradients(layer, x):
-    """y, and the gradients of x and of all parameters where that of y is y."""
+def with_gradients(layer, x, of_dy=lambda y: y, call=None):
+    """y, and the gradients of x and of all parameters where that of y is `of_dy(y)`."""
     x = x.detach().requires_grad_()
-    y = layer(x)
-    return y.detach(), *torch.autograd.grad(y, [x, *layer.parameters()], y.detach())
+    y = (call or layer)(x)
+    return y.detach(), *torch.autograd.grad(y, [x, *layer.parameters()], of_dy(y.detach()))
+
+
+def assert_same(actual, expected):
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
 
 @each_layer
@@ -61,7 +66,7 @@ def test_gradients_are_those_of_differences(layer):
 def test_compiles_into_one_graph(backend, layer):
     torch.compiler.reset()
     compiled = torch.compile(layer, fullgraph=True, backend=backend)
-    torch.testing.assert_close(with_gradients(compiled, X), with_gradients(layer, X), rtol=1e-5, atol=1e-5)
+    assert_same(with_gradients(compiled, X), with_gradients(layer, X))
 
 
 @each_layer
@@ -69,7 +74,7 @@ def test_exports_for_any_number_of_samples(layer):
     shapes = {"input" if isinstance(layer, nn.Sequential) else "x": {0: torch.export.Dim("n")}}
     exported = torch.export.export(layer, (X,), dynamic_shapes=shapes).module()
     for x in (X, drawn(5, 4, 8, 7).float()):
-        torch.testing.assert_close(exported(x), layer(x), rtol=1e-5, atol=1e-5)
+        assert_same(exported(x), layer(x))
 
 
 @each_layer
@@ -80,8 +85,8 @@ def test_samples_are_independent(layer):
     assert not gradient[::2].any()
     alone = X[1:2].clone().requires_grad_()
     (expected,) = torch.autograd.grad(layer(alone).square().sum(), alone)
-    torch.testing.assert_close(gradient[1:2], expected, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(y[1:2], layer(alone), rtol=1e-5, atol=1e-5)
+    assert_same(gradient[1:2], expected)
+    assert_same(y[1:2], layer(alone))
 
 
 @each_layer
@@ -92,10 +97,67 @@ def test_the_input_is_left_alone(layer):
 
 
 @each_layer
-def test_what_is_not_a_number_stays_seen(layer):
+def test_what_is_not_a_number_stays_seen_in_its_sample_alone(layer):
     x = X.clone()
-    x[0, :, 4, 3] = torch.nan
-    assert layer(x)[0].isnan().any()
+    x[1, :, 4, 3] = torch.nan
+    with_nan, expected = with_gradients(layer, x)[:2], with_gradients(layer, X)[:2]
+    assert with_nan[0][1].isnan().any()
+    for values, truth in zip(with_nan, expected, strict=True):
+        assert torch.equal(values[::2], truth[::2])
+
+
+LAYOUTS = {
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda x: x.mT.contiguous().mT,
+    "spaced": lambda x: torch.empty(*x.shape[:3], 2 * x.shape[3], dtype=x.dtype)[..., ::2].copy_(x),
+    "maps first": lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+}
+
+
+@each_layer
+@pytest.mark.parametrize("of_x", LAYOUTS)
+def test_layouts_do_not_matter(layer, of_x):
+    expected = with_gradients(layer, X)
+    for of_dy in LAYOUTS.values():
+        assert_same(with_gradients(layer, LAYOUTS[of_x](X), of_dy), expected)
+
+
+@each_layer
+def test_gradients_may_be_expanded(layer):
+    expanded = with_gradients(layer, X, lambda y: torch.ones(1).expand_as(y))
+    assert_same(expanded, with_gradients(layer, X, torch.ones_like))
+
+
+@each_layer
+def test_batches_may_be_empty_and_shapes_are_known_without_values(layer):
+    shapes = [values.shape[1:] for values in with_gradients(layer, X)[:2]]
+    assert [values.shape for values in with_gradients(layer, X[:0])[:2]] == [(0, *shape) for shape in shapes]
+    without = with_gradients(copy.deepcopy(layer).to("meta"), X.to("meta"))
+    assert all(values.is_meta for values in without)
+    assert [values.shape for values in without[:2]] == [(3, *shape) for shape in shapes]
+
+
+@each_layer
+def test_autograd_may_go_back_in_any_way(layer):
+    """Again, from a checkpoint, through an output that is used twice."""
+    expected = with_gradients(layer, X)
+    for call in (layer, lambda x: checkpoint(layer, x, use_reentrant=False)):
+        assert all(torch.equal(a, b) for a, b in zip(with_gradients(layer, X, call=call), expected, strict=True))
+    x = X.clone().requires_grad_()
+    y = layer(x)
+    for _ in range(2):
+        assert torch.equal(torch.autograd.grad(y, x, y.detach(), retain_graph=True)[0], expected[1])
+    used_twice = torch.autograd.grad(y.sin() * y, x, torch.ones_like(y))[0]
+    assert_same(used_twice, with_gradients(layer, X, lambda y: y.cos() * y + y.sin())[1])
+
+
+@each_layer
+def test_what_is_made_for_inference_or_elsewhere_serves_training(layer):
+    """Maps of sizes of their own, so that nothing is kept of them yet."""
+    for mode, x in ((torch.inference_mode(), drawn(1, 4, 19, 23)), (torch.device("meta"), drawn(1, 4, 23, 19))):
+        with mode:
+            y = layer(x.float())
+        assert torch.equal(with_gradients(layer, x.float())[0], y)
 
 
 @each_layer

@@ -29,18 +29,6 @@ def test_the_papers_windows_overlap():
     assert AveragePool(6, 4)(torch.zeros(1, 256, 18, 18)).shape == (1, 256, 4, 4)
 
 
-def test_average_gives_each_input_an_equal_share_of_the_gradient():
-    x = drawn(1, 1, 4, 4).requires_grad_()
-    average_pool(x, 2, 2).backward(torch.tensor([[[[4.0, 8], [12, 16]]]]))
-    assert x.grad[0, 0].tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
-
-
-def test_average_adds_up_the_shares_of_overlapping_windows():
-    x = drawn(1, 1, 3, 3).requires_grad_()
-    average_pool(x, 2, 1).backward(torch.full((1, 1, 2, 2), 4.0))
-    assert x.grad[0, 0].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
-
-
 def test_max_gives_the_whole_gradient_to_the_winner():
     x = torch.tensor([[1.0, 9, 3, 4], [5, 6, 8, 7], [-1, -2, 0, 0.5], [-4, -3, -5, -6]], requires_grad=True)
     max_pool(x[None, None], 2).backward(torch.tensor([[[[1.0, 2], [3, 4]]]]))

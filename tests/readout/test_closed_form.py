@@ -60,18 +60,6 @@ def test_the_penalty_is_chosen_on_validation_images_and_told(name):
     assert chosen["penalty"] == {"ridge": 1.0, "kernel": 1e-4}[name]
 
 
-@pytest.mark.parametrize("name", CLOSED)
-def test_features_that_are_no_numbers_are_refused(name):
-    with pytest.raises(MultistageError, match="not finite"):
-        readouts[name]().fit(Task(torch.full((4, 3), torch.nan), torch.tensor([0, 1, 0, 1]), 2))
-
-
-@pytest.mark.parametrize("name", CLOSED)
-def test_flat_features_give_the_share_of_each_class(name):
-    model = readouts[name]().fit(Task(torch.ones(6, 3), torch.tensor([0, 0, 0, 0, 1, 1]), 2))
-    torch.testing.assert_close(model(torch.ones(1, 3)).detach(), torch.tensor([[2 / 3, 1 / 3]]), atol=1e-3, rtol=0)
-
-
 def test_a_kernel_of_too_many_samples_is_refused(monkeypatch):
     monkeypatch.setattr(kernel_ridge, "MOST", 5)
     with pytest.raises(MultistageError, match=r"at most 5: .*readout=ridge"):

@@ -140,9 +140,3 @@ def test_lbfgs_says_when_it_did_not_converge():
     x, y = clusters(200, 15, 5)
     with pytest.raises(MultistageError, match="max_iter=3"):
         fit_lbfgs(Task(x, y, 5), max_iter=3)
-
-
-def test_lbfgs_survives_features_that_are_all_the_same():
-    weight, bias = fit_lbfgs(Task(torch.ones(9, 4), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1]), 2), tolerance=1e-5)
-    assert weight.abs().max() < 1e-6
-    torch.testing.assert_close(torch.softmax(bias, 0), torch.tensor([2 / 3, 1 / 3]), rtol=1e-3, atol=1e-3)

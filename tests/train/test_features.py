@@ -8,15 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from multistage.data.dataset import Dataset
 from multistage.operations import Normalisation
 from multistage.operations.normalise.groupnorm import GroupNorm
 from multistage.records import runs
 from multistage.registry import digest
-from multistage.settings.tree import parse
-from multistage.train import features, protocol
-from multistage.train.history import History
-from multistage.train.quiet import quiet
+from multistage.train import features
 from multistage.train.restore import make_network
 
 CPU = torch.device("cpu")
@@ -29,10 +25,10 @@ def compute(plan, looked):
     def compute(*settings):
         looked.clear()
         run = plan("refine=false", *settings)
-        dataset = parse(run.config).data.load()
-        split = parse(run.config).draw.of(dataset)
-        net = make_network(parse(run.config), len(dataset.class_names))
-        found = features.frozen(parse(run.config), net, dataset, split, CPU)
+        dataset = run.settings.data.load()
+        split = run.settings.draw.of(dataset)
+        net = make_network(run.settings, len(dataset.class_names))
+        found = features.frozen(run.settings, net, dataset, split, CPU)
         return found, net, split, dataset, sum(looked)
 
     return compute
@@ -149,9 +145,9 @@ def test_statistics_of_batch_normalisation_come_with_them(compute):
 @pytest.mark.parametrize("model", ["abs_lcn_batchnorm_avgpool", "batchnorm_maxpool"])
 def test_frozen_batch_normalisation_has_the_statistics_of_the_training_images(plan, model, monkeypatch):
     run = plan(f"model={model}", "refine=false")
-    dataset = parse(run.config).data.load()
-    train = parse(run.config).draw.of(dataset).train
-    net, other = make_network(parse(run.config), 4), make_network(parse(run.config), 4)
+    dataset = run.settings.data.load()
+    train = run.settings.draw.of(dataset).train
+    net, other = make_network(run.settings, 4), make_network(run.settings, 4)
     features.calibrate(net.stages, dataset, train, CPU)
     monkeypatch.setattr(features, "BATCH", 7)
     features.calibrate(other.stages, dataset, train, CPU)
@@ -173,44 +169,12 @@ def test_frozen_batch_normalisation_differs_from_none(compute):
     assert (plain.values - normalised.values).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("readout", ["softmax", "sgd", "lbfgs"])
-def test_results_are_the_same_with_and_without_the_cache(plan, monkeypatch, readout):
-    """Without it, with an empty one, and from it: records and weights to the bit."""
-    made = []
-    for name, limit in (("off", "0"), ("empty", "1"), ("full", "1")):
-        monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", limit)
-        run = plan("refine=false", f"readout={readout}", "model=batchnorm_avgpool", f"name={name}")
-        with quiet():
-            record = protocol.run(run, "none")
-        made.append((record["metrics"], record["history"], record["per_class"], record["weights_sha256"]))
-    assert made[0] == made[1] == made[2]
-
-
-def test_a_frozen_run_computes_features_of_test_images_once(plan, looked):
+def test_a_frozen_run_computes_features_of_test_images_once(plan, looked, do):
     run = plan("refine=false", "readout=lbfgs")
-    with quiet():
-        record = protocol.run(run, "none")
-        assert sum(looked) == sum(len(part) for part in indices(run))
-        again = protocol.run(plan("refine=false", "readout=sgd"), "none")
-    assert sum(looked) == sum(len(part) for part in indices(run))
+    split = run.settings.draw.of(run.settings.data.load())
+    images = sum(len(part) for part in (split.train, split.validation, split.test))
+    record = do(run)
+    assert sum(looked) == images
+    again = do(plan("refine=false", "readout=sgd"))
+    assert sum(looked) == images
     assert record["seconds"].keys() == again["seconds"].keys() == {"data", "features", "train", "test"}
-
-
-def indices(run):
-    dataset = parse(run.config).data.load()
-    split = parse(run.config).draw.of(dataset)
-    return split.train, split.validation, split.test
-
-
-def test_test_images_change_nothing_that_is_learned(plan, tmp_path):
-    run = plan("refine=false", "readout=lbfgs", "model=batchnorm_avgpool")
-    weights = []
-    for value in (0, 255):
-        dataset = parse(run.config).data.load()
-        split = parse(run.config).draw.of(dataset)
-        dataset.images[split.test] = value
-        changed = Dataset(dataset.images, dataset.labels, dataset.class_names, dataset.names, None, f"content {value}")
-        trained = protocol.train(run.config, changed, split, History(), "none")
-        weights.append(trained.net.state_dict())
-    for name, value in weights[0].items():
-        assert torch.equal(value, weights[1][name]), name

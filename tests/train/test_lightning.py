@@ -10,59 +10,15 @@ import torch
 from safetensors.torch import load_file
 
 from multistage.records import runs
-from multistage.settings.tree import parse
 from multistage.train import protocol
-from multistage.train.batches import epoch_order
-from multistage.train.history import History
-from multistage.train.quiet import quiet
-from multistage.train.restore import make_network
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def train(plan):
-    def train(*typed):
-        config = plan(*typed).config
-        dataset = parse(config).data.load()
-        with quiet():
-            return protocol.train(
-                config, dataset, parse(config).draw.of(dataset), history := History(), "none"
-            ), history
-
-    return train
-
-
-def test_gradients_are_accumulated_and_clipped_and_the_schedule_counts_steps_of_the_optimiser(plan, train):
-    typed = ["model=avgpool", "trainer.max_epochs=2", "data.batch_size=25"]  # 120 images: five batches, three steps
-    more = ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=0.01"]
-    trained = train(*typed, *more)[0].net
-
-    config = plan(*typed).config
-    dataset = parse(config).data.load()
-    chosen = parse(config).draw.of(dataset).train
-    x, y = dataset.pixels(chosen), dataset.labels[chosen]
-    net = make_network(parse(config), 4)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=6)
-    for epoch in range(2):
-        for number, batch in enumerate(epoch_order(120, config["seed"], epoch).split(25)):
-            if number % 2 == 0:
-                optimizer.zero_grad()
-            (torch.nn.functional.cross_entropy(net(x[batch]), y[batch]) / 2).backward()
-            if number % 2 or number == 4:
-                torch.nn.utils.clip_grad_norm_(net.parameters(), 0.01)
-                optimizer.step()
-                schedule.step()
-    for (name, expected), actual in zip(net.state_dict().items(), trained.state_dict().values(), strict=True):
-        assert torch.equal(expected, actual), name
-
-
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])
-def test_the_record_says_in_which_numbers_a_run_was_trained(plan, precision):
+def test_the_record_says_in_which_numbers_a_run_was_trained(plan, do, precision):
     run = plan("model=avgpool", "trainer.max_epochs=1", f"trainer.precision={precision}")
-    with quiet():
-        assert protocol.run(run, "none")["precision"] == precision
+    assert do(run)["precision"] == precision
     assert {value.dtype for value in load_file(run.folder / runs.WEIGHTS).values()} <= {torch.float32, torch.int64}
 
 
@@ -84,41 +40,38 @@ def test_a_callback_logs_into_the_rows(train):
     assert history.columns()["lr-SGD"] == pytest.approx([0.05, 0.05])
 
 
-def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, monkeypatch):
+def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, monkeypatch):
     """Interrupted between the checkpoint in which it stopped and its record."""
     stops = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1", "+callbacks.early_stopping.min_delta=1"]
     run = plan("model=avgpool", "data.validation=5", "trainer.max_epochs=9", *stops)
-    with quiet():
-        expected = protocol.run(plan(*run.overrides, "name=whole"), "none")
-        monkeypatch.setattr(protocol, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    expected = do(plan(*run.overrides, "name=whole"))
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(protocol, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            protocol.run(run, "none")
-        monkeypatch.undo()
-        again = protocol.run(run, "none")
+            do(run)
+    again = do(run)
     assert again["history"] == expected["history"]
     assert again["history"]["epoch"] == [1, 2]
     assert again["weights_sha256"] == expected["weights_sha256"]
 
 
-def test_two_devices_give_what_one_gives_but_for_rounding(tmp_path):
+def test_two_devices_give_what_one_gives_but_for_rounding(plan, do, tmp_path):
     """Two processes on the CPU by the real command. The last of seventeen batches of seven is one image: one device has
     nothing to do."""
-    typed = ["data=fake", "trainer.max_epochs=2", "trainer.precision=64-true", "data.batch_size=7", "data.validation=5"]
-    typed += ["optimizer.lr=0.001"]
+    typed = ["trainer.max_epochs=2", "trainer.precision=64-true", "data.batch_size=7", "data.validation=5"]
+    typed += ["optimizer.lr=0.001", "trainer.accelerator=cpu"]
+    one = do(alone := plan(*typed, "trainer.devices=1"))
+    command = [sys.executable, str(ROOT / "train.py"), "data=fake", *typed, "trainer.devices=2", f"output={tmp_path}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    found = {}
-    for devices in (1, 2):
-        command = [sys.executable, str(ROOT / "train.py"), *typed, f"trainer.devices={devices}", f"name=on{devices}"]
-        command += ["trainer.accelerator=cpu", f"output={tmp_path}"]
-        result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-        assert (result.returncode, result.stderr) == (0, "")
-        assert result.stdout.count("epoch 2/2") == 1
-        folder = next((tmp_path / f"on{devices}").rglob("result.json")).parent
-        assert not list(folder.glob("*.ckpt"))
-        found[devices] = runs.read(folder), load_file(folder / runs.WEIGHTS)
-    (one, weights), (two, same) = found.values()
-    assert one["config"]["data.batch_size"] == 7
+    result = subprocess.run([*command, "name=both"], capture_output=True, text=True, env=environment, timeout=300)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.count("epoch 2/2") == 1
+    both = next((tmp_path / "both").rglob("result.json")).parent
+    assert not list(both.glob("*.ckpt"))
+    two = runs.read(both)
+    assert two["config"]["data.batch_size"] == 7
     assert two["history"]["train_loss"] == pytest.approx(one["history"]["train_loss"], rel=1e-9)
     assert two["history"]["validation_accuracy"] == one["history"]["validation_accuracy"]
+    weights, same = (load_file(folder / runs.WEIGHTS) for folder in (alone.folder, both))
     for name, value in weights.items():
         torch.testing.assert_close(same[name], value, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,5 @@
 import csv
+import math
 
 import pytest
 import torch
@@ -8,21 +9,11 @@ from torch import nn
 import multistage
 from multistage.records import runs
 from multistage.settings import composition
-from multistage.settings.tree import parse
 from multistage.train import protocol, training
 from multistage.train.batches import EpochOrder, Shares, epoch_order
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
-
-
-@pytest.fixture
-def do():
-    def do(run):
-        with quiet():
-            return protocol.run(run, "none")
-
-    return do
 
 
 def test_a_run_leaves_what_the_design_says(plan, do):
@@ -68,8 +59,8 @@ def test_training_learns_and_loading_gives_the_same_network(plan, do):
     net = multistage.load(run.folder)
     assert not net.training
     assert net.class_names == ("class0", "class1", "class2", "class3")
-    dataset = parse(run.config).data.load()
-    test = parse(run.config).draw.of(dataset).test
+    dataset = run.settings.data.load()
+    test = run.settings.draw.of(dataset).test
     right = net(dataset.pixels(test)).argmax(1) == dataset.labels[test]
     assert right.float().mean().item() == pytest.approx(record["metrics"]["test_accuracy"])
 
@@ -85,23 +76,10 @@ def test_the_same_run_twice_is_the_same_to_the_bit(plan, do):
     assert runs.read(first.folder)["metrics"] == runs.read(second.folder)["metrics"]
 
 
-@pytest.mark.parametrize("readout", ["softmax", "sgd", "lbfgs"])
-def test_frozen_filters_stay_and_the_classifier_learns(plan, do, readout):
-    rate = ["optimizer.lr=0.01"] if readout == "softmax" else []
-    run = plan("refine=false", f"readout={readout}", *rate)
-    record = do(run)
-    fresh, trained = make_network(parse(run.config), 4), multistage.load(run.folder)
-    for before, after in zip(fresh.stages.parameters(), trained.stages.parameters(), strict=True):
-        assert torch.equal(before, after)
-    assert not torch.equal(fresh.classifier.weight, trained.classifier.weight)
-    assert record["seconds"].keys() == {"data", "features", "train", "test"}
-    assert record["metrics"]["test_accuracy"] > 0.8
-
-
 def test_refinement_changes_every_filter(plan, do):
     run = plan("trainer.max_epochs=1")
     do(run)
-    fresh, trained = make_network(parse(run.config), 4), multistage.load(run.folder)
+    fresh, trained = make_network(run.settings, 4), multistage.load(run.folder)
     for (name, before), after in zip(fresh.named_parameters(), trained.parameters(), strict=True):
         assert not torch.equal(before, after), name
 
@@ -116,8 +94,8 @@ def test_validation_images_choose_the_epoch(plan, do):
 
 def test_test_images_are_not_needed_for_training(plan, tmp_path):
     run = plan("trainer.max_epochs=1", "data.validation=5")
-    dataset = parse(run.config).data.load()
-    split = parse(run.config).draw.of(dataset)
+    dataset = run.settings.data.load()
+    split = run.settings.draw.of(dataset)
     dataset.images[split.test] = 255
     dataset.labels[split.test] = -1
     with quiet():
@@ -166,9 +144,8 @@ def test_metrics_of_an_epoch_are_those_of_all_its_samples():
     assert metric.compute().item() == pytest.approx(expected, abs=1e-15)
 
 
-def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkeypatch):
-    run = plan("trainer.max_epochs=3", "model=avgpool")
-    steps, original = [], training.Classifier.training_step
+def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(train, monkeypatch):
+    steps, original, history = [], training.Classifier.training_step, History()
 
     def step(self, batch, index):
         steps.append(index)
@@ -177,16 +154,14 @@ def test_one_loss_that_is_no_number_ends_the_epoch_in_which_it_came(plan, monkey
         return original(self, batch, index)
 
     monkeypatch.setattr(training.Classifier, "training_step", step)
-    dataset = parse(run.config).data.load()
-    with quiet(), pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
-        protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), history := History(), "none")
+    with pytest.raises(training.DivergedError, match=r"in epoch 2 \(loss inf\)"):
+        train("trainer.max_epochs=3", "model=avgpool", history=history)
     assert len(steps) == 8
     assert len(history.rows) == 1
 
 
-def test_a_step_never_waits_for_the_device(plan, monkeypatch):
+def test_a_step_never_waits_for_the_device(train, monkeypatch):
     """No number of a tensor is read in a step; on a GPU each reading would cost more than the step's arithmetic."""
-    run = plan("trainer.max_epochs=1", "model=avgpool")
     inside, read = [], []
     for name in ("item", "__bool__", "__float__", "__int__", "tolist", "cpu"):
         method = getattr(torch.Tensor, name)
@@ -202,9 +177,7 @@ def test_a_step_never_waits_for_the_device(plan, monkeypatch):
         inside.clear()
 
     monkeypatch.setattr(training.Classifier, "optimizer_step", learn)
-    dataset = parse(run.config).data.load()
-    with quiet():
-        protocol.train(run.config, dataset, parse(run.config).draw.of(dataset), History(), "none")
+    train("trainer.max_epochs=1", "model=avgpool")
     assert read == []
 
 
@@ -215,26 +188,39 @@ def test_lightning_asks_for_a_new_order_every_epoch(plan, do, monkeypatch):
     assert sorted(set(epochs)) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("overrides", [[], ["model=abs_batchnorm_avgpool", "schedule=null"]])
-def test_lightning_does_what_a_bare_loop_does(plan, overrides):
+@pytest.mark.parametrize(
+    ("typed", "accumulated", "clipped"),
+    [
+        ([], 1, None),
+        (["model=abs_batchnorm_avgpool", "schedule=null"], 1, None),
+        (["trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=0.01", "data.batch_size=25"], 2, 0.01),
+    ],
+    ids=["plain", "no schedule", "accumulated and clipped"],  # the last: five batches, three steps
+)
+def test_lightning_does_what_a_bare_loop_does(plan, train, typed, accumulated, clipped):
     """The Trainer adds nothing to the arithmetic: same weights as a loop written out, bit for bit."""
-    run = plan("trainer.max_epochs=2", *overrides)
-    dataset = parse(run.config).data.load()
-    split = parse(run.config).draw.of(dataset)
-    x, y = dataset.pixels(split.train), dataset.labels[split.train]
-    with quiet():
-        trained = protocol.train(run.config, dataset, split, History(), "none").net
+    run = plan("trainer.max_epochs=2", *typed)
+    trained = train("trainer.max_epochs=2", *typed)[0].net
+    dataset = run.settings.data.load()
+    chosen = run.settings.draw.of(dataset).train
+    x, y = dataset.pixels(chosen), dataset.labels[chosen]
 
-    net = make_network(parse(run.config), 4)
+    net = make_network(run.settings, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0)
-    schedule = None if overrides else torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 4)
-    for epoch in range(2):
-        for batch in epoch_order(len(y), run.config["seed"], epoch).split(32):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
-            optimizer.step()
-            if schedule is not None:
-                schedule.step()
+    epochs = [epoch_order(len(y), run.config["seed"], epoch).split(run.config["data.batch_size"]) for epoch in (0, 1)]
+    steps = 2 * math.ceil(len(epochs[0]) / accumulated)
+    one_cycle = torch.optim.lr_scheduler.OneCycleLR
+    schedule = None if "schedule=null" in typed else one_cycle(optimizer, max_lr=0.05, total_steps=steps)
+    for batches in epochs:
+        for number, batch in enumerate(batches, 1):
+            (nn.functional.cross_entropy(net(x[batch]), y[batch]) / accumulated).backward()
+            if number % accumulated == 0 or number == len(batches):
+                if clipped is not None:
+                    nn.utils.clip_grad_norm_(net.parameters(), clipped)
+                optimizer.step()
+                optimizer.zero_grad()
+                if schedule is not None:
+                    schedule.step()
     for (name, expected), actual in zip(net.state_dict().items(), trained.state_dict().values(), strict=True):
         assert torch.equal(expected, actual), name
 

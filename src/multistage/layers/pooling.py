@@ -116,6 +116,7 @@ def _mean_square_gradient(grad: Tensor, x: Tensor, kernel_size: int, stride: int
     """2 x times what average pooling gives to each input, P^T grad Q for y = P x Q^T."""
     over_rows, over_columns = (_averages(size, kernel_size, stride).to(x) for size in x.shape[-2:])
     dx = torch.empty_like(x)
+    x = x.contiguous()  # and so is the space for shares: `matmul` writes into no other
     for block, shares in blocks(x, x.dtype):
         torch.matmul(over_rows.T @ (2 * grad[block]), over_columns, out=shares)
         torch.mul(shares, x[block], out=dx[block])

@@ -35,7 +35,7 @@ class Preprocessed(DataSet):
         return {"data.maps": MAPS[self.colour]}
 
     def load(self) -> "Dataset":
-        if self.maps != MAPS[self.colour]:
+        if self.maps != self.fitted()["data.maps"]:
             raise ConfigError(f"data.maps={self.maps} does not fit data.colour={self.colour}; leave data.maps out")
         return super().load()
 

@@ -1,0 +1,224 @@
+"""Data sets that come with their split, in their original formats: MNIST, Fashion-MNIST, CIFAR-10, small NORB.
+
+What damage does to MNIST and NORB is tested in `test_damage`, the format of NORB's files in `test_norb`.
+"""
+
+import gzip
+import hashlib
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from data import norb_files
+from torchvision.datasets import MNIST, FashionMNIST
+
+from multistage.data import manifest
+from multistage.registry.errors import DataError
+
+SETS = ("mnist", "fashion_mnist", "cifar10", "norb")
+DOWNLOADED = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
+ADVICE = {
+    "mnist": ("MNIST", "55 MB", "CC BY-SA 3.0", "data.root"),
+    "fashion_mnist": ("FashionMNIST", "zalandoresearch", "30 MB", "MIT", "data.root"),
+    "cifar10": ("CIFAR10", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "170 MB", "data.root"),
+    "norb": ("missing", ".gz", "https://cs.nyu.edu/", "430 MB", "research", "data.root"),
+}
+
+
+def assert_is(dataset, truth, maps=None):
+    images = truth.images[:, : maps or dataset.images.shape[1]]
+    assert dataset.images.dtype == torch.uint8
+    assert np.array_equal(dataset.images.numpy(), images)
+    assert dataset.labels.dtype == torch.int64
+    assert dataset.labels.tolist() == truth.labels
+    assert dataset.is_test.tolist() == [n >= len(images) - truth.test_count for n in range(len(images))]
+
+
+@pytest.mark.parametrize(
+    ("name", "maps"), [("mnist", 1), ("fashion_mnist", 1), ("cifar10", 3), ("norb", 1), ("norb", 2)]
+)
+def test_files_in_the_original_format_are_read(made, load, name, maps):
+    truth = made(name).truth
+    dataset = load(name, maps=maps)
+    assert_is(dataset, truth, maps)
+    assert dataset.class_names == truth.class_names
+    assert len(set(dataset.names)) == len(truth.labels)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_content_hash_is_the_same_every_time(made, load, name):
+    made(name)
+    assert load(name).content_hash == load(name).content_hash
+    if name == "mnist":
+        assert load(name).content_hash == manifest.digest(manifest.read(name))
+    if name == "norb":
+        assert load(name).content_hash != load(name, maps=2).content_hash
+
+
+@pytest.mark.parametrize(("name", "image", "label"), [("fashion_mnist", 24, 8), ("norb", 24, 20)])
+def test_the_content_hash_follows_every_file(made, load, name, image, label):
+    """Of sets without checksums; `image` and `label` are places of bytes of which the last bit may change."""
+    data = made(name)
+    hashes = {load(name).content_hash}
+    for path in data.files:
+        content = bytearray(path.read_bytes())
+        content[image if len(content) > 1000 else label] ^= 1
+        path.write_bytes(content)
+        hashes.add(load(name).content_hash)
+    assert len(hashes) == 5
+
+
+def cut(kept):
+    return lambda path: path.write_bytes(path.read_bytes()[:kept])
+
+
+def changed(path):
+    path.write_bytes(path.read_bytes()[:100] + b"another" + path.read_bytes()[107:])
+
+
+@pytest.mark.parametrize(
+    ("name", "damages"),
+    [
+        ("fashion_mnist", [cut(0), cut(3), cut(6), cut(-1)]),
+        ("cifar10", [changed, lambda path: path.unlink()]),
+        ("norb", [lambda path: path.unlink()]),
+    ],
+)
+def test_a_damaged_file_is_refused_with_advice(made, load, refused, name, damages):
+    data = made(name)
+    for path in data.files:
+        content = path.read_bytes()
+        for damage in damages:
+            damage(path)
+            with refused(*ADVICE[name], path if name == "norb" else data.folder):
+                load(name)
+            path.write_bytes(content)
+
+
+# Downloads
+
+
+@pytest.fixture
+def mirror(made, serve, monkeypatch):
+    """A web server with the packed files of a set that is not there yet: (what was made, packed files)."""
+
+    def make(name):
+        data = made(name)
+        packed = {f"{path.name}.gz": gzip.compress(path.read_bytes()) for path in data.files}
+        checksums = [(packed_name, hashlib.md5(content).hexdigest()) for packed_name, content in packed.items()]
+        monkeypatch.setattr(DOWNLOADED[name], "resources", checksums)
+        monkeypatch.setattr(DOWNLOADED[name], "mirrors", [serve(packed)])
+        shutil.rmtree(data.folder)
+        return data, packed
+
+    return make
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_what_is_missing_is_downloaded(mirror, load, name, capfd):
+    data, packed = mirror(name)
+    assert_is(load(name), data.truth)
+    assert {path.name for path in data.folder.iterdir()} == {path.name for path in data.files} | packed.keys()
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+@pytest.mark.parametrize("where", ["refused", "another file"])
+def test_a_failed_download_says_what_to_do_and_can_be_tried_again(
+    mirror, load, serve, nobody, refused, monkeypatch, name, where
+):
+    data, packed = mirror(name)
+    address = nobody if where == "refused" else serve(dict.fromkeys(packed, gzip.compress(b"not these")))
+    with monkeypatch.context() as bad:
+        bad.setattr(DOWNLOADED[name], "mirrors", [address])
+        with refused(*ADVICE[name], address, data.folder):
+            load(name)
+    assert_is(load(name), data.truth)
+
+
+def test_a_download_that_differs_from_the_manifest_is_refused(mirror, load, refused, monkeypatch, capfd):
+    data, _ = mirror("mnist")
+    listed = f"MNIST/raw/{data.files[3].name}"
+    monkeypatch.setattr(manifest, "read", {"mnist": manifest.read("mnist") | {listed: "0" * 64}}.__getitem__)
+    with refused(f"1 changed: {listed}"):
+        load("mnist")
+
+
+# Of one set only
+
+
+def test_mnist_refuses_stray_files_but_packed_ones_may_stay(made, load, refused, root):
+    data = made("mnist")
+    (data.folder / "train-images-idx3-ubyte.gz").touch()
+    (root / "caltech101").mkdir()
+    (root / "caltech101/image.jpg").touch()  # another data set below the same root
+    assert_is(load("mnist"), data.truth)
+    (data.folder / "train-images").touch()
+    with refused("1 stray: MNIST/raw/train-images)"):
+        load("mnist")
+
+
+def test_what_an_old_torchvision_left_cannot_pass_for_the_verified_files(made, root, load):
+    truth = made("mnist").truth
+    (root / "MNIST/processed").mkdir()
+    for part, name in ((slice(12), "training.pt"), (slice(12, None), "test.pt")):
+        images, labels = torch.from_numpy(255 - truth.images[part, 0]), torch.tensor(truth.labels[part])
+        torch.save((images, labels), root / "MNIST/processed" / name)
+    try:
+        dataset = load("mnist")
+    except DataError:
+        return
+    assert_is(dataset, truth)
+
+
+def test_the_real_mnist_is_complete(real_data, load, settings):
+    dataset = load("mnist", root=str(real_data))
+    assert dataset.images.shape == (70_000, 1, 28, 28)
+    assert int(dataset.is_test.sum()) == 10_000
+    assert not dataset.is_test[:60_000].any()
+    assert dataset.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+    assert dataset.labels[60_000:60_005].tolist() == [7, 2, 1, 0, 4]
+    assert dataset.labels.bincount().tolist() == [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
+    assert dataset.content_hash == "46ea36d09fbc0b05341b04571011fd1ba10d688d303cc058f55585dad69d3d2a"
+    split = settings("mnist", train_per_class=100, test_per_class=None).draw.of(dataset)
+    assert len(split.train) == 1000
+    assert len(split.test) == 10_000
+
+
+def test_a_cifar10_file_that_would_run_code_is_not_unpickled(made, load, refused, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    (made("cifar10").folder / "data_batch_2").write_bytes(pickle.dumps(Hostile()))
+    with refused("CIFAR10"):
+        load("cifar10")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        pytest.param(norb_files.TRAIN_LABELS, np.zeros(4, np.int32), id="too few labels"),
+        pytest.param(norb_files.TEST_LABELS, np.zeros(4, np.int32), id="too many labels"),
+        pytest.param(norb_files.TRAIN_LABELS, np.zeros((5, 2), np.int32), id="labels in a table"),
+        pytest.param(norb_files.TEST_IMAGES, np.zeros((3, 96, 96), np.uint8), id="one camera, three dimensions"),
+        pytest.param(norb_files.TEST_IMAGES, np.zeros((3, 2, 32, 32), np.uint8), id="another size"),
+        pytest.param(norb_files.TEST_IMAGES, np.zeros((3, 2, 96, 32), np.uint8), id="not square"),
+        pytest.param(norb_files.TEST_IMAGES, np.zeros((3, 1, 96, 96), np.uint8), id="a camera missing"),
+    ],
+)
+def test_norb_files_that_do_not_fit_are_refused(made, load, refused, name, array):
+    folder = made("norb").folder
+    (folder / name).write_bytes(norb_files.matrix(array))
+    with refused(folder / name[: -len("-dat.mat")]):
+        load("norb", maps=2)
+
+
+@pytest.mark.parametrize("label", [-1, 5])
+def test_an_impossible_category_of_norb_is_refused(made, load, refused, label):
+    folder = made("norb").folder
+    (folder / norb_files.TEST_LABELS).write_bytes(norb_files.matrix(np.array([0, label, 1], np.int32)))
+    with refused(folder, label):
+        load("norb")

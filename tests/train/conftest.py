@@ -1,0 +1,29 @@
+import pytest
+
+from multistage.train import protocol
+from multistage.train.history import History
+from multistage.train.quiet import quiet
+
+
+@pytest.fixture
+def do():
+    """Do a run; its record."""
+
+    def do(run):
+        with quiet():
+            return protocol.run(run, "none")
+
+    return do
+
+
+@pytest.fixture
+def train(plan):
+    """Train as settings say, without a folder: what was trained, and its history."""
+
+    def train(*typed, history=None):
+        run, history = plan(*typed), History() if history is None else history
+        dataset = run.settings.data.load()
+        with quiet():
+            return protocol.train(run.config, dataset, run.settings.draw.of(dataset), history, "none"), history
+
+    return train
