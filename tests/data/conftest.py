@@ -65,7 +65,7 @@ def settings(root, defaults):
     def make(name, draw=0, **changes):
         maps, side = SIZES[name]
         given = {"maps": maps, "image_size": side, "variance": "one_pass", "skip_damaged": False, "validation": 0}
-        given |= {"train_per_class": 30, "test_per_class": 30, "root": str(root), **changes}
+        given |= {"train_per_class": 30, "test_per_class": 30, "root": str(root), "colour": "gray", **changes}
         return parse(defaults | {"data": name, "draw": draw, **{f"data.{key}": value for key, value in given.items()}})
 
     return make

@@ -39,14 +39,18 @@ def test_lossless_files_give_their_pixels(tmp_path, write_image, random, suffix,
     assert np.array_equal(read, pixels)
 
 
-@pytest.mark.parametrize("options", [{}, {"transparency": bytes([9, 99, 255])}], ids=["opaque", "transparent"])
-def test_a_palette_gives_its_colours(tmp_path, options):
+@pytest.mark.parametrize(
+    ("options", "colours"),
+    [({}, [RED, GREEN, BLUE]), ({"transparency": bytes([9, 99, 255])}, [RED, (246, 255, 246), (156, 156, 255)])],
+    ids=["opaque", "transparent, on white"],
+)
+def test_a_palette_gives_its_colours(tmp_path, options, colours):
     image = Image.new("P", (3, 1))
     image.putpalette([*GREEN, *BLUE, *RED])
     image.putdata([2, 0, 1])
     image.save(tmp_path / "a.png", **options)
     assert mode_of(tmp_path / "a.png") == "P"
-    assert read_image(tmp_path / "a.png").tolist() == [[[*RED], [*GREEN], [*BLUE]]]
+    assert read_image(tmp_path / "a.png", "white").tolist() == [[*map(list, colours)]]
 
 
 @pytest.mark.parametrize(("ground", "level"), [("white", 255), ("black", 0)])

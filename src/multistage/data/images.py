@@ -35,7 +35,7 @@ GRAY_WEIGHTS = np.array([0.298936, 0.587043, 0.114021])
 Ground = Literal["contrast", "white", "black"]
 """What lies behind transparent pixels; contrast: white or black, whichever leaves the image more contrast."""
 
-PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20  # notes beside an image, which nobody reads here, are no reason to refuse it
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # notes beside an image, which nobody reads here, are no reason to refuse it
 
 
 def read_image(source: Path | bytes | Image.Image, ground: Ground = "contrast", most: int = MAX_PIXELS) -> np.ndarray:
