@@ -168,7 +168,7 @@ def test_flat_images_are_noted(folder, load, write_image):
     write_image(folder / "bee/1.png", np.full((20, 20), 77, np.uint8))
     assert load("image_folder").notes == (
         "2 flat, without any contrast: bee/1.png, bee/2.bmp",
-    )  # the latter has one row
+    )
 
 
 # Colour, depth and transparency
