@@ -84,12 +84,13 @@ def alive(pid):
 
 def children(pid):
     with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        lists = [(task / "children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
+        return [int(child) for of_thread in lists for child in of_thread]
     return []
 
 
 def holder(sweep, seed):
-    """The worker of a sweep that does the run of a seed, once it is done; None if it is finished before."""
+    """The worker of a sweep that does the run of a seed, once it has begun; None if the sweep has ended."""
     while sweep.poll() is None:
         for pid in children(sweep.pid):
             with suppress(OSError):
@@ -114,7 +115,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.slow
 @pytest.mark.parametrize("count", ENGINES)
 def test_a_sweep_of_six_of_which_one_is_killed_ends_with_five_results(tmp_path, count):
-    words = ["seed=0,1,2,3,4,5", "trainer.max_epochs=20", *ENGINES[count]]
+    words = ["seed=0,1,2,3,4,5", "trainer.max_epochs=9", *ENGINES[count]]
     process = sweep(tmp_path, *words)
     os.kill(holder(process, 2), signal.SIGKILL)
     output, errors = process.communicate(timeout=300)
@@ -122,7 +123,7 @@ def test_a_sweep_of_six_of_which_one_is_killed_ends_with_five_results(tmp_path, 
     assert len(list(tmp_path.rglob("result.json"))) == 5
     assert "5/6" in output
     assert "1 of the runs failed:" in errors
-    assert f"seed-2-max_epochs-20: {KILLED}" in errors
+    assert f"seed-2-max_epochs-9: {KILLED}" in errors
     assert "Traceback" not in errors
     again = sweep(tmp_path, *words)
     output, errors = again.communicate(timeout=300)
