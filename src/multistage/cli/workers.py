@@ -24,7 +24,7 @@ from multistage.settings import composition
 
 COMMAND = [sys.executable, "-m", "multistage.cli.workers"]
 
-PATIENCE = 5
+PATIENCE = 2
 """Seconds that a worker has to let go of what it does once its sweep has ended."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
