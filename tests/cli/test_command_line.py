@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multistage.cli import predict, train
+from multistage.cli import predict, train, workers
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
@@ -145,6 +145,12 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["-m", "model=glob(zzz*)"], 2, "names no run"),
         (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
         (["-m", "seed=0,1", "hydra/launcher=nothing"], 2, "hydra/launcher"),
+        (["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.verbose=10"], 2, "verbose=10 has no effect"),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"],
+            2,
+            "n_jobs=0 is not allowed; expected",
+        ),
         (["-m", "seed=0,1", "+hydra.launcher.x=1"], 2, "+hydra.launcher.x=1 is not allowed; expected hydra/launcher"),
         (["experiment=nothing"], 2, "experiment=nothing does not exist"),
         (["data=norb"], 3, "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"),
@@ -211,6 +217,8 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
 
 
 def test_what_an_older_version_left_is_refused_by_a_sweep(command, tmp_path, monkeypatch):
+    in_this_process = lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]  # noqa: E731
+    monkeypatch.setattr(workers, "pool", in_this_process)  # which knows that version
     arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
     assert command(train, *arguments).code == 0
     monkeypatch.setattr("multistage.records.runs.RESULTS_VERSION", 999)

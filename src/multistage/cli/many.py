@@ -4,15 +4,11 @@ import shlex
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from multistage.cli import help
 from multistage.registry.errors import ConfigError
 from multistage.registry.words import as_typed
 from multistage.settings import composition, experiments, launchers
-
-if TYPE_CHECKING:
-    from multistage.cli.sweep import Outcome
 
 
 def many(arguments: Sequence[str]) -> int:
@@ -34,26 +30,16 @@ def many(arguments: Sequence[str]) -> int:
     if any(run.config["overwrite"] is True for run in planned):
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
     engine.append(f"output={as_typed(settings['output'])}")
-    launch = launchers.launcher(engine, partial(job, time.time()))
+    launched = launchers.launcher(engine)
     typed = {run.folder: words for run, words in zip(planned, jobs, strict=True)}
 
+    from multistage.cli import workers
     from multistage.cli.sweep import sweep
 
+    since = time.time()
+    launch = workers.pool(launched, since) if isinstance(launched, int) else launched(partial(workers.alone, since))
     command = f"{help.TRAIN} {shlex.join(arguments)}"
     return sweep(planned, lambda todo: launch([typed[run.folder] for run in todo]), command, settings["retry_failed"])
-
-
-def job(since: float, typed: Sequence[str]) -> "Outcome":
-    """What a launcher calls for each run of a sweep, here or in a process elsewhere.
-
-    Args:
-        since: When the sweep began, seconds since the epoch.
-        typed: What would be typed for the run alone.
-    """
-    from multistage.cli.one import execute
-    from multistage.cli.sweep import do
-
-    return do(composition.plan(typed), lambda run: execute(run, "none"), since)
 
 
 def expanded(words: Sequence[str]) -> list[list[str]]:

@@ -12,13 +12,13 @@ results.
 
 import json
 import logging
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from multistage.records import provenance
 from multistage.registry.errors import ConfigError, MultistageError, one_line
 from multistage.settings.config import bearing
 from multistage.settings.tree import Config
@@ -113,20 +113,17 @@ def claimed(folder: Path, patience: float = 0.5) -> Iterator[None]:
         BusyError: Another process does it already.
         MultistageError: The folder cannot be made.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        lock.acquire(timeout=patience)
-    except Timeout:
-        raise BusyError(f"{folder} is being done by another process") from None
-    except OSError as error:
-        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
-    try:
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(durable.locked(folder / LOCK, patience))
+        except Timeout:
+            raise BusyError(f"{folder} is being done by another process") from None
+        except OSError as error:
+            raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
         yield
-    finally:
-        lock.release()
 
 
 def is_busy(folder: Path) -> bool:
@@ -148,7 +145,7 @@ def forget_checkpoints(folder: Path) -> None:
 
 def finish(folder: Path, record: Record) -> Record:
     """Write the record of a run, completed by where its code came from and its checksum; the run is finished."""
-    complete = durable.stamp({**record, **_commit()})
+    complete = durable.stamp({**record, **provenance.of_result()})
     _write_json(folder / RESULT, complete)
     forget_checkpoints(folder)
     return complete
@@ -191,17 +188,3 @@ def read(folder: Path) -> Record | None:
 
 def _write_json(path: Path, content: Record) -> None:
     durable.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
-
-
-def _commit() -> Record:
-    """Commit of the code and whether files differed from it; None outside a repository."""
-
-    def git(*arguments: str) -> str | None:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        try:
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            return None
-
-    changes = git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else changes != ""}

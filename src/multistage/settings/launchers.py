@@ -19,6 +19,9 @@ SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-com
 Job = Callable[[list[str]], Any]
 """Does a run, given what would be typed for it."""
 
+Launch = Callable[[Sequence[Sequence[str]]], list[Any]]
+"""Does runs, given what would be typed for each, and returns what came of them."""
+
 
 def engine_of(words: Sequence[str]) -> list[str]:
     """Of the words of a sweep those for Hydra: the choice of a launcher, and its options; none can name code to run.
@@ -34,36 +37,70 @@ def engine_of(words: Sequence[str]) -> list[str]:
     return engine
 
 
-def launcher(engine: Sequence[str], job: Job) -> Callable[[Sequence[Sequence[str]]], list[Any]]:
-    """One of Hydra's launchers: what does a list of runs, here or elsewhere, and returns what came of each.
+def launcher(engine: Sequence[str]) -> int | Callable[[Job], Launch]:
+    """Who does a list of runs: so many processes on this machine, or a launcher of Hydra's elsewhere.
+
+    Hydra's own for this machine, joblib's too, lose all runs with the first process that is killed.
 
     Args:
         engine: Settings of Hydra's: ``hydra/launcher=joblib``, ``hydra.launcher.n_jobs=2``.
-        job: What it calls for each run.
+
+    Returns:
+        The number of processes; or what makes, of a job to call for each run, a function that does a list of them.
 
     Raises:
-        ConfigError: There is no such launcher, or it has no such setting.
+        ConfigError: There is no such launcher, or it has no such setting, or the setting has no effect.
     """
-    from hydra._internal.callbacks import Callbacks
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
-    from hydra.types import HydraContext, RunMode
+    from hydra.types import RunMode
 
     with hydra() as loader:
         try:
             config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
         except HydraException as error:
             raise ConfigError(f"{first_line(error)}; pip install 'multistage[launchers]' brings launchers") from None
-        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-        task = partial(_unpacked, job)
-        started = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+        chosen = config.hydra.launcher
+        kind = chosen._target_.rpartition(".")[2]
+        if kind in ("BasicLauncher", "JoblibLauncher"):
+            return _processes(engine, chosen.get("n_jobs"))
 
-    def launch(runs: Sequence[Sequence[str]]) -> list[Any]:
-        with hydra():
-            done = started.launch([[f"+typed={as_typed([*typed])}"] for typed in runs], initial_job_idx=0)
-        return [result.return_value for result in done]
+    def launch(job: Job) -> Launch:
+        from hydra._internal.callbacks import Callbacks
+        from hydra.types import HydraContext
+
+        with hydra() as loader:
+            context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+            task = partial(_unpacked, job)
+            started = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+        return partial(_launch, started)
 
     return launch
+
+
+def _launch(started: Any, runs: Sequence[Sequence[str]]) -> list[Any]:
+    with hydra():
+        done = started.launch([[f"+typed={as_typed([*typed])}"] for typed in runs], initial_job_idx=0)
+    return [result.return_value for result in done]
+
+
+def _processes(engine: Sequence[str], count: Any) -> int:
+    """How many processes ``hydra.launcher.n_jobs`` means (joblib: -1 is one for each core); 1 without it.
+
+    Raises:
+        ConfigError: Another option was typed, or the number is none.
+    """
+    for word in engine:
+        key = word.lstrip("+~").partition("=")[0]
+        if key.startswith("hydra.launcher.") and key != "hydra.launcher.n_jobs":
+            raise ConfigError(f"{word} has no effect: processes on this machine know hydra.launcher.n_jobs alone")
+    if count is None:
+        return 1
+    if type(count) is not int or count == 0:
+        raise ConfigError(f"hydra.launcher.n_jobs={count} is not allowed; expected a whole number, -1: all cores")
+    import joblib
+
+    return int(joblib.effective_n_jobs(count))
 
 
 def _unpacked(job: Job, launched: Any) -> Any:

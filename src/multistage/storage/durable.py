@@ -4,32 +4,49 @@ A process may be killed anywhere: a file is written under another name in the sa
 What is read back is compared with a SHA-256 that was stored with it.
 """
 
+import errno
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 CHECKSUM = "checksum"
+
+UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What file systems (of networks, above all) answer that do not know a request, flushing a folder or locking a file."""
 
 WHOLE = 2**20
 """Bytes up to which a file is read at once, which takes a third of the time for thousands of small ones."""
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash its old or its new content is there, never a part."""
+    """Write a file so that after a crash its old or its new content is there, never a part.
+
+    Raises:
+        OSError: It cannot be written; names it.
+    """
     new = path.with_name(f".{path.name}.new")
     try:
-        with new.open("wb") as file:
+        new.unlink(missing_ok=True)  # of a process that was killed, or a link that leads elsewhere
+        with new.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            _flush(file.fileno())
         new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
+        _flush_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise
-    _flush_folder(path.parent)
 
 
 def update(path: Path, content: bytes) -> bool:
@@ -45,9 +62,61 @@ def _flush_folder(folder: Path) -> None:
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(descriptor)
+            _flush(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _flush(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        _do_without(error, "what was written cannot be flushed to disk there; a power failure may undo it")
+
+
+@cache
+def _say(reason: str, consequence: str) -> None:
+    log.warning("%s: %s", reason, consequence)
+
+
+def _do_without(error: OSError, consequence: str) -> None:
+    """Say once, in one line, what a file system cannot do.
+
+    Args:
+        error: Its answer to a request.
+        consequence: What that means, in words.
+
+    Raises:
+        OSError: `error`, if it means anything else.
+    """
+    if error.errno not in UNSUPPORTED:
+        raise error
+    _say(os.strerror(error.errno), consequence)
+
+
+@contextmanager
+def locked(path: Path, patience: float = -1) -> Iterator[None]:
+    """Nobody else holds this file meanwhile; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        path: Made if it does not exist, in a folder that does; it stays.
+        patience: Seconds to wait for another process; -1: until it lets go.
+
+    Raises:
+        filelock.Timeout: Another process holds it.
+        OSError: It cannot be made.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=patience)
+    except OSError as error:
+        _do_without(error, "files cannot be locked there, so that two processes may do the same work twice")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def digest(content: bytes) -> str:
