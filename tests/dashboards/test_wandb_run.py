@@ -13,7 +13,6 @@ import yaml
 from dashboards.example import SUMMARY, random_states, shown, whole_run
 from dashboards.example import opened as make_opened
 
-from multistage import dashboards as loggers
 from multistage.dashboards import wandb_run
 from multistage.settings import composition
 
@@ -103,14 +102,14 @@ def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
 def test_the_death_of_wandbs_own_process_costs_one_warning_and_the_next_run_is_whole(plan, tmp_path, warned):
     config = plan("logger=wandb").config
     with make_opened(config, tmp_path / "a", "a") as opened:
-        loggers.log_metrics(opened, 1, {"train_loss": 1.0})
+        opened.log(1, {"train_loss": 1.0})
         for process in _children():
             os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while not warned() and time.monotonic() < deadline:
-            loggers.log_metrics(opened, 2, {"train_loss": 0.5})
+            opened.log(2, {"train_loss": 0.5})
             time.sleep(0.05)
-        loggers.log_summary(opened, SUMMARY)
+        opened.summarise(SUMMARY)
     assert len(warned()) == 1
     whole_run(config, tmp_path / "b")
     assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/*.json"))) == 2
@@ -199,7 +198,7 @@ def test_online_a_run_has_always_the_same_id_and_rows_the_server_has_are_left_ou
     started.run.step = 2
     with make_opened(config, tmp_path, "digits/a") as opened:
         for step in (1, 2, 3):
-            loggers.log_metrics(opened, step, {"train_loss": 0.5})
+            opened.log(step, {"train_loss": 0.5})
     assert started.asked["mode"] == "online"
     assert started.asked["resume"] == "allow"
     assert started.asked["id"] == wandb_run.identifier("multistage", "tuning", "digits/a")
