@@ -140,9 +140,8 @@ class Guarded:
         self._calls: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._error: Exception | None = None
         self._left = False
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(run,), name=f"logger={logger.name}", daemon=True)
-        self._thread.start()
+        self._started, self._ended = threading.Event(), threading.Event()
+        threading.Thread(target=self._serve, args=(run,), name=f"logger={logger.name}", daemon=True).start()
         self._started.wait(PATIENCE / 3)
         self._patience = PATIENCE - 2 * GRACE - (time.monotonic() - began)
         self._notice()
@@ -160,10 +159,10 @@ class Guarded:
         self._ask("finish", exit_code)
         try:
             if not self._left:
-                self._thread.join(self._patience)
+                self._ended.wait(self._patience)
         finally:  # also where Ctrl-C interrupts
             self._notice()
-            if self._thread.is_alive():
+            if not self._ended.is_set():
                 self._leave(f"did not answer within {PATIENCE:g} seconds", "logger=csv does without it")
 
     def _serve(self, run: Shown) -> None:
@@ -180,9 +179,11 @@ class Guarded:
             if dashboard and call != "finish":
                 with suppress(Exception):
                     dashboard.finish(1)
+        finally:
+            self._ended.set()
 
     def _ask(self, *call: Any) -> None:
-        if self._thread.is_alive():
+        if not self._ended.is_set():
             self._calls.put(call)
         self._notice()
 
@@ -200,10 +201,10 @@ class Guarded:
         self._left = True
         log.warning("logger=%s %s; the run goes on, its rows are in metrics.csv; %s", self.logger.name, reason, advice)
         if self._error:
-            self._thread.join(GRACE)
-        if self._thread.is_alive():
+            self._ended.wait(GRACE)
+        if not self._ended.is_set():
             self.logger.abandon()
-            self._thread.join(GRACE)
+            self._ended.wait(GRACE)
 
 
 @contextmanager

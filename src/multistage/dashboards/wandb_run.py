@@ -40,10 +40,11 @@ class WandbRun:
         self.folder = folder / "wandb"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)  # or else wandb would quietly write to the system's temporary folder
-        self.logger, online = logger, logger.mode == "online"
+        self.logger = logger
         group = config["experiment"] or config["name"]
         try:
             with _staging(self.folder):
+                wandb.setup(wandb.Settings(mode=logger.mode, silent=True))  # or else WANDB_MODE would go before
                 self.run = wandb.init(
                     project=logger.project,
                     entity=logger.entity,
@@ -54,7 +55,7 @@ class WandbRun:
                     tags=tags(run),
                     config=nested(config),
                     dir=folder,
-                    mode="online" if online and can_be_online() else "offline",
+                    mode="online" if logger.mode == "online" and can_be_online() else "offline",
                     resume=None if config["overwrite"] else "allow",
                     reinit="create_new",
                     settings=wandb.Settings(
@@ -94,6 +95,8 @@ class WandbRun:
             raise TimeoutError(
                 f"not all was uploaded; 'wandb sync {Path(self.run.dir).parent}' does it later"
             ) from None
+        except SystemExit as error:
+            raise RuntimeError(f"wandb's process ended with {error.code}") from None
         except Exception:
             _reset(self.logger)
             raise
@@ -115,7 +118,6 @@ def tags(run: Shown) -> list[str]:
 def can_be_online() -> bool:
     """Whether there is a key and a server that takes it; if not, says once in a process why, and what to do."""
     try:
-        wandb.setup(wandb.Settings(mode="online", silent=True))  # or else WANDB_MODE=offline would go before
         reason = None if wandb.login(prompt=False) else "there is no key"
     except Exception as error:
         reason = one_line(error)
