@@ -2,14 +2,21 @@
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from subprocess import TimeoutExpired
 from typing import Literal
 
 from multistage.dashboards import Dashboard, Logger, Shown, loggers
 from multistage.registry import setting
-from multistage.registry.rules import NOTHING, either, one_of, word
+from multistage.registry.rules import NOTHING, Rule, either, one_of, word
+
+MODES = one_of("offline", "online", "disabled")
+
+
+def _or_in(variable: str, rule: Rule) -> Rule:
+    """The rule of a setting that conf/logger/wandb.yaml takes from the environment where it is not typed."""
+    return replace(rule, allowed=f"{rule.allowed} (typed, or in {variable})")
 
 
 @loggers.register("wandb", rank=1)
@@ -17,11 +24,9 @@ from multistage.registry.rules import NOTHING, either, one_of, word
 class Wandb(Logger):
     """One wandb run, see `multistage.dashboards.wandb_run`; conf/logger/wandb.yaml reads wandb's own variables."""
 
-    project: str = setting("multistage", word(), bears=False)
-    entity: str | None = setting(None, either(word(), NOTHING), bears=False)
-    mode: Literal["offline", "online", "disabled"] = setting(
-        "offline", one_of("offline", "online", "disabled"), bears=False
-    )
+    project: str = setting("multistage", _or_in("WANDB_PROJECT", word()), bears=False)
+    entity: str | None = setting(None, _or_in("WANDB_ENTITY", either(word(), NOTHING)), bears=False)
+    mode: Literal["offline", "online", "disabled"] = setting("offline", _or_in("WANDB_MODE", MODES), bears=False)
 
     def start(self, run: Shown) -> Dashboard | None:
         if self.mode == "disabled":
