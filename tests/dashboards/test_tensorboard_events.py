@@ -1,9 +1,12 @@
+import io
 import os
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from dashboards.example import SUMMARY, random_states, whole_run
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
 
@@ -41,6 +44,15 @@ def test_pictures_and_texts_are_there(events):
 
 def test_what_an_earlier_attempt_left_is_gone(events):
     assert len(list(events[0].rglob("events.out.tfevents.*"))) == 1
+
+
+def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
+    red = np.tile(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (4, 1, 5, 5))
+    whole_run(plan("logger=tensorboard").config, tmp_path, replace(SUMMARY, kernels_after=red))
+    read = EventAccumulator(str(tmp_path / "tensorboard"))
+    read.Reload()
+    picture = Image.open(io.BytesIO(read.Images("filters_after")[0].encoded_image_string))
+    assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 0, 0))
 
 
 @pytest.mark.parametrize("reading", [False, True])

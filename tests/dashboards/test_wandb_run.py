@@ -4,14 +4,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import wandb
 import yaml
 from dashboards.example import SUMMARY, random_states, shown, whole_run
 from dashboards.example import opened as make_opened
+from PIL import Image
 
 from multistage import dashboards
 from multistage.dashboards import wandb_run
@@ -98,6 +101,14 @@ def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
     ]
     assert len(staged) == 2
     assert all(Path(path).is_relative_to(folder) for path in staged)
+
+
+def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
+    red = np.tile(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (4, 1, 5, 5))
+    whole_run(plan("logger=wandb").config, tmp_path, replace(SUMMARY, kernels_after=red))
+    (path,) = tmp_path.rglob("filters_after*.png")
+    picture = Image.open(path)
+    assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 0, 0))
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds wandb's process in /proc")

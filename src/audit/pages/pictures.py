@@ -17,7 +17,10 @@ TABLE = 20
 
 
 def bitmap(image: np.ndarray) -> str:
-    """A uint8 image [height, width], or [height, width, 3] in colour, as an address that holds it. BMP: the same bytes from every version of zlib."""
+    """A uint8 image [height, width], or [height, width, 3] in colour, as an address that holds it.
+
+    BMP: the same bytes from every version of zlib.
+    """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "BMP")
     return "data:image/bmp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
