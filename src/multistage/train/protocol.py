@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from multistage.dashboards import Shown, Summary, log_summary, open_loggers
+from multistage.dashboards import Shown, Summary, open_dashboard
 from multistage.data import drawn
 from multistage.data.dataset import Dataset
 from multistage.data.splits import Split
@@ -102,8 +102,8 @@ def _perform(
     done = origin.pop(provenance.STRETCHES)
     names = dataset.class_names
     shown = Shown(config, folder, name(config, folder), row(config))
-    with open_loggers(run.settings.logger, shown) as dashboards:
-        history.dashboards = dashboards
+    with open_dashboard(run.settings.logger, shown) as dashboard:
+        history.dashboard = dashboard
         trained = train(config, dataset, split, history, progress, resumable)
         net, metrics = trained.net, trained.metrics
         with history.phase("test"):
@@ -152,8 +152,7 @@ def _perform(
             **provenance.resumed(done),
             **hardware.describe(),
         }
-        if dashboards:
-            log_summary(dashboards, _summary(record, trained, confusion))
+        dashboard.summarise(_summary(record, trained, confusion))
     return runs.finish(folder, record)
 
 
