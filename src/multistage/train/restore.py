@@ -12,7 +12,7 @@ from multistage.layers.filter_bank import check_connections
 from multistage.network.net import MultiStageNet
 from multistage.records.runs import RESULTS_VERSION, Record
 from multistage.records.schema import parsed
-from multistage.registry.errors import MultistageError, one_line
+from multistage.registry.errors import ConfigError, MultistageError, one_line
 from multistage.settings.config import check
 from multistage.settings.tree import Settings
 from multistage.storage import durable
@@ -71,7 +71,10 @@ def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNe
     names = tuple(entry["name"] for entry in record["per_class"])
     if not names:
         raise MultistageError(f"{path} cannot be used: its record names no classes")
-    settings = check(record["config"])
+    try:
+        settings = check(record["config"])
+    except ConfigError as error:
+        raise ConfigError(f"{path} belongs to no network: {error}") from None
     maps = 4 * max(math.prod(shape) for stage in settings.shapes for shape in (stage.input, stage.filtered))
     if COPIES * maps > hardware.memory():
         size = f"data.image_size={settings.data.image_size} with these sizes of stages"
