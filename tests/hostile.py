@@ -32,25 +32,27 @@ def with_record(change):
     return make
 
 
+def inside(record, path):
+    """What holds the field at a place that is named with slashes, and the field's name or number."""
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split("/")]
+    for key in parents:
+        record = record[key]
+    return record, last
+
+
 def with_field(path, value):
-    """A field, its place named with slashes, holds another value."""
+    """A field holds another value."""
 
     def change(record):
-        *parents, last = path.split("/")
-        place = record
-        for key in parents:
-            place = place[int(key) if isinstance(place, list) else key]
-        place[int(last) if isinstance(place, list) else last] = value
+        place, last = inside(record, path)
+        place[last] = value
 
     return with_record(change)
 
 
 def without_field(path):
     def change(record):
-        *parents, last = path.split("/")
-        place = record
-        for key in parents:
-            place = place[key]
+        place, last = inside(record, path)
         del place[last]
 
     return with_record(change)
@@ -133,10 +135,6 @@ class Payload:
         return (os.system, ("touch /tmp/hostile-was-here",))
 
 
-def nested(depth):
-    return json.loads("[" * depth + "]" * depth)
-
-
 def huge_header(folder):
     content = struct.pack("<Q", 100_000_000) + b"{" + b" " * 99_999_998 + b"}"
     with_bytes(content)(folder)
@@ -178,7 +176,6 @@ TENSORS = {
     "connections as floats": with_tensor(CONNECTIONS, lambda v: v.astype(np.float32)),
     "NaN": filled(KERNELS, 0, np.nan),
     "infinite": filled("classifier.bias", 0, np.inf),
-    "minus infinite": filled("classifier.weight", 5, -np.inf),
     "connection below": filled(CONNECTIONS, 0, -1),
     "connection beyond": filled(CONNECTIONS, 0, 2**40),
     "connection just beyond": filled(CONNECTIONS, 0, 64),
@@ -188,7 +185,6 @@ FILES = {
     "weights empty": with_bytes(b""),
     "weights zeros": with_bytes(bytes(100)),
     "weights pickle": with_bytes(PICKLE),
-    "weights zip": with_bytes(b"PK\x03\x04" + PICKLE),
     "header of 100 MB": huge_header,
     "header of 2**63": with_bytes(struct.pack("<Q", 2**63) + b"{}"),
     "header no JSON": with_bytes(header(b"{" * 50)),
@@ -223,7 +219,6 @@ FILES = {
     "record empty": with_text(""),
     "record pickle": with_file(RESULT, lambda path: path.write_bytes(PICKLE)),
     "record null": with_text("null"),
-    "record number": with_text("1"),
     "record list": with_text("[]"),
     "record deep": with_text('{"a":' * 100_000 + "1" + "}" * 100_000),
     "record deep list": with_text('{"a":' + "[" * 900 + "]" * 900 + "}"),
@@ -241,13 +236,11 @@ RECORDS = {
     "unknown filters": with_config(filters="magic"),
     "unknown data": with_config(data="imagenet"),
     "unknown rectify": with_config(model__rectify="swish"),
-    "unknown pool": with_config(model__pool="median"),
     "readout list": with_config(readout=["softmax"]),
     "readout mapping": with_config(readout={"softmax": 1}),
     "newer key": with_config(attention__heads=8),
     "newer optimiser-like key": with_config(trainer__quantum=True),
     "config list": with_field("config", []),
-    "config text": with_field("config", "x"),
     "config null": with_field("config", None),
     "config empty": with_field("config", {}),
     "no seed": without_field("config/seed"),
@@ -255,11 +248,9 @@ RECORDS = {
     "no kernel": without_field("config/geometry.stage1.kernel"),
     "no config": without_field("config"),
     "no classes": without_field("per_class"),
-    "no metrics": without_field("metrics"),
     "no checksum of weights": without_field("weights_sha256"),
     "checksum of weights null": with_field("weights_sha256", None),
     "ten stages": with_config(stages=10),
-    "a million stages": with_config(stages=10**6),
     "stages text": with_config(stages="2"),
     "stages true": with_config(stages=True),
     "other stages": with_config(stages=1),
@@ -291,7 +282,6 @@ RECORDS = {
     "class number": with_field("per_class/0/name", 3),
     "class twice": with_record(lambda r: r["per_class"].__setitem__(0, r["per_class"][1])),
     "class text": with_field("per_class/0", "cat"),
-    "class null": with_field("per_class/0", None),
     "class without name": with_record(lambda r: r["per_class"][0].pop("name") is None),
     "classes none": with_field("per_class", []),
     "classes mapping": with_field("per_class", {"name": "cat"}),
@@ -307,7 +297,7 @@ RECORDS = {
     "parameters of 2**70": with_field("parameters", 2**70),
     "device with escape": with_field("device", ESCAPE),
     "history text": with_field("history", {"train_loss": ["x"]}),
-    "unknown field deep": with_field("more", nested(500)),
+    "unknown field deep": with_field("more", json.loads("[" * 500 + "]" * 500)),
     "unknown field with escape": with_field("more", [ESCAPE]),
     "unknown field of digits": with_field("more", 10**4000),
     "name with escape": with_field(ESCAPE, 1),
