@@ -17,6 +17,7 @@ from torch import Tensor
 from multistage.data import manifest
 from multistage.data.dataset import Dataset
 from multistage.registry.errors import DataError
+from multistage.storage import durable
 from multistage.storage.cache import cached
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,8 @@ class Files:
         def read(index: int) -> tuple[Tensor, DataError | None]:
             path = self.paths[index]
             try:
-                content = Path(path).read_bytes()
+                with durable.opened(Path(path)) as file:
+                    content = file.read()
                 if path in self.digests and hashlib.sha256(content).hexdigest() != self.digests[path]:
                     raise DataError("changed while it was read; run again")
                 return self.prepare(content), None

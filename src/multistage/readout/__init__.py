@@ -65,11 +65,13 @@ class Readout(Choice):
         by_gradient: Trained by Lightning, which can refine filters too; `fit` is not called then.
         logistic: Whether its scores are those of a logistic regression, as the paper's: softmax gives probabilities.
         unit: What `Task.report` counts.
+        resizes: Whether `restore` makes a module whose size comes from training.
     """
 
     by_gradient: ClassVar[bool] = False
     logistic: ClassVar[bool] = False
     unit: ClassVar[str] = "iteration"
+    resizes: ClassVar[bool] = False
 
     def pools_last(self, stages: int) -> bool:
         """Whether it reads the last of that many stages after its pooling."""

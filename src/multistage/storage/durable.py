@@ -1,7 +1,8 @@
 """Files that are there as a whole or not at all, and that show when they were altered.
 
 A process may be killed anywhere: a file is written under another name in the same folder, flushed to disk, and renamed.
-What is read back is compared with a SHA-256 that was stored with it.
+What is read back is compared with a SHA-256 that was stored with it. Files may come from others: only regular files
+are read, none beyond its bound.
 """
 
 import errno
@@ -9,9 +10,11 @@ import hashlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,34 @@ def locked(path: Path, patience: float = -1) -> Iterator[None]:
         lock.release()
 
 
+def opened(path: Path) -> BufferedReader:
+    """A regular file for reading, perhaps by a link; a pipe or a device, which may never end, is not waited for.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
+
+
+def read(path: Path, most: int) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It has more than `most` bytes.
+    """
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(most + 1) if size <= most else b""
+    if max(size, len(content)) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return content
+
+
 def digest(content: bytes) -> str:
     """SHA-256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
@@ -128,9 +159,9 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no regular file.
     """
-    with path.open("rb", buffering=0) as file:
+    with opened(path) as file:
         if os.fstat(file.fileno()).st_size < WHOLE:
             return digest(file.read())
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -162,9 +193,13 @@ def check_stamp(record: Mapping[str, Any]) -> None:
     """Compare a record with its ``checksum``.
 
     Raises:
-        ValueError: It has none, or was altered.
+        ValueError: It has none, or was altered, or holds what JSON cannot.
     """
-    if record.get(CHECKSUM) != _record_digest(record):
+    try:
+        found = _record_digest(record)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if record.get(CHECKSUM) != found:
         raise ValueError("its checksum does not fit its content")
 
 

@@ -60,7 +60,8 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: It was cut or altered, or holds more than tensors and plain values.
     """
-    content = durable.unseal(path.read_bytes())
+    with durable.opened(path) as file:
+        content = durable.unseal(file.read())
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of many kinds

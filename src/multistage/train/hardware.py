@@ -1,6 +1,7 @@
 """The machine: memory kept between steps, and what to write into a record about it."""
 
 import ctypes
+import math
 import os
 import platform
 import sys
@@ -37,6 +38,14 @@ def keep_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     except (OSError, AttributeError):
         pass
+
+
+def memory() -> float:
+    """Bytes of memory that this machine has; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def device(accelerator: str) -> torch.device:

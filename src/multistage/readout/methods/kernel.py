@@ -23,6 +23,7 @@ class Kernel(Penalised):
         penalty: As of ``ridge``, of a kernel that is 1 where samples are equal.
     """
 
+    resizes = True
     otherwise = 1e-4  # what validation images of Caltech-101 chose, two stages, draw 0
 
     width: float = setting(1.0, number(0, 1000, exclusive=True))
