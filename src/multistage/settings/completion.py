@@ -43,8 +43,10 @@ def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
     Raises:
         ConfigError: What was typed does not fit them.
     """
-    root = Path(config["data.root"]).expanduser()
-    config = {**config, "data.root": str(root.resolve() if data_of(config).root_is_content else root)}
+    config = dict(config)
+    if "data.root" in config:
+        root = Path(config["data.root"]).expanduser()
+        config["data.root"] = str(root.resolve() if data_of(config).root_is_content else root)
     if config["data.train_per_class"] == "all":
         config["data.train_per_class"] = None
     fitted = data_of(config).fitted()
