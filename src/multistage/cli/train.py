@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from multistage.cli import extras, help
+from multistage.cli import extras, help, streams
 from multistage.cli.many import chosen_experiment, many
 from multistage.cli.one import one
 from multistage.registry.errors import MultistageError
@@ -17,8 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What was typed after the command; None: of this process.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _terminate)
+    with streams.lasting():
+        return _ended(sys.argv[1:] if arguments is None else arguments)
+
+
+def _ended(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments)
     except (KeyboardInterrupt, Terminated) as stop:
