@@ -53,9 +53,10 @@ def lasting() -> Iterator[None]:
     """stdout and stderr as `Lasting` streams; one that was closed before the start is nowhere."""
     streams = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
-        sys.stdout, sys.stderr = (Lasting(stream or nowhere) for stream in streams)  # type: ignore[assignment]
+        sys.stdout, sys.stderr = (Lasting(stream or nowhere) for stream in streams)
         try:
             yield
         finally:
-            sys.stdout.flush(), sys.stderr.flush()
+            sys.stdout.flush()
+            sys.stderr.flush()
             sys.stdout, sys.stderr = streams

@@ -4,13 +4,16 @@ There is no public way to use a launcher without that command line: `Callbacks` 
 version of Hydra.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING
 from functools import partial
 from typing import Any
 
 from multistage.registry.errors import ConfigError
 from multistage.registry.words import as_typed
+from multistage.settings import advice
 from multistage.settings.composition import CONF, first_line, hydra
 
 SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
@@ -28,9 +31,13 @@ def engine_of(words: Sequence[str]) -> list[str]:
     """
     engine = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     for word in engine:
-        key = word.partition("=")[0]
-        if "_target_" in word or not (key == "hydra/launcher" or key.startswith("hydra.launcher.")):
-            raise ConfigError(f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE")
+        if refusal := advice.of_hydra(word):
+            raise ConfigError(refusal)
+    chosen = any(word.startswith("hydra/launcher=") for word in engine)
+    if engine and not chosen:
+        raise ConfigError(
+            f"{engine[0]} belongs to a launcher; add hydra/launcher=joblib (this machine) or submitit_slurm (a cluster)"
+        )
     return engine
 
 
@@ -48,12 +55,25 @@ def launcher(engine: Sequence[str], job: Job) -> Callable[[Sequence[Sequence[str
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from hydra.types import HydraContext, RunMode
+    from omegaconf import OmegaConf
 
     with hydra() as loader:
+        load = partial(loader.load_configuration, "train", run_mode=RunMode.MULTIRUN)
+        chosen = [word for word in engine if word.startswith("hydra/launcher=")]
         try:
-            config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
+            there = load(chosen).hydra.launcher
         except HydraException as error:
             raise ConfigError(f"{first_line(error)}; pip install 'multistage[launchers]' brings launchers") from None
+        for word in engine:
+            key = word.partition("=")[0].removeprefix("hydra.launcher.")
+            if word.startswith("hydra.launcher.") and OmegaConf.select(there, key, default=MISSING) is MISSING:
+                known = sorted(str(option) for option in there if option != "_target_")
+                raise ConfigError(f"{word} is no option of {chosen[-1]}; expected one of {', '.join(known)}")
+        try:
+            config = load(list(engine))
+        except HydraException as error:
+            raise ConfigError(f"{first_line(error)}; options of {chosen[-1]} cannot be set so") from None
+        _check_workers(config.hydra.launcher.get("n_jobs", 1))
         context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
         task = partial(_unpacked, job)
         started = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
@@ -64,6 +84,21 @@ def launcher(engine: Sequence[str], job: Job) -> Callable[[Sequence[Sequence[str
         return [result.return_value for result in done]
 
     return launch
+
+
+def _check_workers(count: Any) -> None:
+    """Refuse a number of processes that this machine cannot run.
+
+    Raises:
+        ConfigError: One line with what it can.
+    """
+    cores = os.cpu_count() or 1
+    most = max(8, 4 * cores)
+    if type(count) is not int or not (1 <= count <= most or -cores <= count <= -1):
+        raise ConfigError(
+            f"hydra.launcher.n_jobs={count} is not allowed; expected a whole number from 1 to {most}, or -1 for the "
+            f"{cores} cores of this machine"
+        )
 
 
 def _unpacked(job: Job, launched: Any) -> Any:
