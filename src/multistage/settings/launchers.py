@@ -16,8 +16,8 @@ from multistage.registry.words import as_typed
 from multistage.settings import advice
 from multistage.settings.composition import CONF, first_line, hydra
 
-SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
-"""Options of Hydra's that run nothing."""
+SHOWING = ("--info", "-i", "--hydra-help", "--shell-completion", "-sc")
+"""Options of Hydra's that run nothing and tell of itself."""
 
 Job = Callable[[list[str]], Any]
 """Does a run, given what would be typed for it."""
@@ -113,16 +113,8 @@ def _unpacked(job: Job, launched: Any) -> Any:
     return job(typed)
 
 
-def show(arguments: Sequence[str], flags: set[str]) -> None:
-    """What Hydra can show without running anything: the composed configuration, its own state, shell completion.
-
-    Raises:
-        ConfigError: One of the flags is no such option.
-    """
-    if unknown := flags - SHOWING:
-        raise ConfigError(
-            f"{', '.join(sorted(unknown))} is no option; expected -m or one of {', '.join(sorted(SHOWING))}"
-        )
+def show(arguments: Sequence[str]) -> None:
+    """What Hydra can show of itself without running anything."""
     import hydra
 
     sys.argv[1:] = arguments
