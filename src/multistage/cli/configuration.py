@@ -1,10 +1,8 @@
 """``--cfg job``: what would run, checked as a run is, and nothing is done."""
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from multistage.cli import help
 from multistage.cli.many import checked
 from multistage.settings import composition
 
@@ -35,6 +33,7 @@ def _document(run: "Run") -> str:
         from multistage.data import listed
 
         run.settings.draw.of(listed(run.settings.data))
-    command = f"{help.TRAIN} {shlex.join([*run.overrides, *run.whereabouts])}".rstrip()
+    from multistage.cli.sweep import rerun
+
     content = yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
-    return f"# {run.folder}\n# {command}\n{content}"
+    return f"# {run.folder}\n# {rerun(run).rstrip()}\n{content}"

@@ -121,7 +121,8 @@ class Names:
     @property
     def whereabouts(self) -> list[str]:
         """Settings without bearing on the result that are not the defaults, as they are typed."""
-        return [self._typed(key) for key in WHEREABOUTS if self.config.get(key) != self.bare.get(key)]
+        differing = [key for key in WHEREABOUTS if self.config.get(key) != self.bare.get(key)]
+        return [typed for typed in map(self._typed, differing) if typed not in self.overrides]
 
     def _typed(self, key: str) -> str:
         return f"{key}={as_typed(self.config[key])}"
