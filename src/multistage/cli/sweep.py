@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from multistage.cli import help
-from multistage.cli.terminal import comparison, duration, line
+from multistage.cli.terminal import comparison, duration, line, pictures
 from multistage.records import runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
@@ -67,7 +67,8 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
             todo = progress.left(reasons)
     if progress.records:
         try:
-            print(comparison(list(progress.records.values())))
+            records = list(progress.records.values())
+            print("\n".join([comparison(records), *pictures(records)]))
         except MultistageError as error:
             print(f"no table: {error}", file=sys.stderr)
     for text in _what_is_missing([run for run in planned if run.folder in reasons], reasons, command):

@@ -43,6 +43,7 @@ class Dataset:
         skipped: Names of damaged, missing and stray files that were left out, on request only.
         is_validation: bool [n], images that an official split holds out; None where the draw decides.
         notes: What else a person should know of what was found, a sentence each.
+        flat: Numbers of images in files that lack any contrast, known once these were read.
     """
 
     images: Images
@@ -54,6 +55,7 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     is_validation: Tensor | None = None
     notes: tuple[str, ...] = ()
+    flat: tuple[int, ...] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Images as the network takes them: float32 [len(indices), maps, height, width]."""

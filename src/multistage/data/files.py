@@ -157,10 +157,9 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     source = f"{content_hash} {files.specification} {keep}"
     found = cached("images", source, lambda: files.checked(used, keep), limited=True)
     unreadable = used[found["unreadable"]].tolist()
-    flat = [dataset.names[number] for number in used[found["flat"]].tolist()]
-    notes = (f"{len(flat)} flat, without any contrast: {manifest.some(flat)}",) if flat else ()
+    flat = tuple(used[found["flat"]].tolist())
     images = Some(found["images"], used, len(dataset.names)) if keep else files
-    return replace(dataset, images=images, content_hash=content_hash, notes=(*dataset.notes, *notes)), unreadable
+    return replace(dataset, images=images, content_hash=content_hash, flat=flat), unreadable
 
 
 def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:

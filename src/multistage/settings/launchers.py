@@ -4,17 +4,20 @@ There is no public way to use a launcher without that command line: `Callbacks` 
 version of Hydra.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING
 from functools import partial
 from typing import Any
 
 from multistage.registry.errors import ConfigError
 from multistage.registry.words import as_typed
+from multistage.settings import advice
 from multistage.settings.composition import CONF, first_line, hydra
 
-SHOWING = {"--help", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
-"""Options of Hydra's that run nothing."""
+SHOWING = ("--info", "-i", "--hydra-help", "--shell-completion", "-sc")
+"""Options of Hydra's that run nothing and tell of itself."""
 
 Job = Callable[[list[str]], Any]
 """Does a run, given what would be typed for it."""
@@ -31,9 +34,13 @@ def engine_of(words: Sequence[str]) -> list[str]:
     """
     engine = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     for word in engine:
-        key = word.partition("=")[0]
-        if "_target_" in word or not (key == "hydra/launcher" or key.startswith("hydra.launcher.")):
-            raise ConfigError(f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE")
+        if refusal := advice.of_hydra(word):
+            raise ConfigError(refusal)
+    chosen = any(word.startswith("hydra/launcher=") for word in engine)
+    if engine and not chosen:
+        raise ConfigError(
+            f"{engine[0]} belongs to a launcher; add hydra/launcher=joblib (this machine) or submitit_slurm (a cluster)"
+        )
     return engine
 
 
@@ -54,16 +61,27 @@ def launcher(engine: Sequence[str]) -> int | Callable[[Job], Launch]:
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from hydra.types import RunMode
+    from omegaconf import OmegaConf
 
     with hydra() as loader:
+        load = partial(loader.load_configuration, "train", run_mode=RunMode.MULTIRUN)
+        chosen = [word for word in engine if word.startswith("hydra/launcher=")]
         try:
-            config = loader.load_configuration("train", list(engine), run_mode=RunMode.MULTIRUN)
+            there = load(chosen).hydra.launcher
         except HydraException as error:
             raise ConfigError(f"{first_line(error)}; pip install 'multistage[launchers]' brings launchers") from None
-        chosen = config.hydra.launcher
-        kind = chosen._target_.rpartition(".")[2]
+        for word in engine:
+            key = word.partition("=")[0].removeprefix("hydra.launcher.")
+            if word.startswith("hydra.launcher.") and OmegaConf.select(there, key, default=MISSING) is MISSING:
+                known = sorted(str(option) for option in there if option != "_target_")
+                raise ConfigError(f"{word} is no option of {chosen[-1]}; expected one of {', '.join(known)}")
+        try:
+            config = load(list(engine))
+        except HydraException as error:
+            raise ConfigError(f"{first_line(error)}; options of {chosen[-1]} cannot be set so") from None
+        kind = there._target_.rpartition(".")[2]
         if kind in ("BasicLauncher", "JoblibLauncher"):
-            return _processes(engine, chosen.get("n_jobs"))
+            return _processes(engine, config.hydra.launcher.get("n_jobs"))
 
     def launch(job: Job) -> Launch:
         from hydra._internal.callbacks import Callbacks
@@ -96,8 +114,13 @@ def _processes(engine: Sequence[str], count: Any) -> int:
             raise ConfigError(f"{word} has no effect: processes on this machine know hydra.launcher.n_jobs alone")
     if count is None:
         return 1
-    if type(count) is not int or count == 0:
-        raise ConfigError(f"hydra.launcher.n_jobs={count} is not allowed; expected a whole number, -1: all cores")
+    cores = os.cpu_count() or 1
+    most = max(8, 4 * cores)
+    if type(count) is not int or not (1 <= count <= most or -cores <= count <= -1):
+        raise ConfigError(
+            f"hydra.launcher.n_jobs={count} is not allowed; expected a whole number from 1 to {most}, or -1 for the "
+            f"{cores} cores of this machine"
+        )
     import joblib
 
     return int(joblib.effective_n_jobs(count))
@@ -115,16 +138,8 @@ def _unpacked(job: Job, launched: Any) -> Any:
     return job(typed)
 
 
-def show(arguments: Sequence[str], flags: set[str]) -> None:
-    """What Hydra can show without running anything: the composed configuration, its own state, shell completion.
-
-    Raises:
-        ConfigError: One of the flags is no such option.
-    """
-    if unknown := flags - SHOWING:
-        raise ConfigError(
-            f"{', '.join(sorted(unknown))} is no option; expected -m or one of {', '.join(sorted(SHOWING))}"
-        )
+def show(arguments: Sequence[str]) -> None:
+    """What Hydra can show of itself without running anything."""
     import hydra
 
     sys.argv[1:] = arguments

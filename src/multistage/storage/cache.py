@@ -37,10 +37,17 @@ _warned: set[Path] = set()
 
 
 def folder() -> Path:
-    """``$MULTISTAGE_CACHE``, else the user's cache folder."""
+    """``$MULTISTAGE_CACHE``, else the user's cache folder.
+
+    Raises:
+        ConfigError: The user has none.
+    """
     if chosen := os.environ.get("MULTISTAGE_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multistage"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multistage"
+    except RuntimeError:
+        raise ConfigError("you have no home folder ($HOME), where caches lie; set MULTISTAGE_CACHE=FOLDER") from None
 
 
 def limit() -> float:

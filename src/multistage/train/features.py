@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from multistage.data import Stored
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
@@ -87,7 +88,8 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
 
 def images_of(settings: Settings, dataset: Dataset) -> tuple[object, ...]:
     """What the images that a network sees are a function of: the data set, wherever it lies, and its content."""
-    return replace(settings.data, root=""), dataset.content_hash
+    data = replace(settings.data, root="") if isinstance(settings.data, Stored) else settings.data
+    return data, dataset.content_hash
 
 
 def computed_by(device: torch.device) -> tuple[object, ...]:

@@ -18,6 +18,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from multistage.dashboards import Shown, Summary, open_dashboard
 from multistage.data import drawn
 from multistage.data.dataset import Dataset
+from multistage.data.overview import overview
 from multistage.data.splits import Split
 from multistage.filters.orientation import are_oriented
 from multistage.network.net import MultiStageNet
@@ -148,6 +149,7 @@ def _perform(
             "precision": precision(config),
             "weights_sha256": durable.digest(weights),
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
+            "images": overview(dataset, split),
             **origin,
             **provenance.resumed(done),
             **hardware.describe(),

@@ -102,7 +102,7 @@ class Classifier(pl.LightningModule):
     def _log_epoch(self, *names: str) -> None:
         """Have metrics computed at the epoch's end; once an epoch, since Lightning walks through all that they hold."""
         for name in names:
-            self.log(name, getattr(self, name), on_step=False, on_epoch=True)
+            self.log(name, getattr(self, name), on_step=False, on_epoch=True, prog_bar="mean_class" not in name)
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
@@ -163,7 +163,7 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
     epoch_ends = EpochEnds(history, module, chooses)
     shown: list[Callback] = []
     if progress != "none":
-        shown = [RichProgressBar() if progress == "bar" else EpochLines(history)]
+        shown = [RichProgressBar(console_kwargs={"stderr": True}) if progress == "bar" else EpochLines(history)]
     kept = [] if resumable is None else [EveryEpoch(resumable)]
     folder = None if resumable is None else resumable.folder
     own: dict[str, Any] = {
