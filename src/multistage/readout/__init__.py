@@ -82,6 +82,10 @@ class Readout(Choice):
             ConfigError: One line with the key.
         """
 
+    def memory(self, samples: int, features: int) -> int:
+        """Bytes that `fit` takes, beside the features of so many training images, so many each."""
+        return 0
+
     def fit(self, task: Task) -> "nn.Module":
         """The trained module, from features [n, f] to scores [n, classes].
 

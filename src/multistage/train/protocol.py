@@ -24,6 +24,7 @@ from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import runs
 from multistage.records.paper import matching, published, row
+from multistage.registry.errors import enough_memory
 from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
@@ -55,7 +56,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     history = History(run.folder)
     hardware.check(run.config)
     cache.limit()
-    with history.phase("data"):
+    with enough_memory(), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
     identity = runs.identity(split.digest, dataset.content_hash)
     with runs.claimed(run.folder):
@@ -67,7 +68,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         checkpoint = begin(run.folder, run.config, identity)
         resumable = Resumable(run.folder, {"config": dict(run.config), **identity}, checkpoint)
         try:
-            return _perform(run, dataset, split, history, progress, resumable)
+            with enough_memory():
+                return _perform(run, dataset, split, history, progress, resumable)
         except Exception as error:
             with suppress(OSError):
                 runs.fail(run.folder, run.config, identity, error)
