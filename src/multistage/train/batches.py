@@ -202,7 +202,7 @@ class DataModule(pl.LightningDataModule):
         order = EpochOrder(len(self.training[1]), self.seed)
         # processes that read ahead ask for the first indices before Lightning says which epoch a resumed run is in
         progress: Any = self.trainer.fit_loop.epoch_progress.current
-        order.set_epoch(progress.processed)
+        order.set_epoch(progress.started)
         return self._loader(self.training, order, augmented=self.augmentation.changes)
 
     def val_dataloader(self) -> Any:
