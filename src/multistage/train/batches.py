@@ -131,10 +131,14 @@ class Augmented(Shares):
 
 
 class Loader(DataLoader[Any]):
-    """A DataLoader whose processes send arrays through pipes: tensors take shared memory, scarce in containers."""
+    """A DataLoader whose processes send arrays through pipes: tensors take shared memory, scarce in containers.
+
+    It asks for no index before the first batch is wanted; Lightning wants an iterator before it says which epoch it is.
+    """
 
     def __iter__(self) -> Any:
-        return map(_arrived, super().__iter__()) if self.num_workers else super().__iter__()
+        for batch in super().__iter__():
+            yield _arrived(batch) if self.num_workers else batch
 
 
 def _sent(batch: Batch) -> Any:
@@ -198,11 +202,7 @@ class DataModule(pl.LightningDataModule):
         self.augmentation = augmentation
 
     def train_dataloader(self) -> Any:
-        assert self.trainer is not None
         order = EpochOrder(len(self.training[1]), self.seed)
-        # processes that read ahead ask for the first indices before Lightning says which epoch a resumed run is in
-        progress: Any = self.trainer.fit_loop.epoch_progress.current
-        order.set_epoch(progress.started)
         return self._loader(self.training, order, augmented=self.augmentation.changes)
 
     def val_dataloader(self) -> Any:
