@@ -110,13 +110,13 @@ def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
     return laid[..., 0] if laid.shape[2] == 1 else laid
 
 
-def has_colour(path: Path) -> bool:
-    """Whether any pixel of an image file is not gray; not, if it cannot be read."""
+def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
+    """Whether any pixel of an image file of at most so many is not gray; not, if it cannot be read."""
     try:
         with durable.opened(path) as file, Image.open(file, formats=FORMATS) as image:
             if image.mode.startswith(("1", "L", "I", "F")):
                 return False
-        pixels = read_image(path)
+        pixels = read_image(path, most=most)
     except (DataError, OSError, ValueError):
         return False
     return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())

@@ -84,6 +84,19 @@ class Readout(Choice):
             ConfigError: One line with the key.
         """
 
+    def weights(self, labels: "Tensor", classes: int) -> "Tensor | None":
+        """Of each class in the loss of a readout that is trained by gradient, float32 [classes]; None: all alike.
+
+        Args:
+            labels: Of the training images.
+            classes: Number of classes.
+        """
+        return None
+
+    def memory(self, samples: int, features: int) -> int:
+        """Bytes that `fit` takes, beside the features of so many training images, so many each."""
+        return 0
+
     def fit(self, task: Task) -> "nn.Module":
         """The trained module, from features [n, f] to scores [n, classes].
 

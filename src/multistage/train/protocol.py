@@ -25,6 +25,7 @@ from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import provenance, runs
 from multistage.records.paper import matching, published, row
+from multistage.registry.errors import enough_memory
 from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
@@ -57,7 +58,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     history = History(run.folder)
     hardware.check(run.config)
     cache.limit()
-    with history.phase("data"):
+    with enough_memory(), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
     identity = runs.identity(split.digest, dataset.content_hash)
     if finished := _finished(run, identity, progress):  # in a folder that may not be written, too
@@ -70,7 +71,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         origin = {"config": dict(run.config), **identity, provenance.STRETCHES: done}
         resumable = Resumable(run.folder, origin, checkpoint)
         try:
-            return _perform(run, dataset, split, history, progress, resumable)
+            with enough_memory():
+                return _perform(run, dataset, split, history, progress, resumable)
         except OSError:  # a full disk, a closed terminal: no fault of the run, which goes on once that is mended
             raise
         except Exception as error:

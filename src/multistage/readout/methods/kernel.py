@@ -28,6 +28,9 @@ class Kernel(Penalised):
 
     width: float = setting(1.0, number(0, 1000, exclusive=True))
 
+    def memory(self, samples: int, features: int) -> int:
+        return 8 * (4 * samples**2 + samples * features)  # distances, kernel, its vectors and their workspace
+
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.kernel_ridge import fit_kernel_ridge
 
