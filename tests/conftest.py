@@ -74,13 +74,13 @@ def looked(monkeypatch):
     from multistage.train import features
 
     counts = []
-    batches = features.batches
+    outputs = features.outputs
 
     def counting(stages, dataset, indices, device):
         counts.append(len(indices))
-        return batches(stages, dataset, indices, device)
+        return outputs(stages, dataset, indices, device)
 
-    monkeypatch.setattr(features, "batches", counting)
+    monkeypatch.setattr(features, "outputs", counting)
     return counts
 
 
