@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from audit.tables import publish  # noqa: E402
 from audit.tables.results import RECORDS, Experiment  # noqa: E402
 from multistage import readout  # noqa: E402, F401
-from multistage.cli import train  # noqa: E402
+from multistage.cli import train, workers  # noqa: E402
 from multistage.records import runs  # noqa: E402
 from multistage.records.files import collect, from_file, to_lines  # noqa: E402
 from multistage.records.paper import published  # noqa: E402
@@ -93,11 +93,17 @@ def do(arguments: list[str], output: Path, sabotage: Sabotage | None = None, aft
     """`train.py` with these arguments, in a process that may be killed or kill itself."""
 
     def work() -> int:
+        workers.pool = unwatched
         if sabotage is not None:
             sabotage()
         return train.main([*arguments, f"output={output}"])
 
     return forked(work, after)
+
+
+def unwatched(count: int, since: float) -> workers.Pool:
+    """Runs of a sweep in the sweep's own process, which is the one that is killed."""
+    return lambda typed: [workers.here(since, words) for words in typed]
 
 
 def results(output: Path) -> dict[str, Any]:

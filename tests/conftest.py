@@ -74,13 +74,13 @@ def looked(monkeypatch):
     from multistage.train import features
 
     counts = []
-    outputs = features.outputs
+    batches = features.batches
 
     def counting(stages, dataset, indices, device):
         counts.append(len(indices))
-        return outputs(stages, dataset, indices, device)
+        return batches(stages, dataset, indices, device)
 
-    monkeypatch.setattr(features, "outputs", counting)
+    monkeypatch.setattr(features, "batches", counting)
     return counts
 
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from multistage.cli import predict, train
+from multistage.cli import many, predict, train, workers
+from multistage.settings import composition
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
@@ -145,6 +147,37 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["-m", "model=glob(zzz*)"], 2, "names no run"),
         (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
         (["-m", "seed=0,1", "hydra/launcher=nothing"], 2, "hydra/launcher"),
+        (["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.verbose=10"], 2, "verbose=10 has no effect"),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"],
+            2,
+            "n_jobs=0 is not allowed; expected",
+        ),
+        (["--model", "lcn_maxpool"], 2, "type model=lcn_maxpool"),
+        (["model", "lcn_maxpool"], 2, "type model=lcn_maxpool"),
+        (["model:", "lcn_maxpool"], 2, "type model=lcn_maxpool"),
+        (["lcn_maxpool"], 2, "type model=lcn_maxpool"),
+        (["--batch-size=3"], 2, "type data.batch_size=3 or psd.batch_size=3"),
+        (["wandb=true"], 2, "type logger=wandb"),
+        (["lr=0.1"], 2, "type optimizer.lr=0.1"),
+        (["optimizer._target_=Adam"], 2, "type optimizer._target_=torch.optim.Adam"),
+        (["data=/my/photos"], 2, "type data=image_folder data.root=/my/photos"),
+        (["data.root=/my/photos"], 2, "choose data=image_folder"),
+        (["hydra.run.dir=/my/runs"], 2, "typed as output=/my/runs"),
+        (["-m", "seed=0,1", "hydra.sweep.dir=/my/runs"], 2, "typed as output=/my/runs"),
+        (["hydra.launcher.n_jobs=2"], 2, "expected -m and hydra/launcher=NAME"),
+        (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], 2, "add hydra/launcher=joblib"),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=basic", "hydra.launcher.n_jobs=2"],
+            2,
+            "is no option of hydra/launcher=basic",
+        ),
+        (["data=image_folder", "data.root=~nosuchuser/photos"], 2, "names a home folder that does not exist"),
+        (["data.root=/my/a,b é"], 2, "for the shell too"),
+        (["--cfg"], 2, "expected one argument"),
+        (["--cfg", "job", "sead=1"], 2, "nearest: seed"),
+        (["-m", "--cfg", "job", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
+        (["--cfg", "job", "data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),
         (["-m", "seed=0,1", "+hydra.launcher.x=1"], 2, "+hydra.launcher.x=1 is not allowed; expected hydra/launcher"),
         (["experiment=nothing"], 2, "experiment=nothing does not exist"),
         (["data=norb"], 3, "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"),
@@ -159,6 +192,41 @@ def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, c
     assert result.errors.count("\n") == 1
     assert result.output == ""
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("count", ["100000", "0", "x"])
+def test_more_processes_than_a_machine_runs_are_refused(command, tmp_path, count):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    arguments = ["-m", "seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={count}", f"output={tmp_path}"]
+    result = command(train, *arguments)
+    assert result.code == 2
+    assert result.errors.startswith("error: ")
+    assert f"hydra.launcher.n_jobs={count}" in result.errors
+    assert result.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed"),
+    [
+        (["--cfg", "job", "model.normalise=groupnorm"], [["model.normalise=groupnorm"]]),
+        (["-c", "job", "--resolve", "seed=${draw}", "draw=3"], [["draw=3", "seed=3"]]),
+        (["-m", "--cfg=job", "model=avgpool,maxpool"], [["model=avgpool"], ["model=maxpool"]]),
+        (["--cfg", "job", "experiment=explorer", "model=avgpool", "draw=7"], None),
+    ],
+)
+def test_what_would_run_is_shown_as_it_would_be_recorded(command, arguments, typed):
+    result = command(train, *arguments)
+    assert result.code == 0, result.errors
+    shown = [*yaml.safe_load_all(result.output)]
+    if typed is None:
+        typed = many.expanded([word for word in arguments if "=" in word])
+    runs = [composition.plan(words) for words in typed]
+    assert shown == [run.config for run in runs]
+    lines = result.output.splitlines()
+    assert [line[2:] for line in lines if line.startswith("# runs/")] == [str(run.folder) for run in runs]
+    again = [shlex.split(line)[3:] for line in lines if line.startswith("# python")]
+    assert [composition.plan(words).folder for words in again] == [run.folder for run in runs]
+    assert "group_norm.groups" in shown[0] or "normalise" not in str(arguments)
 
 
 def test_a_gpu_that_is_not_there_is_refused(command, tmp_path, monkeypatch):
@@ -211,6 +279,8 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
 
 
 def test_what_an_older_version_left_is_refused_by_a_sweep(command, tmp_path, monkeypatch):
+    in_this_process = lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]  # noqa: E731
+    monkeypatch.setattr(workers, "pool", in_this_process)  # which knows that version
     arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
     assert command(train, *arguments).code == 0
     monkeypatch.setattr("multistage.records.runs.RESULTS_VERSION", 999)

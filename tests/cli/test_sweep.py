@@ -1,11 +1,15 @@
 """What a sweep shows and decides, with runs that take no time."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from multistage.cli import sweep
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
-from multistage.train import checkpoint
+from multistage.train import checkpoint, protocol
 
 
 @pytest.fixture
@@ -33,6 +37,9 @@ def launcher(done, failing=()):
             done.append(run.folder.parents[3].name + str(run.config["draw"]))
             if run not in failing:
                 finish(run)
+            else:
+                with runs.claimed(run.folder):
+                    runs.fail(run.folder, run.config, runs.identity("split0", "data"), MultistageError("it broke"))
         return ["it broke" if run in failing else None for run in todo]
 
     return launch
@@ -154,7 +161,7 @@ def test_finished_runs_that_saw_other_images_are_refused(planned, monkeypatch):
     assert sweep._other_images([redone]) == [redone]
 
 
-def test_an_engine_that_breaks_fails_what_it_did_not_finish(planned, capsys):
+def test_an_engine_that_breaks_fails_no_run(planned, capsys):
     def launch(todo):
         finish(todo[0])
         raise RuntimeError("worker lost")
@@ -162,6 +169,7 @@ def test_an_engine_that_breaks_fails_what_it_did_not_finish(planned, capsys):
     assert sweep.sweep(planned, launch, "again") == 4
     shown = capsys.readouterr()
     assert shown.err.count("RuntimeError: worker lost") == 3
+    assert shown.err.startswith("3 of the runs could not be finished; the same command goes on with them:\n")
     assert "1/4" in shown.out
 
 
@@ -172,3 +180,53 @@ def test_what_failed_in_another_process_meanwhile_is_not_repeated(planned):
     now = runs.failure(run.folder)["time"]
     assert sweep.do(run, lambda run: None, since=now - 1) == "too hot"
     assert sweep.do(run, lambda run: None, since=now + 1) is None
+
+
+def test_what_an_engine_that_breaks_still_does_is_waited_for(planned, capsys):
+    first = launcher(done := [])
+
+    def launch(todo):
+        if done:
+            return first(todo)
+        with runs.claimed(todo[1].folder):
+            first(todo[:1])
+            busy = sweep._without_engine(todo[1], "it broke")
+        assert (busy, sweep._without_engine(todo[0], "it broke")) == (sweep.BUSY, None)
+        return [None, busy, "it broke", "it broke"]
+
+    assert sweep.sweep(planned, launch, "again") == 4
+    assert done == ["avgpool0", "avgpool1"]
+    assert "2 of the runs could not be finished" in capsys.readouterr().err
+
+
+def test_a_run_that_was_begun_and_did_not_end_holds_up_no_other(planned):
+    """A container that is killed for the memory of one run leaves no note, and the same command is typed again."""
+    with runs.claimed(planned[1].folder):
+        checkpoint.begin(planned[1].folder, planned[1].config, runs.identity("split1", "data"))
+    done = []
+    assert sweep.sweep(planned, launcher(done), "again") == 0
+    assert done == ["avgpool0", "maxpool0", "maxpool1", "avgpool1"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EPIPE])
+def test_a_full_disk_or_a_closed_terminal_fails_no_run(planned, code, monkeypatch, capsys):
+    """Each run begins, and the file that cannot be written is named; once there is room the same command goes on."""
+    real, full = os.fsync, [True]
+
+    def flush(descriptor):
+        if full and not Path(f"/proc/self/fd/{descriptor}").readlink().name.endswith((".config.yaml.new", "-0", "-1")):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    def launch(todo):
+        return [sweep.do(run, lambda run: protocol.run(run, "none")) for run in todo]
+
+    monkeypatch.setattr(os, "fsync", flush)
+    folders = [run.folder for run in planned[:2]]
+    assert sweep.sweep(planned[:2], launch, "again") == 4
+    shown = capsys.readouterr()
+    assert shown.err.startswith("2 of the runs could not be finished; the same command goes on with them:\n")
+    assert all(f"{os.strerror(code)}: '{folder}/metrics.csv'" in shown.err for folder in folders)
+    assert [runs.state(folder) for folder in folders] == ["unfinished"] * 2
+    full.clear()
+    assert sweep.sweep(planned[:2], launch, "again") == 0

@@ -1,3 +1,6 @@
+import shlex
+from pathlib import Path
+
 from multistage.cli import terminal
 
 
@@ -9,7 +12,7 @@ def test_comparison_has_a_row_for_runs_that_differ_in_draw_and_seed_only(record)
     records = [finished(record, 0.5 + draw / 10, draw=draw, data="digits") for draw in (0, 1)]
     records.append(finished(record, 0.9, data="digits", model="avgpool"))
     header, best, second = terminal.comparison(records).splitlines()
-    assert header.split() == ["run", "n", "per", "class", "±", "training", "seconds"]
+    assert header.split() == ["run", "n", "per", "class", "+-", "(95", "%)", "training", "seconds"]
     assert best.split()[:3] == ["digits/avgpool/2/random-refined/softmax", "1", "90.00"]
     assert second.split()[:4] == ["digits/abs_lcn_avgpool/2/random-refined/softmax", "2", "55.00", "63.53"]
 
@@ -24,9 +27,29 @@ def test_comparison_shows_the_papers_value_where_it_has_one(record):
 def test_a_line_says_how_its_cell_stands(record):
     siblings = [{**finished(record, value), "run": "some/run"} for value in (0.5, 0.6)]
     assert terminal.line(siblings[0], siblings[:1], "1/2", 120) == "1/2  some/run  50.00 %  1.0 s  about 2 min left"
-    assert terminal.line(siblings[1], siblings, "2/2", 0) == "2/2  some/run  60.00 % (mean 55.00 ± 7.07, n=2)  1.0 s"
+    assert terminal.line(siblings[1], siblings, "2/2", 0) == (
+        "2/2  some/run  60.00 % (mean of 2: 55.00 +-63.53, 95 % interval)  1.0 s"
+    )
 
 
 def test_durations_read_as_people_say_them():
     said = [terminal.duration(seconds) for seconds in (0.94, 89, 90, 5000, 5400, 7500)]
     assert said == ["0.9 s", "89.0 s", "2 min", "83 min", "1 h 30 min", "2 h 05 min"]
+
+
+SEEN = {
+    **{"images": 1797, "classes": 10, "train": 1300, "validation": 0, "test": 497, "colour": "gray", "flat": 0},
+    **{"smallest": ["8", 174], "largest": ["3", 183], "notes": ["2 files are left out", "something else"]},
+}
+
+
+def test_a_summary_says_what_was_seen_and_its_commands_can_be_pasted(record):
+    run = {**finished(record, 0.5), "run": "some/run", "device": "cpu", "images": SEEN}
+    lines = terminal.summary(run, Path("-a b/c$(d)")).splitlines()
+    assert lines[1:3] == [
+        "images         1,797 gray in 10 classes of 174 (8) to 183 (3); 1,300 train, 497 test; 0 flat",
+        "of these       2 files are left out; something else",
+    ]
+    assert shlex.split(lines[-1])[-2:] == ["./-a b/c$(d)", "IMAGE"]
+    old = {name: value for name, value in run.items() if name != "images"}
+    assert "images" not in terminal.summary(old, Path("c"))

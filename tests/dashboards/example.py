@@ -28,16 +28,16 @@ def shown(config, folder, name="digits/a"):
 
 
 def opened(config, folder, name="digits/a"):
-    """The dashboards of a run."""
-    return loggers.open_loggers(parse(config).logger, shown(config, folder, name))
+    """The dashboard of a run."""
+    return loggers.open_dashboard(parse(config).logger, shown(config, folder, name))
 
 
 def whole_run(config, folder, summary=SUMMARY):
     """What the protocol does with the dashboards of a run."""
-    with opened(config, folder) as dashboards:
+    with opened(config, folder) as dashboard:
         for step in (1, 2):
-            loggers.log_metrics(dashboards, step, {"train_loss": 1 / step})
-        loggers.log_summary(dashboards, summary)
+            dashboard.log(step, {"train_loss": 1 / step})
+        dashboard.summarise(summary)
 
 
 def random_states():

@@ -1,4 +1,9 @@
+import os
+import signal
 import sys
+import threading
+import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -11,9 +16,8 @@ from multistage.dashboards import Summary
 
 def test_csv_has_no_dashboard(plan, tmp_path):
     with make_opened(plan("logger=csv").config, tmp_path, "x") as opened:
-        assert opened == []
-        loggers.log_metrics(opened, 1, {"train_loss": 1.0})
-        loggers.log_summary(opened, SUMMARY)
+        opened.log(1, {"train_loss": 1.0})
+        opened.summarise(SUMMARY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -37,6 +41,38 @@ class Failing:
 
     def finish(self, exit_code):
         self._do(f"finish {exit_code}")
+
+
+class Hanging(Failing):
+    """A dashboard that waits at one moment for a file that nobody writes."""
+
+    def __init__(self, moment, fifo):
+        super().__init__(None)
+        self.hangs, self.fifo = moment, fifo
+        os.mkfifo(fifo)
+
+    def _do(self, moment):
+        if moment.startswith(self.hangs):
+            self.fifo.read_bytes()
+        super()._do(moment)
+
+    def release(self):
+        with suppress(OSError):
+            os.close(os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize("moment", ["start", "log", "summarise", "finish"])
+def test_a_dashboard_that_hangs_costs_a_limited_time_and_one_warning(plan, tmp_path, monkeypatch, warned, moment):
+    monkeypatch.setattr(loggers, "PATIENCE", 1.0)
+    monkeypatch.setattr(loggers, "GRACE", 0.1)
+    dashboard = Hanging(moment, tmp_path / "fifo")
+    monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard._do("start") or dashboard)
+    began = time.monotonic()
+    whole_run(plan("logger=wandb").config, tmp_path)
+    assert 0.7 < time.monotonic() - began < 1.5
+    (message,) = warned()
+    assert "logger=wandb did not answer within 1 seconds; the run goes on" in message
+    dashboard.release()
 
 
 @pytest.mark.parametrize(
@@ -68,13 +104,15 @@ def test_a_failure_inside_the_run_is_not_swallowed_and_ends_the_dashboard_as_fai
     assert dashboard.done == ["finish 1"]
 
 
-def test_an_interruption_is_not_taken_for_a_failure_of_the_dashboard(plan, tmp_path, monkeypatch):
-    dashboard = Failing(None)
-    dashboard.log = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+def test_who_interrupts_while_a_dashboard_is_waited_for_is_heard_at_once(plan, tmp_path, monkeypatch, warned):
+    dashboard, began = Hanging("finish", tmp_path / "fifo"), time.monotonic()
     monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard)
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
         whole_run(plan("logger=wandb").config, tmp_path)
-    assert dashboard.done == ["finish 1"]
+    assert time.monotonic() - began < loggers.GRACE + 5
+    assert len(warned()) == 1
+    dashboard.release()
 
 
 @pytest.mark.parametrize(("name", "module"), [("wandb", "wandb_run"), ("tensorboard", "tensorboard_events")])

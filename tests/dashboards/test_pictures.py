@@ -17,7 +17,19 @@ def test_kernels_stand_in_order_on_one_scale(monkeypatch):
     ]
 
 
-@given(st.integers(1, 70), st.integers(1, 5), st.integers(1, 9))
+def test_kernels_over_three_maps_are_in_colour(monkeypatch):
+    monkeypatch.setattr(pictures, "PIXELS", 1)
+    red, sky = [1.0, -1.0, -1.0], [-0.5, 0.0, 1.0]
+    kernels = np.array([red, sky]).reshape(2, 3, 1, 1)
+    black = [0, 0, 0]
+    assert pictures.mosaic(kernels).tolist() == [
+        [[255, 0, 0], black, [64, 128, 255], black],
+        [black] * 4,
+    ]
+    assert pictures.tiles(kernels).reshape(2, 3).tolist() == [red, sky]
+
+
+@given(st.integers(1, 70), st.sampled_from([1, 2, 4, 5]), st.integers(1, 9))
 def test_every_kernel_is_in_the_picture_and_those_of_a_map_in_one_row(maps, fan_in, k):
     kernels = np.ones((maps, fan_in, k, k))
     picture = pictures.mosaic(kernels)

@@ -1,7 +1,16 @@
+import io
+import os
+import time
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from dashboards.example import SUMMARY, random_states, whole_run
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
+from multistage import dashboards
 from multistage.settings import composition
 
 
@@ -35,3 +44,33 @@ def test_pictures_and_texts_are_there(events):
 
 def test_what_an_earlier_attempt_left_is_gone(events):
     assert len(list(events[0].rglob("events.out.tfevents.*"))) == 1
+
+
+def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
+    red = np.tile(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (4, 1, 5, 5))
+    whole_run(plan("logger=tensorboard").config, tmp_path, replace(SUMMARY, kernels_after=red))
+    read = EventAccumulator(str(tmp_path / "tensorboard"))
+    read.Reload()
+    picture = Image.open(io.BytesIO(read.Images("filters_after")[0].encoded_image_string))
+    assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 0, 0))
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_file_system_that_hangs_does_not_hold_the_run(plan, tmp_path, monkeypatch, warned, reading):
+    """The file of events is a FIFO that nobody opens, or that somebody opens and does not read."""
+    monkeypatch.setattr(dashboards, "PATIENCE", 1.5)
+    monkeypatch.setattr(dashboards, "GRACE", 0.1)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK) if reading else None
+    monkeypatch.setattr(event_file_writer.tf.io.gfile, "GFile", lambda *_: fifo.open("wb"))
+    began = time.monotonic()
+    whole_run(plan("logger=tensorboard").config, tmp_path / "run", replace(SUMMARY, per_class=SUMMARY.per_class * 9999))
+    assert time.monotonic() - began < 4
+    (message,) = warned()
+    assert "logger=tensorboard did not answer" in message
+    end = os.open(fifo, os.O_RDONLY) if reader is None else reader
+    os.set_blocking(end, True)
+    while os.read(end, 1 << 20):  # whoever hangs ends
+        pass
+    os.close(end)

@@ -4,17 +4,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import wandb
 import yaml
 from dashboards.example import SUMMARY, random_states, shown, whole_run
 from dashboards.example import opened as make_opened
+from PIL import Image
 
-from multistage import dashboards as loggers
+from multistage import dashboards
 from multistage.dashboards import wandb_run
+from multistage.registry.errors import ConfigError
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[2]
@@ -99,22 +103,178 @@ def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
     assert all(Path(path).is_relative_to(folder) for path in staged)
 
 
+def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
+    red = np.tile(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (4, 1, 5, 5))
+    whole_run(plan("logger=wandb").config, tmp_path, replace(SUMMARY, kernels_after=red))
+    (path,) = tmp_path.rglob("filters_after*.png")
+    picture = Image.open(path)
+    assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 0, 0))
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds wandb's process in /proc")
 def test_the_death_of_wandbs_own_process_costs_one_warning_and_the_next_run_is_whole(plan, tmp_path, warned):
     config = plan("logger=wandb").config
     with make_opened(config, tmp_path / "a", "a") as opened:
-        loggers.log_metrics(opened, 1, {"train_loss": 1.0})
+        opened.log(1, {"train_loss": 1.0})
         for process in _children():
             os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while not warned() and time.monotonic() < deadline:
-            loggers.log_metrics(opened, 2, {"train_loss": 0.5})
+            opened.log(2, {"train_loss": 0.5})
             time.sleep(0.05)
-        loggers.log_summary(opened, SUMMARY)
+        opened.summarise(SUMMARY)
     assert len(warned()) == 1
     whole_run(config, tmp_path / "b")
     assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/*.json"))) == 2
     assert len(warned()) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds wandb's process in /proc")
+@pytest.mark.parametrize("moment", ["during", "end"])
+def test_a_wandb_that_is_stopped_costs_one_warning_and_the_next_run_is_whole(
+    plan, tmp_path, monkeypatch, warned, moment
+):
+    monkeypatch.setattr(dashboards, "GRACE", 2.0)
+    config = plan("logger=wandb").config
+    with make_opened(config, tmp_path / "a", "a") as opened:
+        opened.log(1, {"train_loss": 1.0})
+        if moment == "end":
+            opened.summarise(SUMMARY)
+            assert _within(10, lambda: list(tmp_path.rglob("a/wandb/offline-run-*/files/media/table/*.json")))
+        for process in _children():
+            os.kill(process, signal.SIGSTOP)
+        for step in range(2, 5000 if moment == "during" else 2):  # more than fits into a socket
+            opened.log(step, {"train_loss": 0.5})
+        opened._patience, began = 2.0, time.monotonic()
+    assert time.monotonic() - began < 8
+    assert len(warned()) == 1
+    assert "did not answer" in warned()[0]
+    assert not list(_children())
+    whole_run(config, tmp_path / "b")
+    assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/*.json"))) == 2
+    assert len(warned()) == 1
+    assert not list(_children())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["start", "log", "summarise", "finish"])
+def test_a_run_whose_wandb_is_stopped_ends_in_time_with_its_results(tmp_path, moment):
+    """The command itself, until Python has ended; wandb's process is stopped as soon as there is one, or later."""
+    hook = """
+import multistage.dashboards as d, os, signal, sys, threading, time
+sys.path.insert(0, "tests")
+from dashboards.test_wandb_run import _children
+def stop():
+    while not (found := list(_children())):
+        time.sleep(0.001)
+    [os.kill(process, signal.SIGSTOP) for process in found]
+def patched(name, call):
+    def stopped(*arguments):
+        threading.Thread(target=stop, daemon=True).start() if name == "start" else stop()
+        return call(*arguments)
+    return stopped
+from multistage.dashboards import loggers
+from multistage.dashboards.wandb_run import WandbRun
+owner, name = (loggers["wandb"], "start") if MOMENT == "start" else (WandbRun, MOMENT)
+setattr(owner, name, patched(name, getattr(owner, name)))
+from multistage.cli.train import main
+began = time.monotonic()
+sys.exit(main(["data=fake", "logger=wandb", "trainer.max_epochs=2", "output=" + OUTPUT]))
+"""
+    code = f"MOMENT, OUTPUT = {moment!r}, {str(tmp_path)!r}\n{hook}"
+    began = time.monotonic()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 30 + 30  # imports and training
+    assert done.stderr.count("logger=wandb") == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.rglob("result.json"))
+
+
+def _within(seconds, found):
+    """What is found, waited for."""
+    deadline = time.monotonic() + seconds
+    while not (what := found()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return what
+
+
+def test_wandbs_variables_count_where_nothing_is_typed(plan, tmp_path, monkeypatch, started):
+    monkeypatch.setattr(wandb, "login", lambda prompt: True)
+    for name, value in {"MODE": "online", "PROJECT": "mine", "ENTITY": "team"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    with make_opened(plan("logger=wandb").config, tmp_path, "a"):
+        assert {key: started.asked[key] for key in ("mode", "project", "entity")} == {
+            "mode": "online",
+            "project": "mine",
+            "entity": "team",
+        }
+    typed = ("logger.mode=offline", "logger.project=multistage", "logger.entity=null")
+    with make_opened(plan("logger=wandb", *typed).config, tmp_path, "a"):
+        assert {key: started.asked[key] for key in ("mode", "project", "entity")} == {
+            "mode": "offline",
+            "project": "multistage",
+            "entity": None,
+        }
+
+
+def test_wandb_that_is_disabled_does_nothing(plan, tmp_path, monkeypatch, started):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    whole_run(plan("logger=wandb").config, tmp_path)
+    assert not started.asked
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_variable_of_wandb_that_is_not_allowed_is_named(plan, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
+    with pytest.raises(ConfigError, match=r"logger\.mode=dryrun is not allowed; expected .*WANDB_MODE"):
+        plan("logger=wandb")
+
+
+@pytest.mark.slow
+def test_typed_online_counts_against_a_variable_that_says_offline(tmp_path):
+    """In a process of its own; wandb itself is asked whether it can log in, without a key."""
+    code = (
+        "from multistage.settings import composition; from dashboards.example import opened\n"
+        "from pathlib import Path; import wandb\n"
+        "config = composition.plan(('data=fake', 'logger=wandb', 'logger.mode=online')).config\n"
+        f"with opened(config, Path({str(tmp_path)!r})): pass\n"
+    )
+    done = _process(code, tmp_path, WANDB_MODE="offline", HOME=str(tmp_path), NETRC=str(tmp_path / "none"))
+    (line,) = done.stderr.splitlines()
+    assert "there is no key" in line
+
+
+@pytest.mark.slow
+def test_a_home_that_cannot_be_written_is_quiet(tmp_path):
+    """A file stands where the home should be, which stops root too."""
+    (tmp_path / "file").touch()
+    code = (
+        "from multistage.cli.train import main\n"
+        f"raise SystemExit(main(['data=fake', 'logger=wandb', 'trainer.max_epochs=1', 'output={tmp_path}/runs']))\n"
+    )
+    done = _process(code, tmp_path, HOME=str(tmp_path / "file" / "home"))
+    assert done.stderr == ""
+    assert inspect(tmp_path / "runs", "--summary")["state"] == "finished"
+
+
+def _process(code, folder, **variables):
+    """Python by itself, whose environment has nothing of wandb's but this."""
+    known = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB", "XDG", "MPL"))}
+    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests"))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**known, "PYTHONPATH": paths, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def _children():
@@ -199,7 +359,7 @@ def test_online_a_run_has_always_the_same_id_and_rows_the_server_has_are_left_ou
     started.run.step = 2
     with make_opened(config, tmp_path, "digits/a") as opened:
         for step in (1, 2, 3):
-            loggers.log_metrics(opened, step, {"train_loss": 0.5})
+            opened.log(step, {"train_loss": 0.5})
     assert started.asked["mode"] == "online"
     assert started.asked["resume"] == "allow"
     assert started.asked["id"] == wandb_run.identifier("multistage", "tuning", "digits/a")

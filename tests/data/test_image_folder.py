@@ -166,7 +166,8 @@ def test_images_that_do_not_fit_in_memory_are_read_batch_by_batch_and_are_the_sa
 
 def test_flat_images_are_noted(folder, load, write_image):
     write_image(folder / "bee/1.png", np.full((20, 20), 77, np.uint8))
-    assert load("image_folder").notes == ("2 flat, without any contrast: bee/1.png, bee/2.bmp",)
+    dataset = load("image_folder")
+    assert [dataset.names[number] for number in dataset.flat] == ["bee/1.png", "bee/2.bmp"]
 
 
 # Colour, depth and transparency

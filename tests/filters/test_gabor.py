@@ -125,3 +125,12 @@ def test_a_second_stage_correlates_with_patches_on_the_maps_that_it_sees():
         seen = seen - seen.mean(1, keepdim=True)
         alike = torch.nn.functional.cosine_similarity(seen, kernel.flatten()[None])
         assert alike.max() > 0.9999
+
+
+def test_a_first_stage_sees_the_mean_of_three_maps_and_no_colour_alone():
+    bank = FilterBank(3, 8, 7, squash="none")
+    gabor(Site(1, bank, refuse, 0.11, 0, CPU)).install(bank)
+    image = maps(4, 3)
+    mean = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    torch.testing.assert_close(bank(image), bank(mean))
+    assert bank(image - mean).abs().max() < 1e-5 * bank(image).abs().max()

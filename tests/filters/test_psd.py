@@ -11,9 +11,11 @@ from scipy.optimize import linear_sum_assignment
 
 from multistage.data import listed
 from multistage.filters.convolutional_psd import ConvolutionalEncoder, region_side
+from multistage.filters.methods.psd import Psd
 from multistage.filters.patches import Patches
 from multistage.filters.psd import Encoder, psd
 from multistage.filters.sparse_coding import Course, Energy, learn
+from multistage.filters.values import Site
 from multistage.layers import FilterBank
 from multistage.network.net import connection_table
 from multistage.registry.errors import ConfigError
@@ -241,3 +243,20 @@ def test_a_run_that_shows_nothing_shows_nothing_of_its_filters(plan, capsys, mon
     run = plan("filters=psd", "psd.stage1.steps=2", "psd.batch_size=8", "refine=false", "readout=lbfgs", "stages=1")
     protocol.run(run, progress)
     assert ("filters of stage 1  step 2/2" in capsys.readouterr().out) == (progress == "lines")
+
+
+@pytest.mark.parametrize("opposed", [True, False], ids=["colour", "gray"])
+def test_filters_on_three_maps_are_of_all_of_them(opposed):
+    """Stripes of red against green give filters whose red and green parts are opposed, gray ones equal parts."""
+    side, number = 24, torch.arange(40.0)
+    rows = torch.arange(side) * (0.5 + number[:, None] / 30) + number[:, None]
+    stripes = rows.sin()[:, None, :, None].expand(-1, 1, -1, side)
+    images = stripes * torch.tensor([1.0, -1.0 if opposed else 1.0, 0.0 if opposed else 1.0])[:, None, None]
+    bank = FilterBank(3, 6, 5)
+    method = Psd(penalty=(0.5,), steps=(300,), batch_size=64, rate=0.02)
+    psd(method, Site(1, bank, lambda limit: images[:limit], 0.2, 0, torch.device("cpu"))).install(bank)
+    red, green = bank.kernels.detach().flatten(2)[:, :2].unbind(1)
+    answers = bank(images[:1] * torch.tensor([1.0, -1.0, 0.0])[:, None, None]).abs().amax((0, 2, 3))
+    alike = torch.nn.functional.cosine_similarity(red.flatten(), green.flatten(), 0)
+    assert (alike < -0.5) if opposed else (alike > 0.5)
+    assert answers.shape == (6,)

@@ -3,10 +3,12 @@ import sys
 
 import pytest
 import torch
+from report import invented
 
 import multistage
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
+from multistage.settings import naming
 from multistage.train import checkpoint
 
 
@@ -50,7 +52,8 @@ IDENTITY = runs.identity("split", "data")
 
 
 def finish(run, **changes):
-    record = {"config": dict(run.config), "metrics": {}, "per_class": [], **IDENTITY, **changes}
+    about = {"run": naming.name(run.config, run.folder), "config": dict(run.config)}
+    record = {**invented.record(), **about, **IDENTITY, **changes}
     with runs.claimed(run.folder):
         checkpoint.begin(run.folder, run.config, IDENTITY)
         return runs.finish(run.folder, record)
@@ -64,11 +67,11 @@ def test_a_finished_run_is_recognised(plan):
     assert record["commit"] is None or len(record["commit"]) == 40
 
 
-@pytest.mark.parametrize("field", ["split_hash", "data_hash", "results_version"])
-def test_a_finished_run_of_another_identity_is_refused_by_name(plan, field):
+@pytest.mark.parametrize(("field", "value"), [("split_hash", "another"), ("data_hash", "x"), ("results_version", 0)])
+def test_a_finished_run_of_another_identity_is_refused_by_name(plan, field, value):
     run = plan()
-    finish(run, **{field: "another"})
-    with pytest.raises(ConfigError, match=f"{field} was another"):
+    finish(run, **{field: value})
+    with pytest.raises(ConfigError, match=f"{field} was {value}"):
         runs.finished(run.folder, run.config, IDENTITY)
 
 
@@ -103,6 +106,15 @@ def test_a_damaged_record_is_named(plan, content, caplog):
         runs.read(run.folder)
     assert runs.finished(run.folder, run.config, IDENTITY) is None  # it counts as unfinished
     assert "result.json is damaged" in caplog.text
+
+
+def test_a_record_of_a_newer_version_is_not_thrown_away_unasked(plan):
+    run = plan()
+    finish(run, results_version=runs.RESULTS_VERSION + 1)
+    with pytest.raises(ConfigError, match=r"of a newer multistage; .* overwrite=changed"):
+        runs.finished(run.folder, run.config, IDENTITY)
+    asked = plan("overwrite=changed")
+    assert runs.finished(asked.folder, asked.config, IDENTITY) is None
 
 
 def test_a_failing_write_leaves_the_old_record(plan, monkeypatch):
@@ -164,7 +176,7 @@ def test_loading_what_is_no_run_is_refused(tmp_path):
 
 def test_loading_damaged_weights_is_refused(plan):
     run = plan()
-    finish(run, per_class=[{"name": n} for n in "abcd"], weights_sha256="0" * 64)
+    finish(run, per_class=[{"name": n, "correct": 0, "total": 1} for n in "abcd"], weights_sha256="0" * 64)
     for content in (None, b"", b"\x00" * 100):
         if content is not None:
             (run.folder / "weights.safetensors").write_bytes(content)

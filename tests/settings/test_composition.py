@@ -113,11 +113,11 @@ def test_an_experiment_that_does_not_exist_is_refused():
 
 
 @pytest.mark.parametrize(
-    "content", ["", "grids: 5", "- a", "grids: [a]", "grids: {", "name: x", "parts: a", "parts: [1]"]
+    "content", ["", "name: caf\udce9", "grids: 5", "- a", "grids: [a]", "grids: {", "name: x", "parts: a", "parts: [1]"]
 )
 def test_a_file_that_is_no_list_of_grids_is_refused(tmp_path, monkeypatch, content):
     (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "mine.yaml").write_text(content)
+    (tmp_path / "experiment" / "mine.yaml").write_text(content, encoding="utf-8", errors="surrogateescape")
     monkeypatch.setattr(composition, "CONF", tmp_path)
     with pytest.raises(ConfigError, match=r"mine\.yaml (has no list of grids|is no yaml)"):
         experiments.experiment("mine", [])

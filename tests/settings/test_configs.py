@@ -139,6 +139,12 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["readout=lbfgs"], ["readout=lbfgs", "refine=false"]),
         (["refine=false", "readout=sgd", "hidden=10"], ["hidden=10", "softmax"]),
         (["optimizer.momentum=-1"], ["optimizer.momentum=-1", "refuses", "default"]),
+        (
+            ["data=digits", "data.root=/my/photos"],
+            ["data.root=/my/photos has no effect with data=digits", "data=image_folder"],
+        ),
+        (["data=fake", "data.root=/my/photos"], ["has no effect with data=fake", "data=image_folder"]),
+        (["data=mnist", "data.colour=rgb"], ["has no effect with data=mnist", "data=caltech101 or data=image_folder"]),
         (["model=avgpool", "contrast_norm.floor=1"], ["contrast_norm.floor=1 has no effect", "model=avgpool"]),
         (["refine=false", "readout=sgd", "optimizer.lr=1"], ["optimizer.lr=1 has no effect", "readout=sgd"]),
         (["filters=gabor", "refine=false", "readout=sgd", "psd.length=random"], ["psd.length=random has no effect"]),

@@ -169,7 +169,7 @@ def test_what_a_killed_process_left_is_cleared_away(build, cache_folder):
 def test_a_cache_that_may_not_be_written_is_read(build, cache_folder, caplog, monkeypatch):
     cached("set", "source", build)
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError("read-only")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)  # root may write anywhere

@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 import torch
+from report import invented
 
 import multistage
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MultistageError
+from multistage.settings import naming
 from multistage.storage import durable
 from multistage.train import checkpoint
 
@@ -81,11 +83,8 @@ def test_a_checkpoint_of_another_run_is_refused_or_replaced(left):
 def test_fifty_damages_of_each_file_are_all_detected(left, file):
     folder, chance = left.folder, random.Random(file)
     (folder / "weights.safetensors").write_bytes(content := bytes(range(256)) * 8)
-    record = {
-        "config": dict(left.config),
-        "metrics": {"test_accuracy": 0.5},
-        "per_class": [{"name": c} for c in "abcd"],
-    }
+    about = {"run": naming.name(left.config, left.folder), "config": dict(left.config)}
+    record = {**invented.record(), **about, "per_class": [{"name": c, "correct": 0, "total": 1} for c in "abcd"]}
     runs.fail(folder, left.config, IDENTITY, ValueError("no memory"))
     shutil.copy(folder / "last.ckpt", folder / "kept")
     runs.finish(folder, {**record, "weights_sha256": durable.digest(content), **IDENTITY})
@@ -106,7 +105,7 @@ def test_fifty_damages_of_each_file_are_all_detected(left, file):
                 multistage.load(folder)
     (folder / file).write_bytes(whole)
     assert checkpoint.read(folder / "last.ckpt")["epoch"] == 1  # the undamaged ones are accepted
-    assert runs.read(folder)["metrics"] == {"test_accuracy": 0.5}
+    assert runs.read(folder)["metrics"] == record["metrics"]
     assert runs.failure(folder)["reason"] == "no memory"
 
 

@@ -10,18 +10,19 @@ statistics are made of all runs. Of the results named in `WITH_WEIGHTS` every ru
 import csv
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
 from multistage.records import runs
 from multistage.records.files import path
 from multistage.records.runs import Record
-from multistage.registry.errors import MultistageError
+from multistage.registry.errors import MultistageError, one_line
+from multistage.storage import durable
 from multistage.train import restore
 
 if TYPE_CHECKING:
@@ -111,42 +112,97 @@ def publish(run_folder: Path, target: Path) -> Path:
         raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
     kept = folder(target, record)
     kept.mkdir(parents=True, exist_ok=True)
-    if (run_folder / runs.CONFUSION).exists():
-        shutil.copyfile(run_folder / runs.CONFUSION, kept / runs.CONFUSION)
-    source = run_folder / runs.FILTERS
-    if record["config"]["refine"] or source.exists():  # older runs with frozen filters, which are not shown, have none
-        try:
-            load_file(source)
-        except (OSError, SafetensorError) as error:
-            raise MultistageError(f"{source} is missing or damaged ({error})") from None
-        shutil.copyfile(source, kept / runs.FILTERS)
+    needed = [runs.FILTERS] if record["config"]["refine"] else []  # older runs with frozen filters have none
     if target.name in WITH_WEIGHTS:
         restore.restore(run_folder / runs.WEIGHTS, record)  # refuses weights that are not this record's
-        shutil.copyfile(run_folder / runs.WEIGHTS, kept / runs.WEIGHTS)
-    for file in sorted(kept.iterdir()):
-        if file.stat().st_size > LIMIT:
-            log.warning("%s is left out: %d bytes, at most %d are published", file, file.stat().st_size, LIMIT)
-            file.unlink()
+        needed.append(runs.WEIGHTS)
+    for name in (runs.CONFUSION, runs.FILTERS, *needed):
+        source = run_folder / name
+        if name in needed or source.exists():
+            _keep(source, kept / name)
     return kept
 
 
-def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | None:
-    """First-stage kernels [maps, fan_in, k, k] before and after training, if published."""
-    file = folder(target, record) / runs.FILTERS
-    if not file.exists():
+def _keep(source: Path, kept: Path) -> None:
+    """Copy a file that pages can show; one that is too large is left out, with a warning.
+
+    Raises:
+        MultistageError: It is missing or damaged.
+    """
+    kept.unlink(missing_ok=True)
+    content = _content(source)
+    if content is None:
+        log.warning("%s is left out: at most %d bytes are published", source, LIMIT)
+        return
+    if source.name in READERS:
+        _read(source, content)
+    durable.write(kept, content)
+
+
+def _content(file: Path) -> bytes | None:
+    """What a file holds; None if that is more than `LIMIT`."""
+    try:
+        return durable.read(file, LIMIT)
+    except OSError as error:
+        raise MultistageError(f"{file} is missing or damaged ({error.strerror})") from None
+    except ValueError:
         return None
-    kernels = load_file(file)
-    return kernels["before"], kernels["after"]
+
+
+def _read(file: Path, content: bytes | None) -> Any:
+    """What its reader makes of a file's content.
+
+    Raises:
+        MultistageError: It is damaged.
+    """
+    try:
+        return READERS[file.name](content or b"")
+    except (ValueError, KeyError, SafetensorError, csv.Error) as error:
+        raise MultistageError(f"{file} is missing or damaged ({one_line(error)})") from None
+
+
+def _kernels(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    kernels = load(content)
+    before, after = kernels["before"], kernels["after"]
+    for found in (before, after):
+        if found.dtype != np.float32 or found.ndim != 4 or found.size == 0 or not np.isfinite(found).all():
+            raise ValueError("its kernels are no finite numbers [maps, fan_in, k, k]")
+    if before.shape != after.shape:
+        raise ValueError("its kernels before and after training have other sizes")
+    return before, after
+
+
+def _confusion(content: bytes) -> tuple[list[str], np.ndarray]:
+    (_, *names), *rows = csv.reader(content.decode().splitlines())
+    counts = [[int(count) for count in row[1:]] for row in rows]
+    if [len(row) for row in counts] != [len(names)] * len(names) or not all(map(str.isprintable, names)):
+        raise ValueError("it is no table of counts by class")
+    if any(not 0 <= count < 2**31 for row in counts for count in row):
+        raise ValueError("its counts are no numbers of images")
+    return names, np.array(counts).reshape(len(names), -1)
+
+
+READERS: dict[str, Callable[[bytes], Any]] = {runs.FILTERS: _kernels, runs.CONFUSION: _confusion}
+
+
+def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | None:
+    """First-stage kernels [maps, fan_in, k, k] before and after training, if published.
+
+    Raises:
+        MultistageError: They are damaged.
+    """
+    file = folder(target, record) / runs.FILTERS
+    return _read(file, _content(file)) if file.exists() else None
 
 
 def confusion(target: Path, record: Record) -> tuple[list[str], np.ndarray] | None:
-    """Names of the classes, and counts [true class, predicted class], if published."""
+    """Names of the classes, and counts [true class, predicted class], if published.
+
+    Raises:
+        MultistageError: They are damaged.
+    """
     file = folder(target, record) / runs.CONFUSION
-    if not file.exists():
-        return None
-    with file.open(encoding="utf-8", newline="") as lines:
-        header, *rows = csv.reader(lines)
-    return header[1:], np.array([[int(count) for count in row[1:]] for row in rows])
+    return _read(file, _content(file)) if file.exists() else None
 
 
 def network(target: Path, record: Record) -> "MultiStageNet | None":

@@ -80,12 +80,14 @@ def curves(panels: Mapping[str, Sequence[Sequence[float]]], label: str) -> Marku
 def filters(run: str, before: np.ndarray, after: np.ndarray) -> Markup:
     """Over the mosaics: how far training moved the filters."""
     moved = np.linalg.norm((after - before).astype(np.float64)) / np.linalg.norm(before.astype(np.float64))
-    return _macro("filters")(run, len(before), moved, max(np.abs(before).max(), np.abs(after).max()))
+    limit = max(np.abs(before).max(), np.abs(after).max())
+    return _macro("filters")(run, len(before), moved, limit, before.shape[1] == 3)
 
 
 def learned_filters(record: Record, kernels: np.ndarray) -> Markup:
     """Over the mosaic: what was measured of filters that predict sparse codes."""
-    return _macro("learned_filters")(path(record), len(kernels), record["filters"][0], np.abs(kernels).max())
+    measured, limit = record["filters"][0], np.abs(kernels).max()
+    return _macro("learned_filters")(path(record), len(kernels), measured, limit, kernels.shape[1] == 3)
 
 
 def confusion(run: str, names: Sequence[str], counts: np.ndarray) -> Markup:

@@ -10,15 +10,19 @@ from markupsafe import Markup
 from PIL import Image
 
 from audit.tables.templates import ENVIRONMENT, macro
+from multistage.dashboards.pictures import tiles
 
 TABLE = 20
 """Confusions of more classes than these are drawn as a map."""
 
 
-def bitmap(gray: np.ndarray) -> str:
-    """A uint8 image [height, width] as an address that holds it. BMP: the same bytes from every version of zlib."""
+def bitmap(image: np.ndarray) -> str:
+    """A uint8 image [height, width], or [height, width, 3] in colour, as an address that holds it.
+
+    BMP: the same bytes from every version of zlib.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(gray).save(buffer, "BMP")
+    Image.fromarray(image).save(buffer, "BMP")
     return "data:image/bmp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -26,15 +30,15 @@ def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:
     """Kernels side by side, 2 x 2 pixels a weight; uint8, 128 is zero, 1 and 255 are -`limit` and +`limit`.
 
     Args:
-        kernels: float [n, k, k].
+        kernels: float [n, k, k], or [n, k, k, 3] in colour.
         limit: The largest weight that can be told apart.
     """
-    n, k, _ = kernels.shape
+    n, k = kernels.shape[:2]
     square = math.ceil(math.sqrt(n))
     columns = next((c for c in range(square, 2 * square + 1) if n % c == 0), square)  # full rows where there are such
     rows = math.ceil(n / columns)
     side = 2 * k + 1
-    image = np.zeros((rows * side + 1, columns * side + 1), np.uint8)
+    image = np.zeros((rows * side + 1, columns * side + 1, *kernels.shape[3:]), np.uint8)
     shown = np.clip(128 + np.round(127 * kernels / limit), 1, 255).astype(np.uint8).repeat(2, 1).repeat(2, 2)
     for number, tile in enumerate(shown):
         top, left = number // columns * side + 1, number % columns * side + 1
@@ -54,7 +58,7 @@ def learned_filters(kernels: np.ndarray) -> Markup:
 
 
 def _mosaics(given: Mapping[str, np.ndarray], limit: float) -> Markup:
-    named = [(mosaic(k.reshape(-1, *k.shape[-2:]), limit), len(k), name) for name, k in given.items()]
+    named = [(mosaic(tiles(k), limit), len(k), name) for name, k in given.items()]
     return macro("pages/figures.html", "mosaics")(named)
 
 

@@ -7,3 +7,7 @@
 
 Help and refusals import neither torch nor Lightning: a wrong key is named at once.
 """
+
+import logging
+
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # torchmetrics imports it: where it cannot write is no matter

@@ -12,48 +12,51 @@ from multistage.registry.words import as_typed
 from multistage.settings import composition, experiments, launchers
 
 if TYPE_CHECKING:
-    from multistage.cli.sweep import Outcome
+    from multistage.settings.naming import Run
 
 
-def many(arguments: Sequence[str]) -> int:
+def many(words: Sequence[str], typed: Sequence[str]) -> int:
     """Do the runs of a command line; returns the exit code.
+
+    Args:
+        words: Its settings.
+        typed: All of it, for advice.
 
     Raises:
         ConfigError: A run cannot be done, or there is none; nothing was done.
     """
-    words = [word for word in arguments if not word.startswith("-")]
+    planned, jobs, left_out = checked(words)
+    for line in left_out:
+        print(line)
+    settings = planned[0].config
+    engine = [*launchers.engine_of(words), f"output={as_typed(settings['output'])}"]
+    launched = launchers.launcher(engine)
+    each = {run.folder: job for run, job in zip(planned, jobs, strict=True)}
+
+    from multistage.cli import workers
+    from multistage.cli.sweep import sweep
+
+    since = time.time()
+    launch = workers.pool(launched, since) if isinstance(launched, int) else launched(partial(workers.alone, since))
+    command = f"{help.TRAIN} {shlex.join(typed)}"
+    return sweep(planned, lambda todo: launch([each[run.folder] for run in todo]), command, settings["retry_failed"])
+
+
+def checked(words: Sequence[str]) -> tuple[list["Run"], list[list[str]], list[str]]:
+    """The runs of a sweep, what is typed for each, and a line for each setting that some of them do not read.
+
+    Raises:
+        ConfigError: A run cannot be done, or there is none.
+    """
     engine = launchers.engine_of(words)
     with composition.hydra():
         jobs = expanded([word for word in words if word not in engine])
         if not jobs:
             raise ConfigError(f"{' '.join(words)} names no run; expected at least one value for each key")
         planned, jobs, left_out = composition.plan_all(jobs)
-    for line in left_out:
-        print(line)
-    settings = planned[0].config
     if any(run.config["overwrite"] is True for run in planned):
         raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
-    engine.append(f"output={as_typed(settings['output'])}")
-    launch = launchers.launcher(engine, partial(job, time.time()))
-    typed = {run.folder: words for run, words in zip(planned, jobs, strict=True)}
-
-    from multistage.cli.sweep import sweep
-
-    command = f"{help.TRAIN} {shlex.join(arguments)}"
-    return sweep(planned, lambda todo: launch([typed[run.folder] for run in todo]), command, settings["retry_failed"])
-
-
-def job(since: float, typed: Sequence[str]) -> "Outcome":
-    """What a launcher calls for each run of a sweep, here or in a process elsewhere.
-
-    Args:
-        since: When the sweep began, seconds since the epoch.
-        typed: What would be typed for the run alone.
-    """
-    from multistage.cli.one import execute
-    from multistage.cli.sweep import do
-
-    return do(composition.plan(typed), lambda run: execute(run, "none"), since)
+    return planned, jobs, left_out
 
 
 def expanded(words: Sequence[str]) -> list[list[str]]:

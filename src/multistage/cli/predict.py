@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multistage.cli import extras
+from multistage.cli import extras, streams
 from multistage.registry.errors import ConfigError, DataError, MultistageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead, with all probabilities")
     options = parser.parse_args(arguments)
+    with streams.lasting():
+        return _ended(options)
+
+
+def _ended(options: argparse.Namespace) -> int:
     try:
         if options.top < 1:
             raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")

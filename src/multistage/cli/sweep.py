@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from multistage.cli import help
-from multistage.cli.terminal import comparison, duration, line
+from multistage.cli.terminal import comparison, duration, line, pictures
 from multistage.records import runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
@@ -23,7 +23,7 @@ from multistage.registry.errors import DataError, MultistageError, one_line
 from multistage.settings.naming import Run
 
 Outcome = str | None
-"""What became of a run that was launched: None if it is finished, `BUSY`, or one line that says why it failed."""
+"""What became of a run that was launched: None if it is finished, `BUSY`, or one line that says why it is not."""
 
 BUSY = "busy"
 
@@ -41,7 +41,7 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
         retry_failed: Whether failed runs are done again.
 
     Returns:
-        Exit code: 0, or 4 if some runs failed.
+        Exit code: 0, or 4 if some runs failed or are not finished.
 
     Raises:
         ConfigError: A finished run of the list is another run now; nothing was done.
@@ -67,11 +67,12 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
             todo = progress.left(reasons)
     if progress.records:
         try:
-            print(comparison(list(progress.records.values())))
+            records = list(progress.records.values())
+            print("\n".join([comparison(records), *pictures(records)]))
         except MultistageError as error:
             print(f"no table: {error}", file=sys.stderr)
-    if reasons:
-        print(_failures([run for run in planned if run.folder in reasons], reasons, command), file=sys.stderr)
+    for text in _what_is_missing([run for run in planned if run.folder in reasons], reasons, command):
+        print(text, file=sys.stderr)
     return 4 if reasons else 0
 
 
@@ -136,8 +137,12 @@ class Progress:
         return ", ".join(parts)
 
     def left(self, failed: Container[Path]) -> list[Run]:
-        """The runs that are neither finished nor failed, in order."""
-        return [run for run in self.planned if run.folder not in self.records and run.folder not in failed]
+        """The runs that are neither finished nor failed, in order; last those that were begun before and did not end.
+
+        One that takes the whole sweep with it, as where a container is killed for its memory, holds up no other.
+        """
+        found = [run for run in self.planned if run.folder not in self.records and run.folder not in failed]
+        return sorted(found, key=lambda run: (run.folder / runs.CONFIG).exists())
 
     def forget(self, changed: Iterable[Run]) -> None:
         """Count finished runs as unfinished."""
@@ -205,12 +210,18 @@ def _failure(run: Run, since: float = 0) -> str | None:
 
 
 def _launched(launch: Launch, todo: list[Run]) -> dict[Path, Outcome]:
-    """What became of runs; an engine that breaks (a lost worker, a job out of memory) fails those it did not finish."""
+    """What became of runs; where an engine breaks, what its processes still do is waited for, the rest stays undone."""
     try:
         return dict(zip((run.folder for run in todo), launch(todo), strict=True))
     except Exception as error:
-        reason = f"the engine that launches runs failed: {type(error).__name__}: {one_line(error)}"
-        return {run.folder: None if runs.state(run.folder) == "finished" else reason for run in todo}
+        broken = f"the engine that launches runs failed: {type(error).__name__}: {one_line(error)}"
+        return {run.folder: _without_engine(run, broken) for run in todo}
+
+
+def _without_engine(run: Run, broken: str) -> Outcome:
+    if runs.state(run.folder) == "finished":
+        return None
+    return BUSY if runs.is_busy(run.folder) else _failure(run) or broken
 
 
 def _other_images(finished: Sequence[Run]) -> list[Run]:
@@ -242,12 +253,20 @@ def _wait(busy: Sequence[Run]) -> None:
         time.sleep(1)
 
 
-def _failures(failed: Sequence[Run], reasons: Mapping[Path, str], command: str) -> str:
-    """What failed, why, and what to type to do it again: each alone, or all."""
-    lines = [f"{len(failed)} of the runs failed:"]
-    for run in failed:
-        lines += [f"  {run.folder}: {reasons[run.folder]}", f"    {rerun(run)}"]
-    return "\n".join([*lines, f"all of them again: {command} retry_failed=true"])
+def _what_is_missing(missing: Sequence[Run], reasons: Mapping[Path, str], command: str) -> list[str]:
+    """Which runs failed, and why, with what to type to do each again, or all; and which are not finished."""
+    failed = [run for run in missing if _failure(run) is not None]
+    undone = [run for run in missing if run not in failed]
+    lines = []
+    if failed:
+        lines.append(f"{len(failed)} of the runs failed:")
+        for run in failed:
+            lines += [f"  {run.folder}: {reasons[run.folder]}", f"    {rerun(run)}"]
+        lines.append(f"all of them again: {command} retry_failed=true")
+    if undone:
+        lines.append(f"{len(undone)} of the runs could not be finished; the same command goes on with them:")
+        lines += [f"  {run.folder}: {reasons[run.folder]}" for run in undone]
+    return lines
 
 
 def rerun(run: Run) -> str:

@@ -1,11 +1,13 @@
 """What a terminal shows of runs."""
 
+import shlex
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from multistage.cli.help import PREDICT
 from multistage.records.cells import Cell, cells, common_path
+from multistage.records.intervals import half_width, t_interval
 from multistage.records.paper import published
 from multistage.records.runs import Record
 
@@ -15,18 +17,42 @@ def summary(record: Record, folder: Path) -> str:
     metrics, seconds = record["metrics"], record["seconds"]
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     validation = metrics.get("validation_accuracy")
+    own = f"./{folder}" if str(folder).startswith("-") else str(folder)
     lines = {
         "run": record["run"],
+        **seen(record),
         "test accuracy": f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})",
         "validation": None if validation is None else f"{validation:.2%}",
         "training": f"{metrics['train_accuracy']:.2%}",
         "diverged": f"{record['diverged']}; try a smaller optimizer.lr" if "diverged" in record else None,
         "parameters": f"{record['parameters']:,}",
         "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",
-        "files": str(folder),
-        "next": f"{PREDICT} {folder} IMAGE",
+        "files": shlex.quote(own),
+        "next": f"{PREDICT} {shlex.quote(own)} IMAGE",
     }
     return "\n".join(f"{name:14} {text}" for name, text in lines.items() if text is not None)
+
+
+PARTS = {"train": "train", "validation": "validate", "test": "test"}
+
+
+def seen(record: Record) -> dict[str, str | None]:
+    """What was seen of a run's images, and what was left out; nothing of a record that does not say."""
+    if (images := record.get("images")) is None:
+        return {}
+    parts = ", ".join(
+        f"{images[part]:,} {word}" for part, word in PARTS.items() if images[part] or part != "validation"
+    )
+    (few, fewest), (many, most) = images["smallest"], images["largest"]
+    sizes = f"{most:,}" if fewest == most else f"{fewest:,} ({few}) to {most:,} ({many})"
+    counted = f"{images['images']:,} {images['colour']} in {images['classes']:,} classes of {sizes}"
+    return {"images": f"{counted}; {parts}; {images['flat']} flat", "of these": "; ".join(images["notes"]) or None}
+
+
+def pictures(records: Sequence[Record]) -> list[str]:
+    """What was seen of the images of several runs, each once."""
+    texts = [f"{record['config']['data']}: {text}" for record in records for text in seen(record).values() if text]
+    return list(dict.fromkeys(texts))
 
 
 def line(record: Record, siblings: Sequence[Record], position: str, seconds_left: float) -> str:
@@ -38,11 +64,12 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
         position: Which of how many, as ``3/50``.
         seconds_left: Until the sweep is done; 0 at its end.
     """
-    values = [100 * r["metrics"]["test_mean_class_accuracy"] for r in siblings]
     own = 100 * record["metrics"]["test_mean_class_accuracy"]
+    values = [100 * r["metrics"]["test_mean_class_accuracy"] for r in siblings]
     spread = ""
-    if len(values) > 1:
-        spread = f" (mean {statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}, n={len(values)})"
+    if interval := t_interval(values):
+        width = f"+-{half_width(interval):.2f}, 95 % interval"
+        spread = f" (mean of {len(values)}: {statistics.mean(values):.2f} {width})"
     left = f"  about {duration(seconds_left)} left" if seconds_left else ""
     return f"{position}  {record['run']}  {own:.2f} %{spread}  {duration(sum(record['seconds'].values()))}{left}"
 
@@ -58,11 +85,12 @@ def duration(seconds: float) -> str:
 def comparison(records: Sequence[Record]) -> str:
     """A table of several runs: a row for those that differ in draw and seed only, the best of each data set first.
 
-    Accuracies are means in %, ``±`` half the width of Student's 95 % interval, ``training`` that on training images.
+    Accuracies are means in %, beside them half the width of Student's 95 % interval, ``training`` that on
+    training images.
     """
     found = cells(records, published())
     found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
-    rows = [["run", "n", "per class", "±", "training", "paper", "difference", "seconds"]]
+    rows = [["run", "n", "per class", "+- (95 %)", "training", "paper", "difference", "seconds"]]
     for cell in found:
         training = statistics.mean(100 * record["metrics"]["train_accuracy"] for record in cell.records)
         rows.append(

@@ -1,14 +1,16 @@
 """`multistage-train`: train one run, or many, from what was typed."""
 
+import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from multistage.cli import extras, help
+from multistage.cli import configuration, extras, help, streams
 from multistage.cli.many import chosen_experiment, many
 from multistage.cli.one import one
-from multistage.registry.errors import MultistageError
-from multistage.settings import launchers
+from multistage.registry.errors import ConfigError, MultistageError
+from multistage.settings import advice, launchers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,8 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What was typed after the command; None: of this process.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _terminate)
+    with streams.lasting():
+        return _ended(sys.argv[1:] if arguments is None else arguments)
+
+
+def _ended(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments)
     except (KeyboardInterrupt, Terminated) as stop:
@@ -33,18 +39,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    flags = {word.partition("=")[0] for word in arguments if word.startswith("-")}
-    if {"-h", "--help"} & flags:
+    options, words = _options(arguments)
+    if options.help:
         print(help.text(), end="")
         return 0
     extras.require()
-    if flags - {"-m", "--multirun"}:
-        launchers.show(arguments, flags - {"-m", "--multirun"})
-        return 0
-    if flags or chosen_experiment(arguments) is not None:
-        return many(arguments)
-    print(one(arguments, "bar" if sys.stderr.isatty() else "lines"))
+    several = options.multirun or chosen_experiment(words) is not None
+    if options.cfg == "job" and not options.of_hydra:
+        print(configuration.shown(words, several), end="")
+    elif options.cfg or options.of_hydra:
+        launchers.show(arguments)
+    elif several:
+        return many(words, arguments)
+    else:
+        print(one(words, "bar" if sys.stderr.isatty() else "lines"))
     return 0
+
+
+def _options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Options that were typed, and all else.
+
+    Raises:
+        ConfigError: There is no such option; says what to type if it is a setting.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("--resolve", action="store_true")  # which a configuration is anyway
+    options, words = parser.parse_known_args(arguments)
+    options.of_hydra = [word for word in words if word.partition("=")[0] in launchers.SHOWING]
+    for at, word in enumerate(words):
+        if word.startswith("-") and word not in options.of_hydra and not options.help:
+            known = ", ".join(("-m", "--cfg job", "--help", *launchers.SHOWING))
+            raise ConfigError(advice.option(words, at) or f"{word} is no option; expected one of {known}")
+    return options, [word for word in words if not word.startswith("-")]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; {help.TRAIN} --help shows what can be typed")
 
 
 class Terminated(BaseException):

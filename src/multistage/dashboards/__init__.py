@@ -3,17 +3,21 @@
     wandb_run            one wandb run, offline unless asked      tensorboard_events   the same for TensorBoard
     pictures             kernels and confusions as pixels         workspace            wandb's page that compares runs
 
-These are views. What a run is and found lies in its folder; a dashboard that is absent, fails or cannot reach its
-server costs one warning, and never changes or stops the run. A logger is one file of `kinds`.
+These are views. What a run is and found lies in its folder; a dashboard that is absent, fails, hangs or cannot reach
+its server costs one warning and at most `PATIENCE` seconds, and never changes or stops the run. A logger is one file of
+`kinds`.
 
 May import `network` and the rooms below it, not `data` or `readout` beside it.
 """
 
 import logging
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from multistage.registry import Choice, Registry
@@ -23,6 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds that a run loses at most by its dashboard, all in all."""
+
+GRACE = 3.0
+"""Seconds, part of them, in which a dashboard that is left may still end."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Summary:
 
 
 class Dashboard(Protocol):
-    """Where rows and a summary go; any method may raise."""
+    """Where rows and a summary go; any method may raise, or never return."""
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
 
@@ -88,6 +98,9 @@ class Logger(Choice):
     def start(self, run: "Shown") -> Dashboard | None:
         """The dashboard of a run; None where its files are all there is."""
         raise NotImplementedError
+
+    def abandon(self) -> None:
+        """End what hangs, if something can be ended; called beside a call that does not return."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,10 @@ loggers: Registry[Logger] = Registry("logger", "multistage.dashboards.kinds")
 
 
 class Guarded:
-    """A dashboard whose first failure is reported and ends it; the run goes on.
+    """A dashboard that may fail or hang: that costs one warning and at most `PATIENCE` seconds, and the run goes on.
+
+    A thread makes its calls in their order. The run waits for it when it starts, a third of the time at most, and when
+    it ends; the rows between are handed over. Python does not wait for the thread when it ends.
 
     Args:
         logger: Which one.
@@ -119,73 +135,91 @@ class Guarded:
     """
 
     def __init__(self, logger: Logger, run: Shown) -> None:
-        self.kind = logger.name
-        self.dashboard: Dashboard | None = None
-        with self._going_on():
-            self.dashboard = logger.start(run)
+        began = time.monotonic()
+        self.logger = logger
+        self._calls: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._error: Exception | None = None
+        self._left = False
+        self._started, self._ended = threading.Event(), threading.Event()
+        threading.Thread(target=self._serve, args=(run,), name=f"logger={logger.name}", daemon=True).start()
+        self._started.wait(PATIENCE / 3)
+        self._patience = PATIENCE - 2 * GRACE - (time.monotonic() - began)
+        self._notice()
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log one row; `step` is the epoch or the iteration."""
-        if self.dashboard is not None:
-            with self._going_on():
-                self.dashboard.log(step, metrics)
+        self._ask("log", step, dict(metrics))
 
     def summarise(self, summary: Summary) -> None:
-        """Log what came out."""
-        if self.dashboard is not None:
-            with self._going_on():
-                self.dashboard.summarise(summary)
+        """Log what came out of a run, at its end."""
+        self._ask("summarise", summary)
 
     def finish(self, exit_code: int) -> None:
         """End it; 0 for a run that is finished."""
-        dashboard, self.dashboard = self.dashboard, None
-        if dashboard is not None:
-            with self._going_on():
-                dashboard.finish(exit_code)
-
-    @contextmanager
-    def _going_on(self) -> Iterator[None]:
+        self._ask("finish", exit_code)
         try:
-            yield
+            if not self._left:
+                self._ended.wait(self._patience)
+        finally:  # also where Ctrl-C interrupts
+            self._notice()
+            if not self._ended.is_set():
+                self._leave(f"did not answer within {PATIENCE:g} seconds", "logger=csv does without it")
+
+    def _serve(self, run: Shown) -> None:
+        dashboard, call = None, "start"
+        try:
+            dashboard = self.logger.start(run)
+            self._started.set()
+            while dashboard and call != "finish":
+                call, *arguments = self._calls.get()
+                getattr(dashboard, call)(*arguments)
         except Exception as error:
-            advice = f"pip install {self.kind}" if isinstance(error, ImportError) else "logger=csv does without it"
-            log.warning(
-                "logger=%s failed (%s); the run goes on, its rows are in metrics.csv; %s",
-                self.kind,
-                one_line(error),
-                advice,
-            )
-            dashboard, self.dashboard = self.dashboard, None
-            if dashboard is not None:
+            self._error = error
+            self._started.set()
+            if dashboard and call != "finish":
                 with suppress(Exception):
                     dashboard.finish(1)
+        finally:
+            self._ended.set()
+
+    def _ask(self, *call: Any) -> None:
+        if not self._ended.is_set():
+            self._calls.put(call)
+        self._notice()
+
+    def _notice(self) -> None:
+        if error := self._error:
+            advice = (
+                f"pip install {self.logger.name}" if isinstance(error, ImportError) else "logger=csv does without it"
+            )
+            self._leave(f"failed ({one_line(error)})", advice)
+
+    def _leave(self, reason: str, advice: str) -> None:
+        """Say so, once, and end what it leaves behind."""
+        if self._left:
+            return
+        self._left = True
+        log.warning("logger=%s %s; the run goes on, its rows are in metrics.csv; %s", self.logger.name, reason, advice)
+        if self._error:
+            self._ended.wait(GRACE)
+        if not self._ended.is_set():
+            self.logger.abandon()
+            self._ended.wait(GRACE)
 
 
 @contextmanager
-def open_loggers(logger: Logger, run: Shown) -> Iterator[list[Guarded]]:
-    """The dashboards of a run, finished with its state however it ends.
+def open_dashboard(logger: Logger, run: Shown) -> Iterator[Guarded]:
+    """The dashboard of a run, finished with its state however it ends.
 
     Who resumes a run logs its earlier rows again, so that a dashboard always shows one whole run.
     """
-    guarded = Guarded(logger, run)
+    dashboard = Guarded(logger, run)
     exit_code = 1
     try:
-        yield [guarded] if guarded.dashboard is not None else []
+        yield dashboard
         exit_code = 0
     finally:
-        guarded.finish(exit_code)
-
-
-def log_metrics(loggers: Sequence[Guarded], step: int, metrics: Mapping[str, float]) -> None:
-    """Log one row; `step` is the epoch or the iteration."""
-    for logger in loggers:
-        logger.log(step, metrics)
-
-
-def log_summary(loggers: Sequence[Guarded], summary: Summary) -> None:
-    """Log what came out of a run, at its end."""
-    for logger in loggers:
-        logger.summarise(summary)
+        dashboard.finish(exit_code)
 
 
 def nested(config: Mapping[str, Any]) -> dict[str, Any]:

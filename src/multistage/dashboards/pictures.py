@@ -10,6 +10,20 @@ PIXELS = 320
 """The least side of a picture, as far as whole factors allow."""
 
 
+def tiles(kernels: NDArray[Any]) -> NDArray[Any]:
+    """What stands in a picture of a filter bank, one tile a kernel; over three maps a kernel is one tile in colour.
+
+    Args:
+        kernels: [maps, fan_in, k, k]; of three inputs the first is taken for red, the others for green and blue.
+
+    Returns:
+        [maps, k, k, 3] with a fan-in of three, else [maps * fan_in, k, k]; the same values.
+    """
+    if kernels.shape[1] == 3:
+        return np.moveaxis(kernels, 1, -1)
+    return kernels.reshape(-1, *kernels.shape[2:])
+
+
 def mosaic(kernels: NDArray[Any]) -> NDArray[np.uint8]:
     """All kernels of a filter bank side by side, in order; those of one map stand in one row, next to each other.
 
@@ -17,16 +31,18 @@ def mosaic(kernels: NDArray[Any]) -> NDArray[np.uint8]:
         kernels: [maps, fan_in, k, k]. One scale for all: gray is 0, black and white are -+ the largest magnitude.
 
     Returns:
-        Gray values [height, width], black lines between kernels.
+        Gray values [height, width], with a fan-in of three colours [height, width, 3]; black lines between kernels.
     """
-    maps, fan_in, k, _ = kernels.shape
     largest = float(np.abs(kernels).max()) or 1.0
-    columns = fan_in * max(1, math.ceil(math.sqrt(maps / fan_in)))
-    rows = math.ceil(maps * fan_in / columns)
-    tiles = np.zeros((rows * columns, k + 1, k + 1))
-    tiles[: maps * fan_in, :k, :k] = 127.5 + 127.5 * np.asarray(kernels, dtype=float).reshape(-1, k, k) / largest
-    picture = tiles.reshape(rows, columns, k + 1, k + 1).swapaxes(1, 2).reshape(rows * (k + 1), columns * (k + 1))
-    return _enlarged(picture.round().astype(np.uint8))
+    shown = 127.5 + 127.5 * np.asarray(tiles(kernels), dtype=float) / largest
+    count, k = shown.shape[:2]
+    each = count // len(kernels)
+    columns = each * max(1, math.ceil(math.sqrt(len(kernels) / each)))
+    rows = math.ceil(count / columns)
+    picture = np.zeros((rows * columns, k + 1, k + 1, *shown.shape[3:]))
+    picture[:count, :k, :k] = shown
+    picture = picture.reshape(rows, columns, k + 1, k + 1, *shown.shape[3:]).swapaxes(1, 2)
+    return _enlarged(picture.reshape(rows * (k + 1), columns * (k + 1), *shown.shape[3:]).round().astype(np.uint8))
 
 
 def heat(confusion: NDArray[Any]) -> NDArray[np.uint8]:
@@ -43,5 +59,5 @@ def heat(confusion: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    factor = max(1, PIXELS // min(picture.shape))
+    factor = max(1, PIXELS // min(picture.shape[:2]))
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)

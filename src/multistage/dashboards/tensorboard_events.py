@@ -29,7 +29,8 @@ class TensorBoardEvents:
     def summarise(self, summary: Summary) -> None:
         """Log pictures, tables and final figures."""
         for name, kernels in summary.kernels.items():
-            self.writer.add_image(name, pictures.mosaic(kernels), self.step, dataformats="HW")
+            picture = pictures.mosaic(kernels)
+            self.writer.add_image(name, picture, self.step, dataformats="HWC"[: picture.ndim])
         self.writer.add_image("confusion", pictures.heat(summary.confusion), self.step, dataformats="HW")
         rows = "".join(f"| {e['name']} | {e['correct']} | {e['total']} |\n" for e in summary.per_class)
         self.writer.add_text("per_class", f"| class | correct | total |\n| --- | ---: | ---: |\n{rows}", self.step)

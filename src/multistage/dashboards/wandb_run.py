@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FINISH_SECONDS = 20
+FINISH_SECONDS = 15
 """How long the end of a run waits for uploads; what is left lies in the run's folder for ``wandb sync``."""
 
 CONFUSION = ("Actual", "Predicted", "nPredictions")
@@ -40,27 +40,30 @@ class WandbRun:
         self.folder = folder / "wandb"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)  # or else wandb would quietly write to the system's temporary folder
-        online = logger.mode == "online" and can_be_online()
+        self.logger = logger
         group = config["experiment"] or config["name"]
         try:
-            self.run = wandb.init(
-                project=logger.project,
-                group=group,
-                job_type=config["model"],
-                name=name[:128],  # for reading only; the id stands for all of it
-                id=identifier(logger.project, group, name),
-                tags=tags(run),
-                config=nested(config),
-                dir=folder,
-                mode="online" if online else "offline",
-                resume=None if config["overwrite"] else "allow",
-                reinit="create_new",
-                settings=wandb.Settings(
-                    silent=True, console="off", finish_timeout=FINISH_SECONDS, finish_timeout_raises=True
-                ),
-            )
+            with _staging(self.folder):
+                wandb.setup(wandb.Settings(mode=logger.mode, silent=True))  # or else WANDB_MODE would go before
+                self.run = wandb.init(
+                    project=logger.project,
+                    entity=logger.entity,
+                    group=group,
+                    job_type=config["model"],
+                    name=name[:128],  # for reading only; the id stands for all of it
+                    id=identifier(logger.project, group, name),
+                    tags=tags(run),
+                    config=nested(config),
+                    dir=folder,
+                    mode="online" if logger.mode == "online" and can_be_online() else "offline",
+                    resume=None if config["overwrite"] else "allow",
+                    reinit="create_new",
+                    settings=wandb.Settings(
+                        silent=True, console="off", finish_timeout=FINISH_SECONDS, finish_timeout_raises=True
+                    ),
+                )
         except Exception:
-            _reset()
+            _reset(logger)
             raise
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -82,15 +85,20 @@ class WandbRun:
             self.run.log(shown)
 
     def finish(self, exit_code: int) -> None:
-        """End the run on wandb: finished with 0, else failed."""
+        """End the run on wandb: finished with 0, else failed; and wandb's process, for which Python would wait."""
         try:
             self.run.finish(exit_code=exit_code)
+            if wandb.setup().most_recent_active_run is None:  # or else another's, beside ours
+                wandb.teardown()
         except TimeoutError:
+            _reset(self.logger)
             raise TimeoutError(
                 f"not all was uploaded; 'wandb sync {Path(self.run.dir).parent}' does it later"
             ) from None
+        except SystemExit as error:
+            raise RuntimeError(f"wandb's process ended with {error.code}") from None
         except Exception:
-            _reset()
+            _reset(self.logger)
             raise
 
 
@@ -141,19 +149,23 @@ def _confusion(summary: Summary) -> Any:
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[None]:
-    """Tables are staged in the run's folder rather than in the user's home, so that an offline run is in one place."""
-    before = os.environ.get("WANDB_DATA_DIR")
-    os.environ["WANDB_DATA_DIR"] = str(folder.absolute())
+    """Tables and logs of wandb's process go into the run's folder: an offline run is in one place, and a home that
+    cannot be written is no matter."""
+    here = str(folder.absolute())
+    before = {name: os.environ.get(name) for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")}
+    os.environ.update(WANDB_DATA_DIR=here, WANDB_CACHE_DIR=before["WANDB_CACHE_DIR"] or here)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["WANDB_DATA_DIR"]
-        else:
-            os.environ["WANDB_DATA_DIR"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
-def _reset() -> None:
-    """Give up wandb's background process, which after a failure would refuse the next run too."""
-    with suppress(Exception):
+def _reset(logger: "Wandb") -> None:
+    """Give up wandb's process, which after a failure would refuse the next run too, and might never end by itself."""
+    logger.abandon()
+    with suppress(Exception, SystemExit):  # the latter: the process was killed
         wandb.teardown()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
     from multistage.data.splits import Split
 
-__all__ = ["DataSet", "Draw", "data_sets", "drawn", "listed", "read_all"]
+__all__ = ["DataSet", "Draw", "Stored", "data_sets", "drawn", "listed", "read_all"]
 
 SHARE = number(0, 1, exclusive=True)
 """Of the images of a class."""
@@ -37,7 +37,7 @@ SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
 @dataclass(frozen=True)
 class DataSet(Choice):
-    """A data set; its fields are its settings, typed as ``data.root``.
+    """A data set; its fields are its settings, typed as ``data.image_size``.
 
     Attributes:
         root_is_content: Whether ``data.root`` says which images these are, rather than where they lie.
@@ -48,7 +48,6 @@ class DataSet(Choice):
     root_is_content: ClassVar[bool] = False
     skips_damaged: ClassVar[bool] = False
 
-    root: str = setting("data", text(), bears=False)
     image_size: int = setting(28, whole(1, 4096))
     maps: int = setting(1, whole(1, 3))
 
@@ -109,6 +108,17 @@ class DataSet(Choice):
         pixels = to_colour(image) if self.maps == 3 else to_gray(image)[:, :, None]
         planes = torch.from_numpy(resize(pixels, self.image_size, self.image_size)).permute(2, 0, 1)
         return standardise(planes.expand(self.maps, -1, -1)[None])[0]
+
+
+@dataclass(frozen=True)
+class Stored(DataSet):
+    """A data set whose files lie below a folder.
+
+    Attributes:
+        root: The folder; that of the environment's MULTISTAGE_DATA unless it is typed.
+    """
+
+    root: str = setting("data", text(), bears=False)
 
 
 @dataclass(frozen=True)

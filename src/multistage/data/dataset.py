@@ -30,6 +30,30 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True)
+class Some:
+    """Some images of a data set in memory, by their numbers in it.
+
+    Attributes:
+        values: float32 [m, maps, height, width].
+        indices: Which these are, int64 [m], ascending.
+        length: How many the data set has.
+    """
+
+    values: Tensor
+    indices: Tensor
+    length: int
+    dtype = torch.float32
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, maps, height, width) of the data set."""
+        return self.length, *self.values.shape[1:]
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return self.values[torch.searchsorted(self.indices, indices)]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All images of a data set.
 
@@ -43,6 +67,7 @@ class Dataset:
         skipped: Names of damaged, missing and stray files that were left out, on request only.
         is_validation: bool [n], images that an official split holds out; None where the draw decides.
         notes: What else a person should know of what was found, a sentence each.
+        flat: Numbers of images in files that lack any contrast, known once these were read.
     """
 
     images: Images
@@ -54,6 +79,7 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     is_validation: Tensor | None = None
     notes: tuple[str, ...] = ()
+    flat: tuple[int, ...] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Images as the network takes them: float32 [len(indices), maps, height, width]."""
@@ -66,13 +92,14 @@ class Dataset:
         return 4 * count * maps * height * width <= IN_MEMORY
 
     def inputs(self, indices: Tensor) -> "Tensor | Picked":
-        """`pixels`, at once if they fit in memory, else whenever some are asked for."""
-        return self.pixels(indices) if self.fits(len(indices)) else Picked(self, indices)
+        """`pixels`, at once if they are made of bytes in memory and fit there, else whenever some are asked for."""
+        at_once = isinstance(self.images, Tensor) and self.fits(len(indices))
+        return self.pixels(indices) if at_once else Picked(self, indices)
 
 
 @dataclass(frozen=True)
 class Picked:
-    """Some images of a data set, which are read whenever they are asked for.
+    """Some images of a data set, which are taken from it whenever they are asked for.
 
     Attributes:
         dataset: Theirs.
@@ -81,6 +108,11 @@ class Picked:
 
     dataset: Dataset
     indices: Tensor
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing is read from files."""
+        return isinstance(self.dataset.images, Tensor | Some)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -6,6 +6,7 @@ for, so that memory does not grow with their number.
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,14 +16,15 @@ import torch
 from torch import Tensor
 
 from multistage.data import manifest
-from multistage.data.dataset import Dataset
+from multistage.data.dataset import Dataset, Some
 from multistage.registry.errors import DataError
+from multistage.storage import durable
 from multistage.storage.cache import cached
 
 log = logging.getLogger(__name__)
 
-AT_A_TIME = 256
-"""Images that threads work on before the next are handed out."""
+AT_A_TIME, BYTES = 256, 64_000_000
+"""Images that threads work on before the next are handed out, and what these may take when they are prepared."""
 
 Prepare = Callable[[bytes], Tensor]
 
@@ -61,7 +63,7 @@ class Files:
             DataError: One cannot be read.
         """
         paths = [self.paths[index] for index in indices.tolist()]
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             digests: list[str] = []
             for start in range(0, len(paths), AT_A_TIME):
                 digests += pool.map(lambda path: manifest.file_digest(Path(path)), paths[start : start + AT_A_TIME])
@@ -92,7 +94,8 @@ class Files:
         def read(index: int) -> tuple[Tensor, DataError | None]:
             path = self.paths[index]
             try:
-                content = Path(path).read_bytes()
+                with durable.opened(Path(path)) as file:
+                    content = file.read()
                 if path in self.digests and hashlib.sha256(content).hexdigest() != self.digests[path]:
                     raise DataError("changed while it was read; run again")
                 return self.prepare(content), None
@@ -101,35 +104,13 @@ class Files:
             except DataError as refusal:
                 return torch.empty(0), DataError(f"{path}: {refusal}")
 
-        with ThreadPoolExecutor() as pool:
-            for start in range(0, len(indices), AT_A_TIME):
-                chosen = indices[start : start + AT_A_TIME].tolist()
+        threads = torch.get_num_threads()
+        together = max(threads, min(AT_A_TIME, BYTES // (4 * math.prod(self.shape[1:]))))
+        with ThreadPoolExecutor(threads) as pool:
+            for start in range(0, len(indices), together):
+                chosen = indices[start : start + together].tolist()
                 for position, (image, refusal) in enumerate(pool.map(read, chosen), start):
                     yield position, image, refusal
-
-
-@dataclass(frozen=True)
-class Some:
-    """Some images of a data set in memory, by their numbers in it.
-
-    Attributes:
-        values: float32 [m, maps, height, width].
-        indices: Which these are, int64 [m], ascending.
-        length: How many the data set has.
-    """
-
-    values: Tensor
-    indices: Tensor
-    length: int
-    dtype = torch.float32
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, maps, height, width) of the data set."""
-        return self.length, *self.values.shape[1:]
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        return self.values[torch.searchsorted(self.indices, indices)]
 
 
 def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
@@ -155,10 +136,9 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     source = f"{content_hash} {files.specification} {keep}"
     found = cached("images", source, lambda: files.checked(used, keep), limited=True)
     unreadable = used[found["unreadable"]].tolist()
-    flat = [dataset.names[number] for number in used[found["flat"]].tolist()]
-    notes = (f"{len(flat)} flat, without any contrast: {manifest.some(flat)}",) if flat else ()
+    flat = tuple(used[found["flat"]].tolist())
     images = Some(found["images"], used, len(dataset.names)) if keep else files
-    return replace(dataset, images=images, content_hash=content_hash, notes=(*dataset.notes, *notes)), unreadable
+    return replace(dataset, images=images, content_hash=content_hash, flat=flat), unreadable
 
 
 def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:

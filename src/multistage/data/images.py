@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from multistage.registry.errors import DataError, one_line
+from multistage.storage import durable
 
 FORMATS = (
     *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "PSD", "QOI"),
@@ -60,8 +61,8 @@ def read_image(source: Path | bytes | Image.Image, ground: Ground = "contrast", 
             warnings.simplefilter("ignore")  # Pillow's, about oddities that do not change pixels
             if isinstance(source, Image.Image):
                 return _pixels(ImageOps.exif_transpose(source), False, ground)
-            file = source if isinstance(source, Path) else BytesIO(source)
-            with Image.open(file, formats=FORMATS) as image:
+            with durable.opened(source) if isinstance(source, Path) else BytesIO(source) as file:
+                image = Image.open(file, formats=FORMATS)
                 if math.prod(image.size) > most:
                     size = "x".join(map(str, image.size))
                     raise DataError(f"{name} has {size} pixels, more than data.max_pixels={most}")
@@ -109,13 +110,13 @@ def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
     return laid[..., 0] if laid.shape[2] == 1 else laid
 
 
-def has_colour(path: Path) -> bool:
-    """Whether any pixel of an image file is not gray; not, if it cannot be read."""
+def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
+    """Whether any pixel of an image file of at most so many is not gray; not, if it cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with durable.opened(path) as file, Image.open(file, formats=FORMATS) as image:
             if image.mode.startswith(("1", "L", "I", "F")):
                 return False
-        pixels = read_image(path)
+        pixels = read_image(path, most=most)
     except (DataError, OSError, ValueError):
         return False
     return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())

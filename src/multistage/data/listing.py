@@ -7,6 +7,7 @@ list.csv: columns file and label, perhaps split   files relative to the list's f
 
 import csv
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ FILE, LABEL, PART = ("file", "path", "filename", "image"), ("label", "class"), (
 """What a list's columns may be called."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """An image file.
 
@@ -94,14 +95,15 @@ def _below(root: Path, label: str) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     seen: set[str] = set()
-    waiting = [root / label]
+    waiting = [label]
     while waiting:
-        folder = waiting.pop()
+        below = waiting.pop()
+        folder = root / below
         if (real := os.path.realpath(folder)) not in seen:  # a link may lead back
             seen.add(real)
             folders, files = _entries(folder)
-            waiting += [folder / name for name in folders]
-            found += [((folder / name).relative_to(root).as_posix(), str(folder / name)) for name in files]
+            waiting += [f"{below}/{name}" for name in folders]
+            found += [(f"{below}/{name}", os.path.join(folder, name)) for name in files]  # noqa: PTH118  a path an image
     if not found:
         raise DataError(f"class folder {root / label} holds no images; add some, or remove it")
     return found
@@ -139,10 +141,9 @@ def _listed(file: Path) -> list[Listed]:
             expected = f", and a split of {words(PARTS)}" if part else ""
             raise DataError(f"{file}, line {number}: expected a file and a label{expected}")
         found.append(Listed(row[path], str(file.parent / row[path]), row[label], PARTS.get(said, "")))
-    names = [image.name for image in found]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{file} names {twice} twice")
+    name, times = max(Counter(image.name for image in found).items(), key=lambda item: item[1], default=("", 1))
+    if times > 1:
+        raise DataError(f"{file} names {name} twice")
     if part and "test" not in {image.part for image in found}:
         found = _tested_on_validation(found)
     return found

@@ -13,6 +13,7 @@ import torch
 
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.registry.errors import DataError
+from multistage.storage import durable
 
 TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 MAX_RANK = 8
@@ -62,7 +63,7 @@ def read_matrix(path: Path) -> np.ndarray:
     """
     try:
         length = path.stat().st_size
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             start = file.read(8 + 4 * MAX_RANK)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None

@@ -4,6 +4,7 @@ Every step is the same whatever the levels of an image are multiplied by or shif
 needs no setting.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -55,8 +56,7 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
     x = (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
     inside = slice(MARGIN, -MARGIN)
     if variance == "one_pass":
-        window = gaussian_window(2 * MARGIN + 1)
-        rows, columns = (blur_matrix(side, window)[inside] for side in x.shape[1:])
+        rows, columns = map(_blur, x.shape[1:])
         mean = rows @ x.mean(0) @ columns.T
         local_variance = (rows @ x.square().mean(0) @ columns.T - mean.square()).clamp_min(0)
         normalised = (x[:, inside, inside] - mean) / local_variance.sqrt().clamp_min(1)
@@ -65,6 +65,12 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
     else:
         raise ValueError(f"variance must be 'one_pass' or 'two_pass', not {variance!r}")
     return pad_to_square(normalised).float()
+
+
+@lru_cache(maxsize=256)
+def _blur(side: int) -> Tensor:
+    """The local mean along an axis, where the window fits: a matrix [side - 8, side]."""
+    return blur_matrix(side, gaussian_window(2 * MARGIN + 1))[MARGIN:-MARGIN]
 
 
 def pad_to_square(image: Tensor) -> Tensor:

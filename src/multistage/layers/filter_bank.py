@@ -128,7 +128,7 @@ class FilterBank(nn.Module):
         if squash not in ("tanh", "none"):
             raise ValueError(f"squash must be 'tanh' or 'none', not {squash!r}")
         if connections is not None:
-            _check_connections(connections, in_channels, out_channels)
+            check_connections(connections, in_channels, out_channels)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.squash: Squash = squash
         self.padding = padding
@@ -156,7 +156,12 @@ class FilterBank(nn.Module):
         return f"{self.in_maps}, {self.out_maps}, kernel_size={self.kernel_size}{wiring}, squash={self.squash!r}"
 
 
-def _check_connections(connections: Tensor, in_maps: int, out_maps: int) -> None:
+def check_connections(connections: Tensor, in_maps: int, out_maps: int) -> None:
+    """Refuse a table [out_maps, fan_in] that cannot connect so many maps.
+
+    Raises:
+        ValueError: Another shape, or indices of input maps that do not exist.
+    """
     if connections.ndim != 2 or len(connections) != out_maps or math.prod(connections.shape) == 0:
         raise ValueError(f"connections must be [out_maps={out_maps}, fan_in], not {list(connections.shape)}")
     if connections.is_floating_point() or connections.min() < 0 or connections.max() >= in_maps:

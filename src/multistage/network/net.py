@@ -110,5 +110,5 @@ def _stage(in_maps: int, sizes: StageGeometry, operations: Operations, random: t
 
 def connection_table(in_maps: int, out_maps: int, fan_in: int, random: torch.Generator) -> Tensor:
     """Which input maps each output map sees: `fan_in` different ones at random, ascending; int64 [out_maps, fan_in]."""
-    choices = [torch.randperm(in_maps, generator=random)[:fan_in].sort().values for _ in range(out_maps)]
-    return torch.stack(choices)
+    orders = (torch.randperm(in_maps, generator=random, device=random.device) for _ in range(out_maps))
+    return torch.stack([order[:fan_in].sort().values for order in orders])

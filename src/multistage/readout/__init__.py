@@ -65,11 +65,13 @@ class Readout(Choice):
         by_gradient: Trained by Lightning, which can refine filters too; `fit` is not called then.
         logistic: Whether its scores are those of a logistic regression, as the paper's: softmax gives probabilities.
         unit: What `Task.report` counts.
+        resizes: Whether `restore` makes a module whose size comes from training.
     """
 
     by_gradient: ClassVar[bool] = False
     logistic: ClassVar[bool] = False
     unit: ClassVar[str] = "iteration"
+    resizes: ClassVar[bool] = False
 
     def pools_last(self, stages: int) -> bool:
         """Whether it reads the last of that many stages after its pooling."""
@@ -81,6 +83,19 @@ class Readout(Choice):
         Raises:
             ConfigError: One line with the key.
         """
+
+    def weights(self, labels: "Tensor", classes: int) -> "Tensor | None":
+        """Of each class in the loss of a readout that is trained by gradient, float32 [classes]; None: all alike.
+
+        Args:
+            labels: Of the training images.
+            classes: Number of classes.
+        """
+        return None
+
+    def memory(self, samples: int, features: int) -> int:
+        """Bytes that `fit` takes, beside the features of so many training images, so many each."""
+        return 0
 
     def fit(self, task: Task) -> "nn.Module":
         """The trained module, from features [n, f] to scores [n, classes].

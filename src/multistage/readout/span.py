@@ -53,6 +53,12 @@ def transposed_times(x: Tensor, matrix: Tensor) -> Tensor:
     return torch.cat([columns.double().T @ matrix for columns in torch.split(x, COLUMNS, 1)])
 
 
+def memory(samples: int, features: int) -> int:
+    """Bytes that `PrincipalAxes` take beside the samples: products, vectors and their workspace, coordinates."""
+    smaller = min(samples, features)
+    return 8 * (3 * smaller**2 + 2 * samples * smaller)
+
+
 @dataclass(frozen=True)
 class PrincipalAxes:
     """Samples with mean 0 and one common scale, in the r <= min(n, f) coordinates of their principal axes.

@@ -5,7 +5,6 @@ Student's confidence intervals, 95 %, over runs: they say how far another choice
 if each run has a draw of its own (``seed=${draw}``).
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -15,6 +14,7 @@ from multistage.records.files import path
 from multistage.records.intervals import Interval, half_width, t_interval
 from multistage.records.paper import matching
 from multistage.records.runs import Record
+from multistage.records.schema import DRAW
 from multistage.registry.errors import MultistageError
 from multistage.registry.words import listing
 from multistage.settings.config import bearing
@@ -38,9 +38,6 @@ FEW = 3
 METRIC = "test_mean_class_accuracy"
 VARYING = ("draw", "seed")
 """What tells the runs of one cell apart."""
-
-DRAW = re.compile(r"draw-\d+-seed-\d+-?")
-"""The part of a run's folder that does so; what follows it are further overrides."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from multistage.records import runs
 from multistage.records.runs import Record
-from multistage.registry.errors import MultistageError
+from multistage.registry.errors import MultistageError, one_line
 from multistage.registry.words import listing
 from multistage.settings import naming
 from multistage.storage import durable
+
+MOST = 512 * 2**20
+"""Bytes of a file of records."""
 
 SETTINGS = {
     "data": "digits",
@@ -54,17 +57,19 @@ def from_file(path: Path) -> list[Record]:
     """The records of a ``records.jsonl``.
 
     Raises:
-        MultistageError: A line that was cut or altered (the oldest records carry no checksum).
+        MultistageError: A line that was cut or altered (the oldest records carry no checksum), or that is no record of
+            this version or an older one.
     """
     records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = durable.read(path, MOST).decode().splitlines()
+    except (OSError, ValueError) as error:
+        raise MultistageError(f"{path} cannot be read: {one_line(error)}") from None
+    for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-            if durable.CHECKSUM in record:
-                durable.check_stamp(record)
+            records.append(runs.whole(line, f"{path}, line {number}", stamped=False))
         except ValueError as error:
             raise MultistageError(f"{path}, line {number} is damaged ({error}); publish its run again") from None
-        records.append(record)
     return records
 
 

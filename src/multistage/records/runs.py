@@ -12,13 +12,13 @@ results.
 
 import json
 import logging
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from multistage.records import provenance, schema
 from multistage.registry.errors import ConfigError, MultistageError, one_line
 from multistage.settings.config import bearing
 from multistage.settings.tree import Config
@@ -69,12 +69,17 @@ def finished(folder: Path, config: Config, identity: Record) -> Record | None:
         identity: As far as it is known.
 
     Raises:
-        ConfigError: A finished run of another identity lies there; says what differs.
+        ConfigError: A finished run of another identity or version lies there; says what differs.
     """
     if config["overwrite"] is True:
         return None
     try:
         record = read(folder)
+    except schema.RecordError as error:  # whole: nobody's to throw away unasked
+        if config["overwrite"] is False:
+            advice = "choose another name=..., or replace it with overwrite=changed"
+            raise ConfigError(f"{error}; {advice}") from None
+        return None
     except MultistageError as error:
         log.warning("%s; it counts as unfinished", error)
         return None
@@ -113,20 +118,17 @@ def claimed(folder: Path, patience: float = 0.5) -> Iterator[None]:
         BusyError: Another process does it already.
         MultistageError: The folder cannot be made.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        lock.acquire(timeout=patience)
-    except Timeout:
-        raise BusyError(f"{folder} is being done by another process") from None
-    except OSError as error:
-        raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
-    try:
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(durable.locked(folder / LOCK, patience))
+        except Timeout:
+            raise BusyError(f"{folder} is being done by another process") from None
+        except OSError as error:
+            raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
         yield
-    finally:
-        lock.release()
 
 
 def is_busy(folder: Path) -> bool:
@@ -148,7 +150,7 @@ def forget_checkpoints(folder: Path) -> None:
 
 def finish(folder: Path, record: Record) -> Record:
     """Write the record of a run, completed by where its code came from and its checksum; the run is finished."""
-    complete = durable.stamp({**record, **_commit()})
+    complete = durable.stamp({**record, **provenance.of_result()})
     _write_json(folder / RESULT, complete)
     forget_checkpoints(folder)
     return complete
@@ -163,9 +165,10 @@ def fail(folder: Path, config: Config, identity: Record, error: Exception) -> No
 def failure(folder: Path) -> Record | None:
     """Why a run failed: ``reason``, ``config``, identity; None if it did not (a damaged note counts as none)."""
     try:
-        note: Record = json.loads((folder / FAILURE).read_bytes())
+        note = schema.parsed(durable.read(folder / FAILURE, schema.MOST))
         durable.check_stamp(note)
-    except (OSError, ValueError, AttributeError):
+        schema.check_note(note)
+    except (OSError, ValueError, schema.RecordError):
         return None
     return note
 
@@ -175,33 +178,41 @@ def read(folder: Path) -> Record | None:
 
     Raises:
         MultistageError: A record that is damaged.
+        RecordError: One that is whole, and not as this version or an older one writes it.
     """
     path = folder / RESULT
     try:
-        record: Record = json.loads(path.read_bytes())
-        if not isinstance(record, dict):
-            raise ValueError("it is no record")
-        durable.check_stamp(record)
+        return whole(durable.read(path, schema.MOST), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, OSError) as error:
-        raise MultistageError(f"{path} is damaged ({error}); remove it and run again") from None
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    raise MultistageError(f"{path} is damaged ({reason}); remove it and run again")
+
+
+def whole(content: str | bytes, source: object, stamped: bool = True) -> Record:
+    """A record that was read somewhere, checked.
+
+    Args:
+        content: JSON.
+        source: Where it was read, for messages.
+        stamped: Whether it must have a checksum; the oldest published records have none.
+
+    Raises:
+        ValueError: It was cut or altered.
+        RecordError: It is whole, and not as this version or an older one writes it.
+    """
+    record = schema.parsed(content)
+    if stamped or durable.CHECKSUM in record:
+        durable.check_stamp(record)
+    try:
+        schema.check(record, RESULTS_VERSION)
+    except schema.RecordError as error:
+        raise schema.RecordError(f"{source} cannot be read: {error}") from None
     return record
 
 
 def _write_json(path: Path, content: Record) -> None:
     durable.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
-
-
-def _commit() -> Record:
-    """Commit of the code and whether files differed from it; None outside a repository."""
-
-    def git(*arguments: str) -> str | None:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        try:
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            return None
-
-    changes = git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else changes != ""}

@@ -3,6 +3,12 @@
 The text of each is one line for the user: what was wrong, what was expected, what to type instead.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+ALLOCATORS = "can't allocate memory", "out of memory", "Unable to allocate"
+"""What those of torch (CPU, CUDA) and NumPy say."""
+
 
 def one_line(error: Exception) -> str:
     """The message of somebody else's exception, on one line."""
@@ -19,6 +25,30 @@ class MultistageError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """What an allocator says, in one line.
+
+    Raises:
+        MultistageError: There is not enough memory, or a process was ended for it.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = one_line(error)
+        if isinstance(error, MemoryError) or any(words in said for words in ALLOCATORS):
+            raise MultistageError(
+                f"there is not enough memory ({said.partition('. ')[0]}); choose a smaller data.batch_size, "
+                "data.image_size or geometry, or fewer images (data.train_per_class)"
+            ) from error
+        if "DataLoader worker" in said:
+            raise MultistageError(
+                "a process that reads images was ended, as the system does for want of memory; the same command goes "
+                "on from the last finished epoch"
+            ) from error
+        raise
 
 
 class ConfigError(MultistageError):

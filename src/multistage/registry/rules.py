@@ -34,7 +34,7 @@ def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
     bounds = f"a number above {low:g}, at most {high:g}" if exclusive else f"a number from {low:g} to {high:g}"
 
     def accepts(v: Any) -> bool:
-        return type(v) in (int, float) and math.isfinite(v) and (low < v <= high if exclusive else low <= v <= high)
+        return type(v) in (int, float) and (low < v <= high if exclusive else low <= v <= high)
 
     return Rule(bounds, accepts)
 
@@ -66,7 +66,8 @@ NOTHING = Rule("null", lambda v: v is None)
 def _is_plain(v: Any) -> bool:
     if isinstance(v, list):
         return all(_is_plain(item) for item in v)
-    return v is None or isinstance(v, str | int) or (isinstance(v, float) and math.isfinite(v))
+    known = v is None or isinstance(v, str | bool) or (isinstance(v, int) and -(2**63) <= v < 2**63)
+    return known or (isinstance(v, float) and math.isfinite(v))
 
 
 PLAIN = Rule("text, a finite number, true, false, null, or a list of these", _is_plain)

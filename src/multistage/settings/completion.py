@@ -43,8 +43,10 @@ def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
     Raises:
         ConfigError: What was typed does not fit them.
     """
-    root = Path(config["data.root"]).expanduser()
-    config = {**config, "data.root": str(root.resolve() if data_of(config).root_is_content else root)}
+    config = {**config, "output": str(_expanded("output", config))}
+    if "data.root" in config:
+        root = _expanded("data.root", config)
+        config["data.root"] = str(root.resolve() if data_of(config).root_is_content else root)
     if config["data.train_per_class"] == "all":
         config["data.train_per_class"] = None
     fitted = data_of(config).fitted()
@@ -53,6 +55,14 @@ def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
             raise ConfigError(f"{key}={config[key]} does not fit the images, which have {value}; leave it out")
     otherwise = {key: data_of({**config, key: defaults[key]}).fitted()[key] for key in fitted}
     return {**config, **fitted}, {**defaults, **otherwise}
+
+
+def _expanded(key: str, config: Config) -> Path:
+    """A path with the home folder in place of ``~``; Hydra's words reach us as no shell has seen them."""
+    try:
+        return Path(config[key]).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{key}={config[key]} names a home folder that does not exist; type the folder") from None
 
 
 def _otherwise(key: str, config: Config) -> Any:

@@ -6,6 +6,7 @@
 Nothing that comes out of here is Hydra's: configurations are flat mappings of plain values.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from multistage.registry.errors import ConfigError, UnreadError, one_line
-from multistage.registry.words import listing, nearest
-from multistage.settings import callbacks, completion, optimizer, trainer
+from multistage.registry.words import as_typed, listing, nearest
+from multistage.settings import advice, callbacks, completion, optimizer, trainer
 from multistage.settings.config import below, check, check_effect, check_values, options, rule_of, unknown
 from multistage.settings.naming import Names, Run, changed
 from multistage.settings.tree import TRAINED, Config, parse
@@ -23,6 +24,7 @@ from multistage.settings.tree import TRAINED, Config, parse
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
 GROUPS = ("model", "data", "geometry", "logger")
+PATHS = ("data.root", "output")
 IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
 SHORTHANDS = ("optimizer", "schedule", "callbacks", "augment")
 """Groups whose files stand for the values in them: a run is the same whether the file or its values were typed."""
@@ -31,6 +33,11 @@ SHORTHANDS = ("optimizer", "schedule", "callbacks", "augment")
 def names(group: str) -> list[str]:
     """The files of a group: ``names("model")`` are the presets."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def files() -> list[tuple[str, str]]:
+    """Every group with every file of it."""
+    return [(group, name) for group in (*GROUPS, *SHORTHANDS, "experiment") for name in names(group)]
 
 
 def plan(typed: Sequence[str]) -> Run:
@@ -149,14 +156,23 @@ def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
 
     parser = OverridesParser.create(loader)
     parsed = []
-    for override in map(_added, overrides):
-        try:
-            parsed += parser.parse_overrides([override])
-        except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
-            raise ConfigError(
-                f"{override!r} cannot be read; expected KEY=VALUE (quote values with special characters)"
-            ) from None
+    for number, override in enumerate(overrides):
+        for form in (_added(override), _quoted(override)):
+            try:
+                parsed += parser.parse_overrides([form])
+                break
+            except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
+                continue
+        else:
+            known = {*_known(_defaults(CONF, ())), *GROUPS, *SHORTHANDS}
+            raise ConfigError(advice.unreadable(overrides, number, known, files()))
     return parsed
+
+
+def _quoted(typed: str) -> str:
+    """A path that Hydra cannot read, for its letters or brackets, in quotes; what may be several values, as typed."""
+    key, _, value = typed.partition("=")
+    return f"{key}={as_typed(value)}" if key in PATHS and not any(c in ",'\"$\\" for c in value) else typed
 
 
 def _added(typed: str) -> str:
@@ -173,9 +189,12 @@ def _choice(override: Any) -> str:
     if override.is_add() or override.is_force_add() or override.package is not None:
         raise ConfigError(f"{override.input_line} cannot be read; expected {group}={name}")
     if name not in known or override.is_delete():
-        raise ConfigError(
-            f"{override.input_line} does not exist; expected one of {', '.join(known)}{nearest(name, known)}"
-        )
+        hint = nearest(name, known)
+        if group == "data" and "/" in name:
+            hint = f"; for a folder of images type {shlex.join(['data=image_folder', f'data.root={as_typed(name)}'])}"
+        elif not hint and group in optimizer.HOMES:
+            hint = f"; for another class type {group}._target_={optimizer.HOMES[group][0]}.CLASS"
+        raise ConfigError(f"{override.input_line} does not exist; expected one of {', '.join(known)}{hint}")
     return name
 
 
@@ -190,7 +209,9 @@ def _check_key(override: Any, defaults: Config) -> None:
     if key in GROUPS or _is_shorthand(override):
         return
     if override.is_hydra_override():
-        raise ConfigError(f"{line} concerns how a sweep is launched; expected -m beside it, or leave it out")
+        beside = "-m and hydra/launcher=NAME" if key.startswith("hydra.launcher.") else "-m"
+        alone = f"{line} concerns how a sweep is launched; expected {beside} beside it, or leave it out"
+        raise ConfigError(advice.of_hydra(line) or alone)
     if override.is_sweep_override():
         raise ConfigError(f"{line} names several values; add -m to run each")
     if key in SHORTHANDS and key != "schedule":
@@ -198,15 +219,20 @@ def _check_key(override: Any, defaults: Config) -> None:
     section, added = key.partition(".")[0], override.is_add() or override.is_force_add()
     if (added or override.is_delete()) and section not in TRAINED:
         raise ConfigError(f"{line}: only keys of {', '.join(TRAINED)} can be added or removed")
-    known = {*defaults, *options(), *(name.rpartition(".")[0] for name in defaults)} - {""}
-    known |= {*map("trainer.{}".format, trainer.ARGUMENTS)}
+    known = _known(defaults)
     if key in known or added:
         return
     if section in TRAINED:  # another class may have it
         hint = "" if section == "trainer" or override.is_delete() else f"; to give it to torch, write +{line}"
         raise UnreadError(key, unknown(key, known) + hint)
     if rule_of(key) is None and not below(key):
-        raise ConfigError(unknown(key, known))
+        raise ConfigError(advice.unknown(key, line, {*known, *GROUPS, *SHORTHANDS}, files()))
+
+
+def _known(defaults: Config) -> set[str]:
+    """All keys that may be typed with certain files, sections of several included."""
+    sections = {name.rpartition(".")[0] for name in defaults} - {""}
+    return {*defaults, *options(), *sections, *map("trainer.{}".format, trainer.ARGUMENTS)}
 
 
 @cache

@@ -229,7 +229,7 @@ def check_effect(config: Config, settings: Settings, changed: Iterable[str], typ
         if is_unread(key, config, settings):
             sections = (word for word in typed if key.startswith(f"{word}.") and is_unread(word, config, settings))
             message = f"{key}={shown(config.get(key))} has no effect {_why(key, config, settings)}; leave it out"
-            raise UnreadError(next(sections, key), message)
+            raise UnreadError(next(sections, key), message + _elsewhere(key))
 
 
 def _why(key: str, config: Config, settings: Settings) -> str:
@@ -249,6 +249,16 @@ def _why(key: str, config: Config, settings: Settings) -> str:
     deciding = ["model", "stages", "filters", "readout", *["psd.length"] * (config["filters"] == "psd")]
     deciding += [slot for slot in OPERATIONS if _owns(REGISTRIES[slot], key)]
     return f"with {', '.join(f'{each}={config[each]}' for each in deciding)}"
+
+
+def _elsewhere(key: str) -> str:
+    """Which data sets read a key; ``data.root`` is typed for the sake of one's own images."""
+    section, _, name = key.partition(".")
+    if section != "data":
+        return ""
+    reading = [data for data in data_sets.values() if name in settings_of(data)]
+    own = [data for data in reading if name == "root" and data.root_is_content]
+    return f", or choose {' or '.join(f'data={data.name}' for data in own or reading)}, which reads it"
 
 
 def _owns(registry: Registry, key: str) -> bool:

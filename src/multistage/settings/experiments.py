@@ -54,8 +54,10 @@ def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
     file = composition.CONF / "experiment" / f"{name}.yaml"
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is no yaml: {one_line(error)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is no yaml, or not in UTF-8: {one_line(error)}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     content = content if isinstance(content, dict) else {}
     grids, parts = content.get("grids", []), content.get("parts", [])
     lists = isinstance(grids, list) and isinstance(parts, list) and (grids or parts)

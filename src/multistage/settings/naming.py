@@ -114,12 +114,15 @@ class Names:
                 typed.append(f"+{self._typed(key)}")
             else:
                 typed.append(self._typed(key))
-        return typed + [self._typed("data.root")] * data_sets[self.config["data"]].root_is_content
+        if data_sets[self.config["data"]].root_is_content:
+            typed.append(self._typed("data.root"))
+        return typed
 
     @property
     def whereabouts(self) -> list[str]:
         """Settings without bearing on the result that are not the defaults, as they are typed."""
-        return [self._typed(key) for key in WHEREABOUTS if self.config[key] != self.bare[key]]
+        differing = [key for key in WHEREABOUTS if self.config.get(key) != self.bare.get(key)]
+        return [typed for typed in map(self._typed, differing) if typed not in self.overrides]
 
     def _typed(self, key: str) -> str:
         return f"{key}={as_typed(self.config[key])}"

@@ -195,6 +195,8 @@ def named_class(key: str, target: Any) -> type:
     }
     name = str(target).removeprefix(module + ".")
     if target != f"{module}.{name}" or name not in classes:
-        hint = nearest(name.rpartition(".")[2], classes)
+        last = name.rpartition(".")[2].lower()
+        same = [known for known in classes if known.lower() == last]
+        hint = f"; type {key}._target_={module}.{same[0]}" if same else nearest(last, classes)
         raise ConfigError(f"{key}._target_={shown(target)} is not allowed; expected a class of {module}{hint}")
     return classes[name]

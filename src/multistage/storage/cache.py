@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -37,10 +37,17 @@ _warned: set[Path] = set()
 
 
 def folder() -> Path:
-    """``$MULTISTAGE_CACHE``, else the user's cache folder."""
+    """``$MULTISTAGE_CACHE``, else the user's cache folder.
+
+    Raises:
+        ConfigError: The user has none.
+    """
     if chosen := os.environ.get("MULTISTAGE_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multistage"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multistage"
+    except RuntimeError:
+        raise ConfigError("you have no home folder ($HOME), where caches lie; set MULTISTAGE_CACHE=FOLDER") from None
 
 
 def limit() -> float:
@@ -108,24 +115,22 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 @contextmanager
 def _claimed(path: Path) -> Iterator[bool]:
     """Nobody else makes this entry meanwhile; waits for another process that does. False if the folder refuses."""
-    from filelock import FileLock
-
-    lock = FileLock(path.with_suffix(".lock"))
-    refusal = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        refusal = error
-    try:
-        yield refusal is None
-    finally:
-        if refusal is None:
-            with suppress(OSError):  # Windows refuses, and removes it by itself
-                path.with_suffix(".lock").unlink()
-            lock.release()
-        else:
-            _warn(path.parent, refusal)
+    lock = path.with_suffix(".lock")
+    with ExitStack() as held:
+        refusal = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(durable.locked(lock))
+        except (OSError, NotImplementedError) as error:
+            refusal = error
+        try:
+            yield refusal is None
+        finally:
+            if refusal is None:
+                with suppress(OSError):  # Windows refuses, and removes it by itself
+                    lock.unlink()
+            else:
+                _warn(path.parent, refusal)
 
 
 def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> None:

@@ -1,6 +1,7 @@
 """Samples as Lightning takes them: in an order that seed and epoch decide, augmented, shared among devices."""
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -11,9 +12,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 
 from multistage.data.augment import Augmentation
+from multistage.data.dataset import Picked
 from multistage.network.randomness import generator
+from multistage.registry.errors import DataError
 
 UNCHANGED = Augmentation()
+
+WORKERS = 8
+"""Processes that read images, at most; half as many as there are cores."""
 
 
 class Inputs(Protocol):
@@ -97,25 +103,79 @@ class Augmented(Shares):
         super().__init__(*shares)
         self.augmentation, self.order = augmentation, order
         self.classes = int(self.samples[1].max()) + 1
-        self.drawn: tuple[int, Tensor] = -1, torch.empty(0)
+        self.drawn = -1
 
     def take(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        if self.drawn[0] != self.order.epoch:
-            random = self.augmentation.epoch(len(self), self.order.seed, self.order.epoch)
-            self.drawn = self.order.epoch, random.to(self.samples[1].device)
-        _, random = self.drawn
-        x, y = self._changed(chosen, random)
+        if self.drawn != self.order.epoch:
+            self._draw()
+        x, y = self._changed(chosen)
         if not self.augmentation.mixup:
             return x, y
-        partner, weight = (values.to(y.device)[chosen] for values in self.augmentation.mixed(random.cpu()))
-        other_x, other_y = self._changed(partner, random)
+        partner, weight = (values[chosen] for values in self.mixed)
+        other_x, other_y = self._changed(partner)
         own = weight[:, None]
         labels = own * F.one_hot(y, self.classes) + (1 - own) * F.one_hot(other_y, self.classes)
         return torch.lerp(other_x, x, own[..., None, None]), labels
 
-    def _changed(self, chosen: Tensor, random: Tensor) -> tuple[Tensor, Tensor]:
+    def _draw(self) -> None:
+        """The random numbers of an epoch."""
+        device = self.samples[1].device
+        random = self.augmentation.epoch(len(self), self.order.seed, self.order.epoch)
+        if self.augmentation.mixup:
+            self.mixed = [values.to(device) for values in self.augmentation.mixed(random)]
+        self.random, self.drawn = random.to(device), self.order.epoch
+
+    def _changed(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         x, y = super().take(chosen)
-        return self.augmentation.apply(x, random[chosen]), y
+        return self.augmentation.apply(x, self.random[chosen]), y
+
+
+class Loader(DataLoader[Any]):
+    """A DataLoader whose processes send arrays through pipes: tensors take shared memory, scarce in containers.
+
+    It asks for no index before the first batch is wanted; Lightning wants an iterator before it says which epoch it is.
+    """
+
+    def __iter__(self) -> Any:
+        for batch in super().__iter__():
+            yield _arrived(batch) if self.num_workers else batch
+
+
+def _sent(batch: Batch) -> Any:
+    x, y, weight = batch
+    return x.numpy(), y.numpy(), weight
+
+
+def _arrived(batch: Any) -> Batch:
+    if isinstance(batch, DataError):
+        raise batch
+    x, y, weight = batch
+    return torch.from_numpy(x), torch.from_numpy(y), weight
+
+
+class Sent(Dataset[Any]):
+    """Shares as processes send them; a refusal is sent as well, since torch would wrap it in a traceback.
+
+    Args:
+        shares: What is sent.
+    """
+
+    def __init__(self, shares: Shares) -> None:
+        self.shares = shares
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        try:
+            return _sent(self.shares.__getitems__(indices))
+        except DataError as refusal:
+            return refusal
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C is for the process that trains, which ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class DataModule(pl.LightningDataModule):
@@ -150,14 +210,29 @@ class DataModule(pl.LightningDataModule):
 
     def _loader(self, samples: Samples, order: Any, augmented: bool = False) -> Any:
         assert self.trainer is not None
-        inputs, labels = samples
+        device, devices = self.trainer.strategy.root_device, self.trainer.world_size
+        (inputs, labels), workers = samples, 0
+        if isinstance(inputs, Picked) and inputs.in_memory and device.type == "cuda":
+            inputs = inputs[torch.arange(len(inputs))]
         if isinstance(inputs, Tensor):
-            samples, workers = resident(inputs, labels, self.trainer.strategy.root_device), 0
-        else:
-            workers = max(1, (os.cpu_count() or 1) // 2)
-        shares = samples, self.trainer.global_rank, self.trainer.world_size
+            samples = resident(inputs, labels, device)
+        elif isinstance(inputs, Picked) and not inputs.in_memory:
+            workers = max(1, min(WORKERS, cores() // 2) // devices)
+        shares = samples, self.trainer.global_rank, devices
         mine = Augmented(self.augmentation, order, *shares) if augmented else Shares(*shares)
-        return DataLoader(mine, self.batch_size, sampler=order, collate_fn=as_it_is, num_workers=workers)
+        return Loader(
+            Sent(mine) if workers else mine,
+            self.batch_size,
+            sampler=order,
+            collate_fn=as_it_is,
+            num_workers=workers,
+            worker_init_fn=_ignore_interrupts,
+        )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def as_it_is(batch: Any) -> Any:

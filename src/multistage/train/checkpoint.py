@@ -9,7 +9,8 @@ import torch
 import yaml
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from multistage.records import runs
+from multistage.records import provenance, runs
+from multistage.records.provenance import Stretch
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 from multistage.settings.tree import Config
@@ -26,7 +27,7 @@ class Resumable(NamedTuple):
 
     Attributes:
         folder: Of the run.
-        origin: The run's configuration (``config``) and identity, stored in each checkpoint.
+        origin: The run's configuration (``config``), identity and ``stretches``, stored in each checkpoint.
         checkpoint: Go on from here; None: from the beginning.
     """
 
@@ -59,7 +60,8 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: It was cut or altered, or holds more than tensors and plain values.
     """
-    content = durable.unseal(path.read_bytes())
+    with durable.opened(path) as file:
+        content = durable.unseal(file.read())
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of many kinds
@@ -79,6 +81,18 @@ def origin(path: Path) -> Record | None:
         log.warning("%s is damaged (%s); not used", path, error)
         return None
     return found
+
+
+def stretches(path: Path | None, now: Stretch) -> list[Stretch]:
+    """Under what circumstances a run was done so far, oldest first, the present ones last.
+
+    Args:
+        path: The checkpoint that it goes on from, if any.
+        now: The present circumstances.
+    """
+    left = {} if path is None else read(path)
+    before = left.get(ORIGIN, {}).get(provenance.STRETCHES, [])
+    return provenance.stretches(before, now, left.get("epoch", -1) + 1)
 
 
 def begin(folder: Path, config: Config, identity: Record) -> Path | None:

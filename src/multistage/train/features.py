@@ -6,6 +6,8 @@ one that does not share them, and a function of nothing but network, images and 
 """
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,15 +15,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from multistage.data import Stored
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
 from multistage.readout import Keep
 from multistage.records.runs import RESULTS_VERSION
 from multistage.registry import digest
+from multistage.registry.errors import MultistageError
 from multistage.settings.tree import Settings
 from multistage.storage import durable
 from multistage.storage.cache import Build, cached
+from multistage.train import hardware
 
 BATCH = 32
 """Images at a time. Fixed, as features must not depend on it; 16 to 32 are the fastest on two cores (measured)."""
@@ -67,8 +72,12 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
         dataset: Where the images are.
         split: Which of them.
         device: Where to compute.
+
+    Raises:
+        MultistageError: They do not fit in memory.
     """
-    indices = torch.unique(torch.cat([split.train, split.validation, split.test]))
+    indices = split.used
+    _refuse_if_too_many(settings, split)
     calibrated_on = hash_tensors(split.train) if statistics(net.stages) else None
     source = digest(
         *(net_digest(net.stages), settings.geometry, settings.operations, images_of(settings, dataset)),
@@ -85,9 +94,22 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
     return Features(values, indices, source)
 
 
+def _refuse_if_too_many(settings: Settings, split: Split) -> None:
+    images, length = len(split.used), math.prod(settings.output)
+    features = 4 * length * (images + len(split.train))  # a readout reads those of training images in one piece
+    wanted = features + settings.readout.memory(len(split.train), length)
+    if (free := hardware.free_memory()) is not None and wanted > free:
+        raise MultistageError(
+            f"frozen features of {images:,} images, {length:,} numbers each, and readout={settings.readout.name} take "
+            f"{wanted / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; choose fewer images (as in "
+            "data.train_per_class=100), fewer features (as in geometry.stage1.maps), or refine=true, which keeps none"
+        )
+
+
 def images_of(settings: Settings, dataset: Dataset) -> tuple[object, ...]:
     """What the images that a network sees are a function of: the data set, wherever it lies, and its content."""
-    return replace(settings.data, root=""), dataset.content_hash
+    data = replace(settings.data, root="") if isinstance(settings.data, Stored) else settings.data
+    return data, dataset.content_hash
 
 
 def computed_by(device: torch.device) -> tuple[object, ...]:
@@ -117,18 +139,23 @@ def statistics(stages: nn.Module) -> dict[str, Tensor]:
     return {name: buffer for name, buffer in stages.named_buffers() if name.rpartition(".")[2] in ends}
 
 
-@torch.no_grad()
 def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
     """What stages make of some images in batches of `BATCH`, float32 [len(indices), maps, height, width] on the CPU."""
-    stages.to(device).eval()
     values = torch.empty(0)
-    for start in range(0, len(indices), BATCH):
-        maps = stages(dataset.pixels(indices[start : start + BATCH]).to(device))
+    for start, maps in batches(stages, dataset, indices, device):
         if start == 0:
             values = torch.empty(len(indices), *maps.shape[1:])
         values[start : start + BATCH].copy_(maps)
-    stages.cpu()
     return values
+
+
+@torch.no_grad()
+def batches(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Iterator[tuple[int, Tensor]]:
+    """Of each batch where it begins, and what stages make of it; they are on the CPU again afterwards."""
+    stages.to(device).eval()
+    for start in range(0, len(indices), BATCH):
+        yield start, stages(dataset.pixels(indices[start : start + BATCH]).to(device))
+    stages.cpu()
 
 
 @torch.no_grad()
@@ -148,7 +175,8 @@ def calibrate(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torc
             moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
 
         hook = norm.register_forward_pre_hook(add)
-        outputs(stages, dataset, indices, device)
+        for _ in batches(stages, dataset, indices, device):  # what comes out is not kept: it may be more than memory
+            pass
         hook.remove()
         mean, square = moments[1:] / moments[0]
         buffers["running_mean"].copy_(mean)

@@ -3,6 +3,7 @@
 Each stage looks at what the ones before it make of training images.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -11,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from multistage.data.dataset import Dataset, hash_tensors
+from multistage.data.dataset import IN_MEMORY, Dataset, hash_tensors
 from multistage.filters import Method
 from multistage.filters.values import Filters, Site
 from multistage.network.net import MultiStageNet
@@ -90,8 +91,10 @@ def initialise(
         random = generator(settings.seed, f"{method.name} images", number)
         order = train[torch.randperm(len(train), generator=random)]
 
-        def maps(limit: int, before: nn.Module = before, order: Tensor = order) -> Tensor:
-            return features.outputs(before, dataset, order[:limit], device)
+        most = max(1, IN_MEMORY // (4 * math.prod(settings.shapes[number - 1].input)))
+
+        def maps(limit: int, before: nn.Module = before, order: Tensor = order, most: int = most) -> Tensor:
+            return features.outputs(before, dataset, order[: min(limit, most)], device)
 
         site = Site(number, bank, maps, own.filter_range, settings.seed, device, partial(report, number))
 

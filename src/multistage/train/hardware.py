@@ -1,12 +1,14 @@
 """The machine: memory kept between steps, and what to write into a record about it."""
 
 import ctypes
+import math
 import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,6 +39,28 @@ def keep_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     except (OSError, AttributeError):
         pass
+
+
+def memory() -> float:
+    """Bytes of memory that this machine has; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still take, those of its container included; None where nothing says so."""
+    free: list[int] = []
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free.append(1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
+    with suppress(OSError, ValueError):  # a container's own limit; of what it takes, files that were read can make way
+        group = Path("/sys/fs/cgroup")
+        used = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        taken = int((group / "memory.current").read_text()) - int(used.get("inactive_file", 0))
+        free.append(int((group / "memory.max").read_text()) - taken)
+    return min(free, default=None)
 
 
 def device(accelerator: str) -> torch.device:

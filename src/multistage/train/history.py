@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from multistage.dashboards import Guarded, log_metrics
+from multistage.dashboards import Guarded
 from multistage.records.runs import METRICS
 from multistage.storage import durable
 
@@ -40,14 +40,14 @@ class History:
         folder: Of the run; None: nothing is written.
 
     Attributes:
-        dashboards: Of `multistage.dashboards`, none at first.
+        dashboard: Of `multistage.dashboards`, none at first.
         rows: In the order in which they came; the first column counts epochs (or iterations).
         seconds: Of each phase of the run, by name.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self.dashboards: Sequence[Guarded] = ()
+        self.dashboard: Guarded | None = None
         self.rows: list[Row] = []
         self.seconds: dict[str, float] = {}
 
@@ -79,7 +79,8 @@ class History:
     def _append(self, row: Row) -> None:
         self.rows.append(row)
         (_, step), *metrics = row.items()
-        log_metrics(self.dashboards, int(step), dict(metrics))
+        if self.dashboard:
+            self.dashboard.log(int(step), dict(metrics))
 
     def columns(self) -> dict[str, list[float | None]]:
         """The same by column."""

@@ -53,8 +53,15 @@ class Model(MultiStageNet):
 
     @torch.inference_mode()
     def scores(self, prepared: Sequence[Tensor]) -> Predictions:
-        """What the network says of prepared images."""
-        return Predictions(tuple(self.class_names), self(torch.stack(list(prepared))), self.settings.readout.logistic)
+        """What the network says of prepared images.
+
+        Raises:
+            MultistageError: Scores that are no finite numbers.
+        """
+        said = self(torch.stack(list(prepared)))
+        if not said.isfinite().all():
+            raise MultistageError("the network of this run gives scores that are no finite numbers; train it again")
+        return Predictions(tuple(self.class_names), said, self.settings.readout.logistic)
 
     def predict(self, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Predictions:
         """Classify images.

@@ -15,22 +15,24 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from multistage.dashboards import Shown, Summary, log_summary, open_loggers
+from multistage.dashboards import Shown, Summary, open_dashboard
 from multistage.data import drawn
 from multistage.data.dataset import Dataset
+from multistage.data.overview import overview
 from multistage.data.splits import Split
 from multistage.filters.orientation import are_oriented
 from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
-from multistage.records import runs
+from multistage.records import provenance, runs
 from multistage.records.paper import matching, published, row
+from multistage.registry.errors import enough_memory
 from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware, mistakes
 from multistage.train.batches import Inputs, Samples, in_memory
-from multistage.train.checkpoint import Resumable, begin
+from multistage.train.checkpoint import Resumable, begin, stretches
 from multistage.train.evaluation import Predictions, accuracy, confusion_table, predict, prediction_table, scores
 from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
@@ -52,26 +54,42 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         BusyError: Another process does this run.
         MultistageError: Training diverged or did not converge.
     """
+    code = provenance.started()
     history = History(run.folder)
     hardware.check(run.config)
     cache.limit()
-    with history.phase("data"):
+    with enough_memory(), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
     identity = runs.identity(split.digest, dataset.content_hash)
+    if finished := _finished(run, identity, progress):  # in a folder that may not be written, too
+        return finished
     with runs.claimed(run.folder):
-        if finished := runs.finished(run.folder, run.config, identity):
-            if progress != "none":
-                log.warning("%s is finished already; overwrite=true trains again", run.folder)
-            runs.forget_checkpoints(run.folder)
+        if finished := _finished(run, identity, progress):  # by another process, meanwhile
             return finished
         checkpoint = begin(run.folder, run.config, identity)
-        resumable = Resumable(run.folder, {"config": dict(run.config), **identity}, checkpoint)
+        done = stretches(checkpoint, {**code, **hardware.describe()})
+        origin = {"config": dict(run.config), **identity, provenance.STRETCHES: done}
+        resumable = Resumable(run.folder, origin, checkpoint)
         try:
-            return _perform(run, dataset, split, history, progress, resumable)
+            with enough_memory():
+                return _perform(run, dataset, split, history, progress, resumable)
+        except OSError:  # a full disk, a closed terminal: no fault of the run, which goes on once that is mended
+            raise
         except Exception as error:
             with suppress(OSError):
                 runs.fail(run.folder, run.config, identity, error)
             raise
+
+
+def _finished(run: Run, identity: runs.Record, progress: Progress) -> runs.Record | None:
+    """The record of this very run, if it is finished and is not to be overwritten."""
+    finished = runs.finished(run.folder, run.config, identity)
+    if finished:
+        if progress != "none":
+            log.warning("%s is finished already; overwrite=true trains again", run.folder)
+        with suppress(OSError):
+            runs.forget_checkpoints(run.folder)
+    return finished
 
 
 def _perform(
@@ -83,11 +101,12 @@ def _perform(
     resumable: Resumable,
 ) -> runs.Record:
     """Train, test, and leave the results in the run's folder."""
-    config, folder = run.config, run.folder
+    config, folder, origin = run.config, run.folder, dict(resumable.origin)
+    done = origin.pop(provenance.STRETCHES)
     names = dataset.class_names
     shown = Shown(config, folder, name(config, folder), row(config))
-    with open_loggers(run.settings.logger, shown) as dashboards:
-        history.dashboards = dashboards
+    with open_dashboard(run.settings.logger, shown) as dashboard:
+        history.dashboard = dashboard
         trained = train(config, dataset, split, history, progress, resumable)
         net, metrics = trained.net, trained.metrics
         with history.phase("test"):
@@ -132,11 +151,12 @@ def _perform(
             "precision": precision(config),
             "weights_sha256": durable.digest(weights),
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
-            **resumable.origin,
+            "images": overview(dataset, split),
+            **origin,
+            **provenance.resumed(done),
             **hardware.describe(),
         }
-        if dashboards:
-            log_summary(dashboards, _summary(record, trained, confusion))
+        dashboard.summarise(_summary(record, trained, confusion))
     return runs.finish(folder, record)
 
 

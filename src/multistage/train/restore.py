@@ -1,16 +1,34 @@
 """Networks of settings, and trained ones of finished runs."""
 
+import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load as load_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
+from multistage.layers.filter_bank import check_connections
 from multistage.network.net import MultiStageNet
-from multistage.records.runs import Record
-from multistage.registry.errors import MultistageError
-from multistage.settings.tree import Settings, parse
+from multistage.records.runs import RESULTS_VERSION, Record
+from multistage.records.schema import parsed
+from multistage.registry.errors import ConfigError, MultistageError, one_line
+from multistage.settings.config import check
+from multistage.settings.tree import Settings
 from multistage.storage import durable
+from multistage.train import hardware
+
+CLASSIFIER = "classifier."
+"""Names of a classifier's tensors begin so."""
+
+HEADER = 2**20
+"""Bytes of a file's header, at most; ours have a hundred for each tensor."""
+
+COPIES = 3
+"""Held at once of a stage's maps (filtered, rectified, normalised) and of weights (file, tensors, network)."""
+
+TYPES = {torch.float32: "F32", torch.int64: "I64"}
+"""Of tensors, as safetensors says it."""
 
 
 def make_network(settings: Settings, classes: int) -> MultiStageNet:
@@ -35,38 +53,121 @@ def arguments(settings: Settings, classes: int) -> tuple[Any, ...]:
 def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNet) -> MultiStageNet:
     """The trained network of a record, in eval mode, with its `class_names`.
 
+    Nothing that the record claims takes memory before the file, whose names, sizes and types are looked at first, bears
+    it out.
+
     Args:
         path: The run's weights, wherever they lie.
         record: The run's record.
         into: What kind of network it becomes.
 
     Raises:
-        MultistageError: Weights that are missing, or not the record's.
+        ConfigError: Sizes that do not fit, named by their key.
+        MultistageError: Weights that are missing, or not the record's; or of another version's results.
     """
+    if record["results_version"] != RESULTS_VERSION:
+        found = f"results_version={record['results_version']}"
+        raise MultistageError(f"{path} has {found}, whose results this version does not repeat: {RESULTS_VERSION}")
     names = tuple(entry["name"] for entry in record["per_class"])
-    settings = parse(record["config"])
-    net = into(*arguments(settings, len(names)))
+    if not names:
+        raise MultistageError(f"{path} cannot be used: its record names no classes")
     try:
-        state = weights(path, record)
-        trained = {name.removeprefix("classifier."): value for name, value in state.items() if "classifier." in name}
+        settings = check(record["config"])
+    except ConfigError as error:
+        raise ConfigError(f"{path} belongs to no network: {error}") from None
+    maps = 4 * max(math.prod(shape) for stage in settings.shapes for shape in (stage.input, stage.filtered))
+    if COPIES * maps > hardware.memory():
+        size = f"data.image_size={settings.data.image_size} with these sizes of stages"
+        raise MultistageError(f"{path}: one image takes {COPIES * maps / 1e9:,.0f} GB, by {size}; more than there is")
+    with torch.device("meta"):
+        planned = into(*arguments(settings, len(names)))
+    try:
+        state = weights(path, record, planned, settings)
+        trained = {name.removeprefix(CLASSIFIER): value for name, value in state.items() if name.startswith(CLASSIFIER)}
+        resizes = settings.readout.resizes
+        net = into(*arguments(settings, 1 if resizes else len(names)))
         net.classifier = settings.readout.restore(net.classifier, trained, settings.output)
+        if resizes:
+            _try(net.classifier, net.num_features, len(names))
         net.load_state_dict(state)
+        for bank in net.filter_banks:
+            if bank.connections is not None:
+                check_connections(bank.connections, bank.in_channels, bank.out_channels)
     except OSError as error:
-        raise MultistageError(f"{path} is missing ({error.strerror})") from None
-    except ValueError as error:
-        raise MultistageError(f"{path} is damaged ({error}); run again with overwrite=true") from None
+        missing = isinstance(error, FileNotFoundError)
+        raise MultistageError(f"{path} {'is missing' if missing else 'cannot be read'} ({error.strerror})") from None
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise MultistageError(f"{path} is damaged ({one_line(error)}); run again with overwrite=true") from None
     net.class_names = names
     return net.eval()
 
 
-def weights(path: Path, record: Record) -> dict[str, Tensor]:
+def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settings) -> dict[str, Tensor]:
     """The weights of a finished run, by name.
+
+    Args:
+        path: Where they lie.
+        record: The run's record.
+        planned: The network that they belong to; its tensors may be on the meta device.
+        settings: Of the run.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is not the one that the record speaks of.
+        ValueError: It is not the one that the record speaks of, or its tensors are not those of the network.
     """
-    content = path.read_bytes()
-    if durable.digest(content) != record["weights_sha256"]:
+    found, size = sizes(path)
+    wanted = {name: (TYPES[value.dtype], list(value.shape)) for name, value in planned.state_dict().items()}
+    if settings.readout.resizes:
+        found = {name: each for name, each in found.items() if not name.startswith(CLASSIFIER)}
+        wanted = {name: each for name, each in wanted.items() if not name.startswith(CLASSIFIER)}
+    for name in sorted({**found, **wanted}):
+        if found.get(name) != wanted.get(name):
+            said, expected = (" ".join(map(str, each.get(name, ["nothing"]))) for each in (found, wanted))
+            raise ValueError(f"{name[:60]} is {said[:60]}, expected {expected}")
+    if COPIES * size > hardware.memory():
+        raise ValueError(f"it has {size / 1e9:,.0f} GB, more than fits in memory")
+    content = durable.read(path, size)
+    if durable.digest(content) != record.get("weights_sha256"):
         raise ValueError("its checksum is not the record's")
-    return load_tensors(content)
+    state = load_tensors(content)
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{name} holds values that are no finite numbers")
+    return state
+
+
+def sizes(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int]:
+    """Type and shape of each tensor of a safetensors file, by its header, and the bytes that the file has.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is none, or is longer or shorter than its header says.
+    """
+    with durable.opened(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > HEADER:
+            raise ValueError(f"it begins with a header of {length:,} bytes; expected at most {HEADER:,}")
+        header = file.read(length)
+        size = file.seek(0, 2)
+    try:
+        entries = parsed(header)
+        entries.pop("__metadata__", None)
+        found = {name: (str(each["dtype"]), list(each["shape"])) for name, each in entries.items()}
+        end = max((each["data_offsets"][1] for each in entries.values()), default=0)
+    except (KeyError, TypeError, IndexError):
+        raise ValueError("its header is none of safetensors") from None
+    if size != 8 + length + end:
+        raise ValueError(f"it has {size:,} bytes, expected {str(8 + length + end)[:30]}")
+    return found, size
+
+
+def _try(classifier: nn.Module, features: int, classes: int) -> None:
+    """Refuse a classifier that does not give a finite score of each class.
+
+    Raises:
+        ValueError: It does not.
+    """
+    with torch.inference_mode():
+        said = classifier(torch.zeros(1, features))
+    if list(said.shape) != [1, classes] or not said.isfinite().all():
+        raise ValueError("its classifier does not give a finite score of each class")

@@ -64,10 +64,13 @@ class Classifier(pl.LightningModule):
         module: From inputs to scores [n, classes].
         classes: Number of classes.
         config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
+        weights: Of each class in the training loss, of mean 1 over its samples; None: all alike.
     """
 
-    def __init__(self, module: nn.Module, classes: int, config: Config) -> None:
+    def __init__(self, module: nn.Module, classes: int, config: Config, weights: Tensor | None = None) -> None:
         super().__init__()
+        self.weights: Tensor | None
+        self.register_buffer("weights", weights, persistent=False)
         self.module, self.config = module, config
         accuracy = partial(MulticlassAccuracy, classes, validate_args=False)
         self.train_loss, self.train_accuracy = MeanLoss(), accuracy(average="micro")
@@ -81,7 +84,8 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         x, y, weight = batch
         scores = self(x)
-        loss = F.cross_entropy(scores, y)
+        # a mean over samples, whatever their weights, so that batches and devices add up to the whole
+        loss = F.cross_entropy(scores, y, self.weights, reduction="mean" if self.weights is None else "none").mean()
         if weight:
             self.train_loss.update(loss, len(y))
             self.train_accuracy.update(scores, y.argmax(1) if y.ndim == 2 else y)  # of mixed images, the larger part
@@ -102,7 +106,7 @@ class Classifier(pl.LightningModule):
     def _log_epoch(self, *names: str) -> None:
         """Have metrics computed at the epoch's end; once an epoch, since Lightning walks through all that they hold."""
         for name in names:
-            self.log(name, getattr(self, name), on_step=False, on_epoch=True)
+            self.log(name, getattr(self, name), on_step=False, on_epoch=True, prog_bar="mean_class" not in name)
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
@@ -163,7 +167,7 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
     epoch_ends = EpochEnds(history, module, chooses)
     shown: list[Callback] = []
     if progress != "none":
-        shown = [RichProgressBar() if progress == "bar" else EpochLines(history)]
+        shown = [RichProgressBar(console_kwargs={"stderr": True}) if progress == "bar" else EpochLines(history)]
     kept = [] if resumable is None else [EveryEpoch(resumable)]
     folder = None if resumable is None else resumable.folder
     own: dict[str, Any] = {
@@ -184,12 +188,13 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
         typed["limit_val_batches"] = 0
     settings = parse(config)
     images = DataModule(task.training, task.validation, settings.batch_size, settings.seed, settings.augmentation)
+    weights = settings.readout.weights(task.training[1], task.classes)
     checkpoint = None if resumable is None else resumable.checkpoint
     module.train()
     try:
         with switches_restored():
             lightning = pl.Trainer(**{"devices": 1, **typed, **own})
-            learner = Classifier(module, task.classes, config)
+            learner = Classifier(module, task.classes, config, weights)
             lightning.fit(learner, datamodule=images, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise ConfigError(f"Lightning refuses these settings of trainer: {one_line(error)}") from None

@@ -1,9 +1,11 @@
+import os
 import shutil
 
 import numpy as np
 import pytest
 import torch
 from report import invented
+from safetensors.numpy import save
 from safetensors.torch import load_file
 
 from audit.pages import artifacts
@@ -139,3 +141,36 @@ def test_filters_that_no_label_has_touched_are_illustrated_too():
     assert artifacts.best_learned([better, refined]) is None
     assert artifacts.illustrated([*frozen, better]) == [better, frozen[2]]
     assert artifacts.illustrated([*frozen, refined]) == [frozen[2], refined]
+
+
+FOREIGN = {
+    "filters of another kind": ("filters.safetensors", lambda path: path.write_bytes(save({"x": np.zeros(3)}))),
+    "filters not numbers": (
+        "filters.safetensors",
+        lambda path: path.write_bytes(save(dict.fromkeys(("before", "after"), np.full((1, 1, 2, 2), np.nan, "f4")))),
+    ),
+    "filters empty": (
+        "filters.safetensors",
+        lambda path: path.write_bytes(save(dict.fromkeys(("before", "after"), np.zeros((0, 1, 2, 2), "f4")))),
+    ),
+    "filters pipe": ("filters.safetensors", os.mkfifo),
+    "filters device": ("filters.safetensors", lambda path: path.symlink_to("/dev/zero")),
+    "confusion of texts": ("confusion.csv", lambda path: path.write_text("true class,a\na,many\n")),
+    "confusion negative": ("confusion.csv", lambda path: path.write_text("true class,a\na,-1\n")),
+    "confusion ragged": ("confusion.csv", lambda path: path.write_text("true class,a,b\na,1\n")),
+    "confusion empty": ("confusion.csv", lambda path: path.write_text("")),
+    "confusion bytes": ("confusion.csv", lambda path: path.write_bytes(b"\xff\xfe")),
+    "confusion pipe": ("confusion.csv", os.mkfifo),
+    "confusion device": ("confusion.csv", lambda path: path.symlink_to("/dev/zero")),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_a_foreign_run_holds_is_named_and_not_published(finished, tmp_path, kind):
+    folder, record = finished
+    name, make = FOREIGN[kind]
+    (folder / name).unlink()
+    make(folder / name)
+    with pytest.raises(MultistageError, match=f"{name} is missing or damaged"):
+        artifacts.publish(folder, tmp_path / "results")
+    assert not (artifacts.folder(tmp_path / "results", record) / name).exists()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from audit.pages import captions, figures, pictures
 from audit.pages.figures import Scale
+from multistage.dashboards.pictures import tiles
 
 VALUES = st.lists(st.floats(0.001, 1e5), min_size=1, max_size=20)
 
@@ -61,6 +62,16 @@ def test_a_mosaic_shows_every_weight_on_one_scale():
     assert image.shape == (2 * 7 + 1, 4 * 7 + 1)
     assert (image[1, 1], image[13, 27]) == (1, 255)
     assert sorted(image[image > 0])[::4] == [max(1, round(128 + 127 * w)) for w in kernels.flat]
+
+
+def test_filters_over_three_maps_are_in_colour_and_the_caption_says_so():
+    red = np.tile(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (4, 1, 2, 2))
+    image = pictures.mosaic(tiles(red), limit=1.0)
+    assert image[1, 1].tolist() == [255, 1, 1]
+    assert image.shape == (2 * 5 + 1, 2 * 5 + 1, 3)
+    assert pictures.learned_filters(red).count("<img") == 1
+    assert "Red, green and blue" in captions.filters("a", red, red)
+    assert "Red, green and blue" not in captions.filters("a", red[:, :1], red[:, :1])
 
 
 def test_the_most_frequent_confusions_come_first():

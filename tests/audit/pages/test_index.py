@@ -68,3 +68,25 @@ def test_names_from_data_are_escaped(results, tmp_path):
 def test_without_records_there_is_a_page_that_says_so(tmp_path):
     shutil.copy(RESULTS / "paper.yaml", tmp_path)
     assert "none yet" in page(tmp_path)
+
+
+MARKUP = "<foreign onload=alert(1)>&'\""
+
+
+def test_nothing_of_a_foreign_record_becomes_markup(tmp_path, monkeypatch):
+    """Every text that a record may hold, and those that it may not, were they let through."""
+    made = invented.records(draws=2)
+    invented.publish(tmp_path, made)
+    for number, record in enumerate(made):
+        record["overrides"] = [f"model={MARKUP}"]
+        record["config"] |= {"optimizer._target_": MARKUP, "draw": f"{MARKUP}{number}", "seed": f"{MARKUP}{number}"}
+        record["hardware"]["processor"] = record["device"] = record["precision"] = MARKUP
+        for entry in record["per_class"]:
+            entry["name"] = f"{MARKUP}{entry['name']}"
+    for file in tmp_path.rglob("confusion.csv"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("true class", MARKUP).replace("class_", "<foreign>_"), encoding="utf-8")
+    monkeypatch.setattr("audit.tables.results.from_file", lambda _: made)
+    found = page(tmp_path)
+    assert "<foreign" not in found
+    assert found.count("&lt;foreign onload=alert(1)&gt;&amp;&#x27;&quot;") > 2 * len(made)

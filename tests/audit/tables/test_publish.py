@@ -1,6 +1,9 @@
 """The command line that publishes, and that everything committed is what it makes."""
 
+import copy
 import importlib.util
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -150,6 +153,75 @@ def test_runs_that_cannot_be_published_change_nothing(repository, finish, record
     assert error.count("\n") == 1
     assert said in error
     assert {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()} == before
+
+
+HOSTILE = {
+    "text for a number": ("metrics/test_mean_class_accuracy", "high"),
+    "list for a number": ("seconds/test", [1]),
+    "number for a text": ("device", 1),
+    "too large a number": ("metrics/train_accuracy", 1e300),
+    "run above": ("run", ".."),
+    "run elsewhere": ("run", "../../../tmp/draw-0-seed-0"),
+    "run without draw": ("run", "digits"),
+    "draw of HTML": ("config/draw", "<b>0</b>"),
+    "seed of HTML": ("config/seed", "<script>"),
+    "no configuration": ("config", None),
+    "unknown readout": ("config/readout", "transformer"),
+    "newer key": ("config/attention.heads", 8),
+    "newer version": ("results_version", 2),
+    "class with escape": ("per_class", [{"name": "\x1b[2J", "correct": 0, "total": 1}]),
+    "history of texts": ("history", {"train_loss": ["x"]}),
+    "deep": ("more", [[[[[[[[1]]]]]]]]),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_record_from_elsewhere_is_named_in_one_line(repository, record, capsys, kind):
+    """As published, its checksum right or none, and in the folder of a run."""
+    place, value = HOSTILE[kind]
+    *parents, last = place.split("/")
+    wrong = copy.deepcopy(record(data="digits"))
+    inside = wrong
+    for key in parents:
+        inside = inside[key]
+    inside[last] = value
+    file = repository / "results" / "invented" / "records.jsonl"
+    file.parent.mkdir()
+    folder = repository / "runs" / "foreign"
+    folder.mkdir(parents=True)
+    good = durable.stamp(record(draw=1, data="digits"))
+    for given in (wrong, durable.stamp(wrong)):
+        file.write_text(records.to_lines([good, given]), encoding="utf-8")
+        assert script.main([], repository) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {file}, line 2 cannot be read: ")
+        assert (said.count("\n"), said.isascii()) == (1, True)
+    shutil.rmtree(file.parent)
+    (folder / runs.RESULT).write_text(json.dumps(durable.stamp(wrong)), encoding="utf-8")
+    before = {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
+    assert script.main([str(folder)], repository) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {folder / runs.RESULT} cannot be read: ")
+    assert said.count("\n") == 1
+    assert {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("line", ["[]", "1", "null", "{}", "{", '"text"', "[" * 5000, '{"a": NaN}'])
+def test_a_line_that_is_no_record_is_named(repository, capsys, line):
+    file = repository / "results" / "first_light" / "records.jsonl"
+    file.write_text(file.read_text(encoding="utf-8") + line, encoding="utf-8")
+    assert script.main([], repository) == 1
+    said = capsys.readouterr().err
+    assert f"{file}, line 9 " in said
+    assert said.count("\n") == 1
+
+
+def test_a_pipe_is_not_waited_for(repository, capsys):
+    folder = repository / "runs" / "foreign" / "one"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / runs.RESULT)
+    assert script.main([str(folder.parent)], repository) == 1
+    assert "no regular file" in capsys.readouterr().err
 
 
 def test_the_picture_is_the_same_each_time(ablation, published, tmp_path):

@@ -1,22 +1,44 @@
 """Weights & Biases."""
 
-from dataclasses import dataclass
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from subprocess import TimeoutExpired
 from typing import Literal
 
 from multistage.dashboards import Dashboard, Logger, Shown, loggers
 from multistage.registry import setting
-from multistage.registry.rules import one_of, word
+from multistage.registry.rules import NOTHING, Rule, either, one_of, word
+
+MODES = one_of("offline", "online", "disabled")
+
+
+def _or_in(variable: str, rule: Rule) -> Rule:
+    """The rule of a setting that conf/logger/wandb.yaml takes from the environment where it is not typed."""
+    return replace(rule, allowed=f"{rule.allowed} (typed, or in {variable})")
 
 
 @loggers.register("wandb", rank=1)
 @dataclass(frozen=True)
 class Wandb(Logger):
-    """One wandb run, see `multistage.dashboards.wandb_run`."""
+    """One wandb run, see `multistage.dashboards.wandb_run`; conf/logger/wandb.yaml reads wandb's own variables."""
 
-    project: str = setting("multistage", word(), bears=False)
-    mode: Literal["offline", "online"] = setting("offline", one_of("offline", "online"), bears=False)
+    project: str = setting("multistage", _or_in("WANDB_PROJECT", word()), bears=False)
+    entity: str | None = setting(None, _or_in("WANDB_ENTITY", either(word(), NOTHING)), bears=False)
+    mode: Literal["offline", "online", "disabled"] = setting("offline", _or_in("WANDB_MODE", MODES), bears=False)
 
-    def start(self, run: Shown) -> Dashboard:
+    def start(self, run: Shown) -> Dashboard | None:
+        if self.mode == "disabled":
+            return None
         from multistage.dashboards.wandb_run import WandbRun
 
         return WandbRun(self, run)
+
+    def abandon(self) -> None:
+        """Kill wandb's own process: who waits for it goes on, also wandb's handler at the end of Python."""
+        setup = sys.modules.get("wandb.sdk.wandb_setup")  # nothing is imported: that might hang too
+        with suppress(AttributeError, TimeoutExpired):
+            process = attrgetter("_singleton._connection._proc._process")(setup)  # wandb has no public way
+            process.kill()
+            process.wait(1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from multistage.data import DataSet, data_sets
+from multistage.data import Stored, data_sets
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import Value
 
@@ -18,7 +18,7 @@ MAPS = {"gray": 1, "rgb": 3}
 
 
 @dataclass(frozen=True)
-class Preprocessed(DataSet):
+class Preprocessed(Stored):
     """Images that go through the paper's preprocessing: local normalisation (section 4), of gray images or colour.
 
     Attributes:

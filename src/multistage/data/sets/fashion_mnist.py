@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multistage.data import DataSet, data_sets
+from multistage.data import Stored, data_sets
 
 if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @data_sets.register("fashion_mnist", rank=2)
 @dataclass(frozen=True)
-class FashionMnist(DataSet):
+class FashionMnist(Stored):
     """All images with the official split."""
 
     def read(self) -> "Dataset":

@@ -40,7 +40,7 @@ class ImageFolder(Preprocessed):
         return self.skip_damaged
 
     def fitted(self) -> dict[str, Value]:
-        colour = _colour(self.root) if self.colour == "auto" else self.colour
+        colour = _colour(self.root, self.max_pixels) if self.colour == "auto" else self.colour
         return {"data.colour": colour, "data.maps": MAPS[colour]}
 
     def read(self) -> "Dataset":
@@ -57,7 +57,7 @@ class ImageFolder(Preprocessed):
 
 
 @lru_cache
-def _colour(root: str) -> str:
+def _colour(root: str, most: int) -> str:
     """rgb if any image has colour; gray, too, if nothing can be read there, which a run says before anything else."""
     from multistage.data import listing
     from multistage.data.images import has_colour
@@ -66,4 +66,4 @@ def _colour(root: str) -> str:
         files, _ = listing.read(Path(root))
     except DataError:
         return "gray"
-    return "rgb" if any(has_colour(Path(image.path)) for image in files) else "gray"
+    return "rgb" if any(has_colour(Path(image.path), most) for image in files) else "gray"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multistage.data import DataSet, data_sets
+from multistage.data import Stored, data_sets
 
 if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
@@ -15,7 +15,7 @@ PACKED = ("MNIST/raw/*.gz",)
 
 @data_sets.register("mnist", rank=1)
 @dataclass(frozen=True)
-class Mnist(DataSet):
+class Mnist(Stored):
     """All digits with the official split, verified against the manifest."""
 
     def read(self) -> "Dataset":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multistage.data import DataSet, data_sets
+from multistage.data import Stored, data_sets
 
 if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @data_sets.register("norb", rank=5)
 @dataclass(frozen=True)
-class Norb(DataSet):
+class Norb(Stored):
     """All views with the official split, see `multistage.data.norb`."""
 
     def read(self) -> "Dataset":

@@ -23,9 +23,13 @@ class Kernel(Penalised):
         penalty: As of ``ridge``, of a kernel that is 1 where samples are equal.
     """
 
+    resizes = True
     otherwise = 1e-4  # what validation images of Caltech-101 chose, two stages, draw 0
 
     width: float = setting(1.0, number(0, 1000, exclusive=True))
+
+    def memory(self, samples: int, features: int) -> int:
+        return 8 * (4 * samples**2 + samples * features)  # distances, kernel, its vectors and their workspace
 
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.kernel_ridge import fit_kernel_ridge

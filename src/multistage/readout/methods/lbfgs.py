@@ -21,6 +21,11 @@ class Lbfgs(Readout):
     penalty: float = setting(1e-3, number(0, exclusive=True))
     max_iter: int = setting(2000, whole(1))
 
+    def memory(self, samples: int, features: int) -> int:
+        from multistage.readout.span import memory
+
+        return memory(samples, features)
+
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.lbfgs import fit_lbfgs
         from multistage.readout.span import linear

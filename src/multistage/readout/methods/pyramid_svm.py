@@ -21,6 +21,8 @@ class PyramidSvm(Readout):
     Of two stages it reads the second as it is, before its pooling, as in the paper.
     """
 
+    resizes = True
+
     words: int = setting(200, whole(1, 2**15))
     levels: int = setting(3, whole(1, 5))
     C: float = setting(3.0, number(0, exclusive=True))

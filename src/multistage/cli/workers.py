@@ -1,0 +1,198 @@
+"""Processes that do the runs of a sweep, watched from outside: the death of one is the failure of the run that it did.
+
+A worker is `python -m multistage.cli.workers`. It reads what would be typed for a run, a line of JSON each, and answers
+each line with what became of it. When its input ends, because the sweep ended, however it ended, the worker ends too.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import IO, Any
+
+from multistage.cli.sweep import Outcome, do
+from multistage.records import runs
+from multistage.registry.errors import MultistageError
+from multistage.settings import composition
+
+COMMAND = [sys.executable, "-m", "multistage.cli.workers"]
+
+PATIENCE = 2
+"""Seconds that a worker has to let go of what it does once its sweep has ended."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+BLOWS = {"SIGKILL": "killed, as the system does when memory runs out"}
+BLOWS |= dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"), "crashed")
+"""Signals that a run is blamed for; others (SIGTERM, SIGHUP) mean that somebody wants it to stop."""
+
+
+class Worker:
+    """A process that does one run after another; made when it is needed, and made again after its death.
+
+    Args:
+        since: When the sweep began, seconds since the epoch.
+        environment: Of the process.
+    """
+
+    def __init__(self, since: float, environment: dict[str, str] | None = None) -> None:
+        self.since, self.environment, self.ended = since, environment, False
+        self.process: subprocess.Popen[str] | None = None
+
+    def do(self, typed: Sequence[str]) -> Outcome:
+        """Have a run done; one whose process is killed meanwhile is marked as failed."""
+        if self.ended:
+            return "interrupted"
+        if self.process is None:
+            environment = {**(self.environment or os.environ), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, text=True, env=environment)
+        answer = ""
+        with suppress(BrokenPipeError):
+            print(json.dumps([self.since, list(typed)]), file=self._input, flush=True)
+            assert self.process.stdout is not None
+            answer = self.process.stdout.readline()
+        if answer:
+            outcome: Outcome = json.loads(answer)
+            return outcome
+        code = self.process.wait()
+        self.close()
+        return "interrupted" if self.ended else _death(code, typed)
+
+    def close(self) -> None:
+        """Forget a process that has ended."""
+        process, self.process = self.process, None
+        for pipe in () if process is None else (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):
+                assert pipe is not None
+                pipe.close()
+
+    @property
+    def _input(self) -> IO[str]:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    def end(self) -> None:
+        """Tell the process to end, in the middle of a run too; what was finished stays."""
+        self.ended = True
+        if self.process is not None:
+            with suppress(BrokenPipeError):
+                self._input.close()
+
+    def wait(self) -> None:
+        """Wait until the process has ended."""
+        if (process := self.process) is not None:
+            try:
+                process.wait(PATIENCE + 2)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+Pool = Callable[[Sequence[Sequence[str]]], list[Outcome]]
+"""Does runs, given what would be typed for each."""
+
+
+def pool(count: int, since: float) -> Pool:
+    """What does runs in `count` workers at once.
+
+    Args:
+        count: From 1. Several share the cores, unless ``OMP_NUM_THREADS`` says otherwise.
+        since: When the sweep began, seconds since the epoch.
+    """
+
+    def launch(typed: Sequence[Sequence[str]]) -> list[Outcome]:
+        crew = [Worker(since, _environment(count)) for _ in range(min(count, len(typed)))]
+        free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in crew:
+            free.put(worker)
+
+        def done(words: Sequence[str]) -> Outcome:
+            worker = free.get()
+            try:
+                return worker.do(words)
+            finally:
+                free.put(worker)
+
+        threads = ThreadPoolExecutor(len(crew))
+        try:
+            return list(threads.map(done, typed))
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            for worker in crew:
+                worker.end()
+            for worker in crew:
+                worker.wait()
+            threads.shutdown()
+            for worker in crew:
+                worker.close()
+
+    return launch
+
+
+def alone(since: float, typed: Sequence[str]) -> Outcome:
+    """Have one run done by a worker of its own; for jobs of a cluster."""
+    return pool(1, since)([typed])[0]
+
+
+def _environment(count: int) -> dict[str, str]:
+    if count == 1:
+        return dict(os.environ)
+    import joblib
+
+    return {**dict.fromkeys(THREADS, str(max(1, joblib.cpu_count() // count))), **os.environ}
+
+
+def _death(code: int, typed: Sequence[str]) -> str:
+    """Why a worker ended in the middle of a run, which failed if that was its own doing."""
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    if name not in BLOWS:
+        return f"its process ended ({name})"
+    error = MultistageError(f"its process was {BLOWS[name]} ({name})")
+    run = composition.plan(typed)
+    with suppress(OSError, MultistageError), runs.claimed(run.folder):
+        runs.fail(run.folder, run.config, {"results_version": runs.RESULTS_VERSION}, error)
+    return str(error)
+
+
+def here(since: float, typed: Sequence[str]) -> Outcome:
+    """Do a run in this process."""
+    from multistage.cli.one import execute
+
+    return do(composition.plan(typed), lambda run: execute(run, "none"), since)
+
+
+def main() -> None:
+    """Be a worker."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # typed for the sweep, which ends this process
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=[requests], daemon=True).start()
+    with suppress(KeyboardInterrupt, BrokenPipeError):
+        while True:
+            since, typed = requests.get()
+            print(json.dumps(here(since, typed)), file=answers, flush=True)
+
+
+def _listen(requests: "queue.SimpleQueue[Any]") -> None:
+    """Hand on what is to be done; at the end of the input let go of it, at the latest after `PATIENCE` seconds."""
+    with os.fdopen(os.dup(0), "rb", buffering=0) as lines:  # a buffer's lock would be waited for at the end
+        for line in lines:
+            requests.put(json.loads(line))
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What a person should know of a run's images before trusting its figures."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from multistage.data.dataset import Dataset
+from multistage.data.manifest import some
+from multistage.data.splits import Split
+
+AT_A_TIME = 1024
+"""Images that are looked at together."""
+
+
+def overview(dataset: Dataset, split: Split) -> dict[str, Any]:
+    """Counts of images and classes, and what was left out; plain values, for a record.
+
+    Returns:
+        ``images``, ``classes``, ``train`` and ``validation`` and ``test``, ``smallest`` and ``largest`` ([name, number
+        of images]), ``colour`` (gray, rgb, or the number of maps), ``flat`` (how many of those used lack any contrast),
+        ``notes`` (a sentence each).
+    """
+    counts = torch.bincount(dataset.labels, minlength=len(dataset.class_names)).tolist()
+    ordered = sorted(zip(counts, dataset.class_names, strict=True))
+    maps = dataset.images.shape[1]
+    flat = _flat(dataset.images, split.used) if isinstance(dataset.images, Tensor) else dataset.flat
+    left_out = f"{len(dataset.skipped)} damaged, missing or stray files are left out: {some(dataset.skipped)}"
+    return {
+        "images": len(dataset.labels),
+        "classes": len(dataset.class_names),
+        **{part: len(getattr(split, part)) for part in ("train", "validation", "test")},
+        "smallest": [ordered[0][1], ordered[0][0]],
+        "largest": [ordered[-1][1], ordered[-1][0]],
+        "colour": {1: "gray", 3: "rgb"}.get(maps, f"{maps} maps"),
+        "flat": len(flat),
+        "notes": [
+            *dataset.notes,
+            *([f"{len(flat)} flat, without any contrast: {some([dataset.names[n] for n in flat])}"] if flat else []),
+            *([left_out] if dataset.skipped else []),
+        ],
+    }
+
+
+def _flat(images: Tensor, used: Tensor) -> list[int]:
+    """Which of the images used lack any contrast."""
+    found: list[int] = []
+    for some_of_them in torch.split(used, AT_A_TIME):
+        pixels = images[some_of_them].flatten(1)
+        found += some_of_them[pixels.amax(1) == pixels.amin(1)].tolist()
+    return found

@@ -1,0 +1,199 @@
+"""What a record may hold, said once: a record may come from anywhere, and whoever reads one relies on this.
+
+Fields that are not named here may be there too (a newer version adds some), as long as they are plain.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from multistage.registry.errors import MultistageError
+from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, text, whole
+from multistage.registry.words import listing
+from multistage.settings import naming, trainer
+from multistage.settings.config import check_values
+from multistage.settings.tree import parse
+
+MOST = 32 * 2**20
+"""Bytes of a record; parsed it takes up to thirty times as much memory."""
+
+DRAW = re.compile(r"draw-\d+-seed-\d+-?")
+"""The part of a run's folder that tells the runs of one cell apart; what follows it are further overrides."""
+
+DEEPEST = 6
+"""Levels of lists and mappings in each other."""
+
+
+class RecordError(MultistageError):
+    """A record that is whole, and holds what no record of this version does."""
+
+
+def _each(rule: Rule) -> Rule:
+    return Rule(f"a list, each {rule.allowed}", lambda v: isinstance(v, list) and all(map(rule.accepts, v)))
+
+
+def _named(rule: Rule, *keys: str) -> Rule:
+    among = f", among them {', '.join(keys)}" if keys else ""
+
+    def accepts(v: Any) -> bool:
+        return isinstance(v, dict) and all(map(rule.accepts, v.values())) and all(key in v for key in keys)
+
+    return Rule(f"names, each with {rule.allowed}{among}", accepts)
+
+
+def _is_folder(v: Any) -> bool:
+    parts = v.split("/") if isinstance(v, str) else [""]
+    named = all(part.strip(".") and all(c.isalnum() or c in "_.+-" for c in part) for part in parts)
+    return named and DRAW.search(parts[-1]) is not None
+
+
+def _are_classes(v: Any) -> bool:
+    return isinstance(v, list) and all(map(_is_class, v)) and len({entry["name"] for entry in v}) == len(v)
+
+
+def _is_class(v: Any) -> bool:
+    if not isinstance(v, dict) or not v.keys() >= {"name", "correct", "total"}:
+        return False
+    counted = COUNT.accepts(v["total"]) and whole(0, v["total"]).accepts(v["correct"])
+    return counted and text().accepts(v["name"])
+
+
+COUNT = whole(0, 2**63 - 1)
+AMOUNT = number(-1e300, 1e300)
+HEXADECIMAL = Rule("64 hexadecimal digits", lambda v: isinstance(v, str) and len(v) == 64 and v.isalnum())
+
+REQUIRED = {
+    "config": Rule("names with values", lambda v: isinstance(v, dict)),
+    "metrics": _named(number(0, 1), "test_accuracy", "test_mean_class_accuracy", "train_accuracy"),
+    "per_class": Rule("a list of different classes, each with name, correct and total", _are_classes),
+    "seconds": _named(number(0, 1e300)),
+    "parameters": COUNT,
+    "device": text(),
+    "results_version": COUNT,
+    "split_hash": text(),
+    "data_hash": text(),
+}
+
+OPTIONAL = {
+    "run": Rule("the run's folder, .../draw-N-seed-N", _is_folder),
+    "overrides": _each(text()),
+    "filters": _each(_named(AMOUNT)),
+    "readout": _named(AMOUNT),
+    "history": _named(_each(either(AMOUNT, NOTHING))),
+    "diverged": text(),
+    "precision": text(),
+    "weights_sha256": HEXADECIMAL,
+    "skipped": _each(text()),
+    "hardware": _named(either(either(text(), COUNT), NOTHING), "processor", "cores", "gpu"),
+    "threads": COUNT,
+    "versions": _named(text()),
+    "commit": either(text(), NOTHING),
+    "dirty": either(FLAG, NOTHING),
+}
+
+
+def parsed(content: str | bytes) -> dict[str, Any]:
+    """What JSON of others holds.
+
+    Raises:
+        ValueError: No JSON, or no mapping.
+    """
+    try:
+        found = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is no record")
+    return found
+
+
+def check(record: Mapping[str, Any], version: int) -> None:
+    """Refuse a record that is not as a run of this version or an older one writes it.
+
+    Args:
+        record: As it was read.
+        version: ``results_version`` of this version.
+
+    Raises:
+        RecordError: The field, its value, and what was expected.
+    """
+    check_plain(record)
+    for field, rule in {**REQUIRED, **OPTIONAL}.items():
+        if field in record and not rule.accepts(record[field]):
+            raise RecordError(f"{field}={_short(record[field])} is not allowed; expected {rule.allowed}")
+        if field in REQUIRED and field not in record:
+            raise RecordError(f"it has no {field}; expected {rule.allowed}")
+    if record["results_version"] > version:
+        newer = f"results_version={record['results_version']}"
+        raise RecordError(f"it has {newer}, of a newer multistage; expected at most {version}")
+    check_config(record["config"])
+    cell = naming.cell(record["config"])
+    if not record.get("run", cell).startswith(cell):
+        raise RecordError(f"run={_short(record['run'])} is not what its config says; expected {cell}")
+
+
+def check_note(note: Mapping[str, Any]) -> None:
+    """Refuse a note of failure that is not as this version or an older one writes it.
+
+    Raises:
+        RecordError: The field, and what was expected.
+    """
+    check_plain(note)
+    for field, rule in {"reason": text(), "time": number(0, 1e300), "config": REQUIRED["config"]}.items():
+        if not rule.accepts(note.get(field)):
+            raise RecordError(f"it has no {field}; expected {rule.allowed}")
+    check_config(note["config"])
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that this version cannot read, such as one of a newer version.
+
+    Raises:
+        RecordError: The key, its value, and what was expected.
+    """
+    try:
+        check_values(config, ())
+        trainer.check(config)
+        for key in naming.IN_PATH:
+            if key not in config:
+                raise RecordError(f"{key} has no value")
+        parse(config)
+    except MultistageError as error:
+        raise RecordError(f"config: {error}") from None
+
+
+def check_plain(record: Mapping[str, Any]) -> None:
+    """Refuse what could neither be computed with nor shown.
+
+    Raises:
+        RecordError: Text that cannot be shown, a number of more than 64 bits, or too many levels.
+    """
+    for place, value in _leaves(record, "", 0):
+        if isinstance(value, str) and not value.isprintable():
+            raise RecordError(f"{place}={_short(value)} has characters that cannot be shown")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise RecordError(f"{place} is a number of more than 64 bits")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RecordError(f"{place} is no finite number")
+
+
+def _leaves(value: Any, place: str, depth: int) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict | list):
+        yield place, value
+        return
+    if depth == DEEPEST:
+        raise RecordError(f"{place} is nested too deeply; expected at most {DEEPEST} levels")
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, place, depth + 1)
+        return
+    for key, item in value.items():
+        yield f"a name in {place}" if place else "a name", key
+        yield from _leaves(item, f"{place}.{key}" if place else key, depth + 1)
+
+
+def _short(value: Any) -> str:
+    found = listing([value])
+    return found if len(found) <= 60 else f"{found[:60]}..."
