@@ -31,6 +31,7 @@ BROUGHT_ALONG = {
     "torchmetrics": "pytorch_lightning",
     "lightning_fabric": "pytorch_lightning",
     "triton": "torch",
+    "joblib": "sklearn",
 }
 
 

@@ -174,7 +174,7 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         ),
         (["data=image_folder", "data.root=~nosuchuser/photos"], 2, "names a home folder that does not exist"),
         (["data.root=/my/a,b é"], 2, "for the shell too"),
-        (["--cfg"], 2, "expected one argument"),
+        (["--cfg"], 2, "choose from 'job'"),
         (["--cfg", "job", "sead=1"], 2, "nearest: seed"),
         (["-m", "--cfg", "job", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
         (["--cfg", "job", "data=image_folder", "data.root=/nowhere"], 3, "/nowhere"),
@@ -256,7 +256,9 @@ def test_a_multirun_gives_separate_results_and_their_comparison(command, tmp_pat
     header, *lines = result.output.splitlines()
     assert header == "4 runs, 0 done, 4 to do"
     assert [line.split()[0] for line in lines[:4]] == ["1/4", "2/4", "3/4", "4/4"]
-    assert {tuple(row.split()[:2]) for row in lines[5:]} == {
+    *rows, images = lines[5:]
+    assert images == "fake: 160 gray in 4 classes of 40; 120 train, 40 test; 0 flat"
+    assert {tuple(row.split()[:2]) for row in rows} == {
         (f"fake/{model}/2/random-refined/softmax/max_epochs-1", "2") for model in ("lcn_maxpool", "abs_lcn_avgpool")
     }
 

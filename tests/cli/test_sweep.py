@@ -22,7 +22,8 @@ def planned(plan):
 def finish(run, accuracy=0.5):
     identity = runs.identity("split" + str(run.config["draw"]), "data")
     metrics = {"test_accuracy": accuracy, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0}
-    record = {"config": dict(run.config), "metrics": metrics, "per_class": [], "seconds": {"train": 60.0}, **identity}
+    record = {"config": dict(run.config), "metrics": metrics, "per_class": [], "seconds": {"train": 60.0}}
+    record |= {"parameters": 1, "device": "cpu", **identity}
     with runs.claimed(run.folder):
         checkpoint.begin(run.folder, run.config, identity)
         record["run"] = run.folder.relative_to(run.folder.parents[5]).as_posix()
@@ -58,7 +59,7 @@ def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
     header, *lines = capsys.readouterr().out.splitlines()
     assert header == "4 runs, 1 done, 3 to do, about 3 min one after the other"
     assert [line.split()[0] for line in lines[:3]] == ["2/4", "3/4", "4/4"]
-    assert "(mean 60.00 ± 14.14, n=2)" in lines[0]
+    assert "(mean of 2: 60.00 +-127.06, 95 % interval)" in lines[0]
     assert lines[3].split()[:2] == ["run", "n"]
     assert len(lines) == 6
     assert sweep.sweep(planned, launcher(done), "python train.py -m") == 0

@@ -41,7 +41,6 @@ def test_a_folder_says_what_the_run_is(plan):
         ("trainer.max_epochs=5", ""),  # the default of this data set
         ("logger=wandb", ""),
         ("trainer.accelerator=cpu", ""),
-        ("data.root=/elsewhere", ""),
     ],
 )
 def test_what_changes_results_is_appended_and_nothing_else(plan, override, suffix):

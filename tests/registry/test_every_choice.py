@@ -109,6 +109,7 @@ def test_what_bears_on_no_result_says_so_itself():
         "data.root",
         "data.max_pixels",
         "logger.project",
+        "logger.entity",
         "logger.mode",
     }
 

@@ -10,7 +10,7 @@ KNOWN = (
     ".*isinstance\\(treespec, LeafSpec\\).*",  # torch's own deprecation: Lightning issue 20780
     ".*GPU available but not used.*",  # trainer.accelerator=cpu, on purpose
     ".*is smaller than the logging interval.*",  # only callbacks log by steps here, at intervals of their own
-    ".*Total length of `DataLoader` across ranks is zero.*",  # trainer.overfit_batches without validation images
+    ".*Total length of `Loader` across ranks is zero.*",  # trainer.overfit_batches without validation images
     ".*You requested to overfit but enabled train dataloader shuffling.*",  # trainer.overfit_batches, on purpose
 )
 
