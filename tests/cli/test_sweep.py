@@ -19,11 +19,11 @@ def planned(plan):
     ]
 
 
-def finish(run, accuracy=0.5):
+def finish(run, accuracy=0.5, **fields):
     identity = runs.identity("split" + str(run.config["draw"]), "data")
     metrics = {"test_accuracy": accuracy, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0}
     record = {"config": dict(run.config), "metrics": metrics, "per_class": [], "seconds": {"train": 60.0}}
-    record |= {"parameters": 1, "device": "cpu", **identity}
+    record |= {"parameters": 1, "device": "cpu", **identity, **fields}
     with runs.claimed(run.folder):
         checkpoint.begin(run.folder, run.config, identity)
         record["run"] = run.folder.relative_to(run.folder.parents[5]).as_posix()
@@ -76,6 +76,26 @@ def test_failures_are_listed_with_commands_beside_the_table_of_the_others(planne
         in shown.err
     )
     assert shown.err.endswith("all of them again: python train.py -m x=1,2 retry_failed=true\n")
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [({"parameters": "many"}, "parameters=many is not allowed"), (None, "it ended and left no record")],
+)
+def test_a_run_that_leaves_no_record_to_be_read_is_not_done_for_ever(planned, capsys, left, said):
+    done = []
+
+    def launch(todo):
+        done.extend(todo)
+        for run in todo if left else []:
+            finish(run, **left)
+        return [None for _ in todo]
+
+    assert sweep.sweep(planned, launch, "again") == 4
+    assert len(done) == 4
+    errors = capsys.readouterr().err
+    assert errors.startswith("4 of the runs could not be finished")
+    assert errors.count(said) == 4
 
 
 def test_failed_runs_wait_until_they_are_asked_for(planned, capsys):

@@ -65,6 +65,10 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
             reasons |= {run.folder: reason for run in elsewhere if (reason := _failure(run)) is not None}
             progress.show_new()
             todo = progress.left(reasons)
+            for run in todo:
+                if outcomes[run.folder] is None:  # not done again and again
+                    reasons[run.folder] = _without_record(run)
+            todo = progress.left(reasons)
     if progress.records:
         try:
             records = list(progress.records.values())
@@ -216,6 +220,15 @@ def _launched(launch: Launch, todo: list[Run]) -> dict[Path, Outcome]:
     except Exception as error:
         broken = f"the engine that launches runs failed: {type(error).__name__}: {one_line(error)}"
         return {run.folder: _without_engine(run, broken) for run in todo}
+
+
+def _without_record(run: Run) -> str:
+    """Why a run that ended counts as unfinished all the same."""
+    try:
+        runs.read(run.folder)
+    except MultistageError as error:
+        return one_line(error)
+    return "it ended and left no record"
 
 
 def _without_engine(run: Run, broken: str) -> Outcome:
