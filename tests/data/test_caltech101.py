@@ -9,7 +9,7 @@ from data.sets import PHOTOGRAPHS
 from multistage.data import manifest
 from multistage.data.files import Files
 from multistage.data.images import read_image
-from multistage.data.preprocessing import pad_to_square, prepare, preprocess
+from multistage.data.preprocessing import globally, pad_to_square, prepare, preprocess
 from multistage.layers.contrast_norm import local_contrast_norm
 
 
@@ -205,3 +205,27 @@ def test_the_real_caltech101_is_complete(real_data, load, settings):
     assert torch.equal(dataset.labels.unique(), torch.arange(102))
     split = settings("caltech101").draw.of(dataset)
     assert len(split.train) == 3060
+
+
+# Global contrast normalisation alone
+
+
+@pytest.mark.parametrize("maps", [1, 3])
+def test_images_without_local_normalisation_have_mean_zero_and_deviation_one(maps):
+    image = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
+    x = globally(image, 40, maps)
+    assert x.shape == (maps, 40, 40)
+    inside = x[:, :, 10:30].double()
+    assert inside.mean().abs() < 1e-6
+    assert abs(inside.std() - 1) < 1e-6
+    assert not x[:, :, :10].any()
+    assert not x[:, :, 30:].any()
+    if maps == 3:
+        expected = (image - image.mean()) / image.std(ddof=1)
+        assert np.abs(inside.permute(1, 2, 0).numpy() - expected).max() < 1e-5
+
+
+def test_depth_needs_no_setting_without_local_normalisation_either():
+    image = np.random.default_rng(0).integers(0, 128, (30, 30), np.uint8)
+    assert torch.allclose(globally(image.astype(np.uint16) * 257, 30), globally(image, 30), atol=1e-5)
+    assert not globally(np.full((9, 5), 200, np.uint8), 16).any()

@@ -11,7 +11,7 @@ from PIL import Image
 from multistage.data import drawn, files
 from multistage.data.images import read_image
 from multistage.data.preprocessing import prepare
-from multistage.registry.errors import DataError
+from multistage.registry.errors import ConfigError, DataError
 from multistage.settings import composition
 
 
@@ -218,3 +218,15 @@ def test_an_official_split_is_kept(root, write_image, settings, part):
     dataset, split = drawn(chosen.data, chosen.draw)
     assert {dataset.names[n] for n in split.test.tolist()} == {f"{part}/ant/1.png", f"{part}/bee/1.png"}
     assert len(split.train) == 4
+
+
+def test_local_normalisation_can_be_left_out(folder, load):
+    local, alone = load("image_folder"), load("image_folder", preprocessing="gcn")
+    assert alone.images.shape == local.images.shape
+    assert alone.content_hash == local.content_hash
+    assert not torch.equal(alone.pixels(torch.arange(2)), local.pixels(torch.arange(2)))
+
+
+def test_the_variance_of_a_local_normalisation_that_is_left_out_is_refused(folder, plan):
+    with pytest.raises(ConfigError, match=r"data\.variance=two_pass has no effect with data\.preprocessing=gcn"):
+        plan("data=image_folder", f"data.root={folder}", "data.preprocessing=gcn", "data.variance=two_pass")

@@ -1,5 +1,7 @@
 """The paper's preprocessing (section 4) of any image: resize, normalise, normalise locally, pad to a square.
 
+Local normalisation can be left out (`globally`), which keeps the colour and brightness of large parts.
+
 Every step is the same whatever the levels of an image are multiplied by or shifted by, so that depth (8, 12, 16 bits)
 needs no setting.
 """
@@ -26,6 +28,28 @@ def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass",
     return preprocess(resize_longer_side(image, side + 2 * MARGIN), variance)
 
 
+def globally(image: np.ndarray, side: int, maps: int = 1) -> Tensor:
+    """An image under global contrast normalisation alone: mean 0, deviation 1, over all its pixels and maps.
+
+    Args:
+        image: [h, w] or [h, w, 3], of any size and depth.
+        side: Of the square; the shorter axis is padded with zeros.
+        maps: 1 for gray, 3 for colour.
+
+    Returns:
+        float32 [maps, side, side]; all 0 if the image is flat.
+    """
+    image = to_gray(image) if maps == 1 else to_colour(image)
+    return pad_to_square(_normalised(resize_longer_side(image, side))).float()
+
+
+def _normalised(image: np.ndarray) -> Tensor:
+    """[h, w] or [h, w, maps] to float64 [maps, h, w] of mean 0 and deviation 1; zeros if it is flat."""
+    x = torch.from_numpy(np.moveaxis(np.atleast_3d(image), 2, 0).astype(np.float64))
+    deviation = x.std()
+    return (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
+
+
 def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
     """The paper's preprocessing, after resizing.
 
@@ -47,13 +71,11 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
 
     Source: paper, section 4; the authors' demo, whose output `golden/` holds.
     """
-    planes = np.moveaxis(np.atleast_3d(image), 2, 0)
-    if min(planes.shape[1:]) <= 2 * MARGIN:
-        missing = [max(0, 2 * MARGIN + 1 - side) for side in planes.shape[1:]]
-        planes = np.pad(planes, [(0, 0), *((0, more) for more in missing)], mode="edge")
-    x = torch.from_numpy(planes.astype(np.float64))
-    deviation = x.std()
-    x = (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
+    image = np.atleast_3d(image)
+    if min(image.shape[:2]) <= 2 * MARGIN:
+        missing = [max(0, 2 * MARGIN + 1 - side) for side in image.shape[:2]]
+        image = np.pad(image, [*((0, more) for more in missing), (0, 0)], mode="edge")
+    x = _normalised(image)
     inside = slice(MARGIN, -MARGIN)
     if variance == "one_pass":
         rows, columns = map(_blur, x.shape[1:])

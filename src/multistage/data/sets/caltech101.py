@@ -19,19 +19,24 @@ MAPS = {"gray": 1, "rgb": 3}
 
 @dataclass(frozen=True)
 class Preprocessed(Stored):
-    """Images that go through the paper's preprocessing: local normalisation (section 4), of gray images or colour.
+    """Images of any size that are normalised and padded to a square, gray or in colour.
 
     Attributes:
         colour: Gray, as in the paper, or red, green and blue, which makes three maps.
+        preprocessing: lcn: the paper's (section 4), which ends with local contrast normalisation; gcn: global contrast
+            normalisation alone, mean 0 and deviation 1 of each image, which keeps the colour of large parts.
         variance: Local variance of the preprocessing, see `multistage.data.preprocessing.preprocess`.
         skip_damaged: Leave out files that cannot be read or are not those of the manifest.
     """
 
     colour: Literal["gray", "rgb"] = "gray"
+    preprocessing: Literal["lcn", "gcn"] = "lcn"
     variance: Literal["one_pass", "two_pass"] = "one_pass"
     skip_damaged: bool = False
 
     def fitted(self) -> dict[str, Value]:
+        if self.preprocessing == "gcn" and self.variance != "one_pass":
+            raise ConfigError(f"data.variance={self.variance} has no effect with data.preprocessing=gcn; leave it out")
         return {"data.maps": MAPS[self.colour]}
 
     def load(self) -> "Dataset":
@@ -40,8 +45,10 @@ class Preprocessed(Stored):
         return super().load()
 
     def prepare(self, image: "np.ndarray") -> "Tensor":
-        from multistage.data.preprocessing import prepare
+        from multistage.data.preprocessing import globally, prepare
 
+        if self.preprocessing == "gcn":
+            return globally(image, self.image_size, self.maps)
         return prepare(image, self.image_size, self.variance, self.maps)
 
     def prepared(self, content: bytes) -> "Tensor":
@@ -63,4 +70,5 @@ class Caltech101(Preprocessed):
 
         shape = self.maps, self.image_size, self.image_size
         specification = f"{self.image_size} {self.variance} v1" + (" rgb" if self.maps == 3 else "")
+        specification += " gcn" if self.preprocessing == "gcn" else ""
         return read_caltech101(Path(self.root), shape, self.prepared, specification, self.skip_damaged)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from multistage.data import data_sets
-from multistage.data.sets.caltech101 import MAPS, Preprocessed
+from multistage.data.sets.caltech101 import Preprocessed
 from multistage.registry import digest, setting
 from multistage.registry.errors import DataError
 from multistage.registry.rules import Value, whole
@@ -41,7 +41,7 @@ class ImageFolder(Preprocessed):
 
     def fitted(self) -> dict[str, Value]:
         colour = _colour(self.root, self.max_pixels) if self.colour == "auto" else self.colour
-        return {"data.colour": colour, "data.maps": MAPS[colour]}
+        return {"data.colour": colour, **Preprocessed.fitted(replace(self, colour=colour))}
 
     def read(self) -> "Dataset":
         from multistage.data.image_folder import list_folder
@@ -57,7 +57,7 @@ class ImageFolder(Preprocessed):
 
 
 @lru_cache
-def _colour(root: str, most: int) -> str:
+def _colour(root: str, most: int) -> Literal["gray", "rgb"]:
     """rgb if any image has colour; gray, too, if nothing can be read there, which a run says before anything else."""
     from multistage.data import listing
     from multistage.data.images import has_colour
