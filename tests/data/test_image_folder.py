@@ -230,3 +230,23 @@ def test_local_normalisation_can_be_left_out(folder, load):
 def test_the_variance_of_a_local_normalisation_that_is_left_out_is_refused(folder, plan):
     with pytest.raises(ConfigError, match=r"data\.variance=two_pass has no effect with data\.preprocessing=gcn"):
         plan("data=image_folder", f"data.root={folder}", "data.preprocessing=gcn", "data.variance=two_pass")
+
+
+def test_epochs_follow_the_number_of_training_images(folder, plan):
+    own = ["data=image_folder", f"data.root={folder}"]
+    alone, typed = plan(*own), plan(*own, "trainer.max_epochs=3")
+    assert alone.config["trainer.max_epochs"] == 200
+    assert typed.config["trainer.max_epochs"] == 3
+    assert plan(*own, "trainer.max_epochs=200").folder == alone.folder != typed.folder
+    assert plan(*own, "refine=false", "readout=lbfgs").config["trainer.max_epochs"] == "auto"
+    with pytest.raises(ConfigError, match=r"trainer\.max_epochs=auto is for data=image_folder; with data=fake type"):
+        plan("data=fake", "trainer.max_epochs=auto")
+
+
+def test_own_images_get_a_network_of_today(folder, plan):
+    run = plan("data=image_folder", f"data.root={folder}")
+    assert [run.config[key] for key in ("model", "stages", "data.preprocessing")] == ["convnet", 4, "gcn"]
+    assert run.config["optimizer._target_"] == "torch.optim.AdamW"
+    assert run.settings.augmentation.mirror
+    papers = plan("data=image_folder", f"data.root={folder}", "model=abs_lcn_avgpool", "data.image_size=143")
+    assert (papers.settings.stages, papers.settings.geometry[0].kernel) == (2, 9)

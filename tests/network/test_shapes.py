@@ -99,6 +99,37 @@ def test_automatic_sizes_keep_what_was_typed_and_refuse_what_they_cannot_fit():
             plan(["data=fake", "geometry=auto", typed])
 
 
+@pytest.mark.parametrize("padding", [1, 2])
+@pytest.mark.parametrize("stages", [1, 2, 3, 4])
+def test_automatic_sizes_of_padded_filter_banks_halve_maps_and_pool_the_last_ones_whole(stages, padding):
+    for side in range(24, 513):
+        typed = {"data.image_size": side, "data.maps": 3, "stages": stages, "filter_bank.padding": padding}
+        chosen = automatic.geometry(typed)
+        names = ("maps", "kernel", "window", "step", "fan_in")
+        fitting = [
+            StageGeometry(**{name: chosen[f"geometry.stage{number}.{name}"] for name in names}, padding=padding)
+            for number in range(1, stages + 1)
+        ]
+        shapes = trace((3, side, side), fitting)
+        assert [shape.filtered[1] for shape in shapes] == [side // 2**number for number in range(stages)]
+        assert shapes[-1].pooled == (automatic.SMALL_MAPS[stages - 1], 1, 1)
+
+
+def test_automatic_sizes_of_padded_filter_banks_keep_what_was_typed():
+    typed = ["geometry.stage1.kernel=5", "geometry.stage1.maps=8", "geometry.stage2.step=3"]
+    first, second, *_, last = plan(["data=fake", "model=convnet", *typed]).settings.geometry
+    assert (first.kernel, first.maps, second.step) == (5, 8, 3)  # 28 -> 26 -> 13 -> 4 -> 2
+    assert last.window == last.step == 2
+    assert second.filter_range == round((6 / (8 * 9)) ** 0.5, 4)
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"), [(40, 200), (150, 200), (800, 200), (3454, 46), (15_000, 11), (200_000, 10)]
+)
+def test_few_images_are_shown_more_often(images, expected):
+    assert automatic.epochs(images, batch_size=32) == expected
+
+
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize(
     ("key", "value", "limit"),

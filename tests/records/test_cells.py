@@ -152,6 +152,15 @@ def test_runs_on_other_images_or_code_are_not_averaged(record, field):
         cells([record(**TABLE1), record(draw=1, **TABLE1) | {field: 2}])
 
 
+def test_draws_of_ones_own_images_hold_other_images(record, tmp_path):
+    own = {"data": "image_folder", "data.root": str(tmp_path)}
+    first, second = record(**own), record(draw=1, **own) | {"data_hash": "of the images of draw 1"}
+    (own_cell,) = cells([first, second])
+    assert own_cell.n == 2
+    with pytest.raises(MultistageError, match="differ in data_hash"):
+        cells([second, record(draw=1, seed=1, **own)])
+
+
 def test_seeds_of_one_draw_must_share_its_split(record):
     cells([record(seed=0, **TABLE1), record(seed=1, **TABLE1), record(draw=1, **TABLE1)])
     with pytest.raises(MultistageError, match="differ in split_hash"):

@@ -81,6 +81,10 @@ class DataSet(Choice):
         """
         return {}
 
+    def training_images(self, draw: "Draw") -> int | None:
+        """How many images of a draw train; None where they are not counted before they are read."""
+        return None
+
     def decode(self, source: "Path | bytes | Image.Image") -> "np.ndarray":
         """An image as `multistage.data.images.read_image` returns it.
 

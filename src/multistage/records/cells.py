@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any, Literal
 
+from multistage.data import data_sets
 from multistage.records.files import path
 from multistage.records.intervals import Interval, half_width, t_interval
 from multistage.records.paper import matching
@@ -245,8 +246,11 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
         draws: dict[int, Record] = {}
         runs: dict[tuple[int, int], Record] = {}
         for record in cell.records:
-            _refuse_difference(cell.records[0], record, ("data_hash", "results_version"))
-            _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("split_hash",))
+            same_images = (
+                () if data_sets[record["config"]["data"]].root_is_content else ("data_hash",)
+            )  # else of a draw's
+            _refuse_difference(cell.records[0], record, (*same_images, "results_version"))
+            _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("data_hash", "split_hash"))
             if runs.setdefault(draw(record), record) is not record:
                 raise MultistageError(f"{path(record)} is recorded twice; keep one of its records")
             first = folders.setdefault("".join(common_path(record)), record)

@@ -1,10 +1,12 @@
-"""``geometry=auto``: sizes of stages that fit any image from 24 to 512 pixels, for one to four stages.
+"""What is ``auto`` in a configuration: sizes of stages that fit any image from 24 to 512 pixels, and how long to train.
 
-Each stage shrinks maps by the same factor, so that the last one is pooled to about as many positions a side as in the
-paper. Kernels and windows have the paper's proportions: kernels of a sixteenth of the image (9 of 143), windows twice
-their step.
+``geometry=auto`` has two kinds of sizes. Without padding, they are the paper's: each stage shrinks maps by the same
+factor, so that the last one is pooled to about as many positions a side as in the paper, kernels are a sixteenth of the
+image (9 of 143), windows twice their step. With padding p, they are those of today's networks: kernels of 2p + 1, which
+see all maps and keep their size; each stage halves them, and the last one pools each map whole.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,9 @@ SMALL = 48
 FAN_IN = 16
 """Input maps that each map of a later stage sees."""
 
+STEPS, FEWEST, MOST = 5000, 10, 200
+"""Of training by ``trainer.max_epochs=auto``: steps, and bounds of the epochs."""
+
 
 def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     """The sizes that fit every stage, by key, beside those that a configuration holds already.
@@ -44,6 +49,35 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"geometry=auto fits images of {SMALLEST} to {LARGEST} pixels, not data.image_size={side}")
     if type(stages) is not int or not 1 <= stages <= FITTED_STAGES:
         raise ConfigError(f"geometry=auto fits 1 to {FITTED_STAGES} stages, not stages={stages}")
+    fitted = _halving(config, side, stages, padding) if padding else _shrinking(config, side, stages)
+    return dict(sorted(fitted.items()))
+
+
+def _halving(config: Mapping[str, Any], side: int, stages: int, padding: int) -> dict[str, Any]:
+    """Sizes for filter banks with padding. Kernels are drawn from the range of He et al. (2015), for rectified maps."""
+    fitted: dict[str, Any] = {}
+    seen = config["data.maps"]
+    for number, maps in enumerate(SMALL_MAPS[:stages], 1):
+        key = f"geometry.stage{number}"
+        kernel = config.get(f"{key}.kernel", 2 * padding + 1)
+        side += 2 * padding - kernel + 1
+        step = config.get(f"{key}.step", 2 if number < stages else side)
+        filter_range = round(math.sqrt(6 / (seen * kernel**2)), 4)
+        sizes = {
+            "fan_in": None,
+            "filter_range": filter_range,
+            "kernel": kernel,
+            "maps": maps,
+            "step": step,
+            "window": step,
+        }
+        fitted |= {f"{key}.{name}": size for name, size in sizes.items()}
+        side, seen = side // step, config.get(f"{key}.maps", maps)
+    return fitted
+
+
+def _shrinking(config: Mapping[str, Any], side: int, stages: int) -> dict[str, Any]:
+    """Sizes for filter banks without padding, with the paper's proportions."""
     maps, seen = SMALL_MAPS if side <= SMALL else MAPS, 0
     final = FINAL_OF_ONE if stages == 1 else FINAL
     kernel = min(max(3, 2 * (side // 32) + 1), 9)
@@ -59,12 +93,22 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
         take("fan_in", min(FAN_IN, seen) or None)
         seen = take("maps", maps[number - 1])
         size = take("kernel", min(kernel, max(1, (side + 1) // 2 - left)))
-        side = max(1, side + 2 * padding - size + 1)
+        side = max(1, side - size + 1)
         step = take("step", max(1, min(round((side / final) ** (1 / (left + 1))), side // 2**left)))
         window = take("window", min(2 * step, max(1, side - step)) if step > 2 else step)
         side = max(1, (side - window) // step + 1)
         take("filter_range", round(1 / size, 4))
-    return dict(sorted(fitted.items()))
+    return fitted
+
+
+def epochs(images: int, batch_size: int) -> int:
+    """How long to train from scratch: `STEPS` of the optimiser, within `FEWEST` and `MOST` epochs.
+
+    Args:
+        images: That train.
+        batch_size: Images of a step.
+    """
+    return min(max(round(STEPS * batch_size / images), FEWEST), MOST)
 
 
 def described(settings: "Settings") -> str:

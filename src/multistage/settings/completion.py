@@ -15,7 +15,7 @@ from multistage.settings.tree import Config, data_of, parse
 
 
 def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
-    """A configuration with what no file holds: what follows from images, settings of choices, ``geometry=auto``.
+    """A configuration with what no file holds: what follows from images, settings of choices, what is ``auto``.
 
     Args:
         config: What was typed with what files say.
@@ -28,6 +28,8 @@ def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
     if config["geometry"] == "auto":
         fitted = automatic.geometry(config)
         config, defaults = {**config, **fitted, **config}, {**defaults, **fitted}  # what is typed stays
+    if config["trainer.max_epochs"] == "auto" or defaults["trainer.max_epochs"] == "auto":
+        config, defaults = _follow_number(config, defaults)
     read = parse(config).read
     spare = {key for key in config if key not in defaults and key not in read and is_default(key, config[key])}
     settings = [key for key in read if key not in defaults and option_of(key)]
@@ -55,6 +57,23 @@ def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
             raise ConfigError(f"{key}={config[key]} does not fit the images, which have {value}; leave it out")
     otherwise = {key: data_of({**config, key: defaults[key]}).fitted()[key] for key in fitted}
     return {**config, **fitted}, {**defaults, **otherwise}
+
+
+def _follow_number(config: Config, defaults: Config) -> tuple[Config, Config]:
+    """`completed` as far as ``trainer.max_epochs=auto`` goes, which follows the number of training images.
+
+    Raises:
+        ConfigError: A data set whose images are not counted before they are read.
+    """
+    settings, key = parse(config), "trainer.max_epochs"
+    if key not in settings.read:
+        return config, defaults
+    images = settings.data.training_images(settings.draw)
+    if images is None:
+        raise ConfigError(f"{key}=auto is for data=image_folder; with data={config['data']} type a number")
+    fitting = automatic.epochs(images, settings.batch_size)
+    follow = {name: fitting for name in (key,) if config[name] == "auto"}
+    return {**config, **follow}, {**defaults, key: fitting if defaults[key] == "auto" else defaults[key]}
 
 
 def _expanded(key: str, config: Config) -> Path:

@@ -69,7 +69,7 @@ def rules() -> dict[str, Rule]:
         "hidden": whole(0, 10**6),
         "draw": whole(0, 2**63 - 1),
         "seed": whole(0, 2**63 - 1),
-        "trainer.max_epochs": whole(1, 10**6),
+        "trainer.max_epochs": trainer.ARGUMENTS["max_epochs"].rule,
         "trainer.accelerator": one_of("auto", "cpu", "gpu"),
         "optimizer.lr": number(0, exclusive=True),
         "schedule": NOTHING,

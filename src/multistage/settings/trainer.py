@@ -23,7 +23,7 @@ SHARE = either(whole(1), number(0, 1, exclusive=True))
 """Of batches: a number of them, or a fraction of all."""
 
 ARGUMENTS = {
-    "max_epochs": Argument(whole(1, 10**6), None),
+    "max_epochs": Argument(either(whole(1, 10**6), one_of("auto")), None),
     "min_epochs": Argument(either(whole(1, 10**6), NOTHING), None),
     "max_steps": Argument(either(whole(1), one_of(-1)), -1),
     "min_steps": Argument(either(whole(1), NOTHING), None),

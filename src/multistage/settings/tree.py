@@ -58,7 +58,8 @@ class _Reader:
         """
         value = self.config.get(key, default)
         if value is MISSING:
-            raise ConfigError(f"{key} has no value; expected {key}=...")
+            sizes = ", or geometry=auto" if key.startswith("geometry.") else ""
+            raise ConfigError(f"{key} has no value; expected {key}=...{sizes}")
         self.read[key] = value
         if bears:
             self.bearing[key] = value

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from multistage.data import data_sets
+from multistage.data import Draw, data_sets, listed
 from multistage.data.sets.caltech101 import Preprocessed
 from multistage.registry import digest, setting
 from multistage.registry.errors import DataError
@@ -42,6 +42,12 @@ class ImageFolder(Preprocessed):
     def fitted(self) -> dict[str, Value]:
         colour = _colour(self.root, self.max_pixels) if self.colour == "auto" else self.colour
         return {"data.colour": colour, **Preprocessed.fitted(replace(self, colour=colour))}
+
+    def training_images(self, draw: Draw) -> int:
+        try:
+            return len(draw.of(listed(self)).train)
+        except DataError:  # which a run says before anything else
+            return 1
 
     def read(self) -> "Dataset":
         from multistage.data.image_folder import list_folder
