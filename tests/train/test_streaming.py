@@ -109,7 +109,7 @@ def test_what_arrives_from_other_processes_took_no_shared_memory(plan, do, strea
 def test_frozen_features_that_do_not_fit_are_refused_with_numbers_before_any_is_computed(
     plan, do, looked, monkeypatch, readout
 ):
-    monkeypatch.setattr(hardware, "free_memory", lambda: 50_000)
+    monkeypatch.setattr(hardware, "free_memory", lambda: 100)
     with pytest.raises(
         MultistageError, match=rf"features of 40 images, .* readout={readout} take 0.0 GB .* are free; "
     ):
