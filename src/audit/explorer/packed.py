@@ -43,8 +43,10 @@ def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
         ``stages`` (of each, its steps) and ``classifier``, with ``[offset, length]`` in place of parameters; and these.
 
     Raises:
-        MultistageError: A layer, or an option of one, that `network.js` does not have.
+        MultistageError: A layer, or an option of one, that `network.js` does not have; images in colour.
     """
+    if (maps := net.filter_banks[0].in_maps) != 1:
+        raise MultistageError(f"the explorer shows gray digits; a network for images of {maps} maps does not fit")
     values = Values()
     stages = [[_step(name, part, values) for name, part in stage.named_children()] for stage in net.stages]
     if not isinstance(net.classifier, nn.Linear):

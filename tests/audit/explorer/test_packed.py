@@ -64,3 +64,8 @@ def test_values_are_little_endian_float32():
     packed, content = pack(net)
     first, length = packed["classifier"]["bias"]
     assert content[4 * first : 4 * (first + length)] == b"\x00\x00\x80\x3f" * 10
+
+
+def test_networks_for_images_in_colour_are_refused():
+    with pytest.raises(MultistageError, match="the explorer shows gray digits; a network for images of 3 maps"):
+        pack(made("data.maps=3"))
