@@ -231,7 +231,7 @@ def resize(image: np.ndarray, height: int, width: int, scales: tuple[float, floa
         _bicubic_matrix(image.shape[1], width, across),
     )
     planes = [rows @ plane @ columns.T for plane in np.moveaxis(np.atleast_3d(image), 2, 0)]  # one at a time in float64
-    resized = np.stack(planes, 2).reshape(height, width, *image.shape[2:])
+    resized = np.moveaxis(np.stack(planes), 0, 2).reshape(height, width, *image.shape[2:])
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8) if image.dtype == np.uint8 else resized
 
 
