@@ -103,7 +103,7 @@ class Files:
                 with durable.opened(Path(path)) as file:
                     content = file.read()
                 if path in self.digests and durable.digest(content) != self.digests[path]:
-                    raise DataError(f"{path} changed while it was read; run again")
+                    raise DataError(f"{path}: changed while it was read; run again")
             except OSError as error:
                 raise DataError(f"{path} cannot be read: {error.strerror}; run again") from None
             try:

@@ -136,10 +136,10 @@ def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
             raise DataError("has pixels that are no finite numbers")
         return values
     gray = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        return _on_ground(np.asarray(image.convert("LA" if gray else "RGBA")), ground)
-    mode = "L" if gray else "RGB"
+    mode = ("L" if gray else "RGB") + "A" * image.has_transparency_data
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    if image.has_transparency_data:
+        return _on_ground(pixels, ground)
     if deep and pixels.max() < 32:  # of 256: the upper eight bits of 16, which are all that Pillow gives of colour
         raise DataError("has 16 bits a colour of which the upper ones are next to empty; save it with 8 bits, or gray")
     return pixels
