@@ -46,6 +46,7 @@ Ground = Literal["contrast", "white", "black"]
 """What lies behind transparent pixels; contrast: white or black, whichever leaves the image more contrast."""
 
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # notes beside an image, which nobody reads here, are no reason to refuse it
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined]  # malloc keeps smaller ones, for each thread anew
 
 
 def read_image(
