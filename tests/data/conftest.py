@@ -3,6 +3,7 @@ import functools
 import hashlib
 import http.server
 import os
+import re
 import socket
 import threading
 from pathlib import Path
@@ -132,6 +133,25 @@ def write_image():
         return path
 
     return write
+
+
+@pytest.fixture
+def peak():
+    """``peak(function)``: bytes that a call takes at most, beyond what is in memory before it."""
+
+    def resident(what):
+        return int(re.search(rf"{what}:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+    def measure(function):
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # from here on, the peak is that of what follows
+            before = resident("VmRSS")
+        except OSError:
+            pytest.skip("peaks of memory cannot be measured here")
+        function()
+        return resident("VmHWM") - before
+
+    return measure
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from data.damage import png_claiming
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from multistage.data import images
-from multistage.data.images import read_image, resize_longer_side
+from multistage.data.images import read_image, resize_longer_side, to_colour, to_gray
+from multistage.data.sets.image_folder import ImageFolder
 from multistage.registry.errors import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -107,12 +110,22 @@ def test_many_notes_beside_an_image_are_no_reason_to_refuse_it(tmp_path):
     assert (read_image(tmp_path / "a.png") == 7).all()
 
 
-@pytest.mark.parametrize("size", [(1, 9_000_000), (2_000_000, 3)], ids=str)
-def test_an_image_of_odd_shape_takes_no_more_memory_than_its_pixels(tmp_path, size):
-    Image.new("L", size, 9).save(tmp_path / "a.png")
-    resized = resize_longer_side(read_image(tmp_path / "a.png"), 151)
-    assert max(resized.shape) == 151
-    assert (resized == 9).all()
+@pytest.mark.parametrize(
+    ("mode", "size", "of_maps"),
+    [
+        *(("L", (1, 9_000_000), to_gray), ("RGB", (2_000_000, 3), to_colour), ("L", (4096, 4096), to_colour)),
+        *(("RGB", (4096, 4096), to_colour), ("RGB", (7000, 7000), to_gray)),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_an_image_of_any_shape_takes_little_more_memory_than_its_pixels(tmp_path, peak, mode, size, of_maps):
+    Image.new(mode, size, (9, 9, 9)[: len(mode)]).save(tmp_path / "a.png", compress_level=1)
+    resized = []
+    taken = peak(lambda: resized.append(resize_longer_side(of_maps(read_image(tmp_path / "a.png")), 151)))
+    width, height = size
+    assert taken < (len(mode) + 8) * width * height + 8 * height + 20e6  # Pillow has a pointer to each row
+    assert max(resized[0].shape) == 151
+    assert (resized[0] == 9).all()
 
 
 def test_cmyk_becomes_red_green_blue(tmp_path):
@@ -212,17 +225,17 @@ def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write
     first_opens, second_opens, first_is_done = (threading.Event() for _ in range(3))
     pillow_open = Image.open
 
-    def open_in_turn(path, **options):  # the second begins while the first reads, and ends after it
-        mine, awaited = (first_opens, second_opens) if path == paths[0] else (second_opens, first_is_done)
+    def open_in_turn(file, **options):  # the second begins while the first reads, and ends after it
+        mine, awaited = (first_opens, second_opens) if file.name == str(paths[0]) else (second_opens, first_is_done)
         mine.set()
         awaited.wait(0.5)
-        return pillow_open(path, **options)
+        return pillow_open(file, **options)
 
     monkeypatch.setattr(images.Image, "open", open_in_turn)
     before = list(warnings.filters)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(read_image, paths[0])
-        first_opens.wait(10)
+        assert first_opens.wait(10)
         second = pool.submit(read_image, paths[1])
         first.result()
         first_is_done.set()
@@ -235,3 +248,30 @@ def test_the_limit_is_on_the_number_of_pixels(tmp_path, write_image, refused):
     path = write_image(tmp_path / "b.png", (10, 11))
     with refused(path, "11x10 pixels, more than data.max_pixels=100"):
         read_image(path, most=100)
+
+
+def test_a_raised_limit_is_not_that_of_pillow(tmp_path, write_image, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    path = write_image(tmp_path / "a.png", (10, 10))
+    assert read_image(path, most=100).shape == (10, 10)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+@pytest.mark.parametrize(("size", "together"), [((9, 9), 8), ((4000, 3000), 4), ((7000, 7000), 1), ((9000, 9000), 1)])
+def test_threads_hold_few_large_images_at_once(monkeypatch, size, together):
+    """And the room that one had is free again when it was refused."""
+    inside, most = [], []
+
+    def decode(self, content):
+        inside.append(content)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.pop()
+        raise DataError("is damaged")
+
+    monkeypatch.setattr(ImageFolder, "decode", decode)
+    with ThreadPoolExecutor(8) as pool:
+        work = [pool.submit(ImageFolder().prepared, png_claiming(*size)) for _ in range(8)]
+        refusals = [done.exception() for done in work]
+    assert [str(refusal) for refusal in refusals] == ["is damaged"] * 8
+    assert max(most) <= together

@@ -140,3 +140,52 @@ def test_resizing_real_images_agrees_with_the_authors(golden, real_data):
         difference = np.abs(ours.astype(int) - theirs)
         assert difference.max() <= 2
         assert difference.mean() < 0.5
+
+
+def averaged_at_once(image, blocks):
+    for axis, block in enumerate(blocks):
+        starts = np.arange(0, image.shape[axis], block)
+        counts = np.diff(starts, append=image.shape[axis])
+        shape = [-1 if a == axis else 1 for a in range(image.ndim)]
+        means = np.add.reduceat(image, starts, axis, dtype=np.float64) / counts.reshape(shape)
+        image = np.rint(means).astype(np.uint8) if image.dtype == np.uint8 else means
+    return image
+
+
+def resized_at_once(image, size):
+    """`resize_longer_side` of whole arrays in float64, as long as they fit in memory."""
+    shape = image.shape[:2]
+    scale = size / max(shape)
+    blocks = [-(-side // images.SHRUNK_FROM) for side in shape]
+    image = averaged_at_once(image, blocks)
+    rows, columns = (
+        images._bicubic_matrix(image.shape[axis], math.ceil(shape[axis] * scale - 1e-9), scale * blocks[axis])
+        for axis in (0, 1)
+    )
+    resized = np.moveaxis(rows @ np.moveaxis(np.atleast_3d(image), 2, 0) @ columns.T, 0, 2)
+    resized = resized.reshape(*resized.shape[:2], *image.shape[2:])
+    return np.clip(np.rint(resized), 0, 255).astype(np.uint8) if image.dtype == np.uint8 else resized
+
+
+@pytest.mark.parametrize("tile", [1000, images.TILE])
+@pytest.mark.parametrize("shape", [(1, 500), (37, 53), (203, 301), (5000, 9), (9, 5000), (40, 9001)], ids=str)
+def test_tiles_and_maps_change_no_bit(random, monkeypatch, shape, tile):
+    monkeypatch.setattr(images, "TILE", tile)
+    colour = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    gray = np.rint(colour @ images.GRAY_WEIGHTS).astype(np.uint8)
+    assert np.array_equal(to_gray(colour), gray)
+    for image in (colour, gray, gray * 257.0):
+        thrice = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+        for ours, whole in ((image, image), (to_colour(image), thrice)):
+            resized, expected = resize_longer_side(ours, 151), resized_at_once(whole, 151)
+            assert np.array_equal(resized, expected)
+            assert resized.strides == expected.strides  # by which means and deviations are summed in one order
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_is_laid_in_tiles_alike(random, monkeypatch, channels):
+    image = random.integers(0, 256, (31, 47, channels), dtype=np.uint8)
+    at_once = [images._on_ground(image, ground) for ground in ("contrast", "white", "black")]
+    monkeypatch.setattr(images, "TILE", 100)
+    for whole, ground in zip(at_once, ("contrast", "white", "black"), strict=True):
+        assert np.array_equal(images._on_ground(image, ground), whole)

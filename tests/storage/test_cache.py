@@ -80,6 +80,16 @@ def test_damage_is_noticed_and_the_entry_made_again(build, cache_folder, caplog,
     assert build.calls == 2
 
 
+def test_an_entry_that_no_longer_holds_is_made_again(build, caplog):
+    cached("set", "source", build)
+    asked = []
+    for now in (True, False):
+        cached("set", "source", build, holds=lambda found, now=now: asked.append(found["labels"].item()) or now)
+    assert cached("set", "source", build)["labels"].item() == 2
+    assert set(asked) == {1}
+    assert "damaged" not in caplog.text
+
+
 def test_a_failing_build_leaves_no_entry(cache_folder):
     def fail():
         raise RuntimeError("no")

@@ -4,7 +4,6 @@ Those that fit in memory are prepared once and kept in the cache; of more than t
 for, so that memory does not grow with their number.
 """
 
-import hashlib
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +37,7 @@ class Files:
         shape: (n, maps, height, width) of the prepared images.
         prepare: From a file's content to float32 [maps, height, width]; raises DataError.
         specification: Names all that `prepare` does, for the cache.
-        digests: SHA-256 of files that were read before, by path; one that changed since is refused.
+        digests: SHA-256 of files that were read before, by path; one that changed since is not read.
     """
 
     paths: Sequence[str]
@@ -78,6 +77,9 @@ class Files:
 
         Returns:
             ``unreadable`` and ``flat``, bool [n], and with `keep` ``images`` float32 [n, maps, height, width].
+
+        Raises:
+            DataError: A file that was not read as it was before, which says nothing of the image.
         """
         found = {name: torch.zeros(len(indices), dtype=torch.bool) for name in ("unreadable", "flat")}
         images = torch.zeros(len(indices) if keep else 0, *self.shape[1:])
@@ -89,18 +91,25 @@ class Files:
         return {**found, **({"images": images} if keep else {})}
 
     def _each(self, indices: Tensor) -> Iterator[tuple[int, Tensor, DataError | None]]:
-        """Position, image and refusal of each."""
+        """Position, image and refusal of each.
+
+        Raises:
+            DataError: As `checked`.
+        """
 
         def read(index: int) -> tuple[Tensor, DataError | None]:
             path = self.paths[index]
             try:
                 with durable.opened(Path(path)) as file:
                     content = file.read()
-                if path in self.digests and hashlib.sha256(content).hexdigest() != self.digests[path]:
-                    raise DataError("changed while it was read; run again")
-                return self.prepare(content), None
+                if path in self.digests and durable.digest(content) != self.digests[path]:
+                    raise DataError(f"{path}: changed while it was read; run again")
             except OSError as error:
-                return torch.empty(0), DataError(f"{path} cannot be read: {error.strerror}")
+                raise DataError(f"{path} cannot be read: {error.strerror}; run again") from None
+            try:
+                return self.prepare(content), None
+            except MemoryError:
+                raise DataError(f"{path} cannot be read: there is not enough memory; run again") from None
             except DataError as refusal:
                 return torch.empty(0), DataError(f"{path}: {refusal}")
 
@@ -124,7 +133,7 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
         The data set with these images, its ``content_hash`` theirs, and the numbers of those that cannot be read.
 
     Raises:
-        DataError: A file is not there any more.
+        DataError: A file is not there any more, or changed meanwhile.
     """
     if not isinstance(dataset.images, Files):
         return dataset, []
@@ -134,7 +143,12 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     content_hash = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
     keep = dataset.fits(len(used))
     source = f"{content_hash} {files.specification} {keep}"
-    found = cached("images", source, lambda: files.checked(used, keep), limited=True)
+
+    def holds(entry: dict[str, Tensor]) -> bool:
+        """Whether what could not be read still cannot: data.max_pixels, or Pillow, may be another than then."""
+        return bool(files.checked(used[entry["unreadable"]], keep=False)["unreadable"].all())
+
+    found = cached("images", source, lambda: files.checked(used, keep), limited=True, holds=holds)
     unreadable = used[found["unreadable"]].tolist()
     flat = tuple(used[found["flat"]].tolist())
     images = Some(found["images"], used, len(dataset.names)) if keep else files
@@ -148,13 +162,13 @@ def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:
         DataError: Always; with the first one's reason.
     """
     assert isinstance(dataset.images, Files)
-    names = manifest.some([dataset.images.paths[number] for number in unreadable[1:]])
-    more = f" (and {len(unreadable) - 1} more: {names})" if unreadable[1:] else ""
+    first, *others = (dataset.images.paths[number] for number in unreadable)
+    more = f" (and {len(others)} more: {manifest.some(others)})" if others else ""
     try:
         dataset.images[torch.tensor(unreadable[:1])]
     except DataError as refusal:
         raise DataError(f"{refusal}{more}; restore or remove such files, or {advice}") from None
-    raise DataError(f"{names} changed while it was read; run again")
+    raise DataError(f"{first} changed while it was read{more}; run again")
 
 
 def without(dataset: Dataset, left_out: Sequence[int]) -> Dataset:

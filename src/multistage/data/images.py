@@ -1,8 +1,11 @@
 """Image files to arrays, without loss of what they show."""
 
+import errno
 import math
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -27,8 +30,14 @@ gigapixels."""
 SHRUNK_FROM = 4096
 """Sides above this many pixels are first averaged over blocks, since resizing holds a matrix of both its sides."""
 
-WARNING_FILTERS = threading.Lock()
-"""Held while warnings are filtered, which Python does for all threads at once."""
+TILE = 2**18
+"""Pixels that are computed with in float64 at once, eight times the size of their levels."""
+
+AT_ONCE = 50
+"""Millions of pixels of images that threads hold at once; a larger image waits until there is no other large one."""
+
+PILLOW, TURN, ROOM = threading.Lock(), threading.Lock(), threading.Semaphore(AT_ONCE)
+"""Held while Pillow's settings are ours, which are those of all threads; while room is taken; the millions left."""
 
 GRAY_WEIGHTS = np.array([0.298936, 0.587043, 0.114021])
 """Red, green and blue in MATLAB's rgb2gray, which the authors used."""
@@ -37,15 +46,19 @@ Ground = Literal["contrast", "white", "black"]
 """What lies behind transparent pixels; contrast: white or black, whichever leaves the image more contrast."""
 
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # notes beside an image, which nobody reads here, are no reason to refuse it
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined]  # malloc keeps smaller ones, for each thread anew
 
 
-def read_image(source: Path | bytes | Image.Image, ground: Ground = "contrast", most: int = MAX_PIXELS) -> np.ndarray:
+def read_image(
+    source: Path | bytes | Image.Image, ground: Ground = "contrast", most: int = MAX_PIXELS, eighth: bool = False
+) -> np.ndarray:
     """Decode an image, turned upright by its EXIF orientation.
 
     Args:
         source: The file, its content, or Pillow's image of it.
         ground: What lies behind transparent pixels.
         most: Pixels that an image may have.
+        eighth: Whether a JPEG is decoded to means of 8 by 8 pixels, which takes less time.
 
     Returns:
         [height, width, 3], or [height, width] if the file is gray; uint8, or float64 as stored where the file has more
@@ -57,8 +70,7 @@ def read_image(source: Path | bytes | Image.Image, ground: Ground = "contrast", 
     """
     name = source if isinstance(source, Path) else "the image"
     try:
-        with WARNING_FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about oddities that do not change pixels
+        with _pillow(most):
             if isinstance(source, Image.Image):
                 return _pixels(ImageOps.exif_transpose(source), False, ground)
             with durable.opened(source) if isinstance(source, Path) else BytesIO(source) as file:
@@ -70,16 +82,51 @@ def read_image(source: Path | bytes | Image.Image, ground: Ground = "contrast", 
                     with Image.open(file, formats=("PNG",)) as unread:
                         unread.verify()
                 deep = ";16" in str(image.tile)
-                return _pixels(ImageOps.exif_transpose(image), deep, ground)
+                if eighth:
+                    image.draft(None, (1, 1))
+                ImageOps.exif_transpose(image, in_place=True)
+                return _pixels(image, deep, ground)
     except UnidentifiedImageError:
         raise DataError(f"{name} is not an image that can be read; expected {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more than data.max_pixels={most} pixels") from None
     except DataError as refusal:
         raise DataError(str(refusal) if str(name) in str(refusal) else f"{name} {refusal}") from None
+    except MemoryError:  # which is no fault of the file
+        raise
     except Exception as error:  # damaged files raise nearly everything in Pillow's decoders
         reason = getattr(error, "strerror", None) or one_line(error)
         raise DataError(f"{name} cannot be read as an image: {reason}") from None
+
+
+@contextmanager
+def _pillow(most: int) -> Iterator[None]:
+    """Pillow for one thread: without warnings, of oddities that do not change pixels, and with a limit of its own of
+    no less than `most` pixels."""
+    with PILLOW, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        usual = Image.MAX_IMAGE_PIXELS or 0
+        Image.MAX_IMAGE_PIXELS = max(usual, most)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+
+
+@contextmanager
+def room(content: bytes) -> Iterator[None]:
+    """Wait until the large images of other threads leave room for that of this file's content."""
+    millions = AT_ONCE
+    with suppress(Exception), _pillow(MAX_PIXELS), Image.open(BytesIO(content), formats=FORMATS) as image:
+        millions = min(AT_ONCE, math.prod(image.size) // 10**6)
+    with TURN if millions else nullcontext():  # or two would each wait for what the other has
+        for _ in range(millions):
+            ROOM.acquire()
+    try:
+        yield
+    finally:
+        for _ in range(millions):
+            ROOM.release()
 
 
 def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
@@ -90,9 +137,10 @@ def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
             raise DataError("has pixels that are no finite numbers")
         return values
     gray = image.mode in ("1", "L", "LA", "La")
+    mode = ("L" if gray else "RGB") + "A" * image.has_transparency_data
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     if image.has_transparency_data:
-        return _on_ground(np.asarray(image.convert("LA" if gray else "RGBA")), ground)
-    pixels = np.asarray(image.convert("L" if gray else "RGB"))
+        return _on_ground(pixels, ground)
     if deep and pixels.max() < 32:  # of 256: the upper eight bits of 16, which are all that Pillow gives of colour
         raise DataError("has 16 bits a colour of which the upper ones are next to empty; save it with 8 bits, or gray")
     return pixels
@@ -100,36 +148,66 @@ def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
 
 def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
     """Lay uint8 [h, w, 2 or 4], whose last channel is opacity, on a ground."""
-    opacity = image[..., -1:] / 255
-    if opacity.min() == 1:
-        laid = image[..., :-1]
-    else:
+    colours, laid = image[..., :-1], image[..., :-1]
+    if image[..., -1].min() < 255:
         levels = {"white": (255,), "black": (0,), "contrast": (255, 0)}[ground]
-        on = [np.rint(image[..., :-1] * opacity + level * (1 - opacity)).astype(np.uint8) for level in levels]
+        on = [np.empty_like(colours) for _ in levels]
+        for tile in _tiles(image.shape[:2]):
+            opacity = image[tile][..., -1:] / 255
+            for pixels, level in zip(on, levels, strict=True):
+                pixels[tile] = np.rint(colours[tile] * opacity + level * (1 - opacity))
         laid = max(on, key=np.std)
     return laid[..., 0] if laid.shape[2] == 1 else laid
 
 
+def _tiles(size: tuple[int, int], blocks: tuple[int, int] = (1, 1)) -> Iterator[tuple[slice, slice]]:
+    """Where the tiles lie that an image of some height and width is computed in; they divide no block of pixels."""
+    (height, width), (down, across) = size, blocks
+    columns = max(1, TILE // (down * across)) * across
+    rows = max(1, TILE // (down * min(columns, width))) * down
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            yield slice(top, top + rows), slice(left, left + columns)
+
+
 def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
-    """Whether any pixel of an image file of at most so many is not gray; not, if it cannot be read."""
+    """Whether any pixel of an image file, or in a JPEG any mean of 8 by 8, is not gray; not, if it is no such image.
+
+    Raises:
+        OSError: The file cannot be read, though it is there.
+    """
     try:
-        with durable.opened(path) as file, Image.open(file, formats=FORMATS) as image:
-            if image.mode.startswith(("1", "L", "I", "F")):
-                return False
-        pixels = read_image(path, most=most)
-    except (DataError, OSError, ValueError):
+        with durable.opened(path) as file:
+            with _pillow(most), Image.open(file, formats=FORMATS) as image:
+                if image.mode.startswith(("1", "L", "I", "F")):
+                    return False
+            file.seek(0)
+            content = file.read()
+        pixels = read_image(content, most=most, eighth=True)
+    except (DataError, ValueError, FileNotFoundError, Image.DecompressionBombError):
         return False
-    return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
+    except MemoryError:
+        raise OSError(errno.ENOMEM, "there is not enough memory", str(path)) from None
+    except OSError as error:
+        if error.errno is None:  # Pillow's, of the content
+            return False
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    return pixels.ndim == 3 and any((pixels[tile] != pixels[tile][..., :1]).any() for tile in _tiles(pixels.shape[:2]))
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
     """Gray [height, width] of what `read_image` returns, of its type, by the weights of MATLAB's rgb2gray."""
-    return image if image.ndim == 2 else np.rint(image @ GRAY_WEIGHTS).astype(image.dtype)
+    if image.ndim == 2:
+        return image
+    gray = np.empty(image.shape[:2], image.dtype)
+    for tile in _tiles(gray.shape):
+        gray[tile] = np.rint(image[tile] @ GRAY_WEIGHTS)
+    return gray
 
 
 def to_colour(image: np.ndarray) -> np.ndarray:
-    """[height, width, 3] of what `read_image` returns, of its type."""
-    return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+    """[height, width, 3] of what `read_image` returns, of its type; of a gray image three times the same memory."""
+    return image if image.ndim == 3 else np.broadcast_to(image[:, :, None], (*image.shape, 3))
 
 
 def resize(image: np.ndarray, height: int, width: int, scales: tuple[float, float] | None = None) -> np.ndarray:
@@ -153,8 +231,8 @@ def resize(image: np.ndarray, height: int, width: int, scales: tuple[float, floa
         _bicubic_matrix(image.shape[0], height, down),
         _bicubic_matrix(image.shape[1], width, across),
     )
-    planes = np.moveaxis(np.atleast_3d(image), 2, 0)
-    resized = np.moveaxis(rows @ planes @ columns.T, 0, 2).reshape(height, width, *image.shape[2:])
+    planes = [rows @ plane @ columns.T for plane in np.moveaxis(np.atleast_3d(image), 2, 0)]  # one at a time in float64
+    resized = np.moveaxis(np.stack(planes), 0, 2).reshape(height, width, *image.shape[2:])
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8) if image.dtype == np.uint8 else resized
 
 
@@ -169,15 +247,20 @@ def resize_longer_side(image: np.ndarray, size: int) -> np.ndarray:
 
 def _averaged(image: np.ndarray, down: int, across: int) -> np.ndarray:
     """Means of blocks of `down` by `across` pixels; what is left over at the end makes smaller blocks."""
-    for axis, block in enumerate((down, across)):
-        if block > 1:
-            starts = np.arange(0, image.shape[axis], block)
-            counts = np.diff(np.append(starts, image.shape[axis])).reshape(
-                [-1 if a == axis else 1 for a in range(image.ndim)]
-            )
-            means = np.add.reduceat(image, starts, axis, dtype=np.float64) / counts
-            image = np.rint(means).astype(np.uint8) if image.dtype == np.uint8 else means
-    return image
+    if down == across == 1:
+        return image
+    height, width = image.shape[:2]
+    averaged = np.empty((-(-height // down), -(-width // across), *image.shape[2:]), image.dtype)
+    for rows, columns in _tiles((height, width), (down, across)):
+        tile = image[rows, columns]
+        for axis, block in enumerate((down, across)):
+            starts = np.arange(0, tile.shape[axis], block)
+            counts = np.diff(starts, append=tile.shape[axis]).reshape([-1] + [1] * (tile.ndim - 1 - axis))
+            means = np.add.reduceat(tile, starts, axis, dtype=np.float64) / counts
+            tile = np.rint(means).astype(np.uint8) if image.dtype == np.uint8 else means
+        top, left = rows.start // down, columns.start // across
+        averaged[top : top + len(tile), left : left + tile.shape[1]] = tile
+    return averaged
 
 
 @lru_cache(maxsize=256)

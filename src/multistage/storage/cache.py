@@ -25,6 +25,7 @@ from multistage.storage import durable
 log = logging.getLogger(__name__)
 
 Build = Callable[[], dict[str, Tensor]]
+Holds = Callable[[dict[str, Tensor]], bool]
 
 LIMIT = 20.0
 """GB (10^9 bytes) that limited entries may take together, unless ``$MULTISTAGE_CACHE_LIMIT`` says otherwise."""
@@ -63,7 +64,9 @@ def limit() -> float:
     raise ConfigError(f"MULTISTAGE_CACHE_LIMIT={text!r} is not allowed; expected a number of GB from 0 (no cache) on")
 
 
-def cached(name: str, source: str, build: Build, limited: bool = False) -> dict[str, Tensor]:
+def cached(
+    name: str, source: str, build: Build, limited: bool = False, holds: Holds = lambda entry: True
+) -> dict[str, Tensor]:
     """What `build` returns, from disk if it was built before, by whatever process.
 
     Args:
@@ -71,6 +74,7 @@ def cached(name: str, source: str, build: Build, limited: bool = False) -> dict[
         source: Everything the result depends on, in a text.
         build: Makes the tensors.
         limited: Whether the entry counts towards `limit`; there the least recently used ones make room for new ones.
+        holds: Whether an entry still says what is so; one that does not is made again.
 
     Raises:
         ConfigError: An impossible limit.
@@ -82,12 +86,12 @@ def cached(name: str, source: str, build: Build, limited: bool = False) -> dict[
     path = parent / f"{name}-{hashlib.sha256(source.encode()).hexdigest()[:16]}.safetensors"
     if limited:
         _in_use[name] = path
-    if (tensors := _read(path)) is not None:
+    if (tensors := _read(path)) is not None and holds(tensors):
         return tensors
     with _claimed(path) as writable:
-        if (tensors := _read(path)) is not None:  # another process made it meanwhile
-            return tensors
-        if path.exists():
+        if (found := _read(path)) is not None and holds(found):  # another process made it meanwhile
+            return found
+        if path.exists() and found is None:
             log.warning("%s is damaged; making it again", path)
         tensors = build()
         size = sum(tensor.nbytes for tensor in tensors.values())

@@ -52,12 +52,15 @@ class Preprocessed(Stored):
         return prepare(image, self.image_size, self.variance, self.maps)
 
     def prepared(self, content: bytes) -> "Tensor":
-        """`prepare` of a file's content.
+        """`prepare` of a file's content, when there is room for its pixels.
 
         Raises:
             DataError: Not an image that can be read.
         """
-        return self.prepare(self.decode(content))
+        from multistage.data.images import room
+
+        with room(content):
+            return self.prepare(self.decode(content))
 
 
 @data_sets.register("caltech101", rank=4)

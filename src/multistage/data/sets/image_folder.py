@@ -1,14 +1,12 @@
 """Any folder of class folders of images: ``data=image_folder data.root=PATH``."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from multistage.data import Draw, data_sets, listed
 from multistage.data.sets.caltech101 import Preprocessed
 from multistage.registry import digest, setting
-from multistage.registry.errors import DataError
 from multistage.registry.rules import Value, whole
 
 if TYPE_CHECKING:
@@ -40,7 +38,9 @@ class ImageFolder(Preprocessed):
         return self.skip_damaged
 
     def fitted(self) -> dict[str, Value]:
-        colour = _colour(self.root, self.max_pixels) if self.colour == "auto" else self.colour
+        from multistage.data.colour import colour_of
+
+        colour = colour_of(self.root, self.max_pixels) if self.colour == "auto" else self.colour
         return {"data.colour": colour, **Preprocessed.fitted(replace(self, colour=colour))}
 
     def training_images(self, draw: Draw) -> int:
@@ -60,16 +60,3 @@ class ImageFolder(Preprocessed):
         from multistage.data.images import read_image
 
         return read_image(source, self.ground, self.max_pixels)
-
-
-@lru_cache
-def _colour(root: str, most: int) -> Literal["gray", "rgb"]:
-    """rgb if any image has colour; gray, too, if nothing can be read there, which a run says before anything else."""
-    from multistage.data import listing
-    from multistage.data.images import has_colour
-
-    try:
-        files, _ = listing.read(Path(root))
-    except DataError:
-        return "gray"
-    return "rgb" if any(has_colour(Path(image.path), most) for image in files) else "gray"
