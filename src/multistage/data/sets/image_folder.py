@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from multistage.data import Draw, data_sets, listed
 from multistage.data.sets.caltech101 import Preprocessed
 from multistage.registry import digest, setting
+from multistage.registry.errors import DataError
 from multistage.registry.rules import Value, whole
 
 if TYPE_CHECKING:
