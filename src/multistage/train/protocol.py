@@ -23,7 +23,7 @@ from multistage.data.splits import Split
 from multistage.filters.orientation import are_oriented
 from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
-from multistage.records import provenance, runs, schema
+from multistage.records import beginnings, provenance, runs, schema
 from multistage.records.paper import matching, published, row
 from multistage.registry.errors import enough_memory
 from multistage.settings import trainer
@@ -79,6 +79,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
             with suppress(OSError):
                 runs.fail(run.folder, run.config, identity, error)
             raise
+        finally:
+            beginnings.end()
 
 
 def _finished(run: Run, identity: runs.Record, progress: Progress) -> runs.Record | None:
