@@ -48,6 +48,7 @@ SWEEP = [
     "trainer.max_epochs=3",
     "data.validation=5",
     f"name={NAME}",
+    "retry_failed=true",  # a run that is killed thrice is done again here
 ]
 RUN = ["data=fake", "model=lcn_maxpool", "trainer.max_epochs=3", "data.validation=5", f"name={NAME}"]
 

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import hostile
+import hostile_records
 import numpy as np
 import pytest
 import torch
@@ -67,10 +68,13 @@ def within_bounds():
     assert grown < 1.5e6
 
 
-@pytest.mark.parametrize("name", hostile.ALL)
+LIES = {**hostile.TENSORS, **hostile.FILES, **hostile_records.RECORDS}
+
+
+@pytest.mark.parametrize("name", LIES)
 @pytest.mark.usefixtures("within_bounds")
 def test_a_folder_that_lies_is_refused_in_one_line(folder, image, name, capsys):
-    hostile.ALL[name](folder)
+    LIES[name](folder)
     with pytest.raises(MultistageError) as refusal:
         multistage.load(folder)
     message = str(refusal.value)
@@ -81,6 +85,21 @@ def test_a_folder_that_lies_is_refused_in_one_line(folder, image, name, capsys):
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", f"error: {message}\n")
     assert not Path("/tmp/hostile-was-here").exists()
+
+
+@pytest.mark.parametrize("name", hostile_records.SWAPPED)
+def test_weights_tell_other_settings_though_the_record_does_not(folder, name):
+    hostile_records.SWAPPED[name](folder)
+    hostile.without_field("settings_sha256")(folder)
+    with pytest.raises(MultistageError, match="it was trained with other settings than its record has"):
+        multistage.load(folder)
+
+
+def test_a_folder_from_before_either_told_is_loaded(folder, trained, image):
+    expected = multistage.load(trained[0]).predict(image).scores
+    hostile.without_field("settings_sha256")(folder)
+    hostile.with_tensors(dict)(folder)  # written again, without what stood beside them
+    assert torch.equal(multistage.load(folder).predict(image).scores, expected)
 
 
 RESIZED = {

@@ -16,7 +16,7 @@ from typing import Any
 
 from multistage.cli import help
 from multistage.cli.terminal import comparison, duration, line, pictures
-from multistage.records import runs
+from multistage.records import beginnings, runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
 from multistage.registry.errors import DataError, MultistageError, one_line
@@ -49,10 +49,9 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
     """
     planned = list({run.folder: run for run in planned}.values())
     progress = Progress(planned)
-    failed = {run.folder: _failure(run) for run in planned if run.folder not in progress.records}
-    reasons = {folder: reason for folder, reason in failed.items() if reason is not None and not retry_failed}
-    todo = progress.left(reasons)
-    if todo:
+    judged = [] if retry_failed else progress.left(())
+    reasons = {run.folder: reason for run in judged if (reason := _failure(run) or _given_up(run))}
+    if todo := progress.left(reasons):
         progress.forget(_other_images([run for run in planned if run.folder in progress.records]))
         todo = progress.left(reasons)
     print(progress.header(len(todo), len(reasons)), flush=True)
@@ -65,9 +64,8 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
             reasons |= {run.folder: reason for run in elsewhere if (reason := _failure(run)) is not None}
             progress.show_new()
             todo = progress.left(reasons)
-            for run in todo:
-                if outcomes[run.folder] is None:  # not done again and again
-                    reasons[run.folder] = _without_record(run)
+            # not done again and again
+            reasons |= {run.folder: _without_record(run) for run in todo if outcomes[run.folder] is None}
             todo = progress.left(reasons)
     if progress.records:
         try:
@@ -104,6 +102,20 @@ def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
         traceback.print_exc()
         return f"{type(error).__name__}: {one_line(error)}"
     return None
+
+
+def mark(run: Run, reason: str) -> None:
+    """Note in a run's folder that it failed, for a process that could not, unless another one does the run now."""
+    with suppress(OSError, MultistageError), runs.claimed(run.folder):
+        runs.fail(run.folder, run.config, {"results_version": runs.RESULTS_VERSION}, MultistageError(reason))
+
+
+def _given_up(run: Run) -> Outcome:
+    """Why a run is marked as failed that was begun again and again, and may have taken its sweep with it each time."""
+    if (times := beginnings.count(run.folder)) < beginnings.MOST:
+        return None
+    mark(run, f"was begun {times} times and did not end; killed each time, as the system does when memory runs out")
+    return _failure(run)
 
 
 class Progress:

@@ -1,7 +1,8 @@
 """Processes that do the runs of a sweep, watched from outside: the death of one is the failure of the run that it did.
 
 A worker is `python -m multistage.cli.workers`. It reads what would be typed for a run, a line of JSON each, and answers
-each line with what became of it. When its input ends, because the sweep ended, however it ended, the worker ends too.
+each line with what became of it. When its input ends, because the sweep ended, however it ended, the worker ends too:
+after `END` in good order, without it because the sweep was killed, which counts against the run (`records.beginnings`).
 """
 
 import json
@@ -17,12 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any
 
-from multistage.cli.sweep import Outcome, do
-from multistage.records import runs
-from multistage.registry.errors import MultistageError
+from multistage.cli.sweep import Outcome, do, mark
+from multistage.records import beginnings
 from multistage.settings import composition
 
 COMMAND = [sys.executable, "-m", "multistage.cli.workers"]
+
+END = "null"
+"""The line after which no other comes."""
 
 PATIENCE = 2
 """Seconds that a worker has to let go of what it does once its sweep has ended."""
@@ -85,6 +88,7 @@ class Worker:
         self.ended = True
         if self.process is not None:
             with suppress(BrokenPipeError):
+                print(END, file=self._input, flush=True)
                 self._input.close()
 
     def wait(self) -> None:
@@ -156,11 +160,9 @@ def _death(code: int, typed: Sequence[str]) -> str:
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     if name not in BLOWS:
         return f"its process ended ({name})"
-    error = MultistageError(f"its process was {BLOWS[name]} ({name})")
-    run = composition.plan(typed)
-    with suppress(OSError, MultistageError), runs.claimed(run.folder):
-        runs.fail(run.folder, run.config, {"results_version": runs.RESULTS_VERSION}, error)
-    return str(error)
+    reason = f"its process was {BLOWS[name]} ({name})"
+    mark(composition.plan(typed), reason)
+    return reason
 
 
 def here(since: float, typed: Sequence[str]) -> Outcome:
@@ -188,7 +190,12 @@ def _listen(requests: "queue.SimpleQueue[Any]") -> None:
     """Hand on what is to be done; at the end of the input let go of it, at the latest after `PATIENCE` seconds."""
     with os.fdopen(os.dup(0), "rb", buffering=0) as lines:  # a buffer's lock would be waited for at the end
         for line in lines:
-            requests.put(json.loads(line))
+            if (request := json.loads(line)) is None:
+                beginnings.end()
+                break
+            requests.put(request)
+        else:
+            beginnings.keep()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(PATIENCE)
     os._exit(1)

@@ -24,6 +24,7 @@ SOURCE = Archive(
     size_mb=137,
     licence="CC BY 4.0",
     folder="caltech101/101_ObjectCategories",
+    mark="BACKGROUND_Google",
     inner="101_ObjectCategories.tar.gz",
 )
 

@@ -1,27 +1,27 @@
-"""What MNIST, Fashion-MNIST and CIFAR-10 have in common: torchvision reads and downloads them."""
+"""How the data sets of `official` are read and downloaded: by torchvision."""
 
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torchvision.datasets
 from torchvision.datasets import VisionDataset
 
 from multistage.data.dataset import Dataset, hash_tensors
+from multistage.data.download import check_root, undone
 from multistage.registry.errors import DataError, one_line
+
+if TYPE_CHECKING:
+    from multistage.data.official import Official
 
 log = logging.getLogger(__name__)
 
 
-def load_official(kind: Any, root: Path, advice: str) -> Dataset:
-    """Both official parts of a torchvision data set, training images first.
-
-    Args:
-        kind: A class of `torchvision.datasets` with the arguments root, train, download.
-        root: The data root, in torchvision's folder layout.
-        advice: What a person has to do where the download fails.
+def load_official(data: "Official") -> Dataset:
+    """Both official parts of a data set, training images first.
 
     Returns:
         uint8 images [n, maps, height, width] with the official split.
@@ -29,8 +29,8 @@ def load_official(kind: Any, root: Path, advice: str) -> Dataset:
     Raises:
         DataError: Missing and not to be downloaded, or unreadable.
     """
-    download_if_missing(kind, root, advice)
-    parts = [_read(kind, root, train, advice) for train in (True, False)]
+    download_if_missing(data)
+    parts = [_read(data, train) for train in (True, False)]
     class_names = tuple(parts[0].classes)
     arrays = [torch.as_tensor(np.asarray(part.data)) for part in parts]
     targets = [torch.as_tensor(part.targets) for part in parts]
@@ -38,38 +38,47 @@ def load_official(kind: Any, root: Path, advice: str) -> Dataset:
     labels = torch.cat(targets)
     known = set(labels.tolist()) <= set(range(len(class_names)))
     if counts[:2] != counts[2:] or arrays[0].shape[1:] != arrays[1].shape[1:] or not known:
-        raise DataError(f"{kind.__name__} in {root} is damaged: images and labels do not belong together; {advice}")
+        damage = "images and labels do not belong together"
+        raise DataError(f"{data.kind} in {data.root} is damaged: {damage}; {data.advice}")
     images = torch.cat([a[:, None] if a.ndim == 3 else a.permute(0, 3, 1, 2) for a in arrays])
     is_test = torch.arange(len(labels)) >= len(arrays[0])
     names = [f"{'test' if test else 'train'}/{index}" for index, test in enumerate(is_test.tolist())]
     return Dataset(images, labels, class_names, names, is_test, hash_tensors(images, labels))
 
 
-def download_if_missing(kind: Any, root: Path, advice: str) -> None:
+def download_if_missing(data: "Official") -> None:
     """Let torchvision fetch what is not there; it leaves a complete data set alone.
 
     Raises:
-        DataError: Missing and not to be downloaded.
+        DataError: Missing and not to be downloaded, or the root is the data set itself.
     """
+    root, kind = Path(data.root), _kind(data)
     try:
-        kind(str(root), train=True, download=False), kind(str(root), train=False, download=False)
+        kind(data.root, train=True, download=False), kind(data.root, train=False, download=False)
     except RuntimeError:  # "Dataset not found or corrupted"
-        log.warning("%s is not in %s; downloading it", kind.__name__, root)
+        check_root(root, data.folder, data.mark)
+        log.warning("%s is not in %s; downloading it", data.kind, root)
         try:
-            kind(str(root), train=True, download=True)
+            with undone(root / data.folder, root / getattr(kind, "filename", data.folder)):
+                kind(data.root, train=True, download=True)
         except Exception as error:
             raise DataError(
-                f"{kind.__name__} is not in {root} and could not be downloaded ({one_line(error)}); {advice}"
+                f"{data.kind} is not in {root} and could not be downloaded ({one_line(error)}); {data.advice}"
             ) from None
     except Exception:
         return  # there, but unreadable: the reader says so
 
 
-def _read(kind: Any, root: Path, train: bool, advice: str) -> VisionDataset:
+def _kind(data: "Official") -> Any:
+    """A class with the arguments root, train, download."""
+    return getattr(torchvision.datasets, data.kind)
+
+
+def _read(data: "Official", train: bool) -> VisionDataset:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torchvision warns rather than raises about half-read files
         try:
-            part: VisionDataset = kind(str(root), train=train, download=False)
+            part: VisionDataset = _kind(data)(data.root, train=train, download=False)
         except Exception as error:
-            raise DataError(f"{kind.__name__} in {root} cannot be read ({one_line(error)}); {advice}") from None
+            raise DataError(f"{data.kind} in {data.root} cannot be read ({one_line(error)}); {data.advice}") from None
     return part

@@ -1,6 +1,6 @@
 """A run's identity, its state and its record, all of which are read from its folder (`naming` says which that is).
 
-    config.yaml  metrics.csv  last.ckpt         while it runs
+    config.yaml  metrics.csv  last.ckpt  .begun  while it runs
     weights.safetensors  filters.safetensors  confusion.csv    at its end, with
     predictions.csv  mistakes.png               each test image, the most confident mistakes, and last of all:
     result.json                                 it is finished

@@ -9,18 +9,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from multistage.registry import digest
 from multistage.registry.errors import MultistageError
 from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, text, whole
 from multistage.registry.words import listing
 from multistage.settings import naming, trainer
-from multistage.settings.config import check_values
-from multistage.settings.tree import parse
+from multistage.settings.config import ALWAYS, check_values
+from multistage.settings.tree import Config, parse
 
 MOST = 32 * 2**20
 """Bytes of a record; parsed it takes up to thirty times as much memory."""
 
 DRAW = re.compile(r"draw-\d+-seed-\d+-?")
 """The part of a run's folder that tells the runs of one cell apart; what follows it are further overrides."""
+
+SETTINGS = "settings_sha256"
+"""Where a record, and the file of weights beside it, say which settings they belong to."""
 
 DEEPEST = 6
 """Levels of lists and mappings in each other."""
@@ -41,6 +45,17 @@ def _named(rule: Rule, *keys: str) -> Rule:
         return isinstance(v, dict) and all(map(rule.accepts, v.values())) and all(key in v for key in keys)
 
     return Rule(f"names, each with {rule.allowed}{among}", accepts)
+
+
+def _some(rules: Mapping[str, Rule], *keys: str) -> Rule:
+    """Names, each with what its own rule allows, if it has one; these keys among them."""
+    among = f", among them {', '.join(keys)}" if keys else ""
+
+    def accepts(v: Any) -> bool:
+        there = isinstance(v, dict) and all(key in v for key in keys)
+        return there and all(rules[key].accepts(value) for key, value in v.items() if key in rules)
+
+    return Rule(f"names, each with what a run writes there{among}", accepts)
 
 
 def _is_folder(v: Any) -> bool:
@@ -64,6 +79,22 @@ COUNT = whole(0, 2**63 - 1)
 AMOUNT = number(-1e300, 1e300)
 HEXADECIMAL = Rule("64 hexadecimal digits", lambda v: isinstance(v, str) and len(v) == 64 and v.isalnum())
 
+CODE = {"commit": either(text(), NOTHING), "dirty": either(FLAG, NOTHING), "code": text()}
+PART = either(either(text(), COUNT), NOTHING)
+HARDWARE = {"hardware": _named(PART), "threads": COUNT, "versions": _named(text())}
+
+EXTREME = Rule(
+    "[name, number of images]",
+    lambda v: isinstance(v, list) and len(v) == 2 and text().accepts(v[0]) and COUNT.accepts(v[1]),
+)
+IMAGES = {
+    **dict.fromkeys(("images", "classes", "train", "validation", "test", "flat"), COUNT),
+    **dict.fromkeys(("smallest", "largest"), EXTREME),
+    "colour": text(),
+    "notes": _each(text()),
+}
+"""What `multistage.data.overview` counts."""
+
 REQUIRED = {
     "config": Rule("names with values", lambda v: isinstance(v, dict)),
     "metrics": _named(number(0, 1), "test_accuracy", "test_mean_class_accuracy", "train_accuracy"),
@@ -86,11 +117,13 @@ OPTIONAL = {
     "precision": text(),
     "weights_sha256": HEXADECIMAL,
     "skipped": _each(text()),
-    "hardware": _named(either(either(text(), COUNT), NOTHING), "processor", "cores", "gpu"),
-    "threads": COUNT,
-    "versions": _named(text()),
-    "commit": either(text(), NOTHING),
-    "dirty": either(FLAG, NOTHING),
+    **HARDWARE,
+    "hardware": _named(PART, "processor", "cores", "gpu"),
+    **CODE,
+    "code_at_end": _some(CODE),
+    "resumed": _each(_some({**CODE, **HARDWARE, "epochs": COUNT}, "epochs")),
+    "images": _some(IMAGES, *IMAGES),
+    SETTINGS: HEXADECIMAL,
 }
 
 
@@ -130,8 +163,17 @@ def check(record: Mapping[str, Any], version: int) -> None:
         raise RecordError(f"it has {newer}, of a newer multistage; expected at most {version}")
     check_config(record["config"])
     cell = naming.cell(record["config"])
-    if not record.get("run", cell).startswith(cell):
+    if not f"{record.get('run', cell)}-".startswith(f"{cell}-"):
         raise RecordError(f"run={_short(record['run'])} is not what its config says; expected {cell}")
+    if record.get(SETTINGS) not in (None, settings_digest(record["config"])):
+        raise RecordError(f"its config is not the one that was run: {SETTINGS} is that of another")
+
+
+def settings_digest(config: Config) -> str:
+    """SHA-256 of settings as they are recorded, without those that bear on no result."""
+    settings = parse(config)
+    idle = {*ALWAYS, *(settings.read.keys() - settings.bearing.keys())}
+    return digest({key: value for key, value in config.items() if key not in idle})
 
 
 def check_note(note: Mapping[str, Any]) -> None:

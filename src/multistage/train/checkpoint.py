@@ -9,7 +9,7 @@ import torch
 import yaml
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from multistage.records import provenance, runs
+from multistage.records import beginnings, provenance, runs
 from multistage.records.provenance import Stretch
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -96,7 +96,7 @@ def stretches(path: Path | None, now: Stretch) -> list[Stretch]:
 
 
 def begin(folder: Path, config: Config, identity: Record) -> Path | None:
-    """Prepare the run's folder; what an interrupted run of the same identity left is gone on with.
+    """Prepare the run's folder, and count this; what an interrupted run of the same identity left is gone on with.
 
     Args:
         folder: The run's folder, claimed.
@@ -128,6 +128,7 @@ def begin(folder: Path, config: Config, identity: Record) -> Path | None:
             runs.forget_checkpoints(folder)
             (folder / runs.METRICS).unlink(missing_ok=True)
         durable.write(folder / runs.CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
+        beginnings.begin(folder, good)
     except OSError as error:
         raise MultistageError(f"{folder} cannot be written: {error.strerror}") from None
     return good

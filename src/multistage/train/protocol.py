@@ -23,7 +23,7 @@ from multistage.data.splits import Split
 from multistage.filters.orientation import are_oriented
 from multistage.network.net import MultiStageNet
 from multistage.readout import Keep, Task, keep_nothing
-from multistage.records import provenance, runs
+from multistage.records import beginnings, provenance, runs, schema
 from multistage.records.paper import matching, published, row
 from multistage.registry.errors import enough_memory
 from multistage.settings import trainer
@@ -79,6 +79,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
             with suppress(OSError):
                 runs.fail(run.folder, run.config, identity, error)
             raise
+        finally:
+            beginnings.end()
 
 
 def _finished(run: Run, identity: runs.Record, progress: Progress) -> runs.Record | None:
@@ -119,7 +121,8 @@ def _perform(
             "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
         }
         confusion = multiclass_confusion_matrix(predicted, labels, len(names))
-        weights = save(net.state_dict())
+        settings = {schema.SETTINGS: schema.settings_digest(config)}
+        weights = save(net.state_dict(), settings)
         durable.write(folder / runs.WEIGHTS, weights)
         durable.write(folder / runs.FILTERS, save({"before": trained.kernels, "after": net.filter_banks[0].kernels}))
         durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
@@ -150,6 +153,7 @@ def _perform(
             "device": str(device),
             "precision": precision(config),
             "weights_sha256": durable.digest(weights),
+            **settings,
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
             "images": overview(dataset, split),
             **origin,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multistage.layers.filter_bank import check_connections
 from multistage.network.net import MultiStageNet
 from multistage.records.runs import RESULTS_VERSION, Record
-from multistage.records.schema import parsed
+from multistage.records.schema import SETTINGS, parsed, settings_digest
 from multistage.registry.errors import ConfigError, MultistageError, one_line
 from multistage.settings.config import check
 from multistage.settings.tree import Settings
@@ -113,9 +113,12 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is not the one that the record speaks of, or its tensors are not those of the network.
+        ValueError: It is not the one that the record speaks of, or its tensors are not those of the network, or those
+            of other settings (older files do not say of which).
     """
-    found, size = sizes(path)
+    found, size, settings_sha256 = described(path)
+    if settings_sha256 not in (None, settings_digest(record["config"])):
+        raise ValueError("it was trained with other settings than its record has")
     wanted = {name: (TYPES[value.dtype], list(value.shape)) for name, value in planned.state_dict().items()}
     if settings.readout.resizes:
         found = {name: each for name, each in found.items() if not name.startswith(CLASSIFIER)}
@@ -136,8 +139,8 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
     return state
 
 
-def sizes(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int]:
-    """Type and shape of each tensor of a safetensors file, by its header, and the bytes that the file has.
+def described(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int, str | None]:
+    """What the header of a safetensors file says: type and shape of each tensor, bytes of the file, and its settings.
 
     Raises:
         OSError: The file cannot be read.
@@ -151,14 +154,14 @@ def sizes(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int]:
         size = file.seek(0, 2)
     try:
         entries = parsed(header)
-        entries.pop("__metadata__", None)
+        settings_sha256 = entries.pop("__metadata__", {}).get(SETTINGS)
         found = {name: (str(each["dtype"]), list(each["shape"])) for name, each in entries.items()}
         end = max((each["data_offsets"][1] for each in entries.values()), default=0)
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError, IndexError, AttributeError):
         raise ValueError("its header is none of safetensors") from None
     if size != 8 + length + end:
         raise ValueError(f"it has {size:,} bytes, expected {str(8 + length + end)[:30]}")
-    return found, size
+    return found, size, settings_sha256
 
 
 def _try(classifier: nn.Module, features: int, classes: int) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multistage.data import Stored, data_sets
+from multistage.data import data_sets
+from multistage.data.official import Official
 
 if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
@@ -15,25 +16,18 @@ PACKED = ("MNIST/raw/*.gz",)
 
 @data_sets.register("mnist", rank=1)
 @dataclass(frozen=True)
-class Mnist(Stored):
-    """All digits with the official split, verified against the manifest."""
+class Mnist(Official):
+    """All digits with the official split, uint8 [70000, 1, 28, 28], verified against the manifest."""
+
+    kind, folder, mark = "MNIST", "MNIST/raw", "*-ubyte*"
+    source = "put the four unpacked files of MNIST (55 MB, CC BY-SA 3.0)"
 
     def read(self) -> "Dataset":
-        """uint8 [70000, 1, 28, 28].
-
-        Raises:
-            DataError: Missing and not to be downloaded, changed or stray files.
-        """
-        from torchvision.datasets import MNIST
-
         from multistage.data import manifest
-        from multistage.data.torchvision_sets import download_if_missing, load_official
+        from multistage.data.torchvision_sets import download_if_missing
 
         root, expected = Path(self.root), manifest.read("mnist")
-        raw = root / "MNIST/raw"
-        advice = f"put the four unpacked files of MNIST (55 MB, CC BY-SA 3.0) into {raw}, or set data.root"
         if not any((root / name).exists() for name in expected):
-            download_if_missing(MNIST, root, advice)
+            download_if_missing(self)
         manifest.verify(root, expected, ignored=PACKED, below="MNIST")
-        dataset = load_official(MNIST, root, advice)
-        return replace(dataset, class_names=tuple("0123456789"), content_hash=manifest.digest(expected))
+        return replace(super().read(), class_names=tuple("0123456789"), content_hash=manifest.digest(expected))
