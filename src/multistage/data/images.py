@@ -124,7 +124,10 @@ def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
 
 def to_gray(image: np.ndarray) -> np.ndarray:
     """Gray [height, width] of what `read_image` returns, of its type, by the weights of MATLAB's rgb2gray."""
-    return image if image.ndim == 2 else np.rint(image @ GRAY_WEIGHTS).astype(image.dtype)
+    if image.ndim == 2:
+        return image
+    gray: np.ndarray = image @ GRAY_WEIGHTS
+    return gray if image.dtype.kind == "f" else np.rint(gray).astype(image.dtype)
 
 
 def to_colour(image: np.ndarray) -> np.ndarray:
