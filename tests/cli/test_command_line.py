@@ -265,6 +265,15 @@ def test_a_run_that_diverged_or_guesses_says_so(command, tmp_path, protocol, div
     assert result.output.count("no better than chance (25.0 % for 4 classes)\n") == guesses
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Sweeps start no process."""
+    monkeypatch.setattr(
+        workers, "pool", lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]
+    )
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_each_line_of_a_sweep_says_what_diverged_or_guesses(command, tmp_path):
     arguments = ["data=fake", "trainer.max_epochs=1", "optimizer.lr=0.02,1e-9,1e6"]
     result = command(train, "-m", *arguments, f"output={tmp_path}")
@@ -313,9 +322,8 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
     assert "training diverged" in alone.errors
 
 
+@pytest.mark.usefixtures("in_this_process")  # which knows that version
 def test_what_an_older_version_left_is_refused_by_a_sweep(command, tmp_path, monkeypatch):
-    in_this_process = lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]  # noqa: E731
-    monkeypatch.setattr(workers, "pool", in_this_process)  # which knows that version
     arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
     assert command(train, *arguments).code == 0
     monkeypatch.setattr("multistage.records.runs.RESULTS_VERSION", 999)
