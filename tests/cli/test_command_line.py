@@ -7,39 +7,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from multistage.cli import many, predict, train, workers
+from multistage.cli import many, predict, train
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
-
-
-class Result(NamedTuple):
-    code: int
-    output: str
-    errors: str
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Run a command in this process, as its last line does."""
-    monkeypatch.setattr(sys, "argv", ["train.py"])
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setenv("HOME", "/nonexistent")
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-
-    def run(script, *arguments):
-        code = script.main(list(arguments))
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -245,48 +223,6 @@ def test_a_diverged_run_ends_with_one_line_and_code_one(command, tmp_path):
     assert result.code == 1
     assert result.errors.startswith("error: training diverged in epoch 1")
     assert result.errors.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("protocol", "diverged", "guesses"),
-    [
-        (["data=fake", "optimizer.lr=1e6", "trainer.max_epochs=1"], True, True),
-        (["data=fake", "optimizer.lr=1e6", "trainer.max_epochs=2"], True, True),
-        (["data=fake", "optimizer.lr=1e-9", "trainer.max_epochs=2"], False, True),
-        (["data=fake", "trainer.max_epochs=1"], False, False),
-        (["data=fake", "trainer.max_epochs=1", "refine=false"], False, False),
-        (["data=digits", "trainer.max_epochs=1"], False, False),
-    ],
-)
-def test_a_run_that_diverged_or_guesses_says_so(command, tmp_path, protocol, diverged, guesses):
-    result = command(train, *protocol, f"output={tmp_path}")
-    assert result.code == 0, result.errors
-    assert result.output.count("\ndiverged       its training loss ended at") == diverged
-    assert result.output.count("no better than chance (25.0 % for 4 classes)\n") == guesses
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Sweeps start no process."""
-    monkeypatch.setattr(
-        workers, "pool", lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]
-    )
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_each_line_of_a_sweep_says_what_diverged_or_guesses(command, tmp_path):
-    arguments = ["data=fake", "trainer.max_epochs=1", "optimizer.lr=0.02,1e-9,1e6"]
-    result = command(train, "-m", *arguments, f"output={tmp_path}")
-    assert result.code == 0, result.errors
-    _, *lines, header = result.output.splitlines()[:5]
-    rows = result.output.splitlines()[5:8]
-    guesses, diverged = "no better than chance (25.0 % for 4 classes)", "diverged: its training loss ended at"
-    said = {"lr-0.02": " %  ", "lr-1e-09": f" %, {guesses}  ", "lr-1000000": f" %, {guesses}, {diverged} "}
-    assert [said[line.split()[1].partition("epochs-1-")[2]] in line for line in lines] == 3 * [True]
-    assert header.split()[-2:] == ["seconds", "remarks"]
-    said = {"lr-0.02": "", "lr-1e-09": "no better than chance", "lr-1000000": "diverged, no better than chance"}
-    remarks = [(row.split()[0].partition("epochs-1-")[2], " ".join(row.split()[5:])) for row in rows]
-    assert remarks == [(lr, said[lr]) for lr, _ in remarks]
 
 
 def test_a_multirun_gives_separate_results_and_their_comparison(command, tmp_path):
