@@ -1,6 +1,7 @@
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,21 +209,21 @@ def test_odd_exif_gives_an_image_or_a_data_error(tmp_path, write_image):
 
 
 def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write_image, monkeypatch):
-    paths = [write_image(tmp_path / name, (4, 4)) for name in ("first.png", "second.png")]
+    paths = [write_image(tmp_path / name, (4, 4)) for name in ("first.bmp", "second.bmp")]
     first_opens, second_opens, first_is_done = (threading.Event() for _ in range(3))
     pillow_open = Image.open
 
-    def open_in_turn(path, **options):  # the second begins while the first reads, and ends after it
-        mine, awaited = (first_opens, second_opens) if path == paths[0] else (second_opens, first_is_done)
+    def open_in_turn(file, **options):  # the second begins while the first reads, and ends after it
+        mine, awaited = (first_opens, second_opens) if Path(file.name) == paths[0] else (second_opens, first_is_done)
         mine.set()
         awaited.wait(0.5)
-        return pillow_open(path, **options)
+        return pillow_open(file, **options)
 
     monkeypatch.setattr(images.Image, "open", open_in_turn)
     before = list(warnings.filters)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(read_image, paths[0])
-        first_opens.wait(10)
+        assert first_opens.wait(10)
         second = pool.submit(read_image, paths[1])
         first.result()
         first_is_done.set()
