@@ -7,39 +7,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from multistage.cli import many, predict, train, workers
+from multistage.cli import many, predict, train
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # waiting threads spin, which starves whatever runs beside them
-
-
-class Result(NamedTuple):
-    code: int
-    output: str
-    errors: str
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Run a command in this process, as its last line does."""
-    monkeypatch.setattr(sys, "argv", ["train.py"])
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setenv("HOME", "/nonexistent")
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-
-    def run(script, *arguments):
-        code = script.main(list(arguments))
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -280,9 +258,8 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
     assert "training diverged" in alone.errors
 
 
+@pytest.mark.usefixtures("in_this_process")  # which knows that version
 def test_what_an_older_version_left_is_refused_by_a_sweep(command, tmp_path, monkeypatch):
-    in_this_process = lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]  # noqa: E731
-    monkeypatch.setattr(workers, "pool", in_this_process)  # which knows that version
     arguments = ["-m", "data=fake", "refine=false", "readout=lbfgs", "seed=0", f"output={tmp_path}"]
     assert command(train, *arguments).code == 0
     monkeypatch.setattr("multistage.records.runs.RESULTS_VERSION", 999)

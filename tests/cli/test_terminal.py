@@ -53,3 +53,31 @@ def test_a_summary_says_what_was_seen_and_its_commands_can_be_pasted(record):
     assert shlex.split(lines[-1])[-2:] == ["./-a b/c$(d)", "IMAGE"]
     old = {name: value for name, value in run.items() if name != "images"}
     assert "images" not in terminal.summary(old, Path("c"))
+
+
+def test_a_run_that_went_on_elsewhere_says_what_was_other(record):
+    versions = {"torch": "2.9", "numpy": "2.0"}
+    run = {**finished(record, 0.5), "run": "some/run", "device": "cpu", "threads": 4, "versions": versions}
+    assert "resumed" not in terminal.summary(run, Path("c"))
+    run["resumed"] = [{"epochs": 3, "threads": 2, "versions": {"torch": "2.8"}}, {"epochs": 7, "gone": 1}]
+    assert (
+        "resumed        after 3 epochs: threads was 2, is 4, torch was 2.8, is 2.9; after 7 epochs: gone was 1, is None"
+        in terminal.summary(run, Path("c")).splitlines()
+    )
+
+
+def test_runs_that_came_to_nothing_say_so_in_lines_and_counts(record):
+    tested = [{"name": name, "correct": 0, "total": 10} for name in "abcd"]
+    told = "no better than chance (25.0 % for 4 classes)"
+    good, guessing, lost = runs = [
+        {**finished(record, value, draw=draw, data="digits"), "per_class": tested, "device": "cpu"}
+        for draw, value in enumerate([0.7, 0.3, 0.25])
+    ]
+    lost["diverged"] = "its loss is high"
+    for run, remarks in zip(runs, ["", f", {told}", f", {told}, diverged: its loss is high"], strict=True):
+        own = 100 * run["metrics"]["test_mean_class_accuracy"]
+        assert terminal.line(run, [run], "1/3", 0) == f"1/3  {run['run']}  {own:.2f} %{remarks}  1.0 s"
+        assert (told in terminal.summary(run, Path("c"))) == bool(remarks)
+    assert "remarks" not in terminal.comparison([good])
+    assert terminal.comparison([guessing]).endswith("  no better than chance")
+    assert terminal.comparison(runs).endswith("  1 diverged, 2 no better than chance")

@@ -2,6 +2,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,12 +222,12 @@ def test_odd_exif_gives_an_image_or_a_data_error(tmp_path, write_image):
 
 
 def test_reading_in_two_threads_leaves_the_warning_filters_alone(tmp_path, write_image, monkeypatch):
-    paths = [write_image(tmp_path / name, (4, 4)) for name in ("first.png", "second.png")]
+    paths = [write_image(tmp_path / name, (4, 4)) for name in ("first.bmp", "second.bmp")]
     first_opens, second_opens, first_is_done = (threading.Event() for _ in range(3))
     pillow_open = Image.open
 
     def open_in_turn(file, **options):  # the second begins while the first reads, and ends after it
-        mine, awaited = (first_opens, second_opens) if file.name == str(paths[0]) else (second_opens, first_is_done)
+        mine, awaited = (first_opens, second_opens) if Path(file.name) == paths[0] else (second_opens, first_is_done)
         mine.set()
         awaited.wait(0.5)
         return pillow_open(file, **options)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from multistage.records.cells import cells, paired
-from multistage.records.intervals import t_interval
+from multistage.records.intervals import is_chance, t_interval
 from multistage.registry.errors import MultistageError
 
 TABLE1 = {"data": "caltech101", "refine": "false", "readout": "lbfgs"}
@@ -36,6 +36,22 @@ def test_the_interval_holds_the_true_mean_95_times_in_100():
         low, high = t_interval([numbers.gauss(0, 1) for _ in range(5)])
         covered += low <= 0 <= high
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize("each", [1, 4, 10, 300])
+@pytest.mark.parametrize("classes", [2, 4, 10])
+def test_chance_is_what_wilsons_interval_holds_or_lies_above(each, classes):
+    n = each * classes
+    for correct in range(n + 1):
+        interval = stats.binomtest(correct, n, 1 / classes).proportion_ci(0.95, "wilson")
+        assert is_chance(correct / n, [each] * classes) == (interval.low <= 1 / classes)
+
+
+def test_always_the_same_is_chance_whatever_the_sizes_of_classes():
+    assert is_chance(1 / 3, [1000, 10, 10])
+    assert not is_chance(0.6, [1000, 10, 10, 0])
+    assert not is_chance(1.0, [])
+    assert not is_chance(1.0, [7])
 
 
 def test_figures_of_a_cell_are_those_of_numpy(record):

@@ -124,7 +124,7 @@ def test_a_failing_write_leaves_the_old_record(plan, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         runs.finish(run.folder, {"config": {}})
     assert (run.folder / "result.json").read_bytes() == before
-    assert sorted(p.name for p in run.folder.iterdir()) == [".lock", "config.yaml", "result.json"]
+    assert sorted(p.name for p in run.folder.iterdir()) == [".begun", ".lock", "config.yaml", "result.json"]
 
 
 def test_a_failed_run_says_why_until_it_is_begun_again(plan):

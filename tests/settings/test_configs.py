@@ -112,6 +112,10 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["trainer.devices=2", "model=batchnorm_maxpool"], ["trainer.devices=2", "normalise", "trainer.devices=1"]),
         (["trainer.gradient_clip_algorithm=value"], ["gradient_clip_algorithm", "trainer.gradient_clip_val"]),
         (["optimizer.momentum=0.5"], ["optimizer.momentum=0.5 has no effect", "+schedule.cycle_momentum=false"]),
+        (
+            ["optimizer=adamw", "+optimizer.betas=[0.8,0.9]"],
+            ["optimizer.betas=[0.8, 0.9] has no effect, since OneCycleLR moves", "+schedule.cycle_momentum=false"],
+        ),
         (["optimizer.lr=0.1", "+schedule.max_lr=0.2"], ["optimizer.lr=0.1 has no effect", "schedule.max_lr"]),
         (["callbacks=early_stop"], ["callbacks=early_stop", "nearest: early_stopping"]),
         (["callbacks=early_stopping"], ["callbacks.early_stopping.monitor", "data.validation"]),

@@ -191,6 +191,35 @@ def test_one_batch_is_not_all_batches():
     assert "trainer.limit_train_batches" not in plan(["data=fake", "trainer.limit_train_batches=1.0"]).config
 
 
-def test_two_folders_of_images_never_share_a_run_folder():
-    folders = {plan(["data=image_folder", f"data.root={root}"]).folder for root in ("a/b", "a_b", "a b")}
-    assert len(folders) == 3
+def test_betas_that_no_schedule_moves_make_another_run_unless_they_are_torchs():
+    fixed = ["data=fake", "optimizer=adamw", "+schedule.cycle_momentum=false"]
+    assert plan([*fixed, "+optimizer.betas=[0.8,0.9]"]).folder.name != plan(fixed).folder.name
+    moved = plan(["data=fake", "optimizer=adamw"])
+    assert plan(["data=fake", "optimizer=adamw", "+optimizer.betas=[0.9,0.999]"]).folder == moved.folder
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The current folder, which is also ``~``, with a folder of images, another, and a link."""
+    (tmp_path / "a/set_1").mkdir(parents=True)
+    (tmp_path / "a/set 1").mkdir()
+    (tmp_path / "link").symlink_to("a/set_1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_one_folder_of_images_is_one_run_however_it_is_spelled(home):
+    spelled = ["a/set_1", "a/set_1/", "./a//set_1/.", "a/../a/set_1", "~/a/set_1", f"{home}/a/set_1", "link", "~/link/"]
+    runs = [plan(["data=image_folder", f"data.root={root}"]) for root in spelled]
+    assert {run.folder for run in runs} == {runs[0].folder}
+    assert {run.config["data.root"] for run in runs} == {f"{home}/a/set_1"}
+    assert all(run.settings.flat() == runs[0].settings.flat() for run in runs)
+
+
+def test_two_folders_of_images_never_share_a_run_folder(home):
+    folders = {
+        plan(["data=image_folder", f"data.root='{root}'"]).folder
+        for root in ("a/set_1", "a/set 1", "a_set_1", "a/set-1", f"{home}/x/a/set_1")
+    }
+    assert len(folders) == 5

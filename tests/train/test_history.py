@@ -16,7 +16,15 @@ DIVERGED = {
 
 @pytest.mark.parametrize(
     ("losses", "ends"),
-    [([2.0, 30.0, 1.0], None), ([2.0, 1.0, 2.4], "above ln(10)"), ([0.1, 0.2, 1.1], "over 10 times"), ([2.2], None)],
+    [
+        ([2.0, 30.0, 1.0], None),
+        ([2.0, 1.0, 2.4], "2.4, above ln(10) = 2.3 and that of its first epoch, 2"),
+        ([0.1, 0.2, 1.1], "1.1, above 10 times that of its first epoch, 0.1"),
+        ([2.6, 2.6, 2.61], None),  # it learned nothing, and began with some confidence
+        ([1000.0, 2000.0, 900.0], "900, above 10 times ln(10) = 2.3"),
+        ([4.0], None),  # the mean of an epoch that began anywhere
+        ([40.0], "40, above 10 times ln(10) = 2.3"),
+    ],
 )
 def test_a_training_that_ends_far_above_its_start_or_knows_nothing_has_diverged(losses, ends):
     found = divergence(losses, 10)

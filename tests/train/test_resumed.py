@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from multistage.cli import terminal
 from multistage.records import provenance, runs
 from multistage.train import hardware, protocol
 
@@ -52,3 +53,6 @@ def test_a_run_that_goes_on_with_other_code_threads_or_torch_says_so(interrupted
     ]
     assert (record["threads"], record["versions"]["torch"]) == (7, "99.0")
     assert runs.read(interrupted.folder) == record
+    (said,) = (line for line in terminal.summary(record, interrupted.folder).splitlines() if "resumed" in line)
+    assert said.startswith("resumed        after 2 epochs: code was ")
+    assert said.endswith(f", torch was {torch}, is 99.0, threads was {before['threads']}, is 7")

@@ -1,10 +1,9 @@
 """`multistage-predict`: the best classes of images by a trained run, with probabilities, else with margins."""
 
 import argparse
-import csv
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from glob import glob
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras, streams
 from multistage.registry.errors import ConfigError, DataError, MultistageError
+from multistage.storage import durable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run, as training prints it")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead, with all probabilities")
+    parser.add_argument("--csv", metavar="FILE", help="write a table instead, with all probabilities; -: to stdout")
     options = parser.parse_args(arguments)
     with streams.lasting():
         return _ended(options)
@@ -47,7 +47,9 @@ def _ended(options: argparse.Namespace) -> int:
         from multistage.train.model import load
 
         model = load(options.run)
-        return write(model, options.images, options.csv) if options.csv else show(model, options.images, options.top)
+        if options.csv is None:
+            return show(model, options.images, options.top)
+        return write(model, options.images, options.csv)
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -65,27 +67,54 @@ def show(model: "Model", images: Sequence[str], top: int) -> int:
     return exit_code
 
 
-def write(model: "Model", images: Sequence[str], table: Path) -> int:
+def write(model: "Model", images: Sequence[str], table: str) -> int:
     """Write a row for each image: file, predicted class, and probability (else margin) of every class."""
+    from multistage.train.evaluation import as_csv
+
+    _check_folder(table)
     exit_code, count = 0, 0
     start = "\r" if sys.stderr.isatty() else ""
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(table.open("w", newline="", encoding="utf-8"))
-        except OSError as error:
-            raise MultistageError(f"{table} cannot be written: {error.strerror}") from None
-        rows = csv.writer(file)
-        rows.writerow(["file", "class", *model.class_names])
-        for files, found, refusals in predictions(model, images):
-            if found:
-                values = found.probabilities if found.logistic else found.scores
-                rows.writerows([*row, *value] for *row, value in zip(files, found.labels, values.tolist(), strict=True))
-            count += len(files)
-            if start:
-                print(f"{start}{count} images", end="", file=sys.stderr, flush=True)
-            exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
+    rows: list[list[object]] = []
+    for files, found, refusals in predictions(model, images):
+        if found:
+            values = found.probabilities if found.logistic else found.scores
+            rows += ([*row, *value] for *row, value in zip(files, found.labels, values.tolist(), strict=True))
+        count += len(files)
+        if start:
+            print(f"{start}{count} images", end="", file=sys.stderr, flush=True)
+        exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
+    _save(table, as_csv(["file", "class", *model.class_names], rows).encode())
     print(f"{start}{count} images in {table}", file=sys.stderr)
     return exit_code
+
+
+STDOUT = ("-", "/dev/stdout")
+
+
+def _is_file(table: str) -> bool:
+    """Whether a table becomes a file, rather than going into a pipe or a device."""
+    return table not in STDOUT and (Path(table).is_file() or not Path(table).exists())
+
+
+def _check_folder(table: str) -> None:
+    """Refuse a table that cannot be written before it is made."""
+    folder = Path(table).resolve().parent
+    if _is_file(table) and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise MultistageError(f"{table} cannot be written: {folder} is no folder that may be written")
+
+
+def _save(table: str, content: bytes) -> None:
+    """Write a table, to a file as a whole or not at all."""
+    try:
+        if _is_file(table):
+            durable.write(Path(table).resolve(), content)
+        elif table in STDOUT:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            Path(table).write_bytes(content)
+    except OSError as error:
+        raise MultistageError(f"{table} cannot be written: {error.strerror}") from None
 
 
 Some = tuple[list[str], "Predictions | None", list[DataError]]

@@ -2,12 +2,13 @@
 
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from multistage.cli.help import PREDICT
 from multistage.records.cells import Cell, cells, common_path
-from multistage.records.intervals import half_width, t_interval
+from multistage.records.intervals import half_width, is_chance, t_interval
 from multistage.records.paper import published
 from multistage.records.runs import Record
 
@@ -18,19 +19,48 @@ def summary(record: Record, folder: Path) -> str:
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     validation = metrics.get("validation_accuracy")
     own = f"./{folder}" if str(folder).startswith("-") else str(folder)
+    tested = f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})"
     lines = {
         "run": record["run"],
         **seen(record),
-        "test accuracy": f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})",
+        "test accuracy": ", ".join([tested, *chance(record)]),
         "validation": None if validation is None else f"{validation:.2%}",
         "training": f"{metrics['train_accuracy']:.2%}",
         "diverged": f"{record['diverged']}; try a smaller optimizer.lr" if "diverged" in record else None,
+        "resumed": resumed(record),
         "parameters": f"{record['parameters']:,}",
         "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",
         "files": shlex.quote(own),
         "next": f"{PREDICT} {shlex.quote(own)} IMAGE",
     }
     return "\n".join(f"{name:14} {text}" for name, text in lines.items() if text is not None)
+
+
+def chance(record: Record) -> list[str]:
+    """A remark on a run that tells no more of test images than guessing does; none on others."""
+    totals = [entry["total"] for entry in record["per_class"]]
+    if not is_chance(record["metrics"]["test_mean_class_accuracy"], totals):
+        return []
+    return [f"no better than chance ({100 / len(totals):.1f} % for {len(totals)} classes)"]
+
+
+def resumed(record: Record) -> str | None:
+    """What was other in earlier stretches of a run than in its last one."""
+    stretches = [
+        f"after {stretch['epochs']} epochs: {', '.join(_changes(stretch, record))}"
+        for stretch in record.get("resumed", [])
+    ]
+    return "; ".join(stretches) or None
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    words = []
+    for name, value in before.items():
+        if isinstance(value, dict):
+            words += _changes(value, now.get(name, {}))
+        elif name != "epochs":
+            words.append(f"{name} was {value}, is {now.get(name)}")
+    return words
 
 
 PARTS = {"train": "train", "validation": "validate", "test": "test"}
@@ -70,8 +100,10 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
     if interval := t_interval(values):
         width = f"+-{half_width(interval):.2f}, 95 % interval"
         spread = f" (mean of {len(values)}: {statistics.mean(values):.2f} {width})"
+    diverged = [f"diverged: {record['diverged']}"] if "diverged" in record else []
+    said = ", ".join([f"{own:.2f} %{spread}", *chance(record), *diverged])
     left = f"  about {duration(seconds_left)} left" if seconds_left else ""
-    return f"{position}  {record['run']}  {own:.2f} %{spread}  {duration(sum(record['seconds'].values()))}{left}"
+    return f"{position}  {record['run']}  {said}  {duration(sum(record['seconds'].values()))}{left}"
 
 
 def duration(seconds: float) -> str:
@@ -86,11 +118,11 @@ def comparison(records: Sequence[Record]) -> str:
     """A table of several runs: a row for those that differ in draw and seed only, the best of each data set first.
 
     Accuracies are means in %, beside them half the width of Student's 95 % interval, ``training`` that on
-    training images.
+    training images; ``remarks`` counts runs that diverged or are no better than chance.
     """
     found = cells(records, published())
     found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
-    rows = [["run", "n", "per class", "+- (95 %)", "training", "paper", "difference", "seconds"]]
+    rows = [["run", "n", "per class", "+- (95 %)", "training", "paper", "difference", "seconds", "remarks"]]
     for cell in found:
         training = statistics.mean(100 * record["metrics"]["train_accuracy"] for record in cell.records)
         rows.append(
@@ -103,6 +135,7 @@ def comparison(records: Sequence[Record]) -> str:
                 "" if cell.paper is None else f"{cell.paper['value']:.1f}",
                 _number(cell.difference, "+"),
                 f"{cell.seconds:.1f}",
+                _remarks(cell),
             ]
         )
     shown = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
@@ -116,6 +149,15 @@ def comparison(records: Sequence[Record]) -> str:
 def name(cell: Cell) -> str:
     """What the folders of a cell's runs have in common."""
     return "".join(common_path(cell.records[0])).rstrip("/")
+
+
+def _remarks(cell: Cell) -> str:
+    """How many runs of a cell came to nothing, and how; without a number if all of them did."""
+    counts = {
+        "diverged": sum("diverged" in record for record in cell.records),
+        "no better than chance": sum(bool(chance(record)) for record in cell.records),
+    }
+    return ", ".join(word if count == cell.n else f"{count} {word}" for word, count in counts.items() if count)
 
 
 def _number(value: float | None, sign: str = "") -> str:

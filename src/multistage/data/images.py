@@ -201,7 +201,8 @@ def to_gray(image: np.ndarray) -> np.ndarray:
         return image
     gray = np.empty(image.shape[:2], image.dtype)
     for tile in _tiles(gray.shape):
-        gray[tile] = np.rint(image[tile] @ GRAY_WEIGHTS)
+        weighted = image[tile] @ GRAY_WEIGHTS
+        gray[tile] = weighted if image.dtype.kind == "f" else np.rint(weighted)
     return gray
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 
 Interval = tuple[float, float]
 
@@ -49,3 +49,17 @@ def t_interval(values: Sequence[float]) -> Interval | None:
 def half_width(interval: Interval) -> float:
     """What stands behind a plus-minus."""
     return (interval[1] - interval[0]) / 2
+
+
+def is_chance(accuracy: float, totals: Sequence[int]) -> bool:
+    """Whether a mean accuracy over classes is below the end of the binomial 95 % interval around that of guessing.
+
+    Args:
+        accuracy: Mean over classes, a fraction; of whoever guesses, or always says the same, 1 / classes.
+        totals: Images of each class; those without any are left out of the mean.
+    """
+    if len(totals) < 2 or not any(totals):
+        return False
+    level, tested = 1 / len(totals), [n for n in totals if n]
+    deviation = sqrt(sum(level * (1 - level) / n for n in tested)) / len(tested)
+    return accuracy <= level + NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * deviation

@@ -14,22 +14,28 @@ from multistage.storage import durable
 
 Row = dict[str, float]
 
-FAR = 10
-"""How many times its first epoch's loss a training ends with that has diverged."""
+FAR, CLEARLY = 10, 1.01
+"""How many times what it could begin with, and what it must not end above, a training ends with that has diverged."""
 
 
 def divergence(losses: Sequence[float], classes: int) -> str | None:
     """How a training that ended has diverged, though its loss is a number; None: it has not.
 
+    That of its first epoch alone may well lie above ln(classes): networks begin there, and learn.
+
     Args:
         losses: Mean cross-entropy of the training images in each epoch, nats.
         classes: Their number; a network that knows nothing has a loss of ln(classes).
     """
-    first, last = losses[0], losses[-1]
-    if last > math.log(classes):
-        return f"its training loss ended at {last:.3g}, above ln({classes}) = {math.log(classes):.3g}"
-    if last > FAR * first:
-        return f"its training loss ended at {last:.3g}, over {FAR} times that of its first epoch, {first:.3g}"
+    first, last, nothing = losses[0], losses[-1], math.log(classes)
+    bounds = {
+        f"ln({classes}) = {nothing:.3g} and that of its first epoch, {first:.3g}": CLEARLY * max(nothing, first),
+        f"{FAR} times ln({classes}) = {nothing:.3g}": FAR * nothing,
+        f"{FAR} times that of its first epoch, {first:.3g}": FAR * first,
+    }
+    for words, bound in bounds.items():
+        if last > bound:
+            return f"its training loss ended at {last:.3g}, above {words}"
     return None
 
 

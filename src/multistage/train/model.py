@@ -22,7 +22,8 @@ from multistage.train.evaluation import Predictions
 from multistage.train.restore import restore
 
 Picture = str | Path | bytes | Image.Image | np.ndarray
-"""A file, a file's content, Pillow's image, or pixels [h, w] or [h, w, 3 or 4], of any depth."""
+"""A file, a file's content, Pillow's image, or pixels: [h, w] or [h, w, 3] of any depth, uint8 [h, w, 2 or 4] with
+opacity last."""
 
 
 class Model(MultiStageNet):
@@ -42,12 +43,10 @@ class Model(MultiStageNet):
         """
         data = self.settings.data
         if isinstance(picture, np.ndarray):
-            if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3):
-                return data.prepare(picture)
-            if picture.ndim != 3 or picture.shape[2] != 4 or picture.dtype != np.uint8:
-                raise DataError(
-                    f"an array {list(picture.shape)} is no image; expected [h, w], [h, w, 3] or uint8 [h, w, 4]"
-                )
+            if picture.ndim == 2 or picture.shape[2:] == (3,):
+                return data.prepare(_levels(picture))
+            if picture.dtype != np.uint8 or picture.shape[2:] not in ((2,), (4,)):
+                raise _no_image(picture)
             picture = Image.fromarray(picture)
         return data.prepare(data.decode(Path(picture) if isinstance(picture, str) else picture))
 
@@ -87,6 +86,26 @@ class Model(MultiStageNet):
         if not found:
             raise DataError("there is no image to classify")
         return Predictions(tuple(self.class_names), torch.cat(found), self.settings.readout.logistic)
+
+
+def _levels(pixels: np.ndarray) -> np.ndarray:
+    """Pixels as the decoder gives those of a file: uint8, or float64 if they are of more depth.
+
+    Raises:
+        DataError: None, or some that are no finite numbers.
+    """
+    if pixels.dtype.kind not in "buif" or not pixels.size or not np.isfinite(pixels).all():
+        raise _no_image(pixels)
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8) * 255
+    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.float64)
+
+
+def _no_image(array: np.ndarray) -> DataError:
+    return DataError(
+        f"an array {list(array.shape)} of {array.dtype} is no image; expected finite numbers [h, w] or [h, w, 3], or "
+        "uint8 [h, w, 2 or 4]"
+    )
 
 
 def expanded(pictures: Iterable[Picture]) -> Iterator[Picture]:
