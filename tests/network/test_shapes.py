@@ -103,7 +103,13 @@ def test_automatic_sizes_keep_what_was_typed_and_refuse_what_they_cannot_fit():
 @pytest.mark.parametrize("stages", [1, 2, 3, 4])
 def test_automatic_sizes_of_padded_filter_banks_halve_maps_and_pool_the_last_ones_whole(stages, padding):
     for side in range(24, 513):
-        typed = {"data.image_size": side, "data.maps": 3, "stages": stages, "filter_bank.padding": padding}
+        typed = {
+            "data.image_size": side,
+            "data.maps": 3,
+            "stages": stages,
+            "filter_bank.padding": padding,
+            "refine": True,
+        }
         chosen = automatic.geometry(typed)
         names = ("maps", "kernel", "window", "step", "fan_in")
         fitting = [
@@ -113,6 +119,9 @@ def test_automatic_sizes_of_padded_filter_banks_halve_maps_and_pool_the_last_one
         shapes = trace((3, side, side), fitting)
         assert [shape.filtered[1] for shape in shapes] == [side // 2**number for number in range(stages)]
         assert shapes[-1].pooled == (automatic.SMALL_MAPS[stages - 1], 1, 1)
+        frozen = automatic.geometry(typed | {"refine": False})
+        assert frozen == chosen | {key: frozen[key] for key in chosen if key.endswith((".maps", ".filter_range"))}
+        assert frozen[f"geometry.stage{stages}.maps"] == automatic.WIDE_MAPS[stages - 1]
 
 
 def test_automatic_sizes_of_padded_filter_banks_keep_what_was_typed():

@@ -26,6 +26,9 @@ FINAL, FINAL_OF_ONE = 4, 13
 MAPS, SMALL_MAPS = (64, 256, 512, 512), (32, 64, 128, 256)
 """Of each stage; the latter for images of up to `SMALL` pixels. Both are the paper's as far as it goes."""
 
+WIDE_MAPS = (64, 128, 256, 1024)
+"""Of each stage that is not trained and whose last maps are pooled whole: a classifier needs more of them."""
+
 SMALL = 48
 
 FAN_IN = 16
@@ -39,7 +42,8 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     """The sizes that fit every stage, by key, beside those that a configuration holds already.
 
     Args:
-        config: ``data.image_size``, ``filter_bank.padding``, ``stages``, and sizes that were typed.
+        config: ``data.image_size``, ``data.maps``, ``filter_bank.padding``, ``refine``, ``stages``, and sizes that were
+            typed.
 
     Raises:
         ConfigError: An image or a number of stages that it cannot fit.
@@ -57,7 +61,7 @@ def _halving(config: Mapping[str, Any], side: int, stages: int, padding: int) ->
     """Sizes for filter banks with padding. Kernels are drawn from the range of He et al. (2015), for rectified maps."""
     fitted: dict[str, Any] = {}
     seen = config["data.maps"]
-    for number, maps in enumerate(SMALL_MAPS[:stages], 1):
+    for number, maps in enumerate((SMALL_MAPS if config["refine"] else WIDE_MAPS)[:stages], 1):
         key = f"geometry.stage{number}"
         kernel = config.get(f"{key}.kernel", 2 * padding + 1)
         side += 2 * padding - kernel + 1
