@@ -43,7 +43,7 @@ def record(accuracy=0.25, draw=0, seed=None, **settings):
     config = {**planned, **direct}
     if "model" in direct:
         preset = yaml.safe_load((PRESETS / f"{direct['model']}.yaml").read_text(encoding="utf-8"))
-        config |= {f"model.{key}": value for key, value in preset.items()}
+        config |= {f"model.{key}": value for key, value in preset.get("model", preset).items()}
     return {
         "run": naming.cell(config) + suffix,
         "config": config,

@@ -181,6 +181,7 @@ def test_differences_change_one_respect_each(ablation):
         ("maxpool", "abs_maxpool"),
         ("lcn_maxpool", "abs_lcn_maxpool"),
         ("batchnorm_avgpool", "abs_batchnorm_avgpool"),
+        ("batchnorm_maxpool", "convnet"),
     }
 
 
