@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras, streams
-from multistage.registry.errors import ConfigError, DataError, MultistageError
+from multistage.registry.errors import ConfigError, DataError, MultistageError, enough_memory
 from multistage.storage import durable
 
 if TYPE_CHECKING:
@@ -124,19 +124,24 @@ def predictions(model: "Model", images: Sequence[str]) -> Iterator[Some]:
     """Images in batches: those that could be read, what the model says of them, and why others could not.
 
     Raises:
-        DataError: A folder or a pattern without images.
+        DataError: A folder or a pattern without images; before any image is read.
     """
-    files = _files(images)
+    files = iter(list(_files(images)))
     while batch := list(islice(files, BATCH)):
-        prepared: dict[str, Tensor] = {}
+        names: list[str] = []
+        prepared: list[Tensor] = []
         refusals = []
         for file in batch:
             try:
-                prepared[file] = model.prepare(file)
+                with enough_memory():
+                    prepared.append(model.prepare(file))
+                names.append(file)
             except DataError as refusal:
                 print(f"error: {refusal}", file=sys.stderr)
                 refusals.append(refusal)
-        yield list(prepared), model.scores(list(prepared.values())) if prepared else None, refusals
+        with enough_memory():
+            said = model.scores(prepared) if prepared else None
+        yield names, said, refusals
 
 
 def _files(images: Sequence[str]) -> Iterator[str]:
@@ -144,7 +149,7 @@ def _files(images: Sequence[str]) -> Iterator[str]:
 
     for image in images:
         pattern = not Path(image).exists() and any(c in image for c in "*?[")
-        named = glob(image, recursive=True) if pattern else [image]  # noqa: PTH207
+        named = glob(os.path.expanduser(image), recursive=True) if pattern else [image]  # noqa: PTH111, PTH207
         files: list[Any] = list(expanded(sorted(named)))
         if not files:
             raise DataError(f"{image} holds no images")
