@@ -134,3 +134,14 @@ def test_too_little_memory_is_said_in_one_line(run, monkeypatch, capsys):
     monkeypatch.setattr("multistage.data.images._pixels", none)
     assert predict.main([str(run), "a.png"]) == 1
     assert capsys.readouterr().err.startswith("error: there is not enough memory")
+
+
+def test_an_interruption_is_no_traceback_and_leaves_what_was_there(run, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    Path("table.csv").write_text(PRECIOUS)
+    monkeypatch.setattr("multistage.data.images._pixels", interrupt)
+    assert predict.main([str(run), "a.png", "--csv", "table.csv"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert Path("table.csv").read_text() == PRECIOUS

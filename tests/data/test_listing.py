@@ -212,3 +212,11 @@ def test_a_list_that_would_mislead_is_refused(tmp_path, refused, text, words):
     (tmp_path / "list.csv").write_text(text)
     with refused(str(tmp_path / "list.csv"), words):
         listing.read(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["Screenshot 3.45\u202fPM.png", "a\u00a0b.png", "\u200eIMG.jpg", "\U0001f468\u200d\U0001f469.png"]
+)
+def test_names_as_phones_and_screenshots_have_them_are_read(tree, name):
+    found, _ = listing.read(tree(f"cat/{name}", "dog/b"))
+    assert classes(found)[f"cat/{name}"] == "cat"

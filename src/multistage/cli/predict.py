@@ -24,7 +24,8 @@ BATCH = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images.
+    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images,
+    130 interrupted.
 
     Args:
         arguments: What was typed after the command; None: of this process.
@@ -53,6 +54,9 @@ def _ended(options: argparse.Namespace) -> int:
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def show(model: "Model", images: Sequence[str], top: int) -> int:

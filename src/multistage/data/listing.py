@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multistage.registry.errors import DataError
+from multistage.registry.words import can_be_shown
 from multistage.registry.words import listing as words
 
 PARTS = {
@@ -61,7 +62,7 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
     if len({image.label for image in found}) < 2:
         raise DataError(f"data.root={root} holds fewer than two class folders with images")
     for image in found:
-        if not (image.name + image.label).isprintable():  # which is no Unicode, or breaks lines
+        if not can_be_shown(image.name + image.label):  # which is no Unicode, or breaks lines
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")
     return sorted(found, key=lambda image: image.name), notes
 
