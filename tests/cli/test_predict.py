@@ -70,8 +70,6 @@ def test_what_breaks_off_leaves_what_was_there(run, capsys):
     [
         ("nowhere/table.csv", "{here}/nowhere is no folder that may be written"),
         ("a.png/table.csv", "{here}/a.png is no folder that may be written"),
-        (".", "Is a directory"),
-        ("", "Is a directory"),
         ("/dev/full", "No space left on device"),
     ],
 )
@@ -145,3 +143,10 @@ def test_an_interruption_is_no_traceback_and_leaves_what_was_there(run, monkeypa
     assert predict.main([str(run), "a.png", "--csv", "table.csv"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
     assert Path("table.csv").read_text() == PRECIOUS
+
+
+@pytest.mark.parametrize("folder", ["", "."])
+def test_a_table_in_place_of_a_folder_is_refused_before_any_image_is_read(run, monkeypatch, capsys, folder):
+    monkeypatch.setattr("multistage.data.images._pixels", lambda *_: pytest.fail("it was read"))
+    assert predict.main([str(run), "a.png", "--csv", folder]) == 1
+    assert capsys.readouterr().err.endswith("cannot be written: it is a folder; expected the name of a file\n")

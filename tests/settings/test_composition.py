@@ -240,6 +240,11 @@ def test_augmentation_that_a_data_set_has_can_be_taken_away(photographs, typed):
     assert composition.plan(photographs).folder != run.folder
 
 
+def test_frozen_filters_take_no_notice_of_augmentation_that_is_taken_away(photographs):
+    frozen = composition.plan([*photographs, "refine=false", "readout=ridge"])
+    assert composition.plan([*photographs, "refine=false", "readout=ridge", "augment=none"]).folder == frozen.folder
+
+
 def test_a_colour_of_another_data_set_is_refused():
     with pytest.raises(ConfigError, match=r"data\.colour=auto is not for data=caltech101; expected one of gray, rgb"):
         composition.plan(["data=caltech101", "data.colour=auto"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras, streams
 from multistage.registry.errors import ConfigError, DataError, MultistageError, enough_memory
+from multistage.registry.words import shown
 from multistage.storage import durable
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def _is_file(table: str) -> bool:
 
 def _check_folder(table: str) -> None:
     """Refuse a table that cannot be written before it is made."""
+    if not table or Path(table).is_dir():
+        raise MultistageError(f"{shown(table)} cannot be written: it is a folder; expected the name of a file")
     folder = Path(table).resolve().parent
     if _is_file(table) and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise MultistageError(f"{table} cannot be written: {folder} is no folder that may be written")

@@ -76,9 +76,10 @@ def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, lis
         _check_key(override, there)
     values = [o for o in parsed if o.key_or_group not in {*GROUPS, *files}]
     config = _flat(_composed(CONF, tuple((choices | files).items())), values)
-    if "augment" in files:  # which takes away what the data set's own file says, so that each change is its default
+    if "augment" in files:  # which takes away what the data set's own file says; frozen filters read neither
         plain = {f"augment.{field.name}": field.default for field in fields(Augmentation)}
-        config |= {key: value for key, value in plain.items() if key in defaults and key not in config}
+        without = plain if config["refine"] else defaults
+        config |= {key: without[key] for key in plain if key in defaults and key not in config}
     config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
     check_values(config, defaults)
     if "geometry" in choices:
