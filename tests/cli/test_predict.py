@@ -70,8 +70,6 @@ def test_what_breaks_off_leaves_what_was_there(run, capsys):
     [
         ("nowhere/table.csv", "{here}/nowhere is no folder that may be written"),
         ("a.png/table.csv", "{here}/a.png is no folder that may be written"),
-        (".", "Is a directory"),
-        ("", "Is a directory"),
         ("/dev/full", "No space left on device"),
     ],
 )
@@ -107,3 +105,48 @@ def test_a_full_disk_behind_stdout_is_no_success(run, monkeypatch, capsys):
         patch.setattr(sys, "stdout", full)
         assert predict.main([str(run), "a.png", "--csv", "-"]) == 1
     assert capsys.readouterr().err == "error: - cannot be written: No space left on device\n"
+
+
+def test_an_image_that_is_named_twice_has_two_rows(run, capsys):
+    assert predict.main([str(run), "a.png", "b.png", "a.png", "--csv", "-"]) == 0
+    assert table(capsys.readouterr().out)[1] == ["a.png", "b.png", "a.png"]
+
+
+@pytest.mark.parametrize("name", ["nothing*.png", "empty"])
+def test_a_name_that_gives_no_image_is_said_before_any_image_is_read(run, monkeypatch, capsys, name):
+    Path("empty").mkdir()
+    monkeypatch.setattr("multistage.data.images._pixels", lambda *_: pytest.fail("it was read"))
+    assert predict.main([str(run), "a.png", name]) == 3
+    assert capsys.readouterr() == ("", f"error: {name} holds no images\n")
+
+
+def test_an_empty_name_is_not_the_current_folder(run, capsys):
+    assert predict.main([str(run), ""]) == 3
+    assert capsys.readouterr() == ("", "error: '' is no image; expected the name of a file or folder\n")
+
+
+def test_too_little_memory_is_said_in_one_line(run, monkeypatch, capsys):
+    def none(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("multistage.data.images._pixels", none)
+    assert predict.main([str(run), "a.png"]) == 1
+    assert capsys.readouterr().err.startswith("error: there is not enough memory")
+
+
+def test_an_interruption_is_no_traceback_and_leaves_what_was_there(run, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    Path("table.csv").write_text(PRECIOUS)
+    monkeypatch.setattr("multistage.data.images._pixels", interrupt)
+    assert predict.main([str(run), "a.png", "--csv", "table.csv"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert Path("table.csv").read_text() == PRECIOUS
+
+
+@pytest.mark.parametrize("folder", ["", "."])
+def test_a_table_in_place_of_a_folder_is_refused_before_any_image_is_read(run, monkeypatch, capsys, folder):
+    monkeypatch.setattr("multistage.data.images._pixels", lambda *_: pytest.fail("it was read"))
+    assert predict.main([str(run), "a.png", "--csv", folder]) == 1
+    assert capsys.readouterr().err.endswith("cannot be written: it is a folder; expected the name of a file\n")

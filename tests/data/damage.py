@@ -33,10 +33,18 @@ def become(kind, content):
     return Damage(kind, lambda path: path.write_bytes(content))
 
 
-def png_claiming(width, height, before_pixels=b""):
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
+
+def png_of(levels, kind):
+    """A PNG of 16 bits a value; `kind`: 4 for gray and opacity, 6 for colour and opacity."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", levels.shape[1], levels.shape[0], 16, kind, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in levels)))
+    return b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
+
+
+def png_claiming(width, height, before_pixels=b""):
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     text = chunk(b"zTXt", b"k\0\0" + before_pixels) if before_pixels else b""
     pixels = chunk(b"IDAT", zlib.compress(b"\0" * 10_000))

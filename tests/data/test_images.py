@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.damage import png_claiming
+from data.damage import png_claiming, png_of
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -276,3 +276,25 @@ def test_threads_hold_few_large_images_at_once(monkeypatch, size, together):
         refusals = [done.exception() for done in work]
     assert [str(refusal) for refusal in refusals] == ["is damaged"] * 8
     assert max(most) <= together
+
+
+@pytest.mark.parametrize(("kind", "maps"), [(4, 2), (6, 4)], ids=["gray and opacity", "colour and opacity"])
+def test_opacity_hides_no_loss_of_depth(tmp_path, refused, kind, maps):
+    """Twelve bits in files of sixteen, of which Pillow gives the upper eight."""
+    levels = np.full((4, 4, maps), 65535, ">u2")
+    levels[..., :-1] = 4095 * np.arange(4)[:, None, None] / 3
+    (tmp_path / "a.png").write_bytes(png_of(levels, kind))
+    with refused("16 bits a colour of which the upper ones are next to empty"):
+        read_image(tmp_path / "a.png")
+
+
+def test_lab_is_colour(tmp_path):
+    Image.new("LAB", (4, 4), (150, 190, 90)).save(tmp_path / "a.tif")
+    assert mode_of(tmp_path / "a.tif") == "LAB"
+    assert images.has_colour(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("size", [(0, 0), (5, 0), (0, 5)], ids=str)
+def test_an_image_without_pixels_is_refused(refused, size):
+    with refused("the image has no pixels"):
+        read_image(Image.new("RGB", size))

@@ -144,3 +144,79 @@ def test_a_name_that_cannot_be_shown_is_refused(tree, refused, name):
     root = tree("cat/x", "dog/y", name)
     with refused("characters in its name that cannot be shown"):
         listing.read(root)
+
+
+@pytest.mark.parametrize(
+    "names", [("Train", "Test"), ("TRAIN", "VAL"), ("training", "testing"), ("Training", "Validation")]
+)
+def test_the_official_split_may_be_spelled_otherwise(tree, names):
+    found, _ = listing.read(tree(*(f"{part}/{label}/x.jpg" for part in names for label in ("cat", "dog"))))
+    assert {image.label for image in found} == {"cat", "dog"}
+    assert {image.name.split("/")[0]: image.part for image in found} == dict(zip(names, ("train", "test"), strict=True))
+
+
+def test_files_beside_the_classes_of_a_part_are_said(tree):
+    _, notes = listing.read(tree("train/cat/a", "train/dog/b", "test/cat/c", "test/dog/d", "train/e", "test/f", "g"))
+    assert notes == ("3 files that lie in no class folder are left out",)
+
+
+@pytest.mark.parametrize(("link", "target"), [("cat/up", "."), ("cat/other", "dog"), ("bird", "dog")])
+def test_a_link_gives_no_images_to_two_classes(tree, refused, link, target):
+    root = tree("cat/a", "dog/b")
+    (root / link).symlink_to(root / target)
+    with refused("by a link", f"share the images of {root / 'dog'}; remove the link"):
+        listing.read(root)
+
+
+def test_a_link_does_not_make_training_images_test_images(tree, refused):
+    root = tree("train/cat/a", "train/dog/b")
+    (root / "test").symlink_to("train")
+    with refused("by a link", f"share the images of {root / 'train/cat'}"):
+        listing.read(root)
+
+
+def test_a_class_behind_a_link_that_leads_nowhere_is_named(tree, refused):
+    root = tree("cat/a", "dog/b")
+    (root / "fish").symlink_to("/nonexistent/fish")
+    with refused(f"{root / 'fish'} is a link that leads nowhere"):
+        listing.read(root)
+
+
+def test_an_image_behind_a_link_that_leads_nowhere_is_one_of_its_class(tree):
+    root = tree("cat/a", "dog/b")
+    (root / "dog/c").symlink_to("/nonexistent/c")
+    assert classes(listing.read(root)[0])["dog/c"] == "dog"  # and reading it names it
+
+
+def test_a_list_may_have_spaces_and_capitals(tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "File, Label, Split\na.jpg,cat ,Train\nb.jpg, dog,train\nc.jpg,cat, TEST\nd.jpg,dog,test\n"
+    )
+    found, _ = listing.read(tmp_path / "list.csv")
+    assert [(image.label, image.part) for image in found] == [
+        ("cat", "train"),
+        ("dog", "train"),
+        ("cat", "test"),
+        ("dog", "test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,label\na.jpg,cat\nb.jpg,dog\n./a.jpg,dog\n", "names a.jpg twice, once as ./a.jpg"),
+        ("file,label,split\na.jpg,cat,train\nb.jpg,dog,train\n", "has only train images by its column split"),
+    ],
+)
+def test_a_list_that_would_mislead_is_refused(tmp_path, refused, text, words):
+    (tmp_path / "list.csv").write_text(text)
+    with refused(str(tmp_path / "list.csv"), words):
+        listing.read(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["Screenshot 3.45\u202fPM.png", "a\u00a0b.png", "\u200eIMG.jpg", "\U0001f468\u200d\U0001f469.png"]
+)
+def test_names_as_phones_and_screenshots_have_them_are_read(tree, name):
+    found, _ = listing.read(tree(f"cat/{name}", "dog/b"))
+    assert classes(found)[f"cat/{name}"] == "cat"

@@ -177,6 +177,16 @@ def test_draws_of_ones_own_images_hold_other_images(record, tmp_path):
         cells([second, record(draw=1, seed=1, **own)])
 
 
+def test_two_folders_of_ones_own_images_are_two_cells_though_they_may_hold_the_same(record, tmp_path):
+    folders = [{"data": "image_folder", "data.root": str(tmp_path / name)} for name in ("set 1", "set_1")]
+    first, second = cells([record(0.5, **folders[0]), record(0.7, **folders[1])])
+    assert (first.n, first.mean) == (1, 50)
+    assert (second.n, second.mean) == (1, 70)
+    assert first.title != second.title
+    other = record(0.7, draw=1, **folders[1]) | {"data_hash": "of other images"}
+    assert [cell.n for cell in cells([record(0.5, **folders[0]), other])] == [1, 1]
+
+
 def test_seeds_of_one_draw_must_share_its_split(record):
     cells([record(seed=0, **TABLE1), record(seed=1, **TABLE1), record(draw=1, **TABLE1)])
     with pytest.raises(MultistageError, match="differ in split_hash"):

@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from multistage.data.augment import Augmentation
 from multistage.records import paper
 from multistage.records.files import from_file, path
 from multistage.registry.errors import ConfigError
@@ -218,3 +219,38 @@ def test_files_of_optimisers_schedules_and_callbacks_stand_for_their_values():
 def test_every_file_of_a_group_makes_a_run(group):
     for name in composition.names(group):
         composition.plan([f"{group}={name}", "data.validation=5"])
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a").touch()
+    return "data=image_folder", f"data.root={tmp_path}"
+
+
+@pytest.mark.parametrize("typed", [(), ("augment.rotation=5",), ("augment.mixup=0.2",)], ids=str)
+def test_augmentation_that_a_data_set_has_can_be_taken_away(photographs, typed):
+    run = composition.plan([*photographs, "augment=none", *typed])
+    changes = dict(word.split("=") for word in typed)
+    augmentation = run.settings.augmentation
+    for name, default in vars(Augmentation()).items():
+        assert getattr(augmentation, name) == float(changes.get(f"augment.{name}", default))
+    assert composition.plan(run.overrides).folder == run.folder
+    assert composition.plan(photographs).folder != run.folder
+
+
+def test_frozen_filters_take_no_notice_of_augmentation_that_is_taken_away(photographs):
+    frozen = composition.plan([*photographs, "refine=false", "readout=ridge"])
+    assert composition.plan([*photographs, "refine=false", "readout=ridge", "augment=none"]).folder == frozen.folder
+
+
+def test_a_colour_of_another_data_set_is_refused():
+    with pytest.raises(ConfigError, match=r"data\.colour=auto is not for data=caltech101; expected one of gray, rgb"):
+        composition.plan(["data=caltech101", "data.colour=auto"])
+
+
+@pytest.mark.parametrize("key", ["data.train_per_class", "data.validation"])
+def test_a_share_of_one_is_neither_one_image_nor_all(photographs, key):
+    with pytest.raises(ConfigError, match=f"{key}=1.0 is not allowed; expected a whole number"):
+        composition.plan([*photographs, f"{key}=1.0"])

@@ -219,3 +219,56 @@ def test_nothing_to_classify_is_said(trained, tmp_path):
 
 def test_a_file_of_the_run_stands_for_its_folder(trained):
     assert multistage.load(trained[0] / WEIGHTS).class_names == multistage.load(trained[0]).class_names
+
+
+def test_a_network_in_training_mode_predicts_as_ever_and_learns_nothing(trained, image):
+    model = multistage.load(trained[0])
+    expected = model.predict(image).scores
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert torch.equal(model.train().predict(image).scores, expected)
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("given", [torch.zeros(4, 4, 3), [torch.zeros(4, 4)], [[0.0, 1.0]], None, 3, [None]], ids=str)
+def test_what_is_of_no_kind_of_image_is_refused(trained, given):
+    with pytest.raises(DataError, match="is no image; expected a file, its content, Pillow's image or a NumPy array"):
+        multistage.load(trained[0]).predict(given)
+
+
+def test_a_masked_array_is_its_pixels(trained):
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)
+    model = multistage.load(trained[0])
+    assert torch.equal(model.predict(np.ma.masked_greater(pixels, 9)).scores, model.predict(pixels).scores)
+
+
+def test_folders_behind_links_and_files_without_an_end_of_name_count(trained, photographs, tmp_path, capsys):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/linked").symlink_to(photographs)
+    shutil.copy(photographs / "a.png", tmp_path / "here/noend")
+    (tmp_path / "here/README").write_text("none")
+    assert len(multistage.load(trained[0]).predict(tmp_path / "here").labels) == 4
+    assert predict.main([str(trained[0]), str(tmp_path / "here"), "--csv", "-"]) == 0
+    assert capsys.readouterr().out.count("\n") == 5
+
+
+def test_a_folder_below_that_cannot_be_read_is_named(trained, photographs, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("below"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match="below cannot be read: Permission denied"):
+        multistage.load(trained[0]).predict(photographs)
+
+
+def test_the_home_folder_may_be_a_tilde(folder, image, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(image.parent))
+    model = multistage.load("~/run")
+    assert model.predict("~/image.png").labels == model.predict(image).labels
+    for name in ("~/image.png", "~/im*.png"):
+        assert predict.main(["~/run", name]) == 0
+        assert capsys.readouterr().err == ""

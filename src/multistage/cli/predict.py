@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras, streams
-from multistage.registry.errors import ConfigError, DataError, MultistageError
+from multistage.registry.errors import ConfigError, DataError, MultistageError, enough_memory
+from multistage.registry.words import shown
 from multistage.storage import durable
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ BATCH = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images.
+    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images,
+    130 interrupted.
 
     Args:
         arguments: What was typed after the command; None: of this process.
@@ -53,6 +55,9 @@ def _ended(options: argparse.Namespace) -> int:
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def show(model: "Model", images: Sequence[str], top: int) -> int:
@@ -98,6 +103,8 @@ def _is_file(table: str) -> bool:
 
 def _check_folder(table: str) -> None:
     """Refuse a table that cannot be written before it is made."""
+    if not table or Path(table).is_dir():
+        raise MultistageError(f"{shown(table)} cannot be written: it is a folder; expected the name of a file")
     folder = Path(table).resolve().parent
     if _is_file(table) and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise MultistageError(f"{table} cannot be written: {folder} is no folder that may be written")
@@ -124,19 +131,24 @@ def predictions(model: "Model", images: Sequence[str]) -> Iterator[Some]:
     """Images in batches: those that could be read, what the model says of them, and why others could not.
 
     Raises:
-        DataError: A folder or a pattern without images.
+        DataError: A folder or a pattern without images; before any image is read.
     """
-    files = _files(images)
+    files = iter(list(_files(images)))
     while batch := list(islice(files, BATCH)):
-        prepared: dict[str, Tensor] = {}
+        names: list[str] = []
+        prepared: list[Tensor] = []
         refusals = []
         for file in batch:
             try:
-                prepared[file] = model.prepare(file)
+                with enough_memory():
+                    prepared.append(model.prepare(file))
+                names.append(file)
             except DataError as refusal:
                 print(f"error: {refusal}", file=sys.stderr)
                 refusals.append(refusal)
-        yield list(prepared), model.scores(list(prepared.values())) if prepared else None, refusals
+        with enough_memory():
+            said = model.scores(prepared) if prepared else None
+        yield names, said, refusals
 
 
 def _files(images: Sequence[str]) -> Iterator[str]:
@@ -144,7 +156,7 @@ def _files(images: Sequence[str]) -> Iterator[str]:
 
     for image in images:
         pattern = not Path(image).exists() and any(c in image for c in "*?[")
-        named = glob(image, recursive=True) if pattern else [image]  # noqa: PTH207
+        named = glob(os.path.expanduser(image), recursive=True) if pattern else [image]  # noqa: PTH111, PTH207
         files: list[Any] = list(expanded(sorted(named)))
         if not files:
             raise DataError(f"{image} holds no images")

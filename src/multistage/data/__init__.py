@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from multistage.registry import Choice, Registry, setting
 from multistage.registry.errors import ConfigError
-from multistage.registry.rules import NOTHING, Value, either, number, one_of, text, whole
+from multistage.registry.rules import NOTHING, Rule, Value, either, one_of, text, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DataSet", "Draw", "Stored", "data_sets", "drawn", "listed", "read_all"]
 
-SHARE = number(0, 1, exclusive=True)
-"""Of the images of a class."""
+SHARE = Rule("a share above 0 and below 1", lambda v: type(v) is float and 0 < v < 1)
+"""Of the images of a class. Not 1.0, which might be all of them, or one."""
 
 SHARED = 0.8
 """Share of a class that trains unless something else is typed."""

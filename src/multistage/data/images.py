@@ -131,6 +131,8 @@ def room(content: bytes) -> Iterator[None]:
 
 def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
     """The pixels of an opened image; `deep`: its file has 16 bits a value."""
+    if 0 in image.size:
+        raise DataError("has no pixels")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.float64)
         if not np.isfinite(values).all():
@@ -139,11 +141,11 @@ def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
     gray = image.mode in ("1", "L", "LA", "La")
     mode = ("L" if gray else "RGB") + "A" * image.has_transparency_data
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    if image.has_transparency_data:
-        return _on_ground(pixels, ground)
-    if deep and pixels.max() < 32:  # of 256: the upper eight bits of 16, which are all that Pillow gives of colour
+    opaque = not image.has_transparency_data or pixels[..., -1].min() == 255
+    colours = pixels[..., :-1] if image.has_transparency_data else pixels
+    if deep and opaque and colours.max() < 32:  # of 256: the upper eight bits of 16, which are all that Pillow gives
         raise DataError("has 16 bits a colour of which the upper ones are next to empty; save it with 8 bits, or gray")
-    return pixels
+    return _on_ground(pixels, ground) if image.has_transparency_data else pixels
 
 
 def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
@@ -170,6 +172,15 @@ def _tiles(size: tuple[int, int], blocks: tuple[int, int] = (1, 1)) -> Iterator[
             yield slice(top, top + rows), slice(left, left + columns)
 
 
+def is_image(path: Path) -> bool:
+    """Whether a file begins as an image does."""
+    try:
+        with durable.opened(path) as file, _pillow(MAX_PIXELS), Image.open(file, formats=FORMATS):
+            return True
+    except Exception:  # damaged files raise nearly everything
+        return False
+
+
 def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
     """Whether any pixel of an image file, or in a JPEG any mean of 8 by 8, is not gray; not, if it is no such image.
 
@@ -179,7 +190,7 @@ def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
     try:
         with durable.opened(path) as file:
             with _pillow(most), Image.open(file, formats=FORMATS) as image:
-                if image.mode.startswith(("1", "L", "I", "F")):
+                if image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16"):
                     return False
             file.seek(0)
             content = file.read()

@@ -1,7 +1,7 @@
 """Which image files a folder or a list has, and the class of each; nothing is decoded.
 
 root/CLASS/**/*.jpg                               draws choose training and test images
-root/train/CLASS/**, with root/test or root/val   the official split
+root/train/CLASS/**, with root/test or root/val   the official split (or Train, training, testing and the like)
 list.csv: columns file and label, perhaps split   files relative to the list's folder
 """
 
@@ -12,10 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multistage.registry.errors import DataError
+from multistage.registry.words import can_be_shown
 from multistage.registry.words import listing as words
 
-PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-"""What the parts of an official split are called."""
+PARTS = {
+    **{"train": "train", "training": "train"},
+    **{"val": "validation", "valid": "validation", "validation": "validation"},
+    **{"test": "test", "testing": "test"},
+}
+"""What the parts of an official split are called, in small letters or others."""
 
 FILE, LABEL, PART = ("file", "path", "filename", "image"), ("label", "class"), ("split", "part", "set")
 """What a list's columns may be called."""
@@ -42,8 +47,8 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
     """The images of a folder or a list, sorted by name, and what else was found, a sentence each.
 
     Raises:
-        DataError: Nothing of the kind, a folder that cannot be read, a class without images, fewer than two classes, a
-            name that cannot be shown.
+        DataError: Nothing of the kind, a folder that cannot be read, one that a link gives to two classes, a link that
+            leads nowhere, a class without images, fewer than two classes, a name that cannot be shown.
     """
     notes: tuple[str, ...] = ()
     if root.is_file() and root.suffix.lower() == ".csv":
@@ -57,28 +62,35 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
     if len({image.label for image in found}) < 2:
         raise DataError(f"data.root={root} holds fewer than two class folders with images")
     for image in found:
-        if not (image.name + image.label).isprintable():  # which is no Unicode, or breaks lines
+        if not can_be_shown(image.name + image.label):  # which is no Unicode, or breaks lines
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")
     return sorted(found, key=lambda image: image.name), notes
 
 
 def _folders(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
     inside, loose = _entries(root)
-    official = {name for name in inside if name in PARTS}
-    notes = [f"{len(loose)} files that lie in no class folder are left out"] if loose else []
-    if "train" in official and len(official) > 1:
-        found = [
-            Listed(f"{part}/{name}", path, label, PARTS[part])
-            for part in sorted(official)
-            for label in _entries(root / part)[0]
-            for name, path in _below(root / part, label)
-        ]
-        if "test" not in official:
+    official = {name: PARTS[name.lower()] for name in inside if name.lower() in PARTS}
+    notes = []
+    seen: dict[str, str] = {}
+    if "train" in official.values() and len(set(official.values())) > 1:
+        found = []
+        for name, part in official.items():
+            labels, more = _entries(root / name)
+            loose += [f"{name}/{file}" for file in more]
+            for label in labels:
+                found += [
+                    Listed(f"{name}/{file}", path, label, part) for file, path in _below(root / name, label, seen)
+                ]
+        if "test" not in official.values():
             found = _tested_on_validation(found)
-        if others := sorted(set(inside) - official):
+        if others := sorted(set(inside) - set(official)):
             notes.append(f"folders beside train are left out: {words(others)}")
     else:
-        found = [Listed(name, path, label) for label in inside for name, path in _below(root, label)]
+        found = [Listed(name, path, label) for label in inside for name, path in _below(root, label, seen)]
+    if nowhere := [name for name in loose if not (root / name).exists()]:  # as a folder may be that is not mounted
+        raise DataError(f"{root / nowhere[0]} is a link that leads nowhere; mend or remove it")
+    if loose:
+        notes.insert(0, f"{len(loose)} files that lie in no class folder are left out")
     return found, tuple(notes)
 
 
@@ -87,37 +99,53 @@ def _tested_on_validation(found: list[Listed]) -> list[Listed]:
     return [replace(image, part="test") if image.part == "validation" else image for image in found]
 
 
-def _below(root: Path, label: str) -> list[tuple[str, str]]:
-    """Name and path of every file below a class folder, nested ones too.
+def _below(root: Path, label: str, seen: dict[str, str]) -> list[tuple[str, str]]:
+    """`files_below` a class folder.
 
     Raises:
-        DataError: There is none, or a folder cannot be read.
+        DataError: There is none, or see there.
     """
-    found: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    waiting = [label]
-    while waiting:
-        below = waiting.pop()
-        folder = root / below
-        if (real := os.path.realpath(folder)) not in seen:  # a link may lead back
-            seen.add(real)
-            folders, files = _entries(folder)
-            waiting += [f"{below}/{name}" for name in folders]
-            found += [(f"{below}/{name}", os.path.join(folder, name)) for name in files]  # noqa: PTH118  a path an image
+    found = files_below(root, label, seen)
     if not found:
         raise DataError(f"class folder {root / label} holds no images; add some, or remove it")
     return found
 
 
+def files_below(root: Path, start: str, seen: dict[str, str]) -> list[tuple[str, str]]:
+    """Name and path of every file below a folder, nested ones and links too, hidden ones not.
+
+    Args:
+        root: Where the folder lies; names begin there.
+        start: The folder's name.
+        seen: For each folder that was read, where reading started; grows.
+
+    Raises:
+        DataError: A folder cannot be read, or was read from another start.
+    """
+    found: list[tuple[str, str]] = []
+    waiting = [start]
+    while waiting:
+        below = waiting.pop()
+        folder = root / below
+        real, here = os.path.realpath(folder), str(root / start)
+        if (first := seen.get(real)) is None:  # a link may lead back
+            seen[real] = here
+            folders, files = _entries(folder)
+            waiting += [f"{below}/{name}" for name in folders]
+            found += [(f"{below}/{name}", os.path.join(folder, name)) for name in files]  # noqa: PTH118  a path an image
+        elif first != here:
+            raise DataError(f"by a link, {first} and {here} share the images of {real}; remove the link")
+    return found
+
+
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the files in a folder, sorted, without hidden ones."""
+    """Names of the folders in a folder and of all else, sorted, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
-            folders = sorted(entry.name for entry in shown if entry.is_dir())
-            return folders, sorted(entry.name for entry in shown if entry.is_file())
+            shown = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from None
+    return sorted(name for name, is_dir in shown if is_dir), sorted(name for name, is_dir in shown if not is_dir)
 
 
 def _listed(file: Path) -> list[Listed]:
@@ -136,14 +164,21 @@ def _listed(file: Path) -> list[Listed]:
         raise DataError(f"{file} has the columns {words(columns) or 'none'}; expected file and label, perhaps split")
     found = []
     for number, row in enumerate(rows, 2):
-        said = row[part] if part else ""
-        if not row[path] or not row[label] or said is None or (part and said not in PARTS):
+        named, called = ((row[key] or "").strip() for key in (path, label))
+        said = (row[part] or "").strip().lower() if part else ""
+        if not named or not called or (part and said not in PARTS):
             expected = f", and a split of {words(PARTS)}" if part else ""
             raise DataError(f"{file}, line {number}: expected a file and a label{expected}")
-        found.append(Listed(row[path], str(file.parent / row[path]), row[label], PARTS.get(said, "")))
-    name, times = max(Counter(image.name for image in found).items(), key=lambda item: item[1], default=("", 1))
+        found.append(Listed(named, str(file.parent / Path(named).expanduser()), called, PARTS.get(said, "")))
+    same, times = max(Counter(os.path.normpath(image.path) for image in found).items(), key=lambda item: item[1])
     if times > 1:
-        raise DataError(f"{file} names {name} twice")
-    if part and "test" not in {image.part for image in found}:
+        names = list(dict.fromkeys(image.name for image in found if os.path.normpath(image.path) == same))
+        raise DataError(f"{file} names {names[0]} twice{f', once as {names[1]}' if len(names) > 1 else ''}")
+    parts = {image.part for image in found}
+    if part and len(parts) == 1:
+        raise DataError(
+            f"{file} has only {words(parts)} images by its column {part}; expected others to test, or no such column"
+        )
+    if part and "test" not in parts:
         found = _tested_on_validation(found)
     return found

@@ -61,7 +61,8 @@ def draw_split(
     """
     if dataset.is_test is None and train_per_class is None:
         raise DataError(
-            "data.train_per_class=null leaves no test images in a data set without official ones; choose a number"
+            "data.train_per_class=all leaves no test images in a data set without official ones; choose a number, or a "
+            "share such as 0.8"
         )
     if dataset.is_validation is not None and validation:
         raise DataError(f"data.validation={validation} has no effect: the data set has validation images of its own")
@@ -78,6 +79,12 @@ def draw_split(
             train, test = members[:wanted], members[wanted:]
         else:
             of_test = dataset.is_test[members]
+            if len(members) and of_test.all() | ~of_test.any():
+                there, lacking = ("test", "train") if of_test.all() else ("train", "test")
+                raise DataError(
+                    f"class {class_name!r} has {len(members)} images to {there} and none to {lacking} in the data "
+                    "set's own split; add some, or remove the class"
+                )
             train = _shuffled(members[~of_test], dataset, draw)
             wanted = _count(train_per_class, len(train))
             train, test = train[:wanted], _shuffled(members[of_test], dataset, draw)

@@ -200,8 +200,10 @@ def pairs(a: Cell, b: Cell) -> dict[Draw, tuple[Record, Record]]:
 
 
 def key(record: Record) -> Key:
-    """The settings that a run reads and that bear on its result, draw and seed apart."""
+    """The settings that a run reads and that bear on its result, without draw and seed; own images by folder."""
     settings = bearing(record["config"])
+    if data_sets[record["config"]["data"]].root_is_content:
+        settings["data.root"] = record["config"].get("data.root")
     return tuple((k, _plain(settings[k])) for k in sorted(settings) if k not in VARYING)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from multistage.registry import digest
 from multistage.registry.errors import MultistageError
 from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, text, whole
-from multistage.registry.words import listing
+from multistage.registry.words import can_be_shown, listing
 from multistage.settings import naming, trainer
 from multistage.settings.config import ALWAYS, check_values
 from multistage.settings.tree import Config, parse
@@ -213,7 +213,7 @@ def check_plain(record: Mapping[str, Any]) -> None:
         RecordError: Text that cannot be shown, a number of more than 64 bits, or too many levels.
     """
     for place, value in _leaves(record, "", 0):
-        if isinstance(value, str) and not value.isprintable():
+        if isinstance(value, str) and not can_be_shown(value):
             raise RecordError(f"{place}={_short(value)} has characters that cannot be shown")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise RecordError(f"{place} is a number of more than 64 bits")

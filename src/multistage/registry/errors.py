@@ -6,6 +6,8 @@ The text of each is one line for the user: what was wrong, what was expected, wh
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from multistage.registry.words import can_be_shown
+
 ALLOCATORS = "can't allocate memory", "out of memory", "Unable to allocate"
 """What those of torch (CPU, CUDA) and NumPy say."""
 
@@ -24,7 +26,7 @@ class MultistageError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        super().__init__("".join(c if can_be_shown(c) else repr(c)[1:-1] for c in message))
 
 
 @contextmanager

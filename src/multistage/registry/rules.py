@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from multistage.registry.words import listing
+from multistage.registry.words import can_be_shown, listing
 
 Value = str | int | float | bool | None
 """What a setting holds."""
@@ -41,7 +41,7 @@ def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
 
 def text() -> Rule:
     """Any text that can be shown."""
-    return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and v.isprintable())
+    return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and can_be_shown(v))
 
 
 def word() -> Rule:

@@ -1,8 +1,12 @@
 """Settings in words: as they are typed on the command line, as messages show them."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
+
+JOINERS = "\u200c\u200d\u200e\u200f"
+"""Parts of words and of emoji that have no width of their own."""
 
 KEYWORDS = ("null", "true", "false", "nan", "inf")
 
@@ -30,6 +34,11 @@ def as_typed(value: Any) -> str:
     plain = shown(value) == value and all(c.isalnum() or c in "_/.-" for c in value) and value.isascii()
     parts = [part + "\\" * (len(part) - len(part.rstrip("\\"))) for part in value.split("'")]
     return value if plain else "'" + "\\'".join(parts) + "'"
+
+
+def can_be_shown(text: str) -> bool:
+    """Whether a text has no control characters; unbroken spaces and joiners, which names of files have, are none."""
+    return all(c.isprintable() or c in JOINERS or unicodedata.category(c) == "Zs" for c in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

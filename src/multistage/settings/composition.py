@@ -9,11 +9,13 @@ Nothing that comes out of here is Hydra's: configurations are flat mappings of p
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from multistage.data.augment import Augmentation
 from multistage.registry.errors import ConfigError, UnreadError, one_line
 from multistage.registry.words import as_typed, listing, nearest
 from multistage.settings import advice, callbacks, completion, optimizer, trainer
@@ -74,6 +76,10 @@ def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, lis
         _check_key(override, there)
     values = [o for o in parsed if o.key_or_group not in {*GROUPS, *files}]
     config = _flat(_composed(CONF, tuple((choices | files).items())), values)
+    if "augment" in files:  # which takes away what the data set's own file says; frozen filters read neither
+        plain = {f"augment.{field.name}": field.default for field in fields(Augmentation)}
+        without = plain if config["refine"] else defaults
+        config |= {key: without[key] for key in plain if key in defaults and key not in config}
     config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
     check_values(config, defaults)
     if "geometry" in choices:

@@ -5,6 +5,7 @@ found = model.predict("photos/")
 found.labels, found.probabilities
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from multistage.data.images import FORMATS
+from multistage.data import listing
+from multistage.data.images import FORMATS, is_image
 from multistage.network.net import MultiStageNet
 from multistage.records.runs import RESULT, WEIGHTS, read
 from multistage.registry.errors import DataError, MultistageError
@@ -42,13 +44,19 @@ class Model(MultiStageNet):
             DataError: Not an image that can be read.
         """
         data = self.settings.data
+        if not isinstance(picture, str | Path | bytes | Image.Image | np.ndarray):
+            raise DataError(
+                f"a {type(picture).__name__} is no image; expected a file, its content, Pillow's image or a NumPy "
+                "array [h, w] or [h, w, 3]"
+            )
         if isinstance(picture, np.ndarray):
+            picture = np.asarray(picture)  # of its own kinds, as masked ones, too
             if picture.ndim == 2 or picture.shape[2:] == (3,):
                 return data.prepare(_levels(picture))
             if picture.dtype != np.uint8 or picture.shape[2:] not in ((2,), (4,)):
                 raise _no_image(picture)
             picture = Image.fromarray(picture)
-        return data.prepare(data.decode(Path(picture) if isinstance(picture, str) else picture))
+        return data.prepare(data.decode(_path(picture) if isinstance(picture, str | Path) else picture))
 
     @torch.inference_mode()
     def scores(self, prepared: Sequence[Tensor]) -> Predictions:
@@ -57,7 +65,9 @@ class Model(MultiStageNet):
         Raises:
             MultistageError: Scores that are no finite numbers.
         """
-        said = self(torch.stack(list(prepared)))
+        training = self.training
+        said = self.eval()(torch.stack(list(prepared)))  # or statistics of these images would count, and stay
+        self.train(training)
         if not said.isfinite().all():
             raise MultistageError("the network of this run gives scores that are no finite numbers; train it again")
         return Predictions(tuple(self.class_names), said, self.settings.readout.logistic)
@@ -72,7 +82,7 @@ class Model(MultiStageNet):
         Raises:
             DataError: One cannot be read; or there is none.
         """
-        one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray)
+        one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray) or not isinstance(pictures, Iterable)
         given: Iterable[Picture] = [pictures] if one else pictures  # type: ignore[list-item, assignment]
         found: list[Tensor] = []
         batch: list[Tensor] = []
@@ -111,14 +121,29 @@ def _no_image(array: np.ndarray) -> DataError:
 def expanded(pictures: Iterable[Picture]) -> Iterator[Picture]:
     """Images, each folder replaced by the image files in it and below, sorted by name, without hidden ones."""
     for picture in pictures:
-        if isinstance(picture, str | Path) and Path(picture).is_dir():
-            root = Path(picture)
-            for file in sorted(root.rglob("*")):
-                hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-                if not hidden and file.is_file() and file.suffix.lower() in suffixes():
-                    yield file
+        if isinstance(picture, str | Path) and str(picture) and (root := _path(picture)).is_dir():
+            files = (root / name for name, _ in listing.files_below(root, ".", {}))
+            yield from (file for file in sorted(files) if _is_image(file))
         else:
             yield picture
+
+
+def _path(name: str | Path) -> Path:
+    """A path, ``~`` expanded.
+
+    Raises:
+        DataError: An empty text, which is no path.
+    """
+    if not str(name):
+        raise DataError("'' is no image; expected the name of a file or folder")
+    return Path(os.path.expanduser(name))  # noqa: PTH111  which leaves what has no home as it is
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file is one by its name, or, if its name has no such end, by its content."""
+    if file.suffix.lower() in suffixes():
+        return file.is_file() or not file.exists()  # a link that leads nowhere is named when it is read
+    return not file.suffix and is_image(file)
 
 
 def suffixes() -> frozenset[str]:
@@ -136,7 +161,8 @@ def load(folder: Path | str) -> Model:
     Raises:
         MultistageError: Not a finished run, or one whose files do not belong together.
     """
-    folder = Path(folder).parent if Path(folder).is_file() else Path(folder)
+    folder = Path(os.path.expanduser(folder))  # noqa: PTH111
+    folder = folder.parent if folder.is_file() else folder
     record = read(folder)
     if record is None:
         raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")

@@ -37,6 +37,10 @@ class Preprocessed(Stored):
     def fitted(self) -> dict[str, Value]:
         if self.preprocessing == "gcn" and self.variance != "one_pass":
             raise ConfigError(f"data.variance={self.variance} has no effect with data.preprocessing=gcn; leave it out")
+        if self.colour not in MAPS:  # auto, which data=image_folder knows
+            raise ConfigError(
+                f"data.colour={self.colour} is not for data={self.name}; expected one of {', '.join(MAPS)}"
+            )
         return {"data.maps": MAPS[self.colour]}
 
     def load(self) -> "Dataset":

@@ -54,7 +54,7 @@ class ImageFolder(Preprocessed):
         from multistage.data.image_folder import list_folder
 
         shape = self.maps, self.image_size, self.image_size
-        specification = f"{digest(replace(self, root='', max_pixels=1))} v3"
+        specification = f"{digest(replace(self, root='', max_pixels=1))} v4"
         return list_folder(Path(self.root), shape, self.prepared, specification)
 
     def decode(self, source: "Path | bytes | Image.Image") -> "np.ndarray":
