@@ -126,10 +126,13 @@ def test_automatic_sizes_of_padded_filter_banks_halve_maps_and_pool_the_last_one
 
 def test_automatic_sizes_of_padded_filter_banks_keep_what_was_typed():
     typed = ["geometry.stage1.kernel=5", "geometry.stage1.maps=8", "geometry.stage2.step=3"]
-    first, second, *_, last = plan(["data=fake", "model=convnet", *typed]).settings.geometry
+    run = plan(["data=fake", "model=convnet", *typed])
+    first, second, *_, last = run.settings.geometry
     assert (first.kernel, first.maps, second.step) == (5, 8, 3)  # 28 -> 26 -> 13 -> 4 -> 2
     assert last.window == last.step == 2
     assert second.filter_range == round((6 / (8 * 9)) ** 0.5, 4)
+    assert {*typed} <= {*run.overrides}
+    assert plan(run.overrides).settings.geometry == run.settings.geometry
 
 
 @pytest.mark.parametrize(

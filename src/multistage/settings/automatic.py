@@ -7,7 +7,7 @@ see all maps and keep their size; each stage halves them, and the last one pools
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from multistage.registry.errors import ConfigError
@@ -53,56 +53,54 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"geometry=auto fits images of {SMALLEST} to {LARGEST} pixels, not data.image_size={side}")
     if type(stages) is not int or not 1 <= stages <= FITTED_STAGES:
         raise ConfigError(f"geometry=auto fits 1 to {FITTED_STAGES} stages, not stages={stages}")
-    fitted = _halving(config, side, stages, padding) if padding else _shrinking(config, side, stages)
+    fitted: dict[str, Any] = {}
+
+    def take(number: int, name: str, fitting: Any) -> Any:
+        """Note the size that fits a stage; what was typed instead of it is what later ones have to fit."""
+        key = f"geometry.stage{number}.{name}"
+        fitted[key] = fitting
+        return config.get(key, fitting)
+
+    if padding:
+        maps = SMALL_MAPS if config["refine"] else WIDE_MAPS
+        _halving(take, side, stages, padding, (config["data.maps"], *maps))
+    else:
+        _shrinking(take, side, stages)
     return dict(sorted(fitted.items()))
 
 
-def _halving(config: Mapping[str, Any], side: int, stages: int, padding: int) -> dict[str, Any]:
+Take = Callable[[int, str, Any], Any]
+
+
+def _halving(take: Take, side: int, stages: int, padding: int, maps: Sequence[int]) -> None:
     """Sizes for filter banks with padding. Kernels are drawn from the range of He et al. (2015), for rectified maps."""
-    fitted: dict[str, Any] = {}
-    seen = config["data.maps"]
-    for number, maps in enumerate((SMALL_MAPS if config["refine"] else WIDE_MAPS)[:stages], 1):
-        key = f"geometry.stage{number}"
-        kernel = config.get(f"{key}.kernel", 2 * padding + 1)
-        side += 2 * padding - kernel + 1
-        step = config.get(f"{key}.step", 2 if number < stages else side)
-        filter_range = round(math.sqrt(6 / (seen * kernel**2)), 4)
-        sizes = {
-            "fan_in": None,
-            "filter_range": filter_range,
-            "kernel": kernel,
-            "maps": maps,
-            "step": step,
-            "window": step,
-        }
-        fitted |= {f"{key}.{name}": size for name, size in sizes.items()}
-        side, seen = side // step, config.get(f"{key}.maps", maps)
-    return fitted
+    seen = maps[0]
+    for number in range(1, stages + 1):
+        kernel = take(number, "kernel", 2 * padding + 1)
+        side = max(1, side + 2 * padding - kernel + 1)
+        take(number, "fan_in", None)
+        take(number, "filter_range", round(math.sqrt(6 / (seen * kernel**2)), 4))
+        seen = take(number, "maps", maps[number])
+        step = take(number, "step", min(2, side) if number < stages else side)
+        window = take(number, "window", step)
+        side = max(1, (side - window) // step + 1)
 
 
-def _shrinking(config: Mapping[str, Any], side: int, stages: int) -> dict[str, Any]:
+def _shrinking(take: Take, side: int, stages: int) -> None:
     """Sizes for filter banks without padding, with the paper's proportions."""
     maps, seen = SMALL_MAPS if side <= SMALL else MAPS, 0
     final = FINAL_OF_ONE if stages == 1 else FINAL
     kernel = min(max(3, 2 * (side // 32) + 1), 9)
-    fitted: dict[str, Any] = {}
     for number in range(1, stages + 1):
-
-        def take(name: str, fitting: Any, number: int = number) -> Any:
-            key = f"geometry.stage{number}.{name}"
-            fitted[key] = fitting
-            return config.get(key, fitting)
-
         left = stages - number
-        take("fan_in", min(FAN_IN, seen) or None)
-        seen = take("maps", maps[number - 1])
-        size = take("kernel", min(kernel, max(1, (side + 1) // 2 - left)))
+        take(number, "fan_in", min(FAN_IN, seen) or None)
+        seen = take(number, "maps", maps[number - 1])
+        size = take(number, "kernel", min(kernel, max(1, (side + 1) // 2 - left)))
         side = max(1, side - size + 1)
-        step = take("step", max(1, min(round((side / final) ** (1 / (left + 1))), side // 2**left)))
-        window = take("window", min(2 * step, max(1, side - step)) if step > 2 else step)
+        step = take(number, "step", max(1, min(round((side / final) ** (1 / (left + 1))), side // 2**left)))
+        window = take(number, "window", min(2 * step, max(1, side - step)) if step > 2 else step)
         side = max(1, (side - window) // step + 1)
-        take("filter_range", round(1 / size, 4))
-    return fitted
+        take(number, "filter_range", round(1 / size, 4))
 
 
 def epochs(images: int, batch_size: int) -> int:
