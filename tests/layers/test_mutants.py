@@ -75,7 +75,7 @@ def check(family):
 @pytest.fixture
 def replace(monkeypatch):
     """Put another function wherever the layers know one."""
-    caches = fast._matrix, pooling._averages
+    caches = fast.axis_blur, pooling._averages
 
     def replace(original, wrong):
         forget()

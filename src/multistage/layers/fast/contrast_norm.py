@@ -22,28 +22,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multistage.layers import contrast_norm_definition as plain
 from multistage.layers.arithmetic import accumulator, autocasts
-from multistage.layers.contrast_norm_definition import Border, Floor, blur_matrix, floored, gaussian_window
+from multistage.layers.contrast_norm_definition import Border, Floor, Window, floored
 from multistage.layers.eager import blocks, fits_the_cache, undifferentiable
 
 
 def contrast_norm(
-    x: Tensor, kernel_size: int, sigma: float | None, floor: Floor, border: Border, floor_gradient: bool
+    x: Tensor,
+    kernel_size: int,
+    sigma: float | None,
+    floor: Floor,
+    border: Border,
+    floor_gradient: bool,
+    window: Window = "gaussian",
 ) -> Tensor:
     """`definition`, exactly; once differentiable, and refuses to be differentiated twice."""
-    settings = (kernel_size, sigma, border, accumulator(x.dtype), x.device)
-    rows, columns = _matrix(x.shape[-2], *settings), _matrix(x.shape[-1], *settings)
+    settings = (kernel_size, sigma, window, border, accumulator(x.dtype), x.device)
+    rows, columns = axis_blur(x.shape[-2], *settings), axis_blur(x.shape[-1], *settings)
     through_floor = floor == "mean" and floor_gradient
     y: Tensor = _ContrastNorm.apply(x, rows, columns, floor, through_floor)
     return y
 
 
 @lru_cache(maxsize=128)
-def _matrix(
-    size: int, kernel_size: int, sigma: float | None, border: Border, dtype: torch.dtype, device: torch.device
-) -> Tensor:
+def axis_blur(size: int, *settings: Any) -> Tensor:
+    """`contrast_norm_definition.axis_blur`, remembered."""
     with torch.inference_mode(False):  # what is made in inference mode could not be used for gradients later
-        return blur_matrix(size, gaussian_window(kernel_size, sigma).to(device, dtype), border)
+        return plain.axis_blur(size, *settings)
 
 
 class _ContrastNorm(torch.autograd.Function):
