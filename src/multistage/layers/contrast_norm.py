@@ -15,9 +15,8 @@ Options change one thing each: which pixels have a weight (window, border, mask)
 whose deviation sigma is, what divides, and which of the two steps are taken.
 """
 
-from typing import Any, get_args
+from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 
 from multistage.layers.contrast_norm_definition import (
@@ -33,6 +32,7 @@ from multistage.layers.contrast_norm_definition import (
     gaussian_window,
     taps,
 )
+from multistage.layers.contrast_norm_refusals import check, check_words, inside_of
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm as fast
 
@@ -50,12 +50,6 @@ __all__ = [
     "local_contrast_norm",
     "taps",
 ]
-
-WORDS: dict[str, tuple[str, ...]] = {
-    "border": get_args(Border),
-    "floor_mode": get_args(FloorMode),
-    "deviation_of": get_args(DeviationOf),
-}
 
 
 def local_contrast_norm(
@@ -119,14 +113,14 @@ def local_contrast_norm(
         raise ValueError(
             f"x must be floating point [n, maps, height, width] or [maps, height, width], not {x.dtype} {list(x.shape)}"
         )
-    _check(kernel_size, floor, across_maps, groups, subtract or divide)
-    _check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
+    check(kernel_size, floor, across_maps, groups, subtract or divide)
+    check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
     window = window if isinstance(window, str) else tuple(window)
-    maps, *sides = x.shape[-3:]
+    maps, sides = x.shape[-3], x.shape[-2:]
     count = groups or (1 if across_maps else maps)
     if count and maps % count:
         raise ValueError(f"groups must divide the {maps} maps of x, not be {groups}")
-    inside = None if mask is None else _inside(mask, x, count)
+    inside = None if mask is None else inside_of(mask, x, count)
     if x.numel() == 0 and 0 in x.shape[-3:]:
         empty = x.clone(), *(x.new_zeros((*x.shape[:-3], count, *sides)) + x.sum() for _ in range(2))
         return empty if return_statistics else empty[0]
@@ -135,7 +129,8 @@ def local_contrast_norm(
     of_the_paper = floor_mode == "max" and deviation_of == "residual" and border != "torch7" and subtract and divide
     ordinary = is_ordinary(x)
     if ordinary and of_the_paper and mask is None and not return_statistics:
-        return fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window).view_as(x)
+        y = fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window)
+        return y if joined is x else y.view_as(x)
     found = definition(
         joined,
         kernel_size,
@@ -170,36 +165,6 @@ USUAL = {
 """What a representation need not show."""
 
 
-def _inside(mask: Tensor, x: Tensor, groups: int) -> Tensor:
-    """The mask, boolean, for each sample and group: [n groups or 1, 1, height, width]."""
-    fits = mask.ndim == x.ndim and mask.shape[-3] == 1 and mask.shape[-2:] == x.shape[-2:]
-    if not fits or (x.ndim == 4 and mask.shape[0] not in (1, x.shape[0])):
-        of_one = "[n or 1, 1, height, width]" if x.ndim == 4 else "[1, height, width]"
-        raise ValueError(f"mask must be {of_one} for x {list(x.shape)}, not {list(mask.shape)}")
-    inside = mask if mask.dtype == torch.bool else mask != 0
-    inside = inside if x.ndim == 4 else inside[None]
-    return inside if inside.shape[0] == 1 else inside.expand(-1, groups, -1, -1).flatten(0, 1)[:, None]
-
-
-def _check(kernel_size: int, floor: Floor, across_maps: bool, groups: int | None, something: bool) -> None:
-    if isinstance(kernel_size, tuple | list):
-        gaussian_window(kernel_size)
-    if floor != "mean" and not (isinstance(floor, int | float) and floor >= 0):
-        raise ValueError(f"floor must be 'mean' or a number >= 0, not {floor!r}")
-    if groups is not None and (type(groups) is not int or groups < 1):
-        raise ValueError(f"groups must be a whole number >= 1, not {groups!r}")
-    if groups is not None and not across_maps:
-        raise ValueError(f"across_maps=False and groups={groups} say two things: give one of the two")
-    if not something:
-        raise ValueError("subtract=False and divide=False leave nothing to do")
-
-
-def _check_words(**words: str) -> None:
-    for name, word in words.items():
-        if word not in WORDS[name]:
-            raise ValueError(f"{name} must be one of {', '.join(WORDS[name])}, not {word!r}")
-
-
 class LocalContrastNorm(nn.Module):
     """Module form of :func:`local_contrast_norm`; it has no parameters and works on any number of maps.
 
@@ -225,8 +190,8 @@ class LocalContrastNorm(nn.Module):
     ) -> None:
         super().__init__()
         weights = taps(kernel_size, sigma, window)  # refuses what is impossible here rather than at the first batch
-        _check(kernel_size, floor, across_maps, groups, subtract or divide)
-        _check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
+        check(kernel_size, floor, across_maps, groups, subtract or divide)
+        check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
         self.kernel_size, self.sigma, self.floor = kernel_size, sigma, floor
         self.border: Border = border
         self.across_maps, self.floor_gradient = across_maps, floor_gradient
@@ -237,6 +202,57 @@ class LocalContrastNorm(nn.Module):
         self.floor_mode: FloorMode = floor_mode
         self.deviation_of: DeviationOf = deviation_of
         self.subtract, self.divide, self.return_statistics = subtract, divide, return_statistics
+
+    @classmethod
+    def jarrett(cls) -> Self:
+        """The paper's N, as the authors' demo has it: over all maps, Gaussian 9x9, zeros outside, c = mean of sigma.
+
+        Source: Jarrett et al. 2009, section 2. These are the defaults.
+        """
+        return cls()
+
+    @classmethod
+    def mscn(cls, border: Border = "zero", data_range: float = 255.0) -> Self:
+        """Mean-subtracted contrast-normalised coefficients of BRISQUE and NIQE: (x - m) / (sigma + 1), each map.
+
+        Args:
+            border: ``"zero"`` of BRISQUE's own code (``filter2``), ``"replicate"`` of NIQE's (``imfilter``).
+            data_range: White less black: 255 as there, 1 where pixels are fractions; the floor is a 255th of it.
+
+        Source: Mittal, Moorthy & Bovik 2012 (TIP), Mittal, Soundararajan & Bovik 2013 (SPL); window
+        ``fspecial('gaussian', 7, 7/6)`` and deviation ``sqrt(abs(blur(x^2) - m^2))`` from their code.
+        """
+        choice: dict[str, Any] = {"floor": data_range / 255, "floor_mode": "add", "deviation_of": "window"}
+        return cls(7, 7 / 6, border=border, across_maps=False, **choice)
+
+    @classmethod
+    def active_stereo(cls, kernel_size: int = 9, eps: float = 1e-5) -> Self:
+        """(x - m) / (sigma + eps) of a box window, each map; returns y, m and sigma, which weighs a stereo loss.
+
+        Args:
+            kernel_size: Side of the box, pixels; 9 and 11 are in use.
+            eps: Added to sigma, in the unit of x.
+
+        Source: Zhang et al. 2018 (ActiveStereoNet, ECCV), as the function ``local_contrast_norm(image, kernel_size=9,
+        eps=1e-5)`` of its public copies has it: by unfolding, zeros outside, ``torch.std(unbiased=False)``.
+        """
+        choice: dict[str, Any] = {"window": "box", "floor_mode": "add", "deviation_of": "window"}
+        return cls(kernel_size, floor=eps, across_maps=False, return_statistics=True, **choice)
+
+    @classmethod
+    def torch7(cls, kernel: Window = (1,) * 9, threshold: float = 1e-4, across_maps: bool = True) -> Self:
+        """Torch7's ``nn.SpatialContrastiveNormalization(maps, kernel, threshold)``: its window, border and floor.
+
+        Args:
+            kernel: A row of weights, as its 1-D kernels (``image.gaussian1D(7)``); as there, nine equal ones.
+            threshold: Sigma up to it is replaced by it.
+            across_maps: False for ports that normalise each map by itself, and for models whose layer saw one.
+
+        Source: torch/nn, SpatialSubtractiveNormalization.lua and SpatialDivisiveNormalization.lua: zero padding, then
+        mean and *root* divided by the share of the window inside. Its layer replaces small sigma by 1e-4 whatever the
+        threshold is; with the usual threshold that is the same.
+        """
+        return cls(window=kernel, floor=threshold, border="torch7", across_maps=across_maps)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Any:
         return local_contrast_norm(
