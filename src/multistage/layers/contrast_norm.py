@@ -17,7 +17,7 @@ whose deviation sigma is, what divides, and which of the two steps are taken.
 
 from typing import Any, Self
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from multistage.layers.contrast_norm_definition import (
     BORDERS,
@@ -152,6 +152,8 @@ def local_contrast_norm(
     y, *statistics = found
     return y.view_as(x), *(values.reshape(*x.shape[:-3], count, *sides) for values in statistics)
 
+
+fx.wrap("local_contrast_norm")  # a leaf: what is done depends on shapes, which tracing has none of
 
 USUAL = {
     "window": "gaussian",
