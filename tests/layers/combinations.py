@@ -3,6 +3,9 @@
 import itertools
 import random
 
+import torch
+from layers.cases import drawn
+
 FACTORS = {
     "border": ["zero", "renormalise", "reflect", "replicate", "torch7"],
     "window": [
@@ -59,3 +62,22 @@ def arguments(choice):
 
 def name(choice):
     return "-".join(str(value).replace(" ", "") for value in choice.values())
+
+
+X = drawn(2, 4, 6, 7) * torch.tensor([1.0, 4]).view(2, 1, 1, 1)
+
+
+def inputs(choice, dtype=torch.float64):
+    """x, mask and keywords."""
+    options, of_mask, layout = arguments(choice)
+    x = X.to(dtype)
+    mask = None
+    if of_mask:
+        mask = torch.rand(2, 1, 6, 7, generator=torch.Generator().manual_seed(3)) > 0.3
+        mask = mask[:1] if of_mask == "shared" else mask.to(dtype)
+        x = torch.where(mask != 0, x, torch.tensor([torch.nan, torch.inf, 1e30, 5]).repeat(11)[:42].view(6, 7))
+    if layout == "channels last":
+        x = x.to(memory_format=torch.channels_last)
+    if layout == "unbatched":
+        x, mask = x[0], None if mask is None else mask[0]
+    return x.to(dtype), mask, options

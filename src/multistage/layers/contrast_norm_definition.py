@@ -68,7 +68,7 @@ def taps(kernel_size: int = 9, sigma: float | None = None, window: Window = "gau
     if sigma is not None:
         raise ValueError(f"sigma is the width of the Gaussian window, not of window={window!r}")
     if isinstance(window, str) and window == "box":
-        return torch.ones_like(weights := gaussian_window(kernel_size)) / len(weights)
+        return torch.full_like(gaussian_window(kernel_size), 1 / kernel_size)
     if isinstance(window, str) or not all(isinstance(weight, int | float) for weight in window):
         raise ValueError(f"window must be 'gaussian', 'box' or a row of weights, one for each tap, not {window!r}")
     if kernel_size not in (9, len(window)):
@@ -132,7 +132,7 @@ def coverage(size: int, window: Tensor) -> Tensor:
     """How much of the window [taps] around each pixel of an axis lies inside it, [size]."""
     radius = len(window) // 2
     source = torch.arange(size, device=window.device)[:, None] + torch.arange(-radius, radius + 1, device=window.device)
-    return (((source >= 0) & (source < size)) * window).sum(1).clamp_max(1)
+    return (((source >= 0) & (source < size)) * window).sum(1)
 
 
 def positive(x: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ def definition(
     if border == "torch7":  # divides the root by what should divide the square
         deviation = deviation / positive(covered() if mask is None else covered() * share).sqrt()
     if divide:
-        peak = mean if subtract or precise else torch.zeros_like(mean)
+        peak = mean if subtract else torch.zeros_like(mean)  # there is no rounding where nothing is subtracted
         y = v / floored(deviation, peak, floor, floor_gradient, floor_mode, mask)
     else:
         y = wide - mean  # and not v, which the gradient of the deviation keeps
