@@ -82,13 +82,13 @@ def of_one_group(
         squares = (weights * (x[:, None, :] - m[:, None]).square().mean(0)).sum(1) + outside * m.square()
     else:
         squares = (weights * v.square().mean(0)).sum(1)
-    nothing = squares <= 1e-14 * (1 + m.square())
+    nothing = squares <= 1e-20 * m.square()  # of what is subtracted, rounding
     root = torch.where(nothing, 0, torch.where(nothing, 1, squares).sqrt())
     sigma = root / total if border == "torch7" else root / total.sqrt()
 
     c = sigma[inside].sum() / max(int(inside.sum()), 1) if floor == "mean" else torch.tensor(floor, dtype=x.dtype)
     c = c if floor_gradient else c.detach()
     divisor = sigma + c if floor_mode == "add" else torch.where(sigma >= c, sigma, c)
-    divisor = torch.where(divisor > 1e-12, divisor, 1)
+    divisor = torch.where(divisor > 0, divisor, 1)
     y = v / divisor if divide else v
     return tuple(torch.where(inside, values, 0).view(-1, height, width) for values in (y, m[None], sigma[None]))

@@ -26,7 +26,7 @@ MISTAKES = {
     "a constant added for the larger": (plain.floored, 'clamp_min(floor) if mode == "max" else deviation', "detach()"),
     "pixels outside the mask are zeros": (plain.definition, "blur(map_) / share", "blur(map_)"),
     "pixels outside the mask are seen": (plain.definition, "torch.where(mask, wide, 0)", "wide"),
-    "what stands outside comes out": (plain.definition, "torch.where(mask, blur(map_) / share, 0)", "blur(map_) / share"),
+    "what stands outside comes out": (plain.definition, "torch.where(mask, blur(map_) / share, 0)", "blur(map_)"),
     "zeros beyond the border lose weight under a mask": (plain.definition, "share + (1 - covered())", "share"),
     "the residual's deviation for the window's": (plain.definition, "(wide if precise else v)", "v"),
     "variance not about the mean": (plain.definition, "square - mean.square()", "square"),
@@ -41,7 +41,7 @@ MISTAKES = {
     "coverage off by one": (plain.coverage, "source >= 0", "source > 0"),
     "groups off by one": (N, "else x.reshape(", "else x.roll(1, -3).reshape("),
     "sizes of groups for their number": (N, "maps // count, *sides", "count, *sides"),
-    "one sample's mask for all": (refusals.inside_of, "inside.expand(", "inside[:1].expand(len(inside), -1, -1, -1).expand("),
+    "the first mask for all": (refusals.inside_of, "inside.expand(", "inside[:1].expand(len(x), -1, -1, -1).expand("),
     "masks given to groups in turn": (
         refusals.inside_of,
         "inside.expand(-1, groups, -1, -1)",
@@ -72,7 +72,11 @@ LOUD = torch.cat([drawn(1, 2, 4, 12) / 10, 1e15 * drawn(1, 2, 4, 12, seed=1)], 3
 CASES = [
     (LOUD, None, {"kernel_size": 5, "subtract": False, "floor": 0.0}),  # what is quiet is no rounding of what is loud
     (drawn(1, 1, 1, 5), None, {"window": (1, 0, 1), "border": "torch7", "return_statistics": True}),  # none inside
-    (torch.full((1, 2, 6, 5), 0.3, dtype=torch.float64), None, {"border": "replicate", "floor_mode": "add"}),  # flat
+    *(
+        (gray * torch.ones(1, 2, 6, 5).double(), None, {"border": "replicate", "floor_mode": "add"})
+        for gray in (0.3, -0.3)
+    ),
+    (1e-20 * X, None, {}),
     (torch.cat([X[:1], 1e18 * X[:1]]), None, {"floor_mode": "add"}),  # each sample has its own rounding
     *(inputs(choice) for first in range(11) for choice in list(covering(3))[first::11]),
 ]
@@ -104,10 +108,7 @@ EQUIVALENT = {  # no mistakes in float64, or seen by `test_mutants`
     "definition: torch.float64 if precise else accumulator(x.dtype) -> torch.float64",
     "definition: torch.float64 if autocasts(x) else wide.dtype -> wide.dtype",
     "definition: torch.float64 if autocasts(x) else wide.dtype -> torch.float64",
-    "floored: mean.abs().amax((2, 3), keepdim=True) * (4 * torch.finfo(mean.dtype).eps)"
-    " -> 4 * torch.finfo(mean.dtype).eps",
     "floored: mean.abs().amax((2, 3), keepdim=True) -> mean.abs()",
-    "floored: mean.abs() -> mean",
     "floored: positive(mask.to(c).mean((2, 3), keepdim=True)) -> mask.to(c).mean((2, 3), keepdim=True)",  # all outside
 }
 MUTANTS = [(text, function, wrong) for function in FUNCTIONS for text, wrong in mutants(function)]

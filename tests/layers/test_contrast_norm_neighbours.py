@@ -1,4 +1,4 @@
-"""Contrast normalisation in other people's networks: in-place neighbours, tracing, exporters, forward-mode derivatives."""
+"""Contrast normalisation in other people's networks: in place, traced, exported, differentiated."""
 
 import importlib.util
 import inspect

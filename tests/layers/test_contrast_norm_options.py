@@ -83,7 +83,7 @@ def test_empty_maps_give_empty_maps(choice):
         found = with_gradients(local_contrast_norm, x[:0], None if mask is None else mask[: len(mask) // 2], options)
         assert [list(values.shape) for values in found] == [[0, *values.shape[1:]] for values in whole]
     if "groups" not in options:
-        maps, height, width = x.shape[-3:]
+        height, width = x.shape[-2:]
         y, mean, deviation = local_contrast_norm(x.narrow(-3, 0, 0), **options | {"return_statistics": True})
         assert y.shape == (*x.shape[:-3], 0, height, width)
         assert mean.shape == deviation.shape == (*x.shape[:-3], options.get("across_maps", True), height, width)
