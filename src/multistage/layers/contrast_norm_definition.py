@@ -165,40 +165,45 @@ def definition(
     Args and result: those of `local_contrast_norm`, unchecked, over all maps; the mask is boolean; `axis_blur` is the
     function of that name, or one that remembers its results.
     """
-    precise = deviation_of == "window"  # a difference of squares, of which float32 would leave few digits
-    wide = x.to(torch.float64 if precise else accumulator(x.dtype))
+    wide = x.to(accumulator(x.dtype))
+    # of a difference of squares float32 would leave few digits; maps of one channel cost little in float64
+    statistic = torch.float64 if deviation_of == "window" else wide.dtype
     # autocast would sum in 16 bits, in the gradient even where it is switched off here; it leaves float64 as it is
-    of_blur = torch.float64 if autocasts(x) else wide.dtype
+    of_blur = torch.float64 if autocasts(x) else statistic
     rows, columns = (axis_blur(side, kernel_size, sigma, window, border, of_blur, x.device) for side in x.shape[-2:])
 
     def blur(map_: Tensor) -> Tensor:
-        return (rows @ map_.to(rows) @ columns.T).to(wide)
+        return (rows @ map_.to(rows) @ columns.T).to(statistic)
 
     def covered() -> Tensor:
         height, width = (coverage(side, taps(kernel_size, sigma, window)) for side in x.shape[-2:])
-        return torch.outer(height, width).to(wide)
+        return torch.outer(height, width).to(x.device, statistic)
 
     if mask is not None:
         wide = torch.where(mask, wide, 0)
-        share = blur(mask.to(wide))  # of the weights, those that stand on pixels inside
+        share = blur(mask.to(statistic))  # of the weights, those that stand on pixels inside
         share = positive(share + (1 - covered()) if border == "zero" else share)
 
     def average(map_: Tensor) -> Tensor:
         """Over the pixels inside; 0 outside, where `map_` is 0."""
         return blur(map_) if mask is None else torch.where(mask, blur(map_) / share, 0)
 
-    mean = average(wide.mean(1, keepdim=True))
+    over_maps = wide.mean(1, keepdim=True)
+    local = average(over_maps)
+    mean = local.to(wide)
     v = wide - mean if subtract else wide
     if not divide and not return_statistics:
         return v.to(x.dtype)
-    square = average((wide if precise else v).square().mean(1, keepdim=True))
-    if precise:
-        rounding = square * (16 * torch.finfo(square.dtype).eps)
-        square = square - mean.square()
-        square = torch.where(square <= rounding, 0, square)
+    if deviation_of == "window":
+        square = average((wide - over_maps).square().mean(1, keepdim=True) + over_maps.to(statistic).square())
+        variance = square - local.square()
+        square = torch.where(variance <= square * (16 * torch.finfo(square.dtype).eps), 0, variance)
+    else:
+        square = average(v.square().mean(1, keepdim=True))
     deviation = safe_sqrt(square)
     if border == "torch7":  # divides the root by what should divide the square
         deviation = deviation / positive(covered() if mask is None else covered() * share).sqrt()
+    deviation = deviation.to(wide)
     if divide:
         peak = mean if subtract else torch.zeros_like(mean)  # there is no rounding where nothing is subtracted
         y = v / floored(deviation, peak, floor, floor_gradient, floor_mode, mask)
