@@ -28,8 +28,9 @@ MISTAKES = {
     "pixels outside the mask are seen": (plain.definition, "torch.where(mask, wide, 0)", "wide"),
     "what stands outside comes out": (plain.definition, "torch.where(mask, blur(map_) / share, 0)", "blur(map_)"),
     "zeros beyond the border lose weight under a mask": (plain.definition, "share + (1 - covered())", "share"),
-    "the residual's deviation for the window's": (plain.definition, "(wide if precise else v)", "v"),
-    "variance not about the mean": (plain.definition, "square - mean.square()", "square"),
+    "the residual's deviation for the window's": (plain.definition, "if of_window:", "if False:"),
+    "spread over maps forgotten": (plain.definition, "(wide - over_maps).square()", "(0 * wide)"),
+    "variance not about the mean": (plain.definition, "square - local.square()", "square"),
     "deviation of x where it is only divided": (plain.definition, "if subtract else wide", "if True else wide"),
     "y where v should be left": (plain.definition, "    if divide:", "    if True:"),
     "Torch7's coverage divides the square": (plain.definition, "covered() * share).sqrt()", "covered() * share)"),
@@ -104,10 +105,10 @@ def test_a_mistake_is_detected(mistake, replace):  # noqa: F811
 
 FUNCTIONS = [plain.definition, plain.floored, plain.coverage]
 EQUIVALENT = {  # no mistakes in float64, or seen by `test_mutants`
-    "definition: torch.float64 if precise else accumulator(x.dtype) -> accumulator(x.dtype)",
-    "definition: torch.float64 if precise else accumulator(x.dtype) -> torch.float64",
-    "definition: torch.float64 if autocasts(x) else wide.dtype -> wide.dtype",
-    "definition: torch.float64 if autocasts(x) else wide.dtype -> torch.float64",
+    "definition: torch.float64 if of_window else wide.dtype -> wide.dtype",
+    "definition: torch.float64 if of_window else wide.dtype -> torch.float64",
+    "definition: torch.float64 if autocasts(x) else statistic -> statistic",
+    "definition: torch.float64 if autocasts(x) else statistic -> torch.float64",
     "floored: mean.abs().amax((2, 3), keepdim=True) -> mean.abs()",
     "floored: positive(mask.to(c).mean((2, 3), keepdim=True)) -> mask.to(c).mean((2, 3), keepdim=True)",  # all outside
 }

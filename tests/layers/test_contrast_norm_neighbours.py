@@ -161,5 +161,5 @@ def test_only_public_names_are_shown():
     assert dir(layers) == sorted(layers.__all__)
     assert dir(multistage) == sorted([*multistage.__all__, "__version__"])
     own = {name for name in dir(LocalContrastNorm(5)) if not name.startswith("_")} - set(dir(nn.Module()))
-    presets = {"jarrett", "mscn", "active_stereo", "torch7"}
-    assert own == presets | set(inspect.signature(LocalContrastNorm).parameters)
+    methods = {"jarrett", "mscn", "active_stereo", "torch7", "is_usual"}
+    assert own == methods | set(inspect.signature(LocalContrastNorm).parameters)

@@ -164,7 +164,7 @@ USUAL = {
     "divide": True,
     "return_statistics": False,
 }
-"""What a representation need not show."""
+"""Of the options besides the paper's; a representation need not show it."""
 
 
 class LocalContrastNorm(nn.Module):
@@ -274,6 +274,10 @@ class LocalContrastNorm(nn.Module):
             mask=mask,
             return_statistics=self.return_statistics,
         )
+
+    def is_usual(self) -> bool:
+        """Whether no option besides those of the paper's layer is in use."""
+        return all(getattr(self, name) == value for name, value in USUAL.items())
 
     def extra_repr(self) -> str:
         shown = f"kernel_size={self.kernel_size}, floor={self.floor!r}, border={self.border!r}"

@@ -166,8 +166,9 @@ def definition(
     function of that name, or one that remembers its results.
     """
     wide = x.to(accumulator(x.dtype))
+    of_window = deviation_of == "window"
     # of a difference of squares float32 would leave few digits; maps of one channel cost little in float64
-    statistic = torch.float64 if deviation_of == "window" else wide.dtype
+    statistic = torch.float64 if of_window else wide.dtype
     # autocast would sum in 16 bits, in the gradient even where it is switched off here; it leaves float64 as it is
     of_blur = torch.float64 if autocasts(x) else statistic
     rows, columns = (axis_blur(side, kernel_size, sigma, window, border, of_blur, x.device) for side in x.shape[-2:])
@@ -194,7 +195,7 @@ def definition(
     v = wide - mean if subtract else wide
     if not divide and not return_statistics:
         return v.to(x.dtype)
-    if deviation_of == "window":
+    if of_window:
         square = average((wide - over_maps).square().mean(1, keepdim=True) + over_maps.to(statistic).square())
         variance = square - local.square()
         square = torch.where(variance <= square * (16 * torch.finfo(square.dtype).eps), 0, variance)

@@ -20,7 +20,7 @@ def is_ordinary(x: Tensor) -> bool:
     captured = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None  # the latter: torch.jit.trace
     if captured or transformed or type(x) not in (Tensor, nn.Parameter):
         return False
-    tangent: Tensor | None = forward_ad.unpack_dual(x).tangent
+    tangent: Tensor | None = forward_ad.unpack_dual(x).tangent  # type: ignore[no-untyped-call]
     return tangent is None
 
 

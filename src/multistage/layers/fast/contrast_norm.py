@@ -69,7 +69,7 @@ class _ContrastNorm(torch.autograd.Function):
         return y, itself
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor, nothing: Tensor) -> tuple[Tensor | None, ...]:
         _, backward_pass = _passes(dy)
         *saved, itself = ctx.saved_tensors
 
