@@ -43,3 +43,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'multistage' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME.get(name, "multistage.layers")), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -245,7 +245,7 @@ def test_impossible_options_are_refused_by_name(name, value):
             call(**{name: value})
 
 
-@pytest.mark.parametrize("x", [drawn(2, 8, 7), drawn(8, 7), torch.zeros(1, 2, 8, 7, dtype=torch.uint8)])
+@pytest.mark.parametrize("x", [drawn(8, 7), drawn(1, 1, 2, 8, 7), torch.zeros(1, 2, 8, 7, dtype=torch.uint8)])
 def test_inputs_that_are_no_maps_are_refused(x):
     with pytest.raises(ValueError, match="x must be floating point"):
         local_contrast_norm(x)

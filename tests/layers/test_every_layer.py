@@ -18,6 +18,10 @@ LAYERS = {
     "filter bank of one map": nn.Sequential(nn.Conv2d(4, 1, 1), layers.FilterBank(1, 3, 3)),
     "N": layers.LocalContrastNorm(5),
     "N of each map": layers.LocalContrastNorm(5, floor=0.5, border="renormalise", across_maps=False),
+    "N of groups, other options": layers.LocalContrastNorm(
+        window=(1, 3, 2), groups=2, floor=0.5, floor_mode="add", deviation_of="window", border="torch7"
+    ),
+    "local mean subtracted": layers.LocalContrastNorm(5, window="box", divide=False, border="reflect"),
     "RMS norm": layers.ChannelRMSNorm(4),
     "layer norm": layers.ChannelLayerNorm(4),
     "average": layers.AveragePool(4, 2),

@@ -16,7 +16,7 @@ from multistage.layers.fast import contrast_norm as fast
 FUNCTIONS = {
     contrast_norms: [
         *(fast.contrast_norm, fast.forward, fast.backward, fast._mean_square, fast._blur, fast._mean),
-        *(plain.floored, plain.gaussian_window, plain.blur_matrix, arithmetic.safe_sqrt),
+        *(plain.gaussian_window, plain.blur_matrix, arithmetic.safe_sqrt),
     ],
     filter_banks: [
         *(convolution.convolve, convolution.spread, convolution._transform, convolution._back),
@@ -34,7 +34,7 @@ FUNCTIONS = {
 }
 EQUIVALENT = {  # no mistakes
     "backward: 0.001 * c -> 0.001",  # c is what divides, to rounding
-    "floored: mean.abs().amax((2, 3), keepdim=True) -> mean.abs()",  # of a flat sample nearly the same everywhere
+    "blur_matrix: positive(matrix.sum(1, keepdim=True)) -> matrix.sum(1, keepdim=True)",  # but for taps with zeros
     "_mean: x.permute(0, 2, 3, 1).flatten(1, 2) -> x.permute(0, 2, 3, 1)",  # slower
     "convolve: suits_fourier(x, kernels, padding) -> padding",  # another way to the same
     "_unfolding_gradients: in_maps * k -> k",  # taken for one input map only
@@ -75,7 +75,7 @@ def check(family):
 @pytest.fixture
 def replace(monkeypatch):
     """Put another function wherever the layers know one."""
-    caches = fast._matrix, pooling._averages
+    caches = fast.axis_blur, pooling._averages
 
     def replace(original, wrong):
         forget()

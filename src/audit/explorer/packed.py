@@ -68,7 +68,7 @@ def _step(name: str, part: nn.Module, values: Values) -> Step:
             }
         case Rectify(kind="abs" | "relu"):
             return {"name": name, "kind": part.kind}
-        case LocalContrastNorm(floor="mean", border="zero", across_maps=True, sigma=None):
+        case LocalContrastNorm(floor="mean", border="zero", across_maps=True, sigma=None) if part.is_usual():
             return {"name": name, "size": part.kernel_size}
         case nn.BatchNorm2d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
             return {

@@ -122,7 +122,9 @@ def plain_stage(stage: nn.Module) -> nn.Sequential:
                 parts[name] = DenseFilterBank(part)
             case Rectify(kind="abs"):
                 parts[name] = Absolute()
-            case LocalContrastNorm(floor="mean", border="zero", across_maps=True, floor_gradient=True):
+            case LocalContrastNorm(floor="mean", border="zero", across_maps=True) if (
+                part.floor_gradient and part.is_usual()
+            ):
                 parts[name] = DenseContrastNorm(maps, part.kernel_size, part.sigma)
             case AveragePool():
                 parts[name] = nn.AvgPool2d(part.window, part.step)

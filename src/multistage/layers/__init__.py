@@ -27,3 +27,7 @@ __all__ = [
     "rectify",
     "rms_norm",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""N: local contrast normalisation over all maps (section 2 of the paper).
+"""N: local contrast normalisation over all maps (section 2 of the paper), and the forms of it that other fields use.
 
 With x_i the maps (i = 1..C) and w a Gaussian window whose weights sum to one over maps and window together:
 
@@ -10,23 +10,45 @@ With x_i the maps (i = 1..C) and w a Gaussian window whose weights sum to one ov
 As w is the same for every map, summing over maps first and blurring one map gives exactly the same result with C times
 less arithmetic. This is neither ``torch.nn.LocalResponseNorm`` (over channels only, nothing subtracted) nor the local
 normalisation of input images (`multistage.data.caltech101.preprocess`: valid border, floor 1).
+
+Options change one thing each: which pixels have a weight (window, border, mask), which maps share m and sigma (groups),
+whose deviation sigma is, what divides, and which of the two steps are taken.
 """
 
-from torch import Tensor, nn
+from typing import Any, Self
 
-from multistage.layers.contrast_norm_definition import BORDERS, Border, Floor, blur_matrix, definition, gaussian_window
+from torch import Tensor, fx, nn
+
+from multistage.layers.contrast_norm_definition import (
+    BORDERS,
+    Border,
+    DeviationOf,
+    Floor,
+    FloorMode,
+    Window,
+    axis_blur,
+    blur_matrix,
+    definition,
+    gaussian_window,
+    taps,
+)
+from multistage.layers.contrast_norm_refusals import check, check_words, inside_of
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm as fast
 
 __all__ = [
     "BORDERS",
     "Border",
+    "DeviationOf",
     "Floor",
+    "FloorMode",
     "LocalContrastNorm",
+    "Window",
     "blur_matrix",
     "definition",
     "gaussian_window",
     "local_contrast_norm",
+    "taps",
 ]
 
 
@@ -38,48 +60,118 @@ def local_contrast_norm(
     border: Border = "zero",
     across_maps: bool = True,
     floor_gradient: bool = True,
-) -> Tensor:
+    *,
+    window: Window = "gaussian",
+    groups: int | None = None,
+    floor_mode: FloorMode = "max",
+    deviation_of: DeviationOf = "residual",
+    subtract: bool = True,
+    divide: bool = True,
+    mask: Tensor | None = None,
+    return_statistics: bool = False,
+) -> Any:
     """N: subtract the local mean, then divide by the local deviation, both taken over all maps.
 
     Args:
-        x: Maps [n, maps, height, width], floating point.
-        kernel_size: Side of the Gaussian window, pixels, odd; it may exceed the map.
-        sigma: Standard deviation of the window, pixels; None means kernel_size / (4 sqrt 2).
+        x: Maps [n, maps, height, width] or [maps, height, width], floating point.
+        kernel_size: Side of the window, pixels, odd; it may exceed the map.
+        sigma: Standard deviation of the Gaussian window, pixels; None means kernel_size / (4 sqrt 2).
         floor: c, below which the deviation does not divide: ``"mean"`` is the mean of sigma over the positions of a
             sample (the paper), a number >= 0 is a constant.
         border: ``"zero"`` counts outside pixels as zeros (the authors' code), ``"renormalise"`` leaves them out of the
-            weighted mean, ``"reflect"`` and ``"replicate"`` continue the map.
+            weighted mean, ``"reflect"`` and ``"replicate"`` continue the map. ``"torch7"`` is ``"renormalise"`` with
+            sigma larger by 1 / sqrt(share of the window inside), as in Torch7, which divides the root by that share.
         across_maps: False normalises each map by itself, as many ports do.
         floor_gradient: Whether gradient flows through c (EBLearn treats it as a constant).
+        window: ``"gaussian"``, ``"box"`` (all pixels weigh the same), or the weights of one axis, an odd number of
+            them, scaled to sum to one: the window is their product with themselves.
+        groups: Groups of neighbouring maps that are normalised together, an equal number of maps in each: 1 is all of
+            them (the paper), the number of maps is each by itself.
+        floor_mode: ``"max"`` divides by max(c, sigma), ``"add"`` by sigma + c.
+        deviation_of: What sigma is the deviation of: ``"residual"`` of v, in which each pixel lost the mean around
+            itself (the paper), or ``"window"`` of the pixels of the window about their own mean, as in image quality
+            and stereo (``sqrt(blur(x^2) - m^2)``, kept in float64).
+        subtract: False leaves x as it is; sigma is then the root of its local mean square, unless of the window.
+        divide: False leaves v as it is.
+        mask: Boolean or numbers, of which 0 is outside; [n or 1, 1, height, width], without the first axis where x is.
+            Pixels outside have no weight in means, deviations and c, may hold NaN, come out as 0, with gradient 0.
+        return_statistics: Whether to return m and sigma too.
 
     Returns:
-        Same shape as `x`. Of a flat sample the result is 0 but for rounding (with zeros outside: but for the border),
-        and its gradient is finite.
+        Same shape and type as `x`. Of a flat sample the result is 0 but for rounding (with zeros outside: but for the
+        border), and its gradient is finite. An empty map gives an empty map. With `return_statistics` a tuple: y, m
+        and sigma (before c), the last two [n, groups, height, width], with gradients.
 
     Raises:
-        ValueError: x is not 4-D or not floating point; an even window; an unknown border; a negative floor.
+        ValueError: x is not 3-D or 4-D or not floating point; an even window, or one given by two numbers; an unknown
+            word; a negative floor; groups that do not divide the maps; a mask of another shape; nothing to do.
 
-    Source: paper, section 2, "Local Contrast Normalization Layer - N"; window and border from the authors' demo.
+    Source: paper, section 2, "Local Contrast Normalization Layer - N"; window and border from the authors' demo; of
+    other options see `LocalContrastNorm.mscn`, `.active_stereo` and `.torch7`.
     """
-    if x.ndim != 4 or not x.is_floating_point():
-        raise ValueError(f"x must be floating point [n, maps, height, width], not {x.dtype} {list(x.shape)}")
-    _check_floor(floor)
-    if not across_maps:
-        each_map = x.reshape(-1, 1, *x.shape[2:])
-        return local_contrast_norm(each_map, kernel_size, sigma, floor, border, True, floor_gradient).view_as(x)
+    if x.ndim not in (3, 4) or not x.is_floating_point():
+        raise ValueError(
+            f"x must be floating point [n, maps, height, width] or [maps, height, width], not {x.dtype} {list(x.shape)}"
+        )
+    check(kernel_size, floor, across_maps, groups, subtract or divide)
+    check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
+    window = window if isinstance(window, str) else tuple(window)
+    maps, sides = x.shape[-3], x.shape[-2:]
+    count = groups or (1 if across_maps else maps)
+    if count and maps % count:
+        raise ValueError(f"groups must divide the {maps} maps of x, not be {groups}")
+    inside = None if mask is None else inside_of(mask, x, count)
+    if x.numel() == 0 and 0 in x.shape[-3:]:
+        empty = x.clone(), *(x.new_zeros((*x.shape[:-3], count, *sides)) + x.sum() for _ in range(2))
+        return empty if return_statistics else empty[0]
 
-    if not is_ordinary(x):
-        return definition(x, kernel_size, sigma, floor, border, floor_gradient)
-    return fast.contrast_norm(x, kernel_size, sigma, floor, border, floor_gradient)
+    joined = x if x.ndim == 4 and across_maps and count == 1 else x.reshape(-1, maps // count, *sides)
+    of_the_paper = floor_mode == "max" and deviation_of == "residual" and border != "torch7" and subtract and divide
+    ordinary = is_ordinary(x)
+    if ordinary and of_the_paper and mask is None and not return_statistics:
+        y = fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window)
+        return y if joined is x else y.view_as(x)
+    found = definition(
+        joined,
+        kernel_size,
+        sigma,
+        floor,
+        border,
+        floor_gradient,
+        window=window,
+        floor_mode=floor_mode,
+        deviation_of=deviation_of,
+        subtract=subtract,
+        divide=divide,
+        mask=inside,
+        return_statistics=return_statistics,
+        axis_blur=fast.axis_blur if ordinary else axis_blur,
+    )
+    if not return_statistics:
+        return found.view_as(x)
+    y, *statistics = found
+    return y.view_as(x), *(values.reshape(*x.shape[:-3], count, *sides) for values in statistics)
 
 
-def _check_floor(floor: Floor) -> None:
-    if floor != "mean" and not (isinstance(floor, int | float) and floor >= 0):
-        raise ValueError(f"floor must be 'mean' or a number >= 0, not {floor!r}")
+fx.wrap("local_contrast_norm")  # a leaf: what is done depends on shapes, which tracing has none of
+
+USUAL = {
+    "window": "gaussian",
+    "groups": None,
+    "floor_mode": "max",
+    "deviation_of": "residual",
+    "subtract": True,
+    "divide": True,
+    "return_statistics": False,
+}
+"""Of the options besides the paper's; a representation need not show it."""
 
 
 class LocalContrastNorm(nn.Module):
-    """Module form of :func:`local_contrast_norm`; it has no parameters and works on any number of maps."""
+    """Module form of :func:`local_contrast_norm`; it has no parameters and works on any number of maps.
+
+    A mask belongs to its images, and is the second argument of the module: ``norm(x, mask)``.
+    """
 
     def __init__(
         self,
@@ -89,20 +181,106 @@ class LocalContrastNorm(nn.Module):
         border: Border = "zero",
         across_maps: bool = True,
         floor_gradient: bool = True,
+        *,
+        window: Window = "gaussian",
+        groups: int | None = None,
+        floor_mode: FloorMode = "max",
+        deviation_of: DeviationOf = "residual",
+        subtract: bool = True,
+        divide: bool = True,
+        return_statistics: bool = False,
     ) -> None:
         super().__init__()
-        gaussian_window(kernel_size, sigma)  # refuses what is impossible here rather than at the first batch
-        if border not in BORDERS:
-            raise ValueError(f"border must be one of {', '.join(BORDERS)}, not {border!r}")
-        _check_floor(floor)
+        weights = taps(kernel_size, sigma, window)  # refuses what is impossible here rather than at the first batch
+        check(kernel_size, floor, across_maps, groups, subtract or divide)
+        check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
         self.kernel_size, self.sigma, self.floor = kernel_size, sigma, floor
         self.border: Border = border
         self.across_maps, self.floor_gradient = across_maps, floor_gradient
+        self.window: Window = window
+        if not isinstance(window, str):
+            self.kernel_size, self.window = len(weights), tuple(window)
+        self.groups = groups
+        self.floor_mode: FloorMode = floor_mode
+        self.deviation_of: DeviationOf = deviation_of
+        self.subtract, self.divide, self.return_statistics = subtract, divide, return_statistics
 
-    def forward(self, x: Tensor) -> Tensor:
+    @classmethod
+    def jarrett(cls) -> Self:
+        """The paper's N, as the authors' demo has it: over all maps, Gaussian 9x9, zeros outside, c = mean of sigma.
+
+        Source: Jarrett et al. 2009, section 2. These are the defaults.
+        """
+        return cls()
+
+    @classmethod
+    def mscn(cls, border: Border = "zero", data_range: float = 255.0) -> Self:
+        """Mean-subtracted contrast-normalised coefficients of BRISQUE and NIQE: (x - m) / (sigma + 1), each map.
+
+        Args:
+            border: ``"zero"`` of BRISQUE's own code (``filter2``), ``"replicate"`` of NIQE's (``imfilter``).
+            data_range: White less black: 255 as there, 1 where pixels are fractions; the floor is a 255th of it.
+
+        Source: Mittal, Moorthy & Bovik 2012 (TIP), Mittal, Soundararajan & Bovik 2013 (SPL); window
+        ``fspecial('gaussian', 7, 7/6)`` and deviation ``sqrt(abs(blur(x^2) - m^2))`` from their code.
+        """
+        choice: dict[str, Any] = {"floor": data_range / 255, "floor_mode": "add", "deviation_of": "window"}
+        return cls(7, 7 / 6, border=border, across_maps=False, **choice)
+
+    @classmethod
+    def active_stereo(cls, kernel_size: int = 9, eps: float = 1e-5) -> Self:
+        """(x - m) / (sigma + eps) of a box window, each map; returns y, m and sigma, which weighs a stereo loss.
+
+        Args:
+            kernel_size: Side of the box, pixels; 9 and 11 are in use.
+            eps: Added to sigma, in the unit of x.
+
+        Source: Zhang et al. 2018 (ActiveStereoNet, ECCV), as the function ``local_contrast_norm(image, kernel_size=9,
+        eps=1e-5)`` of its public copies has it: by unfolding, zeros outside, ``torch.std(unbiased=False)``.
+        """
+        choice: dict[str, Any] = {"window": "box", "floor_mode": "add", "deviation_of": "window"}
+        return cls(kernel_size, floor=eps, across_maps=False, return_statistics=True, **choice)
+
+    @classmethod
+    def torch7(cls, kernel: Window = (1,) * 9, threshold: float = 1e-4, across_maps: bool = True) -> Self:
+        """Torch7's ``nn.SpatialContrastiveNormalization(maps, kernel, threshold)``: its window, border and floor.
+
+        Args:
+            kernel: A row of weights, as its 1-D kernels (``image.gaussian1D(7)``); as there, nine equal ones.
+            threshold: Sigma up to it is replaced by it.
+            across_maps: False for ports that normalise each map by itself, and for models whose layer saw one.
+
+        Source: torch/nn, SpatialSubtractiveNormalization.lua and SpatialDivisiveNormalization.lua: zero padding, then
+        mean and *root* divided by the share of the window inside. Its layer replaces small sigma by 1e-4 whatever the
+        threshold is; with the usual threshold that is the same.
+        """
+        return cls(window=kernel, floor=threshold, border="torch7", across_maps=across_maps)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Any:
         return local_contrast_norm(
-            x, self.kernel_size, self.sigma, self.floor, self.border, self.across_maps, self.floor_gradient
+            x,
+            self.kernel_size,
+            self.sigma,
+            self.floor,
+            self.border,
+            self.across_maps,
+            self.floor_gradient,
+            window=self.window,
+            groups=self.groups,
+            floor_mode=self.floor_mode,
+            deviation_of=self.deviation_of,
+            subtract=self.subtract,
+            divide=self.divide,
+            mask=mask,
+            return_statistics=self.return_statistics,
         )
 
+    def is_usual(self) -> bool:
+        """Whether no option besides those of the paper's layer is in use."""
+        return all(getattr(self, name) == value for name, value in USUAL.items())
+
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, floor={self.floor!r}, border={self.border!r}"
+        shown = f"kernel_size={self.kernel_size}, floor={self.floor!r}, border={self.border!r}"
+        return shown + "".join(
+            f", {name}={getattr(self, name)!r}" for name in USUAL if getattr(self, name) != USUAL[name]
+        )

@@ -1,20 +1,25 @@
 """N as it is defined, in plain operations: the window, the blur, the floor and `definition`.
 
-`contrast_norm` states the equations, and `fast.contrast_norm` computes the same in less time.
+`contrast_norm` states the equations, and `fast.contrast_norm` computes the paper's form in less time.
 """
 
 import math
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from multistage.layers.arithmetic import accumulator, autocasts, safe_sqrt
 
-Border = Literal["zero", "renormalise", "reflect", "replicate"]
+Border = Literal["zero", "renormalise", "reflect", "replicate", "torch7"]
 Floor = Literal["mean"] | float
+FloorMode = Literal["max", "add"]
+Window = Literal["gaussian", "box"] | Sequence[float]
+DeviationOf = Literal["residual", "window"]
 
-BORDERS = ("zero", "renormalise", "reflect", "replicate")
+BORDERS: tuple[Border, ...] = ("zero", "renormalise", "reflect", "replicate")
+"""Of a blur; ``"torch7"`` is a border of the whole layer."""
 
 
 def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
@@ -31,6 +36,8 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     Raises:
         ValueError: An even or non-positive size, or a sigma that is not positive.
     """
+    if isinstance(kernel_size, tuple | list):
+        raise ValueError(f"kernel_size must be one odd number, the side of a square window, not {kernel_size}")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd and positive, not {kernel_size}")
     sigma = kernel_size / (4 * math.sqrt(2)) if sigma is None else sigma
@@ -39,6 +46,38 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     offset = torch.arange(kernel_size, dtype=torch.float64, device="cpu") - kernel_size // 2
     window = torch.exp(-((offset / sigma) ** 2) / 2)
     return window / window.sum()
+
+
+def taps(kernel_size: int = 9, sigma: float | None = None, window: Window = "gaussian") -> Tensor:
+    """The window along one axis: Gaussian, box (all weights the same), or the given weights.
+
+    Args:
+        kernel_size: Taps, odd; given weights have their own number, and this is 9 or the same.
+        sigma: Standard deviation of the Gaussian, pixels, as of `gaussian_window`; no other window has one.
+        window: ``"gaussian"``, ``"box"`` or weights >= 0, an odd number of them; they need not sum to one.
+
+    Returns:
+        float64 [taps], sum 1, on the CPU.
+
+    Raises:
+        ValueError: As of `gaussian_window`; another word for a window; weights that are negative, none, all zero, not
+            finite, of an even number or another than `kernel_size`; a sigma for what is no Gaussian.
+    """
+    if isinstance(window, str) and window == "gaussian":
+        return gaussian_window(kernel_size, sigma)
+    if sigma is not None:
+        raise ValueError(f"sigma is the width of the Gaussian window, not of window={window!r}")
+    if isinstance(window, str) and window == "box":
+        return torch.full_like(gaussian_window(kernel_size), 1 / kernel_size)
+    if isinstance(window, str) or not all(isinstance(weight, int | float) for weight in window):
+        raise ValueError(f"window must be 'gaussian', 'box' or a row of weights, one for each tap, not {window!r}")
+    if kernel_size not in (9, len(window)):
+        raise ValueError(f"kernel_size is {kernel_size}, but window has {len(window)} weights: give one of the two")
+    weights = torch.tensor([float(weight) for weight in window], dtype=torch.float64, device="cpu")
+    total = sum(float(weight) for weight in window)
+    if len(window) % 2 == 0 or min(window) < 0 or not 0 < total < math.inf:
+        raise ValueError(f"window must have an odd number of weights >= 0 with a positive sum, not {window!r}")
+    return weights / total
 
 
 def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
@@ -72,7 +111,33 @@ def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
         source = source.remainder(period)
         source = torch.minimum(source, period - source)
     matrix = ((source[:, :, None] == pixel) * window[:, None]).sum(1)
-    return matrix / matrix.sum(1, keepdim=True) if border == "renormalise" else matrix
+    return matrix / positive(matrix.sum(1, keepdim=True)) if border == "renormalise" else matrix
+
+
+def axis_blur(
+    size: int,
+    kernel_size: int,
+    sigma: float | None,
+    window: Window,
+    border: Border,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """`blur_matrix` of an axis for the options of `definition`."""
+    inside = "renormalise" if border == "torch7" else border
+    return blur_matrix(size, taps(kernel_size, sigma, window).to(device, dtype), inside)
+
+
+def coverage(size: int, window: Tensor) -> Tensor:
+    """How much of the window [taps] around each pixel of an axis lies inside it, [size]."""
+    radius = len(window) // 2
+    source = torch.arange(size, device=window.device)[:, None] + torch.arange(-radius, radius + 1, device=window.device)
+    return (((source >= 0) & (source < size)) * window).sum(1)
+
+
+def positive(x: Tensor) -> Tensor:
+    """What can be divided by: x, 1 where it is not positive."""
+    return torch.where(x > 0, x, 1)
 
 
 def definition(
@@ -82,37 +147,89 @@ def definition(
     floor: Floor = "mean",
     border: Border = "zero",
     floor_gradient: bool = True,
-) -> Tensor:
+    *,
+    window: Window = "gaussian",
+    floor_mode: FloorMode = "max",
+    deviation_of: DeviationOf = "residual",
+    subtract: bool = True,
+    divide: bool = True,
+    mask: Tensor | None = None,
+    return_statistics: bool = False,
+    axis_blur: Callable[..., Tensor] = axis_blur,
+) -> Any:
     """N as `contrast_norm` writes it, one operation a line; its gradient is left to torch.
 
-    `local_contrast_norm` gives the same, faster. This form is what compilers see (``torch.compile``, ``torch.export``)
-    and ``torch.func``, and it can be differentiated any number of times.
+    `local_contrast_norm` gives the same, the paper's form faster. This form is what compilers see (``torch.compile``,
+    ``torch.export``) and ``torch.func``, and it can be differentiated any number of times.
 
-    Args and result: those of `local_contrast_norm`, unchecked, over all maps.
+    Args and result: those of `local_contrast_norm`, unchecked, over all maps; the mask is boolean; `axis_blur` is the
+    function of that name, or one that remembers its results.
     """
     wide = x.to(accumulator(x.dtype))
+    of_window = deviation_of == "window"
+    # of a difference of squares float32 would leave few digits; maps of one channel cost little in float64
+    statistic = torch.float64 if of_window else wide.dtype
     # autocast would sum in 16 bits, in the gradient even where it is switched off here; it leaves float64 as it is
-    window = gaussian_window(kernel_size, sigma).to(wide.device, torch.float64 if autocasts(x) else wide.dtype)
-    rows = blur_matrix(x.shape[-2], window, border)
-    columns = blur_matrix(x.shape[-1], window, border).T
+    of_blur = torch.float64 if autocasts(x) else statistic
+    rows, columns = (axis_blur(side, kernel_size, sigma, window, border, of_blur, x.device) for side in x.shape[-2:])
 
     def blur(map_: Tensor) -> Tensor:
-        return (rows @ map_.to(rows) @ columns).to(wide)
+        return (rows @ map_.to(rows) @ columns.T).to(statistic)
 
-    mean = blur(wide.mean(1, keepdim=True))
-    v = wide - mean
-    deviation = safe_sqrt(blur(v.square().mean(1, keepdim=True)))
-    divisor = floored(deviation, mean, floor, floor_gradient)
-    return (v / divisor).to(x.dtype)
+    def covered() -> Tensor:
+        height, width = (coverage(side, taps(kernel_size, sigma, window)) for side in x.shape[-2:])
+        return torch.outer(height, width).to(x.device, statistic)
+
+    if mask is not None:
+        wide = torch.where(mask, wide, 0)
+        share = blur(mask.to(statistic))  # of the weights, those that stand on pixels inside
+        share = positive(share + (1 - covered()) if border == "zero" else share)
+
+    def average(map_: Tensor) -> Tensor:
+        """Over the pixels inside; 0 outside, where `map_` is 0."""
+        return blur(map_) if mask is None else torch.where(mask, blur(map_) / share, 0)
+
+    over_maps = wide.mean(1, keepdim=True)
+    local = average(over_maps)
+    mean = local.to(wide)
+    v = wide - mean if subtract else wide
+    if not divide and not return_statistics:
+        return v.to(x.dtype)
+    if of_window:
+        square = average((wide - over_maps).square().mean(1, keepdim=True) + over_maps.to(statistic).square())
+        variance = square - local.square()
+        square = torch.where(variance <= square * (16 * torch.finfo(square.dtype).eps), 0, variance)
+    else:
+        square = average(v.square().mean(1, keepdim=True))
+    deviation = safe_sqrt(square)
+    if border == "torch7":  # divides the root by what should divide the square
+        deviation = deviation / positive(covered() if mask is None else covered() * share).sqrt()
+    deviation = deviation.to(wide)
+    if divide:
+        peak = mean if subtract else torch.zeros_like(mean)  # there is no rounding where nothing is subtracted
+        y = v / floored(deviation, peak, floor, floor_gradient, floor_mode, mask)
+    else:
+        y = wide - mean  # and not v, which the gradient of the deviation keeps
+    return (y.to(x.dtype), mean.to(x.dtype), deviation.to(x.dtype)) if return_statistics else y.to(x.dtype)
 
 
-def floored(deviation: Tensor, mean: Tensor, floor: Floor, floor_gradient: bool = True) -> Tensor:
-    """max(c, sigma), and 1 where that is no more than what rounding leaves of a flat image."""
+def floored(
+    deviation: Tensor,
+    mean: Tensor,
+    floor: Floor,
+    floor_gradient: bool = True,
+    mode: FloorMode = "max",
+    mask: Tensor | None = None,
+) -> Tensor:
+    """max(c, sigma) or c + sigma, and 1 where that is no more than what rounding leaves of a flat image."""
     if floor == "mean":
         c = deviation.mean((2, 3), keepdim=True)
+        if mask is not None:  # outside, the deviation is 0
+            c = c / positive(mask.to(c).mean((2, 3), keepdim=True))
         c = c if floor_gradient else c.detach()
-        divisor = torch.where(deviation >= c, deviation, c)  # `maximum` would halve the gradient of a map of one pixel
+        larger = torch.where(deviation >= c, deviation, c)  # `maximum` would halve the gradient of a map of one pixel
+        divisor = larger if mode == "max" else deviation + c
     else:
-        divisor = deviation.clamp_min(floor)
+        divisor = deviation.clamp_min(floor) if mode == "max" else deviation + floor
     rounding = mean.abs().amax((2, 3), keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
     return torch.where(divisor > rounding, divisor, 1)

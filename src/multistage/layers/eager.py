@@ -1,22 +1,41 @@
 """What hand-written gradients share: when they may stand in for torch's own, and how they stay in the cache."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from math import ceil
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 
 def is_ordinary(x: Tensor) -> bool:
     """Whether `x` is an ordinary tensor in ordinary eager code.
 
     It is not where torch needs to see each operation: while a graph is captured (``torch.compile``, ``torch.export``),
-    inside ``torch.func``, and for subclasses of tensors.
+    inside ``torch.func``, for forward-mode derivatives, and for subclasses of tensors.
     """
     transformed: bool = torch._C._are_functorch_transforms_active()  # there is no public word for it
     captured = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None  # the latter: torch.jit.trace
-    return not captured and not transformed and type(x) in (Tensor, nn.Parameter)
+    if captured or transformed or type(x) not in (Tensor, nn.Parameter):
+        return False
+    tangent: Tensor | None = forward_ad.unpack_dual(x).tangent  # type: ignore[no-untyped-call]
+    return tangent is None
+
+
+def kept(output: Tensor) -> Tensor:
+    """An output as its own gradient needs it, whatever is done to it in place afterwards (``relu_``, ``y += x``).
+
+    It is the output itself, in the same memory, until somebody writes there: then torch copies it first.
+    On CUDA, where kernels of our own would make the copy by reading it, it is the output: torch refuses the gradient
+    if that was overwritten.
+    """
+    if output.device.type == "cpu":
+        with suppress(RuntimeError, AttributeError):  # of memory that torch cannot share so; there is no public word
+            lazy: Tensor = torch._lazy_clone(output)
+            return lazy
+    return output
 
 
 def is_ordinary_on_cpu(x: Tensor) -> bool:

@@ -22,45 +22,63 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multistage.layers import contrast_norm_definition as plain
 from multistage.layers.arithmetic import accumulator, autocasts
-from multistage.layers.contrast_norm_definition import Border, Floor, blur_matrix, floored, gaussian_window
-from multistage.layers.eager import blocks, fits_the_cache, undifferentiable
+from multistage.layers.contrast_norm_definition import Border, Floor, Window, floored
+from multistage.layers.eager import blocks, fits_the_cache, kept, undifferentiable
 
 
 def contrast_norm(
-    x: Tensor, kernel_size: int, sigma: float | None, floor: Floor, border: Border, floor_gradient: bool
+    x: Tensor,
+    kernel_size: int,
+    sigma: float | None,
+    floor: Floor,
+    border: Border,
+    floor_gradient: bool,
+    window: Window = "gaussian",
 ) -> Tensor:
     """`definition`, exactly; once differentiable, and refuses to be differentiated twice."""
-    settings = (kernel_size, sigma, border, accumulator(x.dtype), x.device)
-    rows, columns = _matrix(x.shape[-2], *settings), _matrix(x.shape[-1], *settings)
+    settings = (kernel_size, sigma, window, border, accumulator(x.dtype), x.device)
+    rows, columns = axis_blur(x.shape[-2], *settings), axis_blur(x.shape[-1], *settings)
     through_floor = floor == "mean" and floor_gradient
-    y: Tensor = _ContrastNorm.apply(x, rows, columns, floor, through_floor)
+    y: Tensor
+    y, _ = _ContrastNorm.apply(x, rows, columns, floor, through_floor)
     return y
 
 
 @lru_cache(maxsize=128)
-def _matrix(
-    size: int, kernel_size: int, sigma: float | None, border: Border, dtype: torch.dtype, device: torch.device
-) -> Tensor:
+def axis_blur(size: int, *settings: Any) -> Tensor:
+    """`contrast_norm_definition.axis_blur`, remembered."""
     with torch.inference_mode(False):  # what is made in inference mode could not be used for gradients later
-        return blur_matrix(size, gaussian_window(kernel_size, sigma).to(device, dtype), border)
+        return plain.axis_blur(size, *settings)
 
 
 class _ContrastNorm(torch.autograd.Function):
+    """The layer, and an empty output that leads from its gradient back to it, for `undifferentiable` to see."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, through_floor: bool) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, through_floor: bool
+    ) -> tuple[Tensor, Tensor]:
         forward_pass, _ = _passes(x)
         with _autocast_off(x):
             y, *maps = forward_pass(x, rows, columns, floor)
-        ctx.save_for_backward(y, *maps, rows, columns)
+        itself = y.new_empty(0)
+        ctx.set_materialize_grads(False)  # of `itself`, which nobody uses
+        ctx.save_for_backward(kept(y) if ctx.needs_input_grad[0] else y, *maps, rows, columns, itself)
         ctx.through_floor = through_floor
-        return y
+        return y, itself
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor, nothing: Tensor) -> tuple[Tensor | None, ...]:
         _, backward_pass = _passes(dy)
+        *saved, itself = ctx.saved_tensors
+
+        def gradient(_: Tensor, *arguments: Any) -> Tensor:
+            return backward_pass(*arguments)
+
         with _autocast_off(dy):
-            dx = undifferentiable(backward_pass, dy, *ctx.saved_tensors, ctx.through_floor)
+            dx = undifferentiable(gradient, itself, dy, *saved, ctx.through_floor)
         return dx, None, None, None, None
 
 
