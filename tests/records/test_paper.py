@@ -61,6 +61,7 @@ def test_every_entry_is_found_by_its_own_settings_alone(published):
         ({"data": "caltech101", "stages": "1", "model": "lcn_maxpool"}, 38.0),
         ({"data": "caltech101", "data__train_per_class": "15"}, None),
         ({"data": "caltech101", "data__validation": "5"}, None),
+        ({"data": "caltech101", "data__colour": "rgb"}, None),
         ({"data": "caltech101", "geometry__stage2__maps": "128"}, None),
         ({"data": "caltech101", "model__rectify": "relu"}, None),
         ({"data": "caltech101", "hidden": "50"}, None),

@@ -30,13 +30,13 @@ def published(path: Path = PAPER) -> list[Record]:
 
 
 def matching(entries: Sequence[Record], config: Config) -> Record | None:
-    """The entry whose settings all hold in a run, None if there is none.
+    """The entry whose settings all hold in a run, None if there is none; the paper's images are gray.
 
     Args:
         entries: As from `published`; a key that is a setting must hold, unless the run is older than the setting.
         config: The run's configuration.
     """
-    for entry in entries:
+    for entry in entries if config.get("data.maps", 1) == 1 else ():
         settings = {key: value for key, value in entry.items() if rule_of(key) and key != "readout"}
         readouts = (entry["readout"],) if "readout" in entry else LINEAR
         if config["readout"] in readouts and all(config.get(key, value) == value for key, value in settings.items()):
