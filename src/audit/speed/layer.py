@@ -144,15 +144,22 @@ def kept(form: Form, x: Tensor) -> int:
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        storages[_begins(tensor)] = tensor.untyped_storage().nbytes()
         return tensor
 
     x = x.detach().requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         y = form(x)
     for tensor in (x, y):
-        storages.pop(tensor.untyped_storage().data_ptr(), None)
+        storages.pop(_begins(tensor), None)
     return sum(storages.values())
+
+
+def _begins(tensor: Tensor) -> int:
+    """Where a tensor's memory begins; asked so that a copy that waits to be made is not made for it."""
+    address: int = torch._C._data_address(tensor)  # type: ignore[attr-defined]
+    offset = int(tensor.storage_offset())
+    return address - offset * tensor.element_size()
 
 
 def step_peak(name: str, shape: Shape, device: torch.device) -> float | None:

@@ -70,7 +70,9 @@ class _ContrastNorm(torch.autograd.Function):
         return y, itself
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor, nothing: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor | None, nothing: Tensor | None) -> tuple[Tensor | None, ...]:
+        if dy is None:
+            return (None,) * 5
         _, backward_pass = _passes(dy)
         *saved, itself = ctx.saved_tensors
 
