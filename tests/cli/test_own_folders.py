@@ -58,6 +58,6 @@ def test_a_folder_alone_gives_a_sensible_network(kind, tmp_path, capsys):
     code = train.main([*own, "trainer.max_epochs=40"])  # of 200, for the sake of the minutes
     shown = capsys.readouterr().out
     assert code == 0
-    assert colour in shown
+    assert f"40 {colour} in 2 classes" in shown
     accuracy = float(shown.split("test accuracy")[1].split("%")[0])
     assert accuracy >= 87.5, shown  # seven of eight

@@ -64,7 +64,7 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
             reasons |= {run.folder: reason for run in elsewhere if (reason := _failure(run)) is not None}
             progress.show_new()
             todo = progress.left(reasons)
-            # not done again and again
+            # what ended without a record is not done again and again
             reasons |= {run.folder: _without_record(run) for run in todo if outcomes[run.folder] is None}
             todo = progress.left(reasons)
     if progress.records:

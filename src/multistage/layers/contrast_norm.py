@@ -9,7 +9,7 @@ With x_i the maps (i = 1..C) and w a Gaussian window whose weights sum to one ov
 
 As w is the same for every map, summing over maps first and blurring one map gives exactly the same result with C times
 less arithmetic. This is neither ``torch.nn.LocalResponseNorm`` (over channels only, nothing subtracted) nor the local
-normalisation of input images (`multistage.data.caltech101.preprocess`: valid border, floor 1).
+normalisation of input images (`multistage.data.preprocessing.preprocess`: valid border, floor 1).
 
 Options change one thing each: which pixels have a weight (window, border, mask), which maps share m and sigma (groups),
 whose deviation sigma is, what divides, and which of the two steps are taken.

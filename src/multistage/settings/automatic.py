@@ -37,6 +37,9 @@ FAN_IN = 16
 STEPS, FEWEST, MOST = 5000, 10, 200
 """Of training by ``trainer.max_epochs=auto``: steps, and bounds of the epochs."""
 
+Take = Callable[[int, str, Any], Any]
+"""Notes the size that fits: number of the stage, name, size; gives back what was typed instead, if anything was."""
+
 
 def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     """The sizes that fit every stage, by key, beside those that a configuration holds already.
@@ -56,7 +59,6 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     fitted: dict[str, Any] = {}
 
     def take(number: int, name: str, fitting: Any) -> Any:
-        """Note the size that fits a stage; what was typed instead of it is what later ones have to fit."""
         key = f"geometry.stage{number}.{name}"
         fitted[key] = fitting
         return config.get(key, fitting)
@@ -67,9 +69,6 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     else:
         _shrinking(take, side, stages)
     return dict(sorted(fitted.items()))
-
-
-Take = Callable[[int, str, Any], Any]
 
 
 def _halving(take: Take, side: int, stages: int, padding: int, maps: Sequence[int]) -> None:

@@ -28,8 +28,7 @@ def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
     if config["geometry"] == "auto":
         fitted = automatic.geometry(config)
         config, defaults = {**config, **fitted, **config}, {**defaults, **fitted}  # what is typed stays
-    if config["trainer.max_epochs"] == "auto" or defaults["trainer.max_epochs"] == "auto":
-        config, defaults = _follow_number(config, defaults)
+    config, defaults = _follow_number(config, defaults)
     read = parse(config).read
     spare = {key for key in config if key not in defaults and key not in read and is_default(key, config[key])}
     settings = [key for key in read if key not in defaults and option_of(key)]
@@ -65,15 +64,18 @@ def _follow_number(config: Config, defaults: Config) -> tuple[Config, Config]:
     Raises:
         ConfigError: A data set whose images are not counted before they are read.
     """
-    settings, key = parse(config), "trainer.max_epochs"
+    key = "trainer.max_epochs"
+    if "auto" not in (config[key], defaults[key]):
+        return config, defaults
+    settings = parse(config)
     if key not in settings.read:
         return config, defaults
     images = settings.data.training_images(settings.draw)
     if images is None:
         raise ConfigError(f"{key}=auto is for data=image_folder; with data={config['data']} type a number")
     fitting = automatic.epochs(images, settings.batch_size)
-    follow = {name: fitting for name in (key,) if config[name] == "auto"}
-    return {**config, **follow}, {**defaults, key: fitting if defaults[key] == "auto" else defaults[key]}
+    config, defaults = ({**each, key: fitting} if each[key] == "auto" else each for each in (config, defaults))
+    return config, defaults
 
 
 def _expanded(key: str, config: Config) -> Path:

@@ -15,13 +15,14 @@ from multistage.storage import durable
 Row = dict[str, float]
 
 FAR, CLEARLY = 10, 1.01
-"""How many times what it could begin with, and what it must not end above, a training ends with that has diverged."""
+"""A training has diverged if its last loss is more than `FAR` times one that it could begin with, or more than
+`CLEARLY` times one that it must not end above."""
 
 
 def divergence(losses: Sequence[float], classes: int) -> str | None:
     """How a training that ended has diverged, though its loss is a number; None: it has not.
 
-    That of its first epoch alone may well lie above ln(classes): networks begin there, and learn.
+    The loss of the first epoch alone may be above ln(classes): networks begin there, and learn.
 
     Args:
         losses: Mean cross-entropy of the training images in each epoch, nats.
