@@ -55,6 +55,17 @@ def test_a_summary_says_what_was_seen_and_its_commands_can_be_pasted(record):
     assert "images" not in terminal.summary(old, Path("c"))
 
 
+def test_folders_of_images_are_told_apart(record):
+    records = []
+    for name in ("birds", "boats", "birds"):
+        run = {**record(0.5), "images": {**SEEN, "notes": []}}
+        run["config"] = {**run["config"], "data": "image_folder", "data.root": f"/{name}"}
+        records.append(run)
+    birds, boats = terminal.pictures(records)
+    assert birds.startswith("image_folder /birds: ")
+    assert boats.startswith("image_folder /boats: ")
+
+
 def test_a_run_that_went_on_elsewhere_says_what_was_other(record):
     versions = {"torch": "2.9", "numpy": "2.0"}
     run = {**finished(record, 0.5), "run": "some/run", "device": "cpu", "threads": 4, "versions": versions}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from data.sets import PICTURES
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from multistage.data import drawn, files
 from multistage.data.images import read_image
@@ -170,6 +170,29 @@ def test_flat_images_are_noted(folder, load, write_image):
     assert [dataset.names[number] for number in dataset.flat] == ["bee/1.png", "bee/2.bmp"]
 
 
+def test_files_of_several_pages_or_frames_are_noted_and_give_their_first(folder, load):
+    first, second = (Image.fromarray(np.random.default_rng(n).integers(0, 256, (20, 20), np.uint8)) for n in range(2))
+    small = TiffImagePlugin.ImageFileDirectory_v2()
+    small[254] = 1  # NewSubfileType: a smaller copy of another picture
+    for name in ("bee/1.tif", "bee/2.gif", "bee/3.png", "bee/4.webp"):
+        first.save(folder / name, save_all=True, append_images=[second], lossless=True)
+    second.encoderinfo = {"tiffinfo": small}
+    first.save(folder / "bee/5.tif", save_all=True, append_images=[second])
+    first.save(folder / "bee/6.tif")
+    first.save(folder / "bee/7.mpo", save_all=True, append_images=[second])  # as cameras put a view beside a picture
+    dataset = load("image_folder")
+    assert [dataset.names[number] for number in dataset.several] == [
+        "bee/1.tif",
+        "bee/2.gif",
+        "bee/3.png",
+        "bee/4.webp",
+    ]
+    chosen = torch.tensor([dataset.names.index(name) for name in ("bee/1.tif", "bee/3.png", "bee/6.tif")])
+    expected = prepare(np.asarray(first), dataset.images.shape[-1])
+    for image in dataset.pixels(chosen):
+        assert torch.equal(image, expected)
+
+
 # Colour, depth and transparency
 
 
@@ -239,7 +262,9 @@ def test_epochs_follow_the_number_of_training_images(folder, plan):
     assert typed.config["trainer.max_epochs"] == 3
     assert plan(*own, "trainer.max_epochs=200").folder == alone.folder != typed.folder
     assert plan(*own, "refine=false", "readout=lbfgs").config["trainer.max_epochs"] == "auto"
-    with pytest.raises(ConfigError, match=r"trainer\.max_epochs=auto is for data=image_folder; with data=fake type"):
+    with pytest.raises(
+        ConfigError, match=r"max_epochs=auto follows the number of images, and the images of data=fake are not counted"
+    ):
         plan("data=fake", "trainer.max_epochs=auto")
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from multistage.data import images
-from multistage.data.images import read_image, resize_longer_side, to_colour, to_gray
+from multistage.data.images import read_image, to_colour, to_gray
+from multistage.data.resizing import resize_longer_side
 from multistage.data.sets.image_folder import ImageFolder
 from multistage.registry.errors import DataError
 

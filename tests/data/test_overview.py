@@ -10,7 +10,8 @@ def test_an_overview_counts_what_is_there_and_what_is_used():
     images = torch.arange(7 * 3 * 4).reshape(7, 3, 2, 2).to(torch.uint8)
     images[3:5] = 7
     names = [f"{'ab'[label]}/{n}" for n, label in enumerate(labels.tolist())]
-    dataset = Dataset(images, labels, ("a", "b"), names, None, "", skipped=("x",), notes=("something was seen",))
+    seen = {"skipped": ("x",), "notes": ("something was seen",), "several": (1, 6)}
+    dataset = Dataset(images, labels, ("a", "b"), names, None, "", **seen)
     assert overview(dataset, draw_split(dataset, 0, 2, None, 1)) == {
         "images": 7,
         "classes": 2,
@@ -24,6 +25,7 @@ def test_an_overview_counts_what_is_there_and_what_is_used():
         "notes": [
             "something was seen",
             "2 flat, without any contrast: b/3, b/4",
+            "of 2 with pages or frames the first is used: a/1, b/6",
             "1 damaged, missing or stray files are left out: x",
         ],
     }

@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from multistage.data import images
-from multistage.data.images import read_image, resize, resize_longer_side, to_colour, to_gray
+from multistage.data import images, resizing
+from multistage.data.images import read_image, to_colour, to_gray
+from multistage.data.resizing import resize, resize_longer_side
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_the_longer_side_is_exact_and_the_other_rounded_up(shape, new_shape):
 
 @pytest.mark.parametrize(("size", "longer_sides"), [(151, (75, 151, 300, 453, 600)), (100, (22, 78)), (150, (18, 66))])
 def test_every_size_is_the_next_whole_number(monkeypatch, size, longer_sides):
-    monkeypatch.setattr(images, "resize", lambda image, height, width, scale: np.empty((height, width)))
+    monkeypatch.setattr(resizing, "resize", lambda image, height, width, scale: np.empty((height, width)))
     for longer in longer_sides:
         for side in range(1, longer + 1):
             height, width = resize_longer_side(np.empty((side, longer)), size).shape
@@ -156,10 +157,10 @@ def resized_at_once(image, size):
     """`resize_longer_side` of whole arrays in float64, as long as they fit in memory."""
     shape = image.shape[:2]
     scale = size / max(shape)
-    blocks = [-(-side // images.SHRUNK_FROM) for side in shape]
+    blocks = [-(-side // resizing.SHRUNK_FROM) for side in shape]
     image = averaged_at_once(image, blocks)
     rows, columns = (
-        images._bicubic_matrix(image.shape[axis], math.ceil(shape[axis] * scale - 1e-9), scale * blocks[axis])
+        resizing._bicubic_matrix(image.shape[axis], math.ceil(shape[axis] * scale - 1e-9), scale * blocks[axis])
         for axis in (0, 1)
     )
     resized = np.moveaxis(rows @ np.moveaxis(np.atleast_3d(image), 2, 0) @ columns.T, 0, 2)
@@ -167,10 +168,10 @@ def resized_at_once(image, size):
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8) if image.dtype == np.uint8 else resized
 
 
-@pytest.mark.parametrize("tile", [1000, images.TILE])
+@pytest.mark.parametrize("tile", [1000, resizing.TILE])
 @pytest.mark.parametrize("shape", [(1, 500), (37, 53), (203, 301), (5000, 9), (9, 5000), (40, 9001)], ids=str)
 def test_tiles_and_maps_change_no_bit(random, monkeypatch, shape, tile):
-    monkeypatch.setattr(images, "TILE", tile)
+    monkeypatch.setattr(resizing, "TILE", tile)
     colour = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
     gray = np.rint(colour @ images.GRAY_WEIGHTS).astype(np.uint8)
     assert np.array_equal(to_gray(colour), gray)
@@ -186,6 +187,6 @@ def test_tiles_and_maps_change_no_bit(random, monkeypatch, shape, tile):
 def test_transparency_is_laid_in_tiles_alike(random, monkeypatch, channels):
     image = random.integers(0, 256, (31, 47, channels), dtype=np.uint8)
     at_once = [images._on_ground(image, ground) for ground in ("contrast", "white", "black")]
-    monkeypatch.setattr(images, "TILE", 100)
+    monkeypatch.setattr(resizing, "TILE", 100)
     for whole, ground in zip(at_once, ("contrast", "white", "black"), strict=True):
         assert np.array_equal(images._on_ground(image, ground), whole)

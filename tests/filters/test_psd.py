@@ -210,7 +210,7 @@ def test_a_bank_without_gain_or_tanh_is_refused(plan, setting):
     plan(setting)
     with pytest.raises(ConfigError) as refusal:
         plan("filters=psd", setting)
-    assert str(refusal.value).startswith(f"{setting} cannot be had with filters=psd")
+    assert str(refusal.value).startswith(f"{setting} does not go with filters=psd")
     assert "\n" not in str(refusal.value)
 
 

@@ -230,6 +230,12 @@ def test_a_network_in_training_mode_predicts_as_ever_and_learns_nothing(trained,
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_a_network_of_another_precision_predicts(trained, image):
+    model = multistage.load(trained[0])
+    usual = model.predict(image)
+    assert model.double().predict(image).probabilities.allclose(usual.probabilities.double(), atol=1e-5)
+
+
 @pytest.mark.parametrize("given", [torch.zeros(4, 4, 3), [torch.zeros(4, 4)], [[0.0, 1.0]], None, 3, [None]], ids=str)
 def test_what_is_of_no_kind_of_image_is_refused(trained, given):
     with pytest.raises(DataError, match="is no image; expected a file, its content, Pillow's image or a NumPy array"):

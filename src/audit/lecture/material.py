@@ -15,7 +15,8 @@ from torch import Tensor
 from audit.pages import artifacts
 from multistage.data import caltech101
 from multistage.data.dataset import Dataset
-from multistage.data.images import read_image, resize, to_gray
+from multistage.data.images import read_image, to_gray
+from multistage.data.resizing import resize
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
 from multistage.records.files import from_file, path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from multistage.cli.help import PREDICT
+from multistage.data import data_sets
 from multistage.records.cells import Cell, cells, common_path
 from multistage.records.intervals import half_width, is_chance, t_interval
 from multistage.records.paper import published
@@ -81,8 +82,14 @@ def seen(record: Record) -> dict[str, str | None]:
 
 def pictures(records: Sequence[Record]) -> list[str]:
     """What was seen of the images of several runs, each once."""
-    texts = [f"{record['config']['data']}: {text}" for record in records for text in seen(record).values() if text]
+    texts = [f"{_images_of(record)}: {text}" for record in records for text in seen(record).values() if text]
     return list(dict.fromkeys(texts))
+
+
+def _images_of(record: Record) -> str:
+    """The data set, and the folder if there can be several."""
+    data, root = record["config"]["data"], record["config"].get("data.root")
+    return f"{data} {root}" if data_sets[data].root_is_content else str(data)
 
 
 def line(record: Record, siblings: Sequence[Record], position: str, seconds_left: float) -> str:

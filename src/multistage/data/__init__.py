@@ -107,7 +107,8 @@ class DataSet(Choice):
         import torch
 
         from multistage.data.dataset import standardise
-        from multistage.data.images import resize, to_colour, to_gray
+        from multistage.data.images import to_colour, to_gray
+        from multistage.data.resizing import resize
 
         pixels = to_colour(image) if self.maps == 3 else to_gray(image)[:, :, None]
         planes = torch.from_numpy(resize(pixels, self.image_size, self.image_size)).permute(2, 0, 1)

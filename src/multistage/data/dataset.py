@@ -68,6 +68,7 @@ class Dataset:
         is_validation: bool [n], images that an official split holds out; None where the draw decides.
         notes: What else a person should know of what was found, a sentence each.
         flat: Numbers of images in files that lack any contrast, known once these were read.
+        several: Numbers of images whose files have further ones, pages or frames, that are not used; known likewise.
     """
 
     images: Images
@@ -80,6 +81,7 @@ class Dataset:
     is_validation: Tensor | None = None
     notes: tuple[str, ...] = ()
     flat: tuple[int, ...] = ()
+    several: tuple[int, ...] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Images as the network takes them: float32 [len(indices), maps, height, width]."""

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from multistage.data import manifest
 from multistage.data.dataset import Dataset, Some
+from multistage.data.images import has_several
 from multistage.registry.errors import DataError
 from multistage.storage import durable
 from multistage.storage.cache import cached
@@ -26,6 +28,14 @@ AT_A_TIME, BYTES = 256, 64_000_000
 """Images that threads work on before the next are handed out, and what these may take when they are prepared."""
 
 Prepare = Callable[[bytes], Tensor]
+
+
+class Read(NamedTuple):
+    """An image of a file, or why there is none; and whether the file has further ones, pages or frames."""
+
+    image: Tensor
+    refusal: DataError | None = None
+    several: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,10 +59,10 @@ class Files:
 
     def __getitem__(self, indices: Tensor) -> Tensor:
         images = torch.empty(len(indices), *self.shape[1:])
-        for position, image, refusal in self._each(indices):
-            if refusal is not None:
-                raise refusal
-            images[position] = image
+        for position, found in self._each(indices):
+            if found.refusal is not None:
+                raise found.refusal
+            images[position] = found.image
         return images
 
     def hashed(self, indices: Tensor) -> dict[str, str]:
@@ -76,28 +86,30 @@ class Files:
             keep: Whether to return their pixels.
 
         Returns:
-            ``unreadable`` and ``flat``, bool [n], and with `keep` ``images`` float32 [n, maps, height, width].
+            ``unreadable``, ``flat`` and ``several`` (pages or frames, of which the first is used), bool [n], and with
+            `keep` ``images`` float32 [n, maps, height, width].
 
         Raises:
             DataError: A file that was not read as it was before, which says nothing of the image.
         """
-        found = {name: torch.zeros(len(indices), dtype=torch.bool) for name in ("unreadable", "flat")}
+        found = {name: torch.zeros(len(indices), dtype=torch.bool) for name in ("unreadable", "flat", "several")}
         images = torch.zeros(len(indices) if keep else 0, *self.shape[1:])
-        for position, image, refusal in self._each(indices):
+        for position, (image, refusal, several) in self._each(indices):
             found["unreadable"][position] = refusal is not None
             found["flat"][position] = refusal is None and not image.any()
+            found["several"][position] = several
             if keep and refusal is None:
                 images[position] = image
         return {**found, **({"images": images} if keep else {})}
 
-    def _each(self, indices: Tensor) -> Iterator[tuple[int, Tensor, DataError | None]]:
-        """Position, image and refusal of each.
+    def _each(self, indices: Tensor) -> Iterator[tuple[int, Read]]:
+        """Position and image of each.
 
         Raises:
             DataError: As `checked`.
         """
 
-        def read(index: int) -> tuple[Tensor, DataError | None]:
+        def read(index: int) -> Read:
             path = self.paths[index]
             try:
                 with durable.opened(Path(path)) as file:
@@ -107,19 +119,18 @@ class Files:
             except OSError as error:
                 raise DataError(f"{path} cannot be read: {error.strerror}; run again") from None
             try:
-                return self.prepare(content), None
+                return Read(self.prepare(content), several=has_several(content))
             except MemoryError:
                 raise DataError(f"{path} cannot be read: there is not enough memory; run again") from None
             except DataError as refusal:
-                return torch.empty(0), DataError(f"{path}: {refusal}")
+                return Read(torch.empty(0), DataError(f"{path}: {refusal}"))
 
         threads = torch.get_num_threads()
         together = max(threads, min(AT_A_TIME, BYTES // (4 * math.prod(self.shape[1:]))))
         with ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(indices), together):
                 chosen = indices[start : start + together].tolist()
-                for position, (image, refusal) in enumerate(pool.map(read, chosen), start):
-                    yield position, image, refusal
+                yield from enumerate(pool.map(read, chosen), start)
 
 
 def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
@@ -142,7 +153,7 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     numbers = used.tolist()
     content_hash = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
     keep = dataset.fits(len(used))
-    source = f"{content_hash} {files.specification} {keep}"
+    source = f"{content_hash} {files.specification} {keep} pages"
 
     def holds(entry: dict[str, Tensor]) -> bool:
         """Whether what could not be read still cannot: data.max_pixels, or Pillow, may be another than then."""
@@ -150,9 +161,9 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
 
     found = cached("images", source, lambda: files.checked(used, keep), limited=True, holds=holds)
     unreadable = used[found["unreadable"]].tolist()
-    flat = tuple(used[found["flat"]].tolist())
+    flat, several = (tuple(used[found[name]].tolist()) for name in ("flat", "several"))
     images = Some(found["images"], used, len(dataset.names)) if keep else files
-    return replace(dataset, images=images, content_hash=content_hash, flat=flat), unreadable
+    return replace(dataset, images=images, content_hash=content_hash, flat=flat, several=several), unreadable
 
 
 def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:

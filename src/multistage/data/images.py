@@ -6,7 +6,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from multistage.data.resizing import tiles
 from multistage.registry.errors import DataError, one_line
 from multistage.storage import durable
 
@@ -23,15 +23,12 @@ FORMATS = (
 )
 """Of Pillow's; for some of the others it starts other programs."""
 
+PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
+"""Of these, the ones that hold pages or frames of equal rank."""
+
 MAX_PIXELS = 50_000_000
 """Larger images are refused before they are decoded, unless more are asked for: a file of some kilobytes can claim
 gigapixels."""
-
-SHRUNK_FROM = 4096
-"""Sides above this many pixels are first averaged over blocks, since resizing holds a matrix of both its sides."""
-
-TILE = 2**18
-"""Pixels that are computed with in float64 at once, eight times the size of their levels."""
 
 AT_ONCE = 50
 """Millions of pixels of images that threads hold at once; a larger image waits until there is no other large one."""
@@ -154,22 +151,36 @@ def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
     if image[..., -1].min() < 255:
         levels = {"white": (255,), "black": (0,), "contrast": (255, 0)}[ground]
         on = [np.empty_like(colours) for _ in levels]
-        for tile in _tiles(image.shape[:2]):
+        for tile in tiles(image.shape[:2]):
             opacity = image[tile][..., -1:] / 255
             for pixels, level in zip(on, levels, strict=True):
                 pixels[tile] = np.rint(colours[tile] * opacity + level * (1 - opacity))
-        laid = max(on, key=np.std)
+        laid = max(on, key=_variance)
     return laid[..., 0] if laid.shape[2] == 1 else laid
 
 
-def _tiles(size: tuple[int, int], blocks: tuple[int, int] = (1, 1)) -> Iterator[tuple[slice, slice]]:
-    """Where the tiles lie that an image of some height and width is computed in; they divide no block of pixels."""
-    (height, width), (down, across) = size, blocks
-    columns = max(1, TILE // (down * across)) * across
-    rows = max(1, TILE // (down * min(columns, width))) * down
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            yield slice(top, top + rows), slice(left, left + columns)
+def _variance(levels: np.ndarray) -> float:
+    """Of the values of a uint8 array, counted in tiles."""
+    counts = sum(np.bincount(levels[tile].ravel(), minlength=256) for tile in tiles(levels.shape[:2]))
+    values = np.arange(256)
+    mean = np.average(values, weights=counts)
+    return float(np.average((values - mean) ** 2, weights=counts))
+
+
+def has_several(content: bytes) -> bool:
+    """Whether a file's content has more pictures than the first, which is the one that `read_image` decodes: pages,
+    frames. The small or other views that a camera or an editor puts beside a picture do not count."""
+    with suppress(Exception), _pillow(MAX_PIXELS), Image.open(BytesIO(content), formats=PAGED) as image:
+        if image.format != "TIFF":
+            return bool(getattr(image, "is_animated", False))
+        return any(_is_a_page(image, number) for number in range(1, getattr(image, "n_frames", 1)))
+    return False
+
+
+def _is_a_page(image: Image.Image, number: int) -> bool:
+    """Whether a picture of a TIFF is none of reduced size and no mask (its tag NewSubfileType)."""
+    image.seek(number)
+    return not image.tag_v2.get(254, 0) & 5  # type: ignore[attr-defined]
 
 
 def is_image(path: Path) -> bool:
@@ -203,7 +214,7 @@ def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
         if error.errno is None:  # Pillow's, of the content
             return False
         raise OSError(error.errno, error.strerror, str(path)) from None
-    return pixels.ndim == 3 and any((pixels[tile] != pixels[tile][..., :1]).any() for tile in _tiles(pixels.shape[:2]))
+    return pixels.ndim == 3 and any((pixels[tile] != pixels[tile][..., :1]).any() for tile in tiles(pixels.shape[:2]))
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
@@ -211,7 +222,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         return image
     gray = np.empty(image.shape[:2], image.dtype)
-    for tile in _tiles(gray.shape):
+    for tile in tiles(gray.shape):
         weighted = image[tile] @ GRAY_WEIGHTS
         gray[tile] = weighted if image.dtype.kind == "f" else np.rint(weighted)
     return gray
@@ -220,75 +231,3 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 def to_colour(image: np.ndarray) -> np.ndarray:
     """[height, width, 3] of what `read_image` returns, of its type; of a gray image three times the same memory."""
     return image if image.ndim == 3 else np.broadcast_to(image[:, :, None], (*image.shape, 3))
-
-
-def resize(image: np.ndarray, height: int, width: int, scales: tuple[float, float] | None = None) -> np.ndarray:
-    """Bicubic resizing with antialiasing, as MATLAB's imresize.
-
-    Args:
-        image: [h, w] or [h, w, channels].
-        height: Of the result, pixels.
-        width: Of the result, pixels.
-        scales: Result pixels per image pixel along both axes; None: height / h and width / w.
-
-    Returns:
-        [height, width] or [height, width, channels]; of uint8 uint8, else float64.
-
-    Source: imresize with one side NaN scales both axes alike and rounds the size of the other up, so that its last
-    pixel looks partly beyond the image, into its mirror. This reproduces the authors' images (`golden/`) to two gray
-    levels; stretching to the rounded size, as most libraries do, is off by 6 on average on textured images.
-    """
-    down, across = scales or (height / image.shape[0], width / image.shape[1])
-    rows, columns = (
-        _bicubic_matrix(image.shape[0], height, down),
-        _bicubic_matrix(image.shape[1], width, across),
-    )
-    planes = [rows @ plane @ columns.T for plane in np.moveaxis(np.atleast_3d(image), 2, 0)]  # one at a time in float64
-    resized = np.moveaxis(np.stack(planes), 0, 2).reshape(height, width, *image.shape[2:])
-    return np.clip(np.rint(resized), 0, 255).astype(np.uint8) if image.dtype == np.uint8 else resized
-
-
-def resize_longer_side(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize so that the longer side is `size`, keeping the aspect ratio; the other is rounded up (see `resize`)."""
-    longer = max(image.shape[:2])
-    scale = size / longer
-    height, width = (size if side == longer else math.ceil(side * scale - 1e-9) for side in image.shape[:2])
-    blocks = [max(1, -(-side // SHRUNK_FROM)) for side in image.shape[:2]]
-    return resize(_averaged(image, *blocks), height, width, (scale * blocks[0], scale * blocks[1]))
-
-
-def _averaged(image: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Means of blocks of `down` by `across` pixels; what is left over at the end makes smaller blocks."""
-    if down == across == 1:
-        return image
-    height, width = image.shape[:2]
-    averaged = np.empty((-(-height // down), -(-width // across), *image.shape[2:]), image.dtype)
-    for rows, columns in _tiles((height, width), (down, across)):
-        tile = image[rows, columns]
-        for axis, block in enumerate((down, across)):
-            starts = np.arange(0, tile.shape[axis], block)
-            counts = np.diff(starts, append=tile.shape[axis]).reshape([-1] + [1] * (tile.ndim - 1 - axis))
-            means = np.add.reduceat(tile, starts, axis, dtype=np.float64) / counts
-            tile = np.rint(means).astype(np.uint8) if image.dtype == np.uint8 else means
-        top, left = rows.start // down, columns.start // across
-        averaged[top : top + len(tile), left : left + tile.shape[1]] = tile
-    return averaged
-
-
-@lru_cache(maxsize=256)
-def _bicubic_matrix(size: int, new_size: int, scale: float) -> np.ndarray:
-    """Resizing along one axis as a matrix [new_size, size]: Keys' cubic, widened when shrinking, mirrored edges."""
-    stretch = min(scale, 1.0)
-    reach = math.ceil(2 / stretch)
-    centre = (np.arange(new_size) + 0.5) / scale - 0.5
-    source = np.floor(centre).astype(int)[:, None] + np.arange(-reach, reach + 2)
-    distance = np.abs(source - centre[:, None]) * stretch
-    near = (1.5 * distance - 2.5) * distance**2 + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    weights = np.where(distance <= 1, near, np.where(distance < 2, far, 0))
-    weights /= weights.sum(1, keepdims=True)
-    mirrored = source % (2 * size)
-    mirrored = np.minimum(mirrored, 2 * size - 1 - mirrored)
-    matrix = np.zeros((new_size, size))
-    np.add.at(matrix, (np.arange(new_size)[:, None], mirrored), weights)
-    return matrix

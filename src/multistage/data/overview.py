@@ -25,6 +25,7 @@ def overview(dataset: Dataset, split: Split) -> dict[str, Any]:
     ordered = sorted(zip(counts, dataset.class_names, strict=True))
     maps = dataset.images.shape[1]
     flat = _flat(dataset.images, split.used) if isinstance(dataset.images, Tensor) else dataset.flat
+    several = [dataset.names[n] for n in dataset.several]
     left_out = f"{len(dataset.skipped)} damaged, missing or stray files are left out: {some(dataset.skipped)}"
     return {
         "images": len(dataset.labels),
@@ -37,6 +38,7 @@ def overview(dataset: Dataset, split: Split) -> dict[str, Any]:
         "notes": [
             *dataset.notes,
             *([f"{len(flat)} flat, without any contrast: {some([dataset.names[n] for n in flat])}"] if flat else []),
+            *([f"of {len(several)} with pages or frames the first is used: {some(several)}"] if several else []),
             *([left_out] if dataset.skipped else []),
         ],
     }

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multistage.data.images import resize_longer_side, to_colour, to_gray
+from multistage.data.images import to_colour, to_gray
+from multistage.data.resizing import resize_longer_side
 from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
 
 Variance = Literal["one_pass", "two_pass"]

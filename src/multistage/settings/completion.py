@@ -72,7 +72,8 @@ def _follow_number(config: Config, defaults: Config) -> tuple[Config, Config]:
         return config, defaults
     images = settings.data.training_images(settings.draw)
     if images is None:
-        raise ConfigError(f"{key}=auto is for data=image_folder; with data={config['data']} type a number")
+        uncounted = f"the images of data={config['data']} are not counted before they are read"
+        raise ConfigError(f"{key}=auto follows the number of images, and {uncounted}; expected a whole number")
     fitting = automatic.epochs(images, settings.batch_size)
     config, defaults = ({**each, key: fitting} if each[key] == "auto" else each for each in (config, defaults))
     return config, defaults

@@ -66,7 +66,8 @@ class Model(MultiStageNet):
             MultistageError: Scores that are no finite numbers.
         """
         training = self.training
-        said = self.eval()(torch.stack(list(prepared)))  # or statistics of these images would count, and stay
+        like = next(self.parameters())
+        said = self.eval()(torch.stack(list(prepared)).to(like))  # or statistics of these images would count, and stay
         self.train(training)
         if not said.isfinite().all():
             raise MultistageError("the network of this run gives scores that are no finite numbers; train it again")

@@ -26,7 +26,7 @@ class Digits(DataSet):
         import torch
 
         from multistage.data.dataset import Dataset, hash_tensors
-        from multistage.data.images import resize
+        from multistage.data.resizing import resize
 
         table, side = _table(), self.image_size
         small = np.rint(table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -39,8 +39,8 @@ class Psd(Method):
         for key, value, needed in (("squash", bank.squash, "tanh"), ("gain", bank.gain, True)):
             if value != needed:
                 raise ConfigError(
-                    f"filter_bank.{key}={shown(value)} cannot be had with filters=psd, which learns g tanh(k * x); "
-                    "leave it out"
+                    f"filter_bank.{key}={shown(value)} does not go with filters=psd, which learns g tanh(k * x); "
+                    f"expected filter_bank.{key}={shown(needed)}, or other filters"
                 )
         for number_, (sizes, shape) in enumerate(zip(stages, shapes, strict=True), 1):
             side = min(shape.input[1:])
