@@ -42,6 +42,8 @@ def convolve(
     weight = turned if connections is None else spread(turned, connections, x.shape[1])
     if suits_unfolding(x, weight):
         return cast(Tensor, _Unfolding.apply(_padded(x, padding), weight, bias))
+    if padding and is_ordinary_on_cpu(x):
+        x = x.contiguous(memory_format=torch.channels_last)  # as all that follows then is; small kernels gain a third
     return F.conv2d(x, weight, bias, padding=padding)
 
 
