@@ -20,7 +20,9 @@ N = layers.local_contrast_norm
 
 MISTAKES = {
     "mask forgotten in the floor": (plain.floored, "mask is not None", "False"),
-    "floor over the whole of a masked map": (plain.floored, "positive(mask.to(c).mean((2, 3), keepdim=True))", "1"),
+    "floor over the batch": (plain.spatial, "range(2,", "range("),
+    "floor of each row": (plain.spatial, "range(2,", "range(3,"),
+    "floor over the whole of a masked map": (plain.floored, "positive(mask.to(c).mean(axes, keepdim=True))", "1"),
     "added for the larger": (plain.floored, 'larger if mode == "max" else deviation + c', "deviation + c"),
     "the larger for added": (plain.floored, 'larger if mode == "max" else deviation + c', "larger"),
     "a constant added for the larger": (plain.floored, 'clamp_min(floor) if mode == "max" else deviation', "detach()"),
@@ -109,8 +111,8 @@ EQUIVALENT = {  # no mistakes in float64, or seen by `test_mutants`
     "definition: torch.float64 if of_window else wide.dtype -> torch.float64",
     "definition: torch.float64 if autocasts(x) else statistic -> statistic",
     "definition: torch.float64 if autocasts(x) else statistic -> torch.float64",
-    "floored: mean.abs().amax((2, 3), keepdim=True) -> mean.abs()",
-    "floored: positive(mask.to(c).mean((2, 3), keepdim=True)) -> mask.to(c).mean((2, 3), keepdim=True)",  # all outside
+    "floored: mean.abs().amax(axes, keepdim=True) -> mean.abs()",
+    "floored: positive(mask.to(c).mean(axes, keepdim=True)) -> mask.to(c).mean(axes, keepdim=True)",
 }
 MUTANTS = [(text, function, wrong) for function in FUNCTIONS for text, wrong in mutants(function)]
 

@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -128,6 +129,23 @@ def axis_blur(
     return blur_matrix(size, taps(kernel_size, sigma, window).to(device, dtype), inside)
 
 
+def along_axes(matrices: Sequence[Tensor], x: Tensor) -> Tensor:
+    """The product of a matrix with each of the last axes of x, one matrix an axis, in their order."""
+    for axis, matrix in enumerate(matrices, -len(matrices)):
+        if axis == -1:
+            x = x @ matrix.T
+        elif axis == -2:
+            x = matrix @ x
+        else:
+            x = (matrix @ x.flatten(axis + 1)).view_as(x)
+    return x
+
+
+def spatial(x: Tensor) -> tuple[int, ...]:
+    """All axes but those of samples and maps."""
+    return tuple(range(2, x.ndim))
+
+
 def coverage(size: int, window: Tensor) -> Tensor:
     """How much of the window [taps] around each pixel of an axis lies inside it, [size]."""
     radius = len(window) // 2
@@ -162,8 +180,9 @@ def definition(
     `local_contrast_norm` gives the same, the paper's form faster. This form is what compilers see (``torch.compile``,
     ``torch.export``) and ``torch.func``, and it can be differentiated any number of times.
 
-    Args and result: those of `local_contrast_norm`, unchecked, over all maps; the mask is boolean; `axis_blur` is the
-    function of that name, or one that remembers its results.
+    Args and result: those of `local_contrast_norm`, unchecked, over all maps, and x may have any number of spatial
+    axes, [n, maps, ...]; the mask is boolean; `axis_blur` is the function of that name, or one that remembers its
+    results.
     """
     wide = x.to(accumulator(x.dtype))
     of_window = deviation_of == "window"
@@ -171,14 +190,14 @@ def definition(
     statistic = torch.float64 if of_window else wide.dtype
     # autocast would sum in 16 bits, in the gradient even where it is switched off here; it leaves float64 as it is
     of_blur = torch.float64 if autocasts(x) else statistic
-    rows, columns = (axis_blur(side, kernel_size, sigma, window, border, of_blur, x.device) for side in x.shape[-2:])
+    matrices = [axis_blur(side, kernel_size, sigma, window, border, of_blur, x.device) for side in x.shape[2:]]
 
     def blur(map_: Tensor) -> Tensor:
-        return (rows @ map_.to(rows) @ columns.T).to(statistic)
+        return along_axes(matrices, map_.to(of_blur)).to(statistic)
 
     def covered() -> Tensor:
-        height, width = (coverage(side, taps(kernel_size, sigma, window)) for side in x.shape[-2:])
-        return torch.outer(height, width).to(x.device, statistic)
+        shares = [coverage(side, taps(kernel_size, sigma, window)) for side in x.shape[2:]]
+        return reduce(lambda before, axis: before[..., None] * axis, shares).to(x.device, statistic)
 
     if mask is not None:
         wide = torch.where(mask, wide, 0)
@@ -222,14 +241,15 @@ def floored(
     mask: Tensor | None = None,
 ) -> Tensor:
     """max(c, sigma) or c + sigma, and 1 where that is no more than what rounding leaves of a flat image."""
+    axes = spatial(deviation)
     if floor == "mean":
-        c = deviation.mean((2, 3), keepdim=True)
+        c = deviation.mean(axes, keepdim=True)
         if mask is not None:  # outside, the deviation is 0
-            c = c / positive(mask.to(c).mean((2, 3), keepdim=True))
+            c = c / positive(mask.to(c).mean(axes, keepdim=True))
         c = c if floor_gradient else c.detach()
         larger = torch.where(deviation >= c, deviation, c)  # `maximum` would halve the gradient of a map of one pixel
         divisor = larger if mode == "max" else deviation + c
     else:
         divisor = deviation.clamp_min(floor) if mode == "max" else deviation + floor
-    rounding = mean.abs().amax((2, 3), keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
+    rounding = mean.abs().amax(axes, keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
     return torch.where(divisor > rounding, divisor, 1)
