@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         FilterBank,
         L2Pool,
         LocalContrastNorm,
+        LocalContrastNorm1d,
+        LocalContrastNorm3d,
         MaxPool,
         Rectify,
     )
@@ -30,6 +32,8 @@ __all__ = [
     "FilterBank",
     "L2Pool",
     "LocalContrastNorm",
+    "LocalContrastNorm1d",
+    "LocalContrastNorm3d",
     "MaxPool",
     "MultiStageNet",
     "Rectify",

@@ -1,44 +1,51 @@
-"""Local contrast normalisation with all its options, in float64, with one weight for each pair of pixels.
+"""Local contrast normalisation with all its options, in float64, with one weight for each pair of pixels or voxels.
 
 Slow, meant to be right at a glance, and differentiable by torch. No blur is separated here, no square expanded.
 """
 
 import functools
 import itertools
+import math
 
 import numpy as np
 import torch
-from layers.reference import gaussian, pixel_at
+from layers.reference import pixel_at
 
 
 @functools.cache
-def pairs_of_pixels(height, width, window, border):
+def pairs_of_pixels(sides, border, *window):
     """Weights [pixels, pixels] of the second pixel in the window around the first, and [pixels] of all outside."""
-    window = np.array(window)
-    radius, size = len(window) // 2, height * width
-    weights, outside = np.zeros((size, size)), np.zeros(size)
-    for (j, k), p, q in itertools.product(np.ndindex(height, width), range(len(window)), range(len(window))):
-        row, column = pixel_at(j + p - radius, height, border), pixel_at(k + q - radius, width, border)
-        if row is None or column is None:
-            outside[j * width + k] += window[p, q]
+    square, pixels = square_window(len(sides), *window), list(np.ndindex(sides))
+    number = {pixel: i for i, pixel in enumerate(pixels)}
+    weights, outside = np.zeros((len(pixels), len(pixels))), np.zeros(len(pixels))
+    for pixel, offset in itertools.product(pixels, np.ndindex(square.shape)):
+        places = zip(pixel, offset, square.shape, sides, strict=True)
+        other = tuple(pixel_at(j + p - taps // 2, side, border) for j, p, taps, side in places)
+        if None in other:
+            outside[number[pixel]] += square[offset]
         else:
-            weights[j * width + k, row * width + column] += window[p, q]
+            weights[number[pixel], number[other]] += square[offset]
     return torch.from_numpy(weights), torch.from_numpy(outside)
 
 
-def square_window(kernel_size, sigma, window):
-    if isinstance(window, str):
-        square = gaussian(kernel_size, sigma) if window == "gaussian" else np.ones((kernel_size, kernel_size))
-    else:
-        square = np.array([[one * other for other in window] for one in window])
-    return tuple(map(tuple, square / square.sum()))
+def square_window(axes, kernel_size, sigma, window):
+    """As many times as there are axes the same number of weights, with sum 1: square, a row or a cube."""
+    taps = kernel_size if isinstance(window, str) else len(window)
+    sigma = kernel_size / (4 * math.sqrt(2)) if sigma is None else sigma
+    square = np.zeros((taps,) * axes)
+    for offset in np.ndindex(square.shape):
+        if window == "gaussian":
+            square[offset] = math.exp(-sum((p - taps // 2) ** 2 for p in offset) / (2 * sigma**2))
+        else:
+            square[offset] = 1 if window == "box" else math.prod(window[p] for p in offset)
+    return square / square.sum()
 
 
-def local_contrast_norm(x, mask=None, groups=None, across_maps=True, return_statistics=False, **options):
-    """y, or y, m and sigma, of float64 maps [n, maps, height, width] or [maps, height, width]."""
-    if x.ndim == 3:
+def local_contrast_norm(x, mask=None, groups=None, across_maps=True, return_statistics=False, axes=2, **options):
+    """y, or y, m and sigma, of float64 maps [n, maps, height, width] or [maps, height, width], or with other axes."""
+    if x.ndim == axes + 1:
         mask = None if mask is None else mask[None]
-        found = local_contrast_norm(x[None], mask, groups, across_maps, True, **options)
+        found = local_contrast_norm(x[None], mask, groups, across_maps, True, axes, **options)
         found = [values[0] for values in found]
     else:
         groups = groups or (1 if across_maps else x.shape[1])
@@ -67,8 +74,9 @@ def of_one_group(
     divide=True,
 ):
     """Of maps [maps, height, width] that share m and sigma, both [1, height, width]; `inside` is [height, width]."""
-    maps, height, width = x.shape
-    weights, outside = pairs_of_pixels(height, width, square_window(kernel_size, sigma, window), border)
+    maps, *sides = x.shape
+    window = window if isinstance(window, str) else tuple(window)
+    weights, outside = pairs_of_pixels(tuple(sides), border, kernel_size, sigma, window)
     inside = inside.flatten()
     weights = weights * inside
     outside = outside if border == "zero" else 0 * outside
@@ -91,4 +99,4 @@ def of_one_group(
     divisor = sigma + c if floor_mode == "add" else torch.where(sigma >= c, sigma, c)
     divisor = torch.where(divisor > 0, divisor, 1)
     y = v / divisor if divide else v
-    return tuple(torch.where(inside, values, 0).view(-1, height, width) for values in (y, m[None], sigma[None]))
+    return tuple(torch.where(inside, values, 0).view(-1, *sides) for values in (y, m[None], sigma[None]))

@@ -47,8 +47,8 @@ MISTAKES = {
     "the first mask for all": (refusals.inside_of, "inside.expand(", "inside[:1].expand(len(x), -1, -1, -1).expand("),
     "masks given to groups in turn": (
         refusals.inside_of,
-        "inside.expand(-1, groups, -1, -1)",
-        "inside.expand(-1, groups, -1, -1).mT.contiguous().mT.transpose(0, 1)",
+        "inside.expand(-1, groups, *sides)",
+        "inside.expand(-1, groups, *sides).mT.contiguous().mT.transpose(0, 1)",
     ),
 }  # fmt: skip
 

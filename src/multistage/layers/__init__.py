@@ -5,6 +5,7 @@ This package imports torch and nothing else of the project, so that it can be us
 
 from multistage.layers.channel_norm import ChannelLayerNorm, ChannelRMSNorm, layer_norm, rms_norm
 from multistage.layers.contrast_norm import LocalContrastNorm, local_contrast_norm
+from multistage.layers.contrast_norm_axes import LocalContrastNorm1d, LocalContrastNorm3d
 from multistage.layers.filter_bank import FilterBank, filter_bank
 from multistage.layers.pooling import AveragePool, L2Pool, MaxPool, average_pool, l2_pool, max_pool
 from multistage.layers.rectify import Rectify, rectify
@@ -16,6 +17,8 @@ __all__ = [
     "FilterBank",
     "L2Pool",
     "LocalContrastNorm",
+    "LocalContrastNorm1d",
+    "LocalContrastNorm3d",
     "MaxPool",
     "Rectify",
     "average_pool",

@@ -167,6 +167,9 @@ USUAL = {
 """Of the options besides the paper's; a representation need not show it."""
 
 
+OPTIONS = ("kernel_size", "sigma", "floor", "border", "across_maps", "floor_gradient", *USUAL)
+
+
 class LocalContrastNorm(nn.Module):
     """Module form of :func:`local_contrast_norm`; it has no parameters and works on any number of maps.
 
@@ -274,6 +277,10 @@ class LocalContrastNorm(nn.Module):
             mask=mask,
             return_statistics=self.return_statistics,
         )
+
+    def options(self) -> dict[str, Any]:
+        """All arguments of the layer by name."""
+        return {name: getattr(self, name) for name in OPTIONS}
 
     def is_usual(self) -> bool:
         """Whether no option besides those of the paper's layer is in use."""

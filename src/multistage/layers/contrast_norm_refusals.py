@@ -14,15 +14,20 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def inside_of(mask: Tensor, x: Tensor, groups: int) -> Tensor:
-    """The mask, boolean, for each sample and group: [n groups or 1, 1, height, width]."""
-    fits = mask.ndim == x.ndim and mask.shape[-3] == 1 and mask.shape[-2:] == x.shape[-2:]
-    if not fits or (x.ndim == 4 and mask.shape[0] not in (1, x.shape[0])):
-        of_one = "[n or 1, 1, height, width]" if x.ndim == 4 else "[1, height, width]"
+AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
+"""What the last axes of a tensor are called, by their number."""
+
+
+def inside_of(mask: Tensor, x: Tensor, groups: int, axes: int = 2) -> Tensor:
+    """The mask, boolean, for each sample and group: [n groups or 1, 1, ...], with `axes` axes for the dots."""
+    many, sides = x.ndim == axes + 2, x.shape[-axes:]
+    fits = mask.ndim == x.ndim and mask.shape[-axes - 1 :] == (1, *sides)
+    if not fits or (many and mask.shape[0] not in (1, x.shape[0])):
+        of_one = f"[{'n or 1, ' if many else ''}1, {AXES[axes]}]"
         raise ValueError(f"mask must be {of_one} for x {list(x.shape)}, not {list(mask.shape)}")
     inside = mask if mask.dtype == torch.bool else mask != 0
-    inside = inside if x.ndim == 4 else inside[None]
-    return inside if inside.shape[0] == 1 else inside.expand(-1, groups, -1, -1).flatten(0, 1)[:, None]
+    inside = inside if many else inside[None]
+    return inside if inside.shape[0] == 1 else inside.expand(-1, groups, *sides).flatten(0, 1)[:, None]
 
 
 def check(kernel_size: int, floor: Floor, across_maps: bool, groups: int | None, something: bool) -> None:

@@ -1,0 +1,92 @@
+"""N along one axis or three: of signals and of volumes, sample by sample, as `contrast_norm` is of images.
+
+The window is the product of the same taps along each axis, so that blurring costs one product with a matrix an axis.
+The gradient is torch's own.
+"""
+
+from typing import Any, ClassVar
+
+from torch import Tensor, fx
+
+from multistage.layers.contrast_norm import LocalContrastNorm
+from multistage.layers.contrast_norm_definition import axis_blur, definition
+from multistage.layers.contrast_norm_refusals import AXES, inside_of
+from multistage.layers.eager import is_ordinary
+from multistage.layers.fast import contrast_norm as fast
+
+NOT_OF_DEFINITION = ("across_maps", "groups")
+
+
+def normalised(x: Tensor, axes: int, options: dict[str, Any], mask: Tensor | None = None) -> Any:
+    """N of x, [n, maps, ...] or [maps, ...] with `axes` axes for the dots; options are those of LocalContrastNorm."""
+    sides = x.shape[-axes:]
+    if x.ndim not in (axes + 1, axes + 2) or not x.is_floating_point():
+        shape = f"[n, maps, {AXES[axes]}] or [maps, {AXES[axes]}]"
+        raise ValueError(f"x must be floating point {shape}, not {x.dtype} {list(x.shape)}")
+    maps = x.shape[-axes - 1]
+    groups = options["groups"] or (1 if options["across_maps"] else maps)
+    if groups and maps % groups:
+        raise ValueError(f"groups must divide the {maps} maps of x, not be {groups}")
+    inside = None if mask is None else inside_of(mask, x, groups, axes)
+    of_groups = *x.shape[: -axes - 1], groups, *sides
+    if x.numel() == 0 and 0 in x.shape[-axes - 1 :]:
+        empty = x.clone(), *(x.new_zeros(of_groups) + x.sum() for _ in range(2))
+        return empty if options["return_statistics"] else empty[0]
+    found = definition(
+        x.reshape(-1, maps // groups, *sides),
+        mask=inside,
+        axis_blur=fast.axis_blur if is_ordinary(x) else axis_blur,
+        **{name: value for name, value in options.items() if name not in NOT_OF_DEFINITION},
+    )
+    if not options["return_statistics"]:
+        return found.view_as(x)
+    y, *statistics = found
+    return y.view_as(x), *(values.reshape(of_groups) for values in statistics)
+
+
+fx.wrap("normalised")  # a leaf: what is done depends on shapes, which tracing has none of
+
+
+class OverAxes(LocalContrastNorm):
+    """Local contrast normalisation over another number of axes than two."""
+
+    axes: ClassVar[int]
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Any:
+        return normalised(x, self.axes, self.options(), mask)
+
+
+class LocalContrastNorm1d(OverAxes):
+    """Local contrast normalisation of signals, [n, maps, length] or [maps, length]; no parameters, any number of maps.
+
+    Args: those of `LocalContrastNorm`; `kernel_size` and `sigma` in samples of the signal. A mask is
+        [n or 1, 1, length], without the first axis where x is.
+
+    Returns:
+        Same shape and type as x; with `return_statistics` also mean and deviation, [n, groups, length].
+
+    Raises:
+        ValueError: What `LocalContrastNorm` refuses, and x of another number of axes.
+
+    Source: the paper's N (section 2), whose window has two axes there.
+    """
+
+    axes = 1
+
+
+class LocalContrastNorm3d(OverAxes):
+    """Local contrast normalisation of volumes or clips, [n, maps, depth, height, width] or without n.
+
+    Args: those of `LocalContrastNorm`; `kernel_size` and `sigma` in voxels, the same along each axis. A mask is
+        [n or 1, 1, depth, height, width], without the first axis where x is.
+
+    Returns:
+        Same shape and type as x; with `return_statistics` also mean and deviation, [n, groups, depth, height, width].
+
+    Raises:
+        ValueError: What `LocalContrastNorm` refuses, and x of another number of axes.
+
+    Source: the paper's N (section 2), whose window has two axes there.
+    """
+
+    axes = 3
