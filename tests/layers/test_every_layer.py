@@ -22,6 +22,12 @@ LAYERS = {
         window=(1, 3, 2), groups=2, floor=0.5, floor_mode="add", deviation_of="window", border="torch7"
     ),
     "local mean subtracted": layers.LocalContrastNorm(5, window="box", divide=False, border="reflect"),
+    "N of signals": nn.Sequential(nn.Flatten(1, 2), layers.LocalContrastNorm1d(5), nn.Unflatten(1, (4, -1))),
+    "N of volumes": nn.Sequential(nn.Unflatten(1, (2, 2)), layers.LocalContrastNorm3d(3), nn.Flatten(1, 2)),
+    "divisive norm": layers.DivisiveNorm2d(4, 5),
+    "divisive norm, other options": layers.DivisiveNorm2d(
+        4, 3, border="reflect", weights="each", window="box", subtract=False, exponent=2.5, learn_exponent=True
+    ),
     "RMS norm": layers.ChannelRMSNorm(4),
     "layer norm": layers.ChannelLayerNorm(4),
     "average": layers.AveragePool(4, 2),
@@ -200,7 +206,8 @@ def test_all_layers_can_be_imported_from_the_package_itself():
     for name in layers.__all__:
         if name[0].isupper():
             assert getattr(multistage, name) is getattr(layers, name)
-    assert {type(layer).__name__ for layer in LAYERS.values()} - {"Sequential"} == {
+    used = {type(part) for layer in LAYERS.values() for part in layer.modules()}
+    assert {part.__name__ for part in used if part.__module__.startswith("multistage")} == {
         name for name in layers.__all__ if name[0].isupper()
     }
 

@@ -116,7 +116,7 @@ def test_a_run_with_it_is_planned_named_and_repeated(slot, name):
 def changed(choice):
     """The settings of a choice, each with another value that is allowed."""
     other = {bool: lambda v: not v, int: lambda v: 2 * v if v % 2 == 0 else v + 2, float: lambda v: v / 2 or 0.5}
-    special = {"sigma": 2.0, "floor": 0.5, "border": "reflect"}
+    special = {"sigma": 2.0, "floor": 0.25, "border": "reflect", "weights": "each", "window": "box"}
     for name, rule in settings_of(choice).items():
         value = getattr(choice(), name)
         new = special[name] if name in special else other[type(value)](value)
@@ -176,6 +176,8 @@ def test_normalisations_say_which_maps_they_cannot_normalise():
     for typed, named in (
         (["model.normalise=groupnorm", "group_norm.groups=5"], "cannot divide 32 maps into group_norm.groups=5"),
         (["model.normalise=instancenorm", "geometry.stage2.kernel=12"], "more than one position"),
+        (["model.normalise=divisive", "divisive_norm.window=box", "divisive_norm.sigma=2"], "its window is a box"),
+        (["model.normalise=divisive", "divisive_norm.exponent=1", "divisive_norm.learn_exponent=true"], "larger one"),
     ):
         with pytest.raises(ConfigError, match=named):
             plan(["data=fake", "geometry.stage2.step=1", "geometry.stage2.window=1", *typed])

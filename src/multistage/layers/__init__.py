@@ -6,6 +6,7 @@ This package imports torch and nothing else of the project, so that it can be us
 from multistage.layers.channel_norm import ChannelLayerNorm, ChannelRMSNorm, layer_norm, rms_norm
 from multistage.layers.contrast_norm import LocalContrastNorm, local_contrast_norm
 from multistage.layers.contrast_norm_axes import LocalContrastNorm1d, LocalContrastNorm3d
+from multistage.layers.divisive_norm import DivisiveNorm2d, divisive_norm
 from multistage.layers.filter_bank import FilterBank, filter_bank
 from multistage.layers.pooling import AveragePool, L2Pool, MaxPool, average_pool, l2_pool, max_pool
 from multistage.layers.rectify import Rectify, rectify
@@ -14,6 +15,7 @@ __all__ = [
     "AveragePool",
     "ChannelLayerNorm",
     "ChannelRMSNorm",
+    "DivisiveNorm2d",
     "FilterBank",
     "L2Pool",
     "LocalContrastNorm",
@@ -22,6 +24,7 @@ __all__ = [
     "MaxPool",
     "Rectify",
     "average_pool",
+    "divisive_norm",
     "filter_bank",
     "l2_pool",
     "layer_norm",

@@ -1,0 +1,257 @@
+"""Divisive normalisation: each value divided by what its neighbours in space and channels amount to, partly learned.
+
+With x_i the channels (i = 1..C), w a window whose weights sum to one and w * its local mean:
+
+    v_i = x_i - mean_k (w * x_k)                       if `subtract`, as in N; else x_i
+    y_i = v_i / (c_i^p + sum_k a_ik (w * |v_k|^p))^(1/p)
+
+c is the floor (semi-saturation constant), in the unit of x; p the exponent; a_ik >= 0 how much channel k weighs in the
+divisor of channel i: 1 / C (``"mean"``), 1 for i = k alone (``"each"``), or learned. Small values pass, divided by c;
+of large ones only the proportion to their neighbours is left. y stays the same if x and c are multiplied by one number.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from multistage.layers.arithmetic import accumulator, autocasts
+from multistage.layers.contrast_norm_definition import BORDERS, Border, Window, along_axes, axis_blur, taps
+from multistage.layers.eager import is_ordinary
+from multistage.layers.fast import contrast_norm as fast
+
+Weights = Literal["mean", "each"]
+LEAST = 1e-6
+"""Of a learned floor, so that there is always something to divide by."""
+
+
+def divisive_norm(
+    x: Tensor,
+    kernel_size: int = 9,
+    sigma: float | None = None,
+    floor: float | Tensor = 0.5,
+    border: Border = "zero",
+    *,
+    exponent: float | Tensor = 2.0,
+    weights: Weights | Tensor = "mean",
+    window: Window = "gaussian",
+    subtract: bool = True,
+) -> Tensor:
+    """Divide by a norm of the neighbourhood, in space, over channels or both.
+
+    Args:
+        x: [n, channels, height, width] or [channels, height, width], floating point.
+        kernel_size: Side of the window, pixels, odd; 1 leaves space out.
+        sigma: Standard deviation of the Gaussian window, pixels; None means kernel_size / (4 sqrt 2).
+        floor: c > 0, in the unit of x: a number, or a tensor [] or [channels].
+        border: As of `local_contrast_norm`: ``"zero"``, ``"renormalise"``, ``"reflect"`` or ``"replicate"``.
+        exponent: p >= 1, a number or a tensor []. Its gradient, and that of x, is finite where x is 0.
+        weights: a >= 0: ``"mean"`` takes all channels together, ``"each"`` leaves other channels out; a tensor
+            [channels] does so, too, and weighs; [channels, channels] has a row for each divisor.
+        window: ``"gaussian"``, ``"box"`` or the weights of one axis.
+        subtract: Whether the local mean over all channels is subtracted first; of its own channel where `weights`
+            leave others out.
+
+    Returns:
+        Same shape and type as `x`; sums are kept in float32 at least.
+
+    Raises:
+        ValueError: x is not 3-D or 4-D or not floating point; an impossible window or border; a floor that is not
+            positive, an exponent below 1; a tensor for other channels. Values of tensors are not looked at.
+
+    Source: p = 2, ``window="box"``, ``"mean"``: Ren, Liao, Urtasun, Sinz & Zemel 2017 (Normalizing the Normalizers,
+    ICLR, arXiv 1611.04520), as `divnorm.py` of their code has it. Without subtraction: kernel_size 1 and p = 2 is GDN
+    (Balle, Laparra & Simoncelli, arXiv 1511.06281), with c the root of its beta; the p-th power of y, for x >= 0, is
+    the response of Burg et al. 2021 (PLoS Comput. Biol. 17(6): e1009028). Miller, Chung & Miller 2022 (ICLR) divide
+    x^2 by (k (1 + sum of weighted squares over neighbouring channels))^beta: with beta = k = 1 this is p = 1 of x^2.
+    """
+    _check(x, floor, exponent, weights, border)
+    maps = x if x.ndim == 4 else x[None]
+    v = maps.to(accumulator(x.dtype))
+    # autocast would sum in 16 bits; it leaves float64 as it is
+    of_sums = torch.float64 if autocasts(x) else v.dtype
+    matrices = _matrices(x, of_sums, kernel_size, sigma, window, border)
+
+    def blur(map_: Tensor) -> Tensor:
+        return along_axes(matrices, map_.to(of_sums))
+
+    given = None if isinstance(weights, str) else weights.to(of_sums)
+    each = weights == "each" if given is None else given.ndim == 1
+    if subtract:
+        v = v - blur(v if each else v.mean(1, keepdim=True)).to(v)
+    c = torch.as_tensor(floor, dtype=v.dtype, device=v.device).reshape(-1, 1, 1)
+    unit = c.detach().amax()  # in which no power vanishes, and which makes no difference
+    c, v = c / unit, v / unit
+    p = exponent.to(v) if isinstance(exponent, Tensor) else exponent
+    powers = v.square() if not isinstance(p, Tensor) and p == 2 else v.abs().pow(p)
+    if given is None:
+        pooled = blur(powers if each else powers.mean(1, keepdim=True))
+    elif each:
+        pooled = given.view(-1, 1, 1) * blur(powers)
+    else:
+        mixed = given.expand(maps.shape[0], -1, -1) @ powers.to(given).flatten(2)  # expanded, torch rounds in one way
+        pooled = blur(mixed.view_as(powers))
+    y = v / (c**p + pooled.to(v)).pow(1 / p)
+    return y.to(x.dtype).view_as(x)
+
+
+def _matrices(
+    x: Tensor, dtype: torch.dtype, kernel_size: int, sigma: float | None, window: Window, border: Border
+) -> list[Tensor]:
+    """A blur for each axis; none where it would change nothing."""
+    if kernel_size == 1 and isinstance(window, str):
+        return []
+    if not isinstance(window, str):
+        window = tuple(window)
+    matrix_of = fast.axis_blur if is_ordinary(x) else axis_blur
+    return [matrix_of(side, kernel_size, sigma, window, border, dtype, x.device) for side in x.shape[-2:]]
+
+
+fx.wrap("divisive_norm")  # a leaf: what is done depends on shapes, which tracing has none of
+
+
+def _check(
+    x: Tensor, floor: float | Tensor, exponent: float | Tensor, weights: Weights | Tensor, border: Border
+) -> None:
+    if x.ndim not in (3, 4) or not x.is_floating_point():
+        of_x = f"{x.dtype} {list(x.shape)}"
+        raise ValueError(
+            f"x must be floating point [n, channels, height, width] or [channels, height, width], not {of_x}"
+        )
+    _check_numbers(floor, exponent, weights, border)
+    channels = x.shape[-3]
+    allowed = {"floor": ((), (channels,)), "exponent": ((),), "weights": ((channels,), (channels, channels))}
+    for name, value in {"floor": floor, "exponent": exponent, "weights": weights}.items():
+        if isinstance(value, Tensor) and value.shape not in allowed[name]:
+            raise ValueError(f"x has {channels} channels, {name} is {list(value.shape)}")
+
+
+def _check_numbers(floor: float | Tensor, exponent: float | Tensor, weights: Weights | Tensor, border: Border) -> None:
+    if not isinstance(floor, Tensor) and not 0 < floor < math.inf:
+        raise ValueError(f"floor must be a positive number, not {floor}")
+    if not isinstance(exponent, Tensor) and not 1 <= exponent < math.inf:
+        raise ValueError(f"exponent must be a number of at least 1, not {exponent}")
+    if not isinstance(weights, Tensor) and weights not in ("mean", "each"):
+        raise ValueError(f"weights must be 'mean', 'each' or a tensor, not {weights!r}")
+    if border not in BORDERS:
+        raise ValueError(f"border must be one of {', '.join(BORDERS)}, not {border!r}")
+
+
+def above(least: float, raw: Tensor) -> Tensor:
+    """What a parameter without bounds stands for: a number above `least`; small ones change by factors."""
+    return least + F.softplus(raw.to(accumulator(raw.dtype)))
+
+
+fx.wrap("above")
+
+
+def _raw(least: float, value: float, *shape: int) -> nn.Parameter:
+    """The parameter for which `above` gives a value."""
+    distance = value - least
+    return nn.Parameter(torch.full(shape, distance + math.log(-math.expm1(-distance))))
+
+
+class DivisiveNorm2d(nn.Module):
+    """Module form of :func:`divisive_norm`, which learns floor, channel weights and exponent, or keeps them.
+
+    Learned are ``raw_floor`` [channels], ``raw_exponent`` [] and ``raw_weights`` ([channels, channels], and [channels]
+    for ``"each"``), numbers without bounds: c = 1e-6 + softplus(raw), p = 1 + softplus(raw), a = softplus(raw), divided
+    by the number of channels for ``"mean"``. A small positive number thus changes by factors and never reaches 0, and
+    weight decay leads to c = p - 1 = 0.69. The state has what is learned, and nothing else.
+
+    Args:
+        channels: C, of x.
+        kernel_size, sigma, border, window, subtract: As of `divisive_norm`.
+        floor: Initial c, the same for all channels; 0.5 is what the code of Ren et al. has for CIFAR-10.
+        exponent: Initial p.
+        weights: Initial a: ``"mean"``, 1 / channels each, or ``"each"``, 1 for the channel itself and 0 for others.
+        learn_floor, learn_exponent, learn_weights: Which are learned. Fixed ``"mean"`` blurs one map instead of all.
+
+    Raises:
+        ValueError: What `divisive_norm` refuses; no channels; an initial value that cannot be learned from.
+    """
+
+    raw_floor: nn.Parameter
+    raw_exponent: nn.Parameter
+    raw_weights: nn.Parameter
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int = 9,
+        sigma: float | None = None,
+        floor: float = 0.5,
+        border: Border = "zero",
+        *,
+        exponent: float = 2.0,
+        weights: Weights = "mean",
+        window: Window = "gaussian",
+        subtract: bool = True,
+        learn_floor: bool = True,
+        learn_exponent: bool = False,
+        learn_weights: bool = True,
+    ) -> None:
+        super().__init__()
+        given = taps(kernel_size, sigma, window)
+        _check_numbers(floor, exponent, weights, border)
+        if channels < 1:
+            raise ValueError(f"channels must be at least 1, not {channels}")
+        if learn_floor and floor <= LEAST:
+            raise ValueError(f"a floor that is learned must begin above {LEAST}, not with {floor}")
+        if learn_exponent and exponent == 1:
+            raise ValueError("an exponent that is learned must begin above 1")
+        self.channels, self.kernel_size, self.sigma, self.subtract = channels, kernel_size, sigma, subtract
+        self.border: Border = border
+        self.window: Window = window
+        if not isinstance(window, str):
+            self.kernel_size, self.window = len(given), tuple(window)
+        self.initial_floor, self.initial_exponent = floor, exponent
+        self.initial_weights: Weights = weights
+        self.learn_floor, self.learn_exponent, self.learn_weights = learn_floor, learn_exponent, learn_weights
+        if learn_floor:
+            self.raw_floor = _raw(LEAST, floor, channels)
+        if learn_exponent:
+            self.raw_exponent = _raw(1.0, exponent)
+        if learn_weights:
+            self.raw_weights = _raw(0.0, 1.0, *(channels,) * (1 if weights == "each" else 2))
+
+    @property
+    def floor(self) -> float | Tensor:
+        """c as it is now: [channels] if learned."""
+        return above(LEAST, self.raw_floor) if self.learn_floor else self.initial_floor
+
+    @property
+    def exponent(self) -> float | Tensor:
+        """p as it is now: [] if learned."""
+        return above(1.0, self.raw_exponent) if self.learn_exponent else self.initial_exponent
+
+    @property
+    def weights(self) -> Weights | Tensor:
+        """a as it is now: [channels, channels] or [channels] if learned."""
+        if not self.learn_weights:
+            return self.initial_weights
+        return above(0.0, self.raw_weights) / (1 if self.initial_weights == "each" else self.channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return divisive_norm(
+            x,
+            self.kernel_size,
+            self.sigma,
+            self.floor,
+            self.border,
+            exponent=self.exponent,
+            weights=self.weights,
+            window=self.window,
+            subtract=self.subtract,
+        )
+
+    def extra_repr(self) -> str:
+        window = "" if self.window == "gaussian" else f", window={self.window!r}"
+        learned = [name for name in ("floor", "exponent", "weights") if getattr(self, f"learn_{name}")]
+        return (
+            f"{self.channels}, kernel_size={self.kernel_size}, floor={self.initial_floor}, border={self.border!r}, "
+            f"exponent={self.initial_exponent}, weights={self.initial_weights!r}{window}, subtract={self.subtract}, "
+            f"learned: {', '.join(learned) or 'nothing'}"
+        )
