@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 
 import multistage
 from multistage import layers
-from multistage.layers import LocalContrastNorm, local_contrast_norm
+from multistage.layers import DivisiveNorm2d, LocalContrastNorm, local_contrast_norm
 from multistage.layers.eager import kept
 
 NORMS = {
@@ -23,6 +23,7 @@ NORMS = {
     "MSCN": LocalContrastNorm.mscn(),
     "mean only": LocalContrastNorm(5, divide=False),
     "deviation only": LocalContrastNorm(5, subtract=False),
+    "divisive": DivisiveNorm2d(3, 5, learn_exponent=True),
 }
 each_norm = pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
 X = drawn(2, 3, 12, 11)
@@ -161,5 +162,5 @@ def test_only_public_names_are_shown():
     assert dir(layers) == sorted(layers.__all__)
     assert dir(multistage) == sorted([*multistage.__all__, "__version__"])
     own = {name for name in dir(LocalContrastNorm(5)) if not name.startswith("_")} - set(dir(nn.Module()))
-    methods = {"jarrett", "mscn", "active_stereo", "torch7", "is_usual"}
+    methods = {"jarrett", "mscn", "active_stereo", "torch7", "options", "is_usual"}
     assert own == methods | set(inspect.signature(LocalContrastNorm).parameters)

@@ -123,4 +123,5 @@ def test_the_representation_says_what_is_learned():
         "DivisiveNorm2d(4, kernel_size=3, floor=0.5, border='zero', exponent=2.0, weights='mean', window=(1, 2, 1), "
         "subtract=True, learned: floor)"
     )
+    assert "weights='each', sigma=2.0, subtract" in repr(DivisiveNorm2d(4, 5, 2.0, weights="each"))
     assert repr(DivisiveNorm2d(4, learn_floor=False, learn_weights=False)).endswith("learned: nothing)")

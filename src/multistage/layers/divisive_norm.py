@@ -81,7 +81,7 @@ def divisive_norm(
     each = weights == "each" if given is None else given.ndim == 1
     if subtract:
         v = v - blur(v if each else v.mean(1, keepdim=True)).to(v)
-    c = torch.as_tensor(floor, dtype=v.dtype, device=v.device).reshape(-1, 1, 1)
+    c = (floor.to(v) if isinstance(floor, Tensor) else v.new_full((), floor)).reshape(-1, 1, 1)
     unit = c.detach().amax()  # in which no power vanishes, and which makes no difference
     c, v = c / unit, v / unit
     p = exponent.to(v) if isinstance(exponent, Tensor) else exponent
@@ -248,7 +248,8 @@ class DivisiveNorm2d(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        window = "" if self.window == "gaussian" else f", window={self.window!r}"
+        window = "" if self.sigma is None else f", sigma={self.sigma}"
+        window += "" if self.window == "gaussian" else f", window={self.window!r}"
         learned = [name for name in ("floor", "exponent", "weights") if getattr(self, f"learn_{name}")]
         return (
             f"{self.channels}, kernel_size={self.kernel_size}, floor={self.initial_floor}, border={self.border!r}, "
