@@ -114,17 +114,20 @@ def test_gradients_are_those_of_differences(axes):
     assert torch.autograd.gradgradcheck(LAYERS[axes](3, floor=0.5, floor_mode="add"), [x[..., :3]])
 
 
-@each_number
-def test_graphs_and_traces_give_the_same(axes):
-    x = drawn(2, 4, *SIDES[axes])
-    norm = LAYERS[axes](5, groups=2, floor_mode="add")
+def test_graphs_and_traces_give_the_same():
+    """Of a volume and its mask; `test_every_layer` has signals and volumes alone."""
+    x, mask = drawn(2, 4, *SIDES[3]), drawn(2, 1, *SIDES[3], seed=3) > -0.5
+    norm = LocalContrastNorm3d(5, groups=2, floor_mode="add")
     torch.compiler.reset()
     compiled = torch.compile(norm, fullgraph=True, backend="aot_eager")
-    assert_same(together(lambda x, mask: compiled(x), x, None, {}), together(lambda x, mask: norm(x), x, None, {}))
-    exported = torch.export.export(norm, (x,), dynamic_shapes=({0: torch.export.Dim("n")},)).module()
-    traced = torch.fx.symbolic_trace(norm)
-    for each in (exported, traced):
-        assert_same(each(torch.cat([x, 2 * x])), norm(torch.cat([x, 2 * x])))
+    assert_same(together(compiled, x, mask, {}), together(norm, x, mask, {}))
+    batch = {0: torch.export.Dim("n")}
+    exported = torch.export.export(norm, (x, mask), dynamic_shapes=(batch, batch)).module()
+    for each in (exported, torch.fx.symbolic_trace(norm)):
+        assert_same(
+            each(torch.cat([x, 2 * x]), torch.cat([mask, mask])),
+            norm(torch.cat([x, 2 * x]), mask.repeat(2, 1, 1, 1, 1)),
+        )
 
 
 @each_number

@@ -38,7 +38,7 @@ FACTORS = {
 
 
 def choices():
-    """Every value of a factor with every one of each other, as Latin squares have them."""
+    """Every value of a factor with every one of each other, with the rest in turn."""
     names = list(FACTORS)
     for i, j in itertools.combinations(range(len(names)), 2):
         for a, b in itertools.product(range(len(FACTORS[names[i]])), range(len(FACTORS[names[j]]))):
@@ -49,7 +49,7 @@ def choices():
 
 def options_of(row):
     options = {name: values[place] for (name, values), place in zip(FACTORS.items(), row, strict=True)}
-    return options | options.pop("window") if isinstance(options["window"], dict) else options
+    return options | options.pop("window")
 
 
 CHOICES = [options_of(row) for row in dict.fromkeys(choices())]
