@@ -34,7 +34,7 @@ SMALL = 48
 FAN_IN = 16
 """Input maps that each map of a later stage sees."""
 
-STEPS, FEWEST, MOST = 5000, 10, 200
+STEPS, FEWEST, MOST = 4000, 10, 400
 """Of training by ``trainer.max_epochs=auto``: steps, and bounds of the epochs."""
 
 Take = Callable[[int, str, Any], Any]
