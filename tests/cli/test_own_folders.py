@@ -55,7 +55,7 @@ def test_a_folder_alone_gives_a_sensible_network(kind, tmp_path, capsys):
             file.parent.mkdir(parents=True, exist_ok=True)
             save(drawing(label, random), file)
     own = ["data=image_folder", f"data.root={tmp_path / 'own'}", f"output={tmp_path / 'runs'}"]
-    code = train.main([*own, "trainer.max_epochs=40"])  # of 200, for the sake of the minutes
+    code = train.main([*own, "trainer.max_epochs=80"])  # of 400, for the sake of the minutes
     shown = capsys.readouterr().out
     assert code == 0
     assert f"40 {colour} in 2 classes" in shown

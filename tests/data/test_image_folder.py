@@ -258,9 +258,9 @@ def test_the_variance_of_a_local_normalisation_that_is_left_out_is_refused(folde
 def test_epochs_follow_the_number_of_training_images(folder, plan):
     own = ["data=image_folder", f"data.root={folder}"]
     alone, typed = plan(*own), plan(*own, "trainer.max_epochs=3")
-    assert alone.config["trainer.max_epochs"] == 200
+    assert alone.config["trainer.max_epochs"] == 400
     assert typed.config["trainer.max_epochs"] == 3
-    assert plan(*own, "trainer.max_epochs=200").folder == alone.folder != typed.folder
+    assert plan(*own, "trainer.max_epochs=400").folder == alone.folder != typed.folder
     assert plan(*own, "refine=false", "readout=lbfgs").config["trainer.max_epochs"] == "auto"
     with pytest.raises(
         ConfigError, match=r"max_epochs=auto follows the number of images, and the images of data=fake are not counted"

@@ -42,6 +42,7 @@ FILTER_BANKS = {  # n, input maps, height, width, output maps, kernel, fan-in, p
     "one input map": (3, 1, 12, 10, 4, 5, None, 0),
     "one input map, padded": (2, 1, 7, 9, 3, 3, None, 2),
     "three input maps": (2, 3, 9, 8, 4, 3, None, 0),
+    "three input maps, padded": (2, 3, 9, 8, 4, 3, None, 1),
     "three input maps, two connected": (2, 3, 9, 8, 4, 3, 2, 0),
     "Fourier": (8, 16, 12, 11, 16, 7, 5, 0),
     "Fourier, padded": (9, 16, 9, 8, 17, 9, 3, 2),

@@ -4,7 +4,7 @@ import ast
 import copy
 import inspect
 
-LEFT_ALONE = ("to", "accumulator", "contiguous", "empty_like", "zeros_like", "view_as", "cast", "_check")
+LEFT_ALONE = ("to", "accumulator", "contiguous", "empty_like", "zeros_like", "ones_like", "view_as", "cast", "_check")
 """Calls for types, layouts and refusals, of which values in float64 say nothing."""
 
 OPPOSITE = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.GtE: ast.Lt, ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE}

@@ -176,7 +176,7 @@ MISTAKES = {
     "the first matrix for all axes": (plain.along_axes, "enumerate(matrices,", "enumerate([matrices[0]] * 3,"),
     "floor of each slice": (plain.spatial, "range(2,", "range(3,"),
     "floor over the batch": (plain.spatial, "range(2,", "range("),
-    "coverage of depth forgotten": (plain.definition, "before[..., None] * axis", "0 * before[..., None] + axis"),
+    "coverage of depth forgotten": (plain.coverage, "covered[..., None] * (", "0 * covered[..., None] + ("),
     "groups off by one": (contrast_norm_axes.normalised, "x.reshape(-1, maps", "x.roll(1, -axes - 1).reshape(-1, maps"),
     "the number of groups for their size": (contrast_norm_axes.normalised, "-1, maps // groups,", "-1, groups,"),
     "one group in any case": (contrast_norm_axes.normalised, 'options["groups"] or', "None or"),

@@ -3,6 +3,7 @@
 import inspect
 import sys
 import textwrap
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -15,28 +16,30 @@ from layers.test_mutants import REFUSALS, replace  # noqa: F401
 from multistage import layers
 from multistage.layers import contrast_norm_definition as plain
 from multistage.layers import contrast_norm_refusals as refusals
+from multistage.layers.eager import is_ordinary
+from multistage.layers.fast import contrast_norm_options as by_hand
 
 N = layers.local_contrast_norm
 
 MISTAKES = {
-    "mask forgotten in the floor": (plain.floored, "mask is not None", "False"),
+    "mask forgotten in the floor": (plain.floored, "mean_inside(deviation, mask)", "mean_inside(deviation)"),
     "floor over the batch": (plain.spatial, "range(2,", "range("),
     "floor of each row": (plain.spatial, "range(2,", "range(3,"),
-    "floor over the whole of a masked map": (plain.floored, "positive(mask.to(c).mean(axes, keepdim=True))", "1"),
+    "floor over the whole of a masked map": (plain.mean_inside, "mean if mask is None else", "mean if True else"),
     "added for the larger": (plain.floored, 'larger if mode == "max" else deviation + c', "deviation + c"),
     "the larger for added": (plain.floored, 'larger if mode == "max" else deviation + c', "larger"),
     "a constant added for the larger": (plain.floored, 'clamp_min(floor) if mode == "max" else deviation', "detach()"),
     "pixels outside the mask are zeros": (plain.definition, "blur(map_) / share", "blur(map_)"),
     "pixels outside the mask are seen": (plain.definition, "torch.where(mask, wide, 0)", "wide"),
     "what stands outside comes out": (plain.definition, "torch.where(mask, blur(map_) / share, 0)", "blur(map_)"),
-    "zeros beyond the border lose weight under a mask": (plain.definition, "share + (1 - covered())", "share"),
+    "zeros beyond the border lose weight": (plain.weight_inside, "share + (1 - covered.to(share))", "share"),
     "the residual's deviation for the window's": (plain.definition, "if of_window:", "if False:"),
     "spread over maps forgotten": (plain.definition, "(wide - over_maps).square()", "(0 * wide)"),
     "variance not about the mean": (plain.definition, "square - local.square()", "square"),
     "deviation of x where it is only divided": (plain.definition, "if subtract else wide", "if True else wide"),
     "y where v should be left": (plain.definition, "    if divide:", "    if True:"),
-    "Torch7's coverage divides the square": (plain.definition, "covered() * share).sqrt()", "covered() * share)"),
-    "Torch7's coverage ignores the mask": (plain.definition, "covered() * share)", "covered())"),
+    "Torch7's coverage divides the square": (plain.definition, "covered * share).sqrt()", "covered * share)"),
+    "Torch7's coverage ignores the mask": (plain.definition, "covered * share)", "covered)"),
     "mean and deviation exchanged": (plain.definition, "mean.to(x.dtype), deviation.", "deviation.to(x.dtype), mean."),
     "statistics without gradient": (plain.definition, "mean.to(x.dtype)", "mean.detach()"),
     "own taps turned round": (plain.taps, "weights / total", "weights.flip(0) / total"),
@@ -62,13 +65,16 @@ def changed(function, old, new):
 
 
 def together(function, x, mask, options):
-    """y, statistics and the gradient of x, in one row of numbers."""
+    """y, statistics and the gradients of x, of each by itself and of all, in one row of numbers."""
     x = x.detach().requires_grad_()
     found = function(x, mask=mask, **options)
-    found = torch.cat([values.flatten() for values in (found if isinstance(found, tuple) else (found,))])
-    upstream = torch.randn(found.shape, dtype=found.dtype, generator=torch.Generator().manual_seed(1))
-    (dx,) = torch.autograd.grad(found, x, upstream)
-    return torch.cat([found.detach(), dx.flatten()])
+    found = found if isinstance(found, tuple) else (found,)
+    random = torch.Generator().manual_seed(1)
+    upstream = [torch.randn(values.shape, dtype=values.dtype, generator=random) for values in found]
+    gradients = torch.autograd.grad(found, x, upstream, retain_graph=True)
+    for values, dy in zip(found, upstream, strict=True) if len(found) > 1 else ():
+        gradients += torch.autograd.grad(values, x, dy, retain_graph=True)
+    return torch.cat([values.detach().flatten() for values in (*found, *gradients)])
 
 
 LOUD = torch.cat([drawn(1, 2, 4, 12) / 10, 1e15 * drawn(1, 2, 4, 12, seed=1)], 3)
@@ -76,8 +82,9 @@ CASES = [
     (LOUD, None, {"kernel_size": 5, "subtract": False, "floor": 0.0}),  # what is quiet is no rounding of what is loud
     (drawn(1, 1, 1, 5), None, {"window": (1, 0, 1), "border": "torch7", "return_statistics": True}),  # none inside
     *(
-        (gray * torch.ones(1, 2, 6, 5).double(), None, {"border": "replicate", "floor_mode": "add"})
-        for gray in (0.3, -0.3)
+        (gray * torch.ones(1, 2, 6, 5).double(), None, {"border": "replicate", "floor_mode": mode})
+        for gray in (0.1, 0.3, -0.3, 0.7)
+        for mode in ("add", "max")
     ),
     (1e-20 * X, None, {}),
     (torch.cat([X[:1], 1e18 * X[:1]]), None, {"floor_mode": "add"}),  # each sample has its own rounding
@@ -87,10 +94,14 @@ EXPECTED = {}
 
 
 def check():
-    for i, case in enumerate(CASES):
-        if i not in EXPECTED:
-            EXPECTED[i] = together(slow.local_contrast_norm, *case)
-        torch.testing.assert_close(together(layers.local_contrast_norm, *case), EXPECTED[i], rtol=1e-9, atol=1e-9)
+    """By the definition, then with gradients by hand, where there are such."""
+    for ordinary in (lambda _: False, is_ordinary):
+        with patch.object(sys.modules[N.__module__], "is_ordinary", ordinary):
+            for i, case in enumerate(CASES):
+                if i not in EXPECTED:
+                    EXPECTED[i] = together(slow.local_contrast_norm, *case)
+                found = together(layers.local_contrast_norm, *case)
+                torch.testing.assert_close(found, EXPECTED[i], rtol=1e-9, atol=1e-9)
 
 
 def test_the_functions_themselves_pass():
@@ -105,14 +116,31 @@ def test_a_mistake_is_detected(mistake, replace):  # noqa: F811
         check()
 
 
-FUNCTIONS = [plain.definition, plain.floored, plain.coverage]
+FUNCTIONS = [
+    *(plain.definition, plain.floored, plain.coverage, plain.weight_inside, plain.mean_inside),
+    *(by_hand.contrast_norm, by_hand.forward, by_hand.backward, by_hand._of_sigma),
+]
 EQUIVALENT = {  # no mistakes in float64, or seen by `test_mutants`
     "definition: torch.float64 if of_window else wide.dtype -> wide.dtype",
     "definition: torch.float64 if of_window else wide.dtype -> torch.float64",
     "definition: torch.float64 if autocasts(x) else statistic -> statistic",
     "definition: torch.float64 if autocasts(x) else statistic -> torch.float64",
-    "floored: mean.abs().amax(axes, keepdim=True) -> mean.abs()",
-    "floored: positive(mask.to(c).mean(axes, keepdim=True)) -> mask.to(c).mean(axes, keepdim=True)",
+    "floored: mean.abs().amax(spatial(mean), keepdim=True) -> mean.abs()",
+    "mean_inside: positive(mask.to(mean).mean(spatial(mask), keepdim=True)) -> "
+    "mask.to(mean).mean(spatial(mask), keepdim=True)",
+    "contrast_norm: torch.float64 if form.of_window else accumulator(x.dtype) -> accumulator(x.dtype)",
+    "contrast_norm: torch.float64 if form.of_window else accumulator(x.dtype) -> torch.float64",
+    "forward: y[block] if y.dtype == dtype else scratch -> scratch",  # slower
+    "forward: y.dtype == dtype -> y.dtype != dtype",
+    "forward: y[block] if y.dtype == dtype else scratch -> y[block]",
+    # of flat samples, whose y is rounding:
+    "_of_sigma: g_divisor.masked_fill_(deviation + c != divisor, 0) -> g_divisor",
+    "_of_sigma: ((divisor - c).abs_() <= 0.001 * c).logical_and_(elsewhere) -> elsewhere",
+    "_of_sigma: (divisor - c).abs_() -> divisor - c",
+    "_of_sigma: 0.001 * c -> 0.001",
+    "_of_sigma: 0.001 * c -> c",
+    "backward: average.cleared(_joined(products)) -> _joined(products)",  # only gradients that are NaN outside tell
+    "backward: average.cleared(_mean(dy, dtype)) -> _mean(dy, dtype)",
 }
 MUTANTS = [(text, function, wrong) for function in FUNCTIONS for text, wrong in mutants(function)]
 

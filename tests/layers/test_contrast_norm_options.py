@@ -6,7 +6,7 @@ from layers import slow_contrast_norm as slow
 from layers.cases import drawn
 from layers.combinations import X, covering, inputs, name
 
-from multistage.layers import LocalContrastNorm, local_contrast_norm
+from multistage.layers import LocalContrastNorm, eager, local_contrast_norm
 
 PAIRS, TRIPLES = list(covering(2)), list(covering(3))
 each_pair = pytest.mark.parametrize("choice", PAIRS, ids=name)
@@ -74,6 +74,14 @@ def test_sixteen_bits_are_for_storage_only(choice):
 
 
 @each_pair
+def test_samples_taken_one_by_one_give_the_same(choice, monkeypatch):
+    x, mask, options = inputs(choice)
+    together = with_gradients(local_contrast_norm, x, mask, options)
+    monkeypatch.setattr(eager, "BLOCK_BYTES", 1)
+    assert_same(with_gradients(local_contrast_norm, x, mask, options), together, 1e-12)
+
+
+@each_pair
 def test_empty_maps_give_empty_maps(choice):
     x, mask, options = inputs(choice)
     found = with_gradients(local_contrast_norm, x[..., :0], None if mask is None else mask[..., :0], options)
@@ -111,6 +119,15 @@ def test_nothing_outside_a_mask_is_seen(border, deviation_of):
         results.append([*values, dx])
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_gradients_outside_a_mask_are_not_seen_though_they_are_nan():
+    mask, dy = drawn(2, 1, 6, 7, seed=4) > 0, drawn(*X.shape, seed=5)
+    gradients = []
+    for outside in (0.0, torch.nan):
+        x = X.clone().requires_grad_()
+        gradients += torch.autograd.grad(local_contrast_norm(x, mask=mask), x, torch.where(mask, dy, outside))
+    assert torch.equal(*gradients)
 
 
 def test_a_mask_of_ones_is_none_and_a_rectangle_is_a_smaller_map():

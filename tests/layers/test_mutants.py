@@ -37,6 +37,8 @@ EQUIVALENT = {  # no mistakes
     "blur_matrix: positive(matrix.sum(1, keepdim=True)) -> matrix.sum(1, keepdim=True)",  # but for taps with zeros
     "_mean: x.permute(0, 2, 3, 1).flatten(1, 2) -> x.permute(0, 2, 3, 1)",  # slower
     "convolve: suits_fourier(x, kernels, padding) -> padding",  # another way to the same
+    "convolve: padding and is_ordinary_on_cpu(x) -> padding",  # in another layout, as the next two
+    "convolve: padding and is_ordinary_on_cpu(x) -> is_ordinary_on_cpu(x)",
     "_unfolding_gradients: in_maps * k -> k",  # taken for one input map only
     "average_pool: not is_ordinary_on_cpu(x) -> is_ordinary_on_cpu(x)",  # another way to the same, as the next three
     "average_pool: kernel_size % stride -> kernel_size",

@@ -136,10 +136,10 @@ def test_automatic_sizes_of_padded_filter_banks_keep_what_was_typed():
 
 
 @pytest.mark.parametrize(
-    ("images", "expected"), [(40, 200), (150, 200), (800, 200), (3454, 46), (15_000, 11), (200_000, 10)]
+    ("images", "expected"), [(40, 400), (150, 400), (640, 400), (3454, 74), (15_000, 17), (200_000, 10)]
 )
 def test_few_images_are_shown_more_often(images, expected):
-    assert automatic.epochs(images, batch_size=32) == expected
+    assert automatic.epochs(images, batch_size=64) == expected
 
 
 @pytest.mark.parametrize("number", [1, 2])

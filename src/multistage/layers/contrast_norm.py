@@ -26,7 +26,6 @@ from multistage.layers.contrast_norm_definition import (
     Floor,
     FloorMode,
     Window,
-    axis_blur,
     blur_matrix,
     definition,
     gaussian_window,
@@ -35,6 +34,7 @@ from multistage.layers.contrast_norm_definition import (
 from multistage.layers.contrast_norm_refusals import check, check_words, inside_of
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm as fast
+from multistage.layers.fast import contrast_norm_options as options
 
 __all__ = [
     "BORDERS",
@@ -131,7 +131,8 @@ def local_contrast_norm(
     if ordinary and of_the_paper and mask is None and not return_statistics:
         y = fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window)
         return y if joined is x else y.view_as(x)
-    found = definition(
+    by_hand = ordinary and border != "torch7"
+    found = (options.contrast_norm if by_hand else definition)(
         joined,
         kernel_size,
         sigma,
@@ -145,7 +146,6 @@ def local_contrast_norm(
         divide=divide,
         mask=inside,
         return_statistics=return_statistics,
-        axis_blur=fast.axis_blur if ordinary else axis_blur,
     )
     if not return_statistics:
         return found.view_as(x)

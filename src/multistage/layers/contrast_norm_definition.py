@@ -5,7 +5,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -146,11 +145,27 @@ def spatial(x: Tensor) -> tuple[int, ...]:
     return tuple(range(2, x.ndim))
 
 
-def coverage(size: int, window: Tensor) -> Tensor:
-    """How much of the window [taps] around each pixel of an axis lies inside it, [size]."""
-    radius = len(window) // 2
-    source = torch.arange(size, device=window.device)[:, None] + torch.arange(-radius, radius + 1, device=window.device)
-    return (((source >= 0) & (source < size)) * window).sum(1)
+def coverage(sides: Sequence[int], window: Tensor) -> Tensor:
+    """How much of the window, the product of taps, around each pixel lies inside an image of some sides, [*sides]."""
+    radius, covered = len(window) // 2, window.new_ones(())
+    for size in sides:
+        pixel, tap = (torch.arange(a, b, device=window.device) for a, b in ((0, size), (-radius, radius + 1)))
+        source = pixel[:, None] + tap
+        covered = covered[..., None] * (((source >= 0) & (source < size)) * window).sum(1)
+    return covered
+
+
+def weight_inside(mask: Tensor, matrices: Sequence[Tensor], border: Border, covered: Tensor) -> Tensor:
+    """How much of the window's weight stands on pixels inside a mask, for the mean of these; 1 where nothing does.
+
+    Args:
+        mask: Boolean, [n or 1, 1, ...].
+        matrices: Blurs of its axes.
+        border: Zeros outside of the image count as pixels inside.
+        covered: `coverage` of the image.
+    """
+    share = along_axes(matrices, mask.to(matrices[0]))
+    return positive(share + (1 - covered.to(share)) if border == "zero" else share)
 
 
 def positive(x: Tensor) -> Tensor:
@@ -195,14 +210,11 @@ def definition(
     def blur(map_: Tensor) -> Tensor:
         return along_axes(matrices, map_.to(of_blur)).to(statistic)
 
-    def covered() -> Tensor:
-        shares = [coverage(side, taps(kernel_size, sigma, window)) for side in x.shape[2:]]
-        return reduce(lambda before, axis: before[..., None] * axis, shares).to(x.device, statistic)
-
+    if mask is not None or border == "torch7":
+        covered = coverage(x.shape[2:], taps(kernel_size, sigma, window)).to(x.device, statistic)
     if mask is not None:
         wide = torch.where(mask, wide, 0)
-        share = blur(mask.to(statistic))  # of the weights, those that stand on pixels inside
-        share = positive(share + (1 - covered()) if border == "zero" else share)
+        share = weight_inside(mask, matrices, border, covered).to(statistic)
 
     def average(map_: Tensor) -> Tensor:
         """Over the pixels inside; 0 outside, where `map_` is 0."""
@@ -222,7 +234,7 @@ def definition(
         square = average(v.square().mean(1, keepdim=True))
     deviation = safe_sqrt(square)
     if border == "torch7":  # divides the root by what should divide the square
-        deviation = deviation / positive(covered() if mask is None else covered() * share).sqrt()
+        deviation = deviation / positive(covered if mask is None else covered * share).sqrt()
     deviation = deviation.to(wide)
     if divide:
         peak = mean if subtract else torch.zeros_like(mean)  # there is no rounding where nothing is subtracted
@@ -230,6 +242,12 @@ def definition(
     else:
         y = wide - mean  # and not v, which the gradient of the deviation keeps
     return (y.to(x.dtype), mean.to(x.dtype), deviation.to(x.dtype)) if return_statistics else y.to(x.dtype)
+
+
+def mean_inside(map_: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean over the positions inside a mask, of a map that is 0 outside; [n, 1, 1, ...]."""
+    mean = map_.mean(spatial(map_), keepdim=True)
+    return mean if mask is None else mean / positive(mask.to(mean).mean(spatial(mask), keepdim=True))
 
 
 def floored(
@@ -241,15 +259,12 @@ def floored(
     mask: Tensor | None = None,
 ) -> Tensor:
     """max(c, sigma) or c + sigma, and 1 where that is no more than what rounding leaves of a flat image."""
-    axes = spatial(deviation)
     if floor == "mean":
-        c = deviation.mean(axes, keepdim=True)
-        if mask is not None:  # outside, the deviation is 0
-            c = c / positive(mask.to(c).mean(axes, keepdim=True))
+        c = mean_inside(deviation, mask)
         c = c if floor_gradient else c.detach()
         larger = torch.where(deviation >= c, deviation, c)  # `maximum` would halve the gradient of a map of one pixel
         divisor = larger if mode == "max" else deviation + c
     else:
         divisor = deviation.clamp_min(floor) if mode == "max" else deviation + floor
-    rounding = mean.abs().amax(axes, keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
+    rounding = mean.abs().amax(spatial(mean), keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
     return torch.where(divisor > rounding, divisor, 1)
