@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audit.speed import layer, processes, stages, training
+from audit.speed import layer, layer_options, processes, stages, training
 from audit.speed import table as speed
 from audit.speed.measurement import Bench, record, write
 from multistage.records.runs import Record
@@ -30,6 +30,8 @@ ROOT = Path(__file__).parent.parent
 MEASURE: dict[str, Callable[[Bench], None]] = {
     "layer": layer.measure,
     "memory": layer.measure_memory,
+    "options": layer_options.measure,
+    "window": layer_options.measure_windows,
     "stage": stages.measure,
     "convolution": stages.measure_convolutions,
     "epoch": training.measure,

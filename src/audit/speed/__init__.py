@@ -2,6 +2,8 @@
 
 layer        contrast normalisation: ours, the definition, dense, compiled, Torch7's, a copy
 memory       what it keeps between forward and backward, and the peak of a step
+options      each option of contrast normalisation beside the default, and beside what people write
+window       windows of 9 to 301 pixels on an image of 2048
 stage        the stages of the Caltech-101 network, and part by part
 convolution  ways to do the convolutions of that network
 epoch        an epoch of that network, refined

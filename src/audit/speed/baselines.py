@@ -78,6 +78,36 @@ class Torch7ContrastNorm(nn.Module):
         return x.sum(1, keepdim=True) / maps
 
 
+class UnfoldedContrastNorm(nn.Module):
+    """What active stereo does to an image of one channel: every window is written out, then reduced.
+
+    Args:
+        kernel_size: Side of the box, pixels.
+        eps: Added to the deviation.
+    """
+
+    def __init__(self, kernel_size: int = 9, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.windows, self.eps = nn.Unfold(kernel_size, padding=kernel_size // 2), eps
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        values = self.windows(x)
+        mean = values.mean(1).view_as(x)
+        deviation = values.std(1, unbiased=False).view_as(x)
+        return (x - mean) / (deviation + self.eps), deviation
+
+
+class LoopedContrastNorm(nn.Module):
+    """N of each map by itself, one map after the other, each by two dense convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_one = DenseContrastNorm(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.of_one(map_) for map_ in torch.split(x, 1, 1)], 1)
+
+
 class DenseFilterBank(nn.Module):
     """F_CSG as a convolution from all maps to all, with zeros where a connection table has no connection.
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -22,6 +22,8 @@ from multistage.train import hardware
 
 Shape = tuple[int, int, int, int]
 Form = Callable[[Tensor], Tensor]
+Forms = Callable[..., Mapping[str, Form]]
+"""Of a number of maps and a device, forms by name; a function of a module, as it goes to another process."""
 Calls = dict[str, dict[str, Callable[[], object]]]
 """By passes, then by form."""
 
@@ -41,6 +43,7 @@ GRID: tuple[Shape, ...] = (
 LARGE_GRID: tuple[Shape, ...] = ((64, 64, 135, 135), (64, 256, 18, 18))
 QUICK_GRID: tuple[Shape, ...] = ((2, 64, 135, 135), (32, 64, 8, 8))
 MEMORY_SHAPE: Shape = (8, 64, 135, 135)
+PEAK = "peak of a step, beyond input"
 
 
 def measure(bench: Bench) -> None:
@@ -63,7 +66,7 @@ def _measure_shape(shape: Shape, dtype: torch.dtype, bench: Bench) -> None:
     elif bench.compile and (small or not bench.quick):
         forms |= _compiled(forms["dense"], x, dy, case, bench)
     calls: Calls = {
-        FORWARD: {form: partial(_forward, run, x) for form, run in forms.items()},
+        FORWARD: {form: partial(without_gradient, run, x) for form, run in forms.items()},
         BOTH: {form: partial(both, run, x, dy) for form, run in forms.items()},
     }
     if bench.on_cuda:
@@ -75,7 +78,8 @@ def _measure_shape(shape: Shape, dtype: torch.dtype, bench: Bench) -> None:
         bench.compare(f"{case} {passes}", {**functions, "copy": x.clone}, turns, 8, flush, passes=passes, **more)
 
 
-def _forward(form: Form, x: Tensor) -> Tensor:
+def without_gradient(form: Form, x: Tensor) -> Tensor:
+    """Values alone."""
     with torch.no_grad():
         return form(x)
 
@@ -98,7 +102,7 @@ def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, bench: Bench) -> di
     # a cache of its own, else code that was made earlier is found
     with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=cache):
         try:
-            seconds = clocked(lambda: (_forward(compiled, x), both(compiled, x, dy)))()
+            seconds = clocked(lambda: (without_gradient(compiled, x), both(compiled, x, dy)))()
         except Exception as error:
             bench.notes.append(f"compiled dense is missing at {case}: {one_line(error)[:200]}")
             return {}
@@ -136,7 +140,7 @@ def measure_memory(bench: Bench) -> None:
         if (peak := step_peak(name, shape, bench.device)) is None:
             bench.notes.append("peaks are missing: they are read from /proc, which this system does not have")
             break
-        bench.add(f"{list(shape)} peak of a step, beyond input", name, peak, "bytes", **more)
+        bench.add(f"{list(shape)} {PEAK}", name, peak, "bytes", **more)
 
 
 def kept(form: Form, x: Tensor) -> int:
@@ -162,18 +166,18 @@ def _begins(tensor: Tensor) -> int:
     return address - offset * tensor.element_size()
 
 
-def step_peak(name: str, shape: Shape, device: torch.device) -> float | None:
+def step_peak(name: str, shape: Shape, device: torch.device, forms: Forms = contrast_norms) -> float | None:
     """By how many bytes memory grows at most in one forward and backward pass of a form; None if that is not told.
 
     It is measured in a process of its own, so that nothing that happened before plays a part.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(_step_peak, name, shape, device.type).result()
+        return process.submit(_step_peak, name, shape, device.type, forms).result()
 
 
-def _step_peak(name: str, shape: Shape, device: str) -> float | None:
+def _step_peak(name: str, shape: Shape, device: str, forms: Forms) -> float | None:
     hardware.prepare()
-    form = contrast_norms(shape[1], device)[name]
+    form = forms(shape[1], device)[name]
     both(form, *(torch.ones(1, shape[1], 16, 16, device=device) for _ in range(2)))  # libraries are loaded by now
     x, dy = torch.randn(shape, device=device), torch.randn(shape, device=device)
     if device == "cuda":

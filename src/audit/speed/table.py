@@ -13,6 +13,8 @@ from multistage.registry.errors import MultistageError
 PARTS = {
     "layer": "Local contrast normalisation, window 9",
     "memory": "Memory of local contrast normalisation",
+    "options": "Options of local contrast normalisation",
+    "window": "Windows of local contrast normalisation",
     "stage": "Stages of the Caltech-101 network",
     "convolution": "Convolutions",
     "epoch": "A refined epoch of the two-stage Caltech-101 network",
@@ -34,7 +36,7 @@ Ratio = Callable[[Case], float | None]
 """Of what a case compares; None where something is missing."""
 
 
-def _ratio(above: str, below: str) -> Ratio:
+def ratio_of(above: str, below: str) -> Ratio:
     """Times (or bytes) of one form divided by those of another."""
 
     def ratio(case: Case) -> float | None:
@@ -47,20 +49,29 @@ def _ratio(above: str, below: str) -> Ratio:
 
 def _floors(case: Case) -> float | None:
     """Time of ours in units of the least that its passes over memory take, measured by copies."""
-    copies = _ratio("ours", "copy")(case)
+    copies = ratio_of("ours", "copy")(case)
     return None if copies is None else copies / COPIES[case["ours"]["passes"]]
 
 
-DENSE, PLAIN = _ratio("dense", "ours"), _ratio("plain", "ours")
+DENSE, PLAIN = ratio_of("dense", "ours"), ratio_of("plain", "ours")
 
 RATIOS: dict[str, dict[str, Ratio]] = {
     "layer": {
         "dense / ours": DENSE,
-        "compiled dense / ours": _ratio("compiled dense", "ours"),
-        "torch7 / ours": _ratio("torch7", "ours"),
+        "compiled dense / ours": ratio_of("compiled dense", "ours"),
+        "torch7 / ours": ratio_of("torch7", "ours"),
         "ours / floor": _floors,
     },
     "memory": {"dense / ours": DENSE},
+    "options": {
+        "with it / default": ratio_of("with it", "default"),
+        "unfolded / ours": ratio_of("unfolded", "ours"),
+        "loop over maps / ours": ratio_of("loop over maps", "ours"),
+    },
+    "window": {
+        "window 101 / 9": ratio_of("window 101", "window 9"),
+        "window 301 / 9": ratio_of("window 301", "window 9"),
+    },
     "stage": {"plain / ours": PLAIN},
     "epoch": {"plain / ours": PLAIN},
 }
@@ -98,7 +109,7 @@ def table(records: Sequence[Record]) -> str:
         "forward, 4 copies forward and backward.",
     ]
     for record in records:
-        lines += ["", f"## {PARTS[record['part']]}: {DEVICES[record['device']]}", "", _origin(record), ""]
+        lines += ["", f"## {PARTS[record['part']]}: {DEVICES[record['device']]}", "", origin(record), ""]
         lines.append(markdown(*wide(record), numbers=True))
         if record["notes"]:
             lines += ["", *(f"* {note}." for note in record["notes"])]
@@ -150,7 +161,8 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def _origin(record: Record) -> str:
+def origin(record: Record) -> str:
+    """On what, with what and when a record was measured."""
     hardware, versions = record["hardware"], record["versions"]
     where = hardware["gpu"] if record["device"] == "cuda" else f"{hardware['processor']}, {record['threads']} threads"
     commit = f"{(record['commit'] or 'unknown')[:10]}{' and changes' if record['dirty'] else ''}"
@@ -159,9 +171,14 @@ def _origin(record: Record) -> str:
     return f"{quick}{where}; torch {versions['torch']}; {tf32}; commit {commit}; {record['date'][:10]}."
 
 
+def by_part(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
+    """Records by part and device, without quick ones."""
+    return {(record["part"], record["device"]): record for record in records if not record["quick"]}
+
+
 def readme(records: Sequence[Record]) -> str:
     """README's table: ratios only, as absolute times belong to a machine."""
-    measured = {(record["part"], record["device"]): record for record in records if not record["quick"]}
+    measured = by_part(records)
     devices = [device for device in DEVICES if any(key[1] == device for key in measured)]
     if not devices:
         return "Not measured yet; `python scripts/benchmark.py` does it."

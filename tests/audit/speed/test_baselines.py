@@ -4,9 +4,17 @@ import torch
 import torch.nn.functional as F
 from layers import reference
 
-from audit.speed.baselines import DenseContrastNorm, Torch7ContrastNorm, plain_network, plain_stage, plain_training
+from audit.speed.baselines import (
+    DenseContrastNorm,
+    LoopedContrastNorm,
+    Torch7ContrastNorm,
+    UnfoldedContrastNorm,
+    plain_network,
+    plain_stage,
+    plain_training,
+)
 from multistage import MultiStageNet
-from multistage.layers import local_contrast_norm
+from multistage.layers import LocalContrastNorm, local_contrast_norm
 from multistage.network.shapes import StageGeometry
 from multistage.operations import Operations
 
@@ -53,6 +61,18 @@ def test_torch7s_form_is_its_own_definition():
         expected[n] = v / np.where(deviation > 1e-4, deviation, 1e-4)
     np.testing.assert_allclose(Torch7ContrastNorm(3)(x), expected, rtol=1e-4, atol=1e-5)
     assert np.abs(expected - local_contrast_norm(x).numpy()).max() > 0.1
+
+
+def test_the_unfolded_form_is_the_preset_of_stereo():
+    x = torch.randn(2, 1, 12, 14, dtype=torch.float64)
+    y, _, deviation = LocalContrastNorm.active_stereo()(x)
+    for ours, unfolded in zip((y, deviation), UnfoldedContrastNorm()(x), strict=True):
+        torch.testing.assert_close(unfolded, ours)
+
+
+def test_the_loop_takes_each_map_by_itself():
+    x = torch.randn(2, 3, 12, 14)
+    torch.testing.assert_close(LoopedContrastNorm()(x), local_contrast_norm(x, across_maps=False), rtol=1e-4, atol=1e-5)
 
 
 def test_the_plain_network_gives_the_same_loss_and_learns_the_same():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from audit.speed import layer, measurement, processes, stages, training
+from audit.speed import layer, layer_options, layer_page, measurement, processes, stages, training
 from audit.speed import table as speed
 from audit.speed.baselines import contrast_norms
 from audit.speed.measurement import Bench, record, write
@@ -74,6 +74,41 @@ def test_the_peak_of_a_step_is_seen():
         pytest.skip("this system has no /proc")
     size = 2 * 32 * 64 * 64 * 4
     assert size < layer.step_peak("dense", (2, 32, 64, 64), torch.device("cpu")) < 100 * size
+
+
+def test_options_are_measured_beside_the_default_and_what_people_write(bench, monkeypatch):
+    monkeypatch.setattr(layer_options, "QUICK_GRID", ((2, 8, 7, 6), (1, 16, 5, 5)))
+    monkeypatch.setattr(layer_options, "QUICK_STEREO", (1, 1, 12, 14))
+    monkeypatch.setattr(layer_options, "QUICK_COLOUR", (2, 3, 9, 8))
+    monkeypatch.setattr(layer_options, "step_peak", lambda name, *_: 2.0**21 if name == "ours" else 2.0**22)
+    layer_options.measure(bench)
+    assert forms(bench) == {"default", "with it", "ours", "unfolded", "loop over maps"}
+    assert len(bench.rows) == 2 * 12 * 2 * 2 + 2 * (4 + 2)
+
+    layer_options.measure_windows(window := Bench(torch.device("cpu"), quick=True))
+    assert forms(window) == {"window 9", "window 31", "window 101", "window 301"}
+    bench.quick = window.quick = False
+    page = layer_page.page([record("options", bench), record("window", window)])
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    beside = [
+        line
+        for line in lines
+        if line[0] in ("| `nn.Unfold`, box 9 x 9", "| dense convolutions, one map after the other")
+    ]
+    assert [line[1] for line in beside] == ["[1, 1, 12, 14]", "[2, 3, 9, 8]"]
+    assert [line[-1] for line in beside] == ["2.0 x |"] * 2
+    (mask,) = [line for line in lines if line[0] == "| `mask`"]
+    assert len(mask) == 5
+    assert all(cell.strip(" |").endswith("x") for cell in [*beside[0][2:], *beside[1][2:], *mask[1:]])
+    assert "[1, 1, 160, 160] forward, in units of window 9: " in page
+    assert layer_page.page([]).startswith("Not measured yet")
+
+
+def test_peaks_of_other_forms_are_seen_too():
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("this system has no /proc")
+    windows = 81 * 120 * 160 * 4
+    assert windows < layer.step_peak("unfolded", (1, 1, 120, 160), torch.device("cpu"), layer_options.stereo_norms)
 
 
 def test_small_stages_and_convolutions_are_measured(bench, monkeypatch):
