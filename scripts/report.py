@@ -1,6 +1,7 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
-python scripts/report.py                    results/*/table.*, results/index.html and README's tables, from records;
+python scripts/report.py                    results/*/table.*, results/index.html and tables of README
+                                            and docs/layer.md, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
                                             effects in DEVIATIONS.md, from results/deviations
@@ -51,8 +52,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             write({folder / "speed" / "table.md": speed.table(measured)})
         write(
             {
-                root / "README.md": figures.refill((root / "README.md").read_text("utf-8"), "README.md", **functions),
-                root / "DEVIATIONS.md": figures.refill((root / "DEVIATIONS.md").read_text("utf-8"), "DEVIATIONS.md"),
+                **{
+                    root / page: figures.refill((root / page).read_text("utf-8"), page, **functions)
+                    for page in ("README.md", "DEVIATIONS.md", "docs/layer.md")
+                },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
                 folder / index.PAGE: index.document(results, claims),
             }

@@ -1,9 +1,10 @@
-"""The tables of README: commands, what they gave here, what the paper has; Table 1; MNIST; speed."""
+"""The tables of README and docs/layer.md: commands, what they gave here, what the paper has; Table 1; MNIST; speed."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from audit.pages import table1
+from audit.speed import layer_page
 from audit.speed import table as speed
 from audit.tables.results import Results
 from audit.tables.tables import rows
@@ -50,4 +51,5 @@ def functions(results: Results) -> dict[str, Callable[[], str]]:
         "mnist_errors": lambda: mnist(results.records("mnist"), paper),
         "commands": lambda: table(results.records("first_light"), paper),
         "speed": lambda: speed.readme(speed.read(results.root / "speed")),
+        "layer_speed": lambda: layer_page.page(speed.read(results.root / "speed")),
     }

@@ -43,8 +43,9 @@ def stale(root):
 def prepared(tmp_path_factory):
     """A repository with the smallest folder of results and with those of speed."""
     root = tmp_path_factory.mktemp("repository")
-    for name in ("README.md", "DEVIATIONS.md"):
-        shutil.copy(ROOT / name, root)
+    (root / "docs").mkdir()
+    for name in ("README.md", "DEVIATIONS.md", "docs/layer.md"):
+        shutil.copy(ROOT / name, root / name)
     for name in ("first_light", "speed"):
         shutil.copytree(
             ROOT / "results" / name, root / "results" / name, ignore=shutil.ignore_patterns("artifacts", "README*")
