@@ -71,8 +71,8 @@ def windows(parts: dict[str, Record]) -> str:
     sentences = []
     for name, case in cases(parts["window"]).items():
         first, *others = case
-        shown = ", ".join(f"{_shown(ratio_of(other, first)(case))} ({other})" for other in others)
-        sentences.append(f"{name}, in units of {first}: {shown}.")
+        shown = ", ".join(f"{other} takes {_shown(ratio_of(other, first)(case))}" for other in others)
+        sentences.append(f"On {name}, {shown} the time of {first}.")
     return " ".join(sentences)
 
 
