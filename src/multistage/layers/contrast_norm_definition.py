@@ -102,16 +102,19 @@ def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
         raise ValueError(f"border must be one of {', '.join(BORDERS)}, not {border!r}")
     radius = len(window) // 2
     pixel = torch.arange(size, device=window.device)
-    tap = torch.arange(-radius, radius + 1, device=window.device)
-    source = pixel[:, None] + tap
+    if border in ("zero", "renormalise"):  # at most one tap for each pair of pixels: nothing larger than the result
+        place = pixel - pixel[:, None] + radius
+        inside = (place >= 0) & (place < len(window))
+        matrix = torch.where(inside, window[place.clamp(0, len(window) - 1)], 0)
+        return matrix if border == "zero" else matrix / positive(matrix.sum(1, keepdim=True))
+    source = pixel[:, None] + torch.arange(-radius, radius + 1, device=window.device)
     if border == "replicate":
         source = source.clamp(0, size - 1)
-    elif border == "reflect":
+    else:
         period = max(2 * (size - 1), 1)
         source = source.remainder(period)
         source = torch.minimum(source, period - source)
-    matrix = ((source[:, :, None] == pixel) * window[:, None]).sum(1)
-    return matrix / positive(matrix.sum(1, keepdim=True)) if border == "renormalise" else matrix
+    return ((source[:, :, None] == pixel) * window[:, None]).sum(1)
 
 
 def axis_blur(
