@@ -1,10 +1,12 @@
 """Contrast normalisation in all its forms, and how much memory they take."""
 
+import ctypes
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +20,6 @@ from audit.speed.measurement import BOTH, FORWARD, Bench
 from audit.speed.timing import clocked
 from multistage.layers.contrast_norm import blur_matrix, gaussian_window
 from multistage.registry.errors import one_line
-from multistage.train import hardware
 
 Shape = tuple[int, int, int, int]
 Form = Callable[[Tensor], Tensor]
@@ -44,6 +45,8 @@ LARGE_GRID: tuple[Shape, ...] = ((64, 64, 135, 135), (64, 256, 18, 18))
 QUICK_GRID: tuple[Shape, ...] = ((2, 64, 135, 135), (32, 64, 8, 8))
 MEMORY_SHAPE: Shape = (8, 64, 135, 135)
 PEAK = "peak of a step, beyond input"
+M_MMAP_THRESHOLD = -3
+"""A parameter of glibc's mallopt."""
 
 
 def measure(bench: Bench) -> None:
@@ -176,10 +179,11 @@ def step_peak(name: str, shape: Shape, device: torch.device, forms: Forms = cont
 
 
 def _step_peak(name: str, shape: Shape, device: str, forms: Forms) -> float | None:
-    hardware.prepare()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)  # each map has its own pages: the system sees what is in use
     form = forms(shape[1], device)[name]
-    both(form, *(torch.ones(1, shape[1], 16, 16, device=device) for _ in range(2)))  # libraries are loaded by now
     x, dy = torch.randn(shape, device=device), torch.randn(shape, device=device)
+    both(form, x[:1], dy[:1])  # libraries are loaded, and windows remembered, by now
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
