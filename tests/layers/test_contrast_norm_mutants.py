@@ -32,7 +32,7 @@ MISTAKES = {
     "pixels outside the mask are zeros": (plain.definition, "blur(map_) / share", "blur(map_)"),
     "pixels outside the mask are seen": (plain.definition, "torch.where(mask, wide, 0)", "wide"),
     "what stands outside comes out": (plain.definition, "torch.where(mask, blur(map_) / share, 0)", "blur(map_)"),
-    "zeros beyond the border lose weight": (plain.weight_inside, "share + (1 - covered.to(share))", "share"),
+    "zeros beyond the border lose weight": (plain.weight_inside, "share + (1 - covered)", "share"),
     "the residual's deviation for the window's": (plain.definition, "if of_window:", "if False:"),
     "spread over maps forgotten": (plain.definition, "(wide - over_maps).square()", "(0 * wide)"),
     "variance not about the mean": (plain.definition, "square - local.square()", "square"),

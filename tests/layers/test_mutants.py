@@ -15,7 +15,7 @@ from multistage.layers.fast import contrast_norm as fast
 
 FUNCTIONS = {
     contrast_norms: [
-        *(fast.contrast_norm, fast.forward, fast.backward, fast._mean_square, fast._blur, fast._mean),
+        *(fast.contrast_norm, fast.forward, fast.backward, fast._mean_square, fast._mean),
         *(plain.gaussian_window, plain.blur_matrix, arithmetic.safe_sqrt),
     ],
     filter_banks: [

@@ -158,17 +158,15 @@ def coverage(sides: Sequence[int], window: Tensor) -> Tensor:
     return covered
 
 
-def weight_inside(mask: Tensor, matrices: Sequence[Tensor], border: Border, covered: Tensor) -> Tensor:
+def weight_inside(share: Tensor, border: Border, covered: Tensor) -> Tensor:
     """How much of the window's weight stands on pixels inside a mask, for the mean of these; 1 where nothing does.
 
     Args:
-        mask: Boolean, [n or 1, 1, ...].
-        matrices: Blurs of its axes.
+        share: The mask, blurred.
         border: Zeros outside of the image count as pixels inside.
         covered: `coverage` of the image.
     """
-    share = along_axes(matrices, mask.to(matrices[0]))
-    return positive(share + (1 - covered.to(share)) if border == "zero" else share)
+    return positive(share + (1 - covered) if border == "zero" else share)
 
 
 def positive(x: Tensor) -> Tensor:
@@ -217,7 +215,7 @@ def definition(
         covered = coverage(x.shape[2:], taps(kernel_size, sigma, window)).to(x.device, statistic)
     if mask is not None:
         wide = torch.where(mask, wide, 0)
-        share = weight_inside(mask, matrices, border, covered).to(statistic)
+        share = weight_inside(blur(mask.to(statistic)), border, covered)
 
     def average(map_: Tensor) -> Tensor:
         """Over the pixels inside; 0 outside, where `map_` is 0."""

@@ -26,6 +26,7 @@ from multistage.layers import contrast_norm_definition as plain
 from multistage.layers.arithmetic import accumulator, autocasts
 from multistage.layers.contrast_norm_definition import Border, Floor, Window, floored
 from multistage.layers.eager import blocks, fits_the_cache, kept, undifferentiable
+from multistage.layers.fast.banded import blur
 
 
 def contrast_norm(
@@ -111,13 +112,13 @@ def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Ten
         y like `x`; <v>, sigma and d, [n, 1, height, width].
     """
     mean = _mean(x, rows.dtype)
-    local_mean = _blur(mean, rows, columns)
+    local_mean = blur(mean, rows, columns)
     if fits_the_cache(x):
         y = x.to(rows.dtype) - local_mean
         square = _mean(y.square(), rows.dtype)
     else:
         square = _mean_square(x, local_mean)
-    deviation = _blur(square, rows, columns).sqrt_()
+    deviation = blur(square, rows, columns).sqrt_()
     divisor = floored(deviation, local_mean, floor)
     if fits_the_cache(x):
         y.div_(divisor)
@@ -164,8 +165,8 @@ def backward(
         c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
         c_divides = ((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)
         g_sigma += g_d.mul_(c_divides).mean((2, 3), keepdim=True)
-    q = _blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)
-    g_mean = _blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)
+    q = blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)
+    g_mean = blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)
     dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))
     return dx.addcmul_(dy, inverse).to(y.dtype)
 
@@ -181,10 +182,6 @@ def _mean_square(x: Tensor, local_mean: Tensor) -> Tensor:
 
 def _joined(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    return rows @ map_ @ columns.T
 
 
 def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:

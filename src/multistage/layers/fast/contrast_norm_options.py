@@ -30,6 +30,7 @@ from multistage.layers.contrast_norm_definition import (
     weight_inside,
 )
 from multistage.layers.eager import blocks, kept, undifferentiable
+from multistage.layers.fast.banded import blur
 from multistage.layers.fast.contrast_norm import _autocast_off, _joined, _mean, _mean_square, axis_blur
 
 
@@ -62,13 +63,13 @@ class Average(NamedTuple):
 
     def of(self, map_: Tensor) -> Tensor:
         """A, of a map [n, 1, height, width]."""
-        blurred = self.rows @ map_.to(self.rows) @ self.columns.T
+        blurred = blur(map_.to(self.rows), self.rows, self.columns)
         return blurred if self.scale is None else blurred.mul_(self.scale)
 
     def back(self, map_: Tensor) -> Tensor:
         """A^T, of such a map."""
         map_ = map_.to(self.rows)
-        return self.rows.T @ (map_ if self.scale is None else map_ * self.scale) @ self.columns
+        return blur(map_ if self.scale is None else map_ * self.scale, self.rows.T, self.columns.T)
 
     def cleared(self, values: Tensor) -> Tensor:
         """0 outside, in place."""
@@ -99,7 +100,7 @@ def contrast_norm(
     scale = None
     if mask is not None:
         covered = coverage(x.shape[2:], taps(kernel_size, sigma, window)).to(x.device, dtype)
-        scale = mask / weight_inside(mask, (rows, columns), border, covered)
+        scale = mask / weight_inside(blur(mask.to(rows), rows, columns), border, covered)
     y, *statistics, _ = _ContrastNorm.apply(x, Average(rows, columns, scale, mask), form)
     return (y, *statistics) if return_statistics else y
 
