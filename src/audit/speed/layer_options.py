@@ -33,7 +33,7 @@ QUICK_GRID: tuple[Shape, ...] = ((2, 64, 135, 135), (32, 64, 8, 8))
 STEREO, COLOUR = (1, 1, 480, 640), (8, 3, 240, 320)
 QUICK_STEREO, QUICK_COLOUR = (1, 1, 60, 80), (2, 3, 40, 60)
 
-LARGE, QUICK_LARGE = (1, 1, 2048, 2048), (1, 1, 160, 160)
+LARGE, QUICK_LARGE = (1, 1, 2048, 2048), (1, 1, 320, 320)
 WINDOWS = (9, 31, 101, 301)
 
 

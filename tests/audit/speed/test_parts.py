@@ -101,7 +101,7 @@ def test_options_are_measured_beside_the_default_and_what_people_write(bench, mo
     (mask,) = [line for line in lines if line[0] == "| `mask`"]
     assert len(mask) == 5
     assert all(cell.strip(" |").endswith("x") for cell in [*beside[0][2:], *beside[1][2:], *mask[1:]])
-    assert re.search(r"On \[1, 1, 160, 160\] forward, window 31 takes [\d.]+ x, .* the time of window 9\.", page)
+    assert re.search(r"On \[1, 1, 320, 320\] forward, window 31 takes [\d.]+ x, .* the time of window 9\.", page)
     assert layer_page.page([]).startswith("Not measured yet")
 
 
