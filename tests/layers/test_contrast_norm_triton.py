@@ -22,15 +22,13 @@ DEVICE = "cpu" if INTERPRETED else "cuda"
 on_device = (lambda check: check) if INTERPRETED else pytest.mark.gpu
 only_outside = pytest.mark.skipif(INTERPRETED, reason="not of the interpreter")
 slow = pytest.mark.slow
-each_path = pytest.mark.parametrize("one_kernel", [True, False], ids=["one kernel", "passes"])
 
 # Largest error allowed, interpreted or on a device, against the layer in float64 on the CPU; of the largest value
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2, torch.float16: 1e-3}
 TOLERANCE_OFFSET = 1e-5  # float32, x = 100 + noise
 
-# More and fewer maps than are read at once, sides of 1, sides padded to 16 and 32 and not at all
-SHAPES = [(2, 5, 17, 3), (1, 20, 9, 32), (1, 1, 5, 1), (2, 8, 16, 16)]
-CASES = [*((True, shape) for shape in SHAPES), *((False, shape) for shape in SHAPES[:3])]
+# More and fewer maps than are read at once, sides of 1
+SHAPES = [(2, 5, 17, 3), (1, 20, 9, 32), (1, 1, 5, 1)]
 
 
 @only_outside
@@ -55,13 +53,13 @@ def blurs(x, border="zero", kernel_size=9):
     return [blur_matrix(side, gaussian_window(kernel_size), border).float().to(x.device) for side in x.shape[2:]]
 
 
-def by_kernels(x, one_kernel, floor="mean", floor_gradient=True, border="zero", kernel_size=9):
+def by_kernels(x, floor="mean", floor_gradient=True, border="zero", kernel_size=9):
     """y, and dx for a dy that is drawn."""
     dy = drawn(*x.shape, seed=1, dtype=x.dtype).to(DEVICE)
     x = x.to(DEVICE)
     rows, columns = blurs(x, border, kernel_size)
-    y, *maps = kernels.forward(x, rows, columns, floor, one_kernel)
-    dx = kernels.backward(dy, y, *maps, rows, columns, floor == "mean" and floor_gradient, one_kernel)
+    y, *maps = kernels.forward(x, rows, columns, floor)
+    dx = kernels.backward(dy, y, *maps, rows, columns, floor == "mean" and floor_gradient)
     assert all(kept.dtype == torch.float32 and kept.shape == (len(x), 1, *x.shape[2:]) for kept in maps)
     assert y.dtype == dx.dtype == x.dtype
     assert y.shape == dx.shape == x.shape
@@ -87,36 +85,34 @@ def assert_near(actual, expected, tolerance):
 
 @on_device
 @pytest.mark.parametrize("floor", [("mean", True), pytest.param(("mean", False), marks=slow), (0.5, False)], ids=str)
-@pytest.mark.parametrize(("one_kernel", "shape"), CASES, ids=str)
-def test_equals_the_layer(one_kernel, shape, floor):
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equals_the_layer(shape, floor):
     x = drawn(*shape)
-    assert_near(by_kernels(x, one_kernel, *floor), in_float64(x, *floor), TOLERANCE[x.dtype])
+    assert_near(by_kernels(x, *floor), in_float64(x, *floor), TOLERANCE[x.dtype])
 
 
 @on_device
 def test_equals_the_layer_where_everything_takes_more_than_one_block(monkeypatch):
     monkeypatch.setitem(kernels._SAMPLE, "POSITIONS", 64)
     x = drawn(1, 17, 5, 70)
-    assert_near(by_kernels(x, None), in_float64(x), TOLERANCE[x.dtype])
+    assert_near(by_kernels(x), in_float64(x), TOLERANCE[x.dtype])
 
 
 @on_device
-@each_path
 @pytest.mark.parametrize(
     ("border", "kernel_size"),
     [("renormalise", 15), ("reflect", 15), ("replicate", 15), pytest.param("zero", 1, marks=slow)],
 )
-def test_equals_the_layer_for_other_borders_and_windows(border, kernel_size, one_kernel):
+def test_equals_the_layer_for_other_borders_and_windows(border, kernel_size):
     x, options = drawn(1, 3, 6, 11), {"border": border, "kernel_size": kernel_size}
-    assert_near(by_kernels(x, one_kernel, **options), in_float64(x, **options), TOLERANCE[x.dtype])
+    assert_near(by_kernels(x, **options), in_float64(x, **options), TOLERANCE[x.dtype])
 
 
 @on_device
-@each_path
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
-def test_stores_in_sixteen_bits_and_computes_in_float32(dtype, one_kernel):
+def test_stores_in_sixteen_bits_and_computes_in_float32(dtype):
     x = drawn(2, 9, 10, 7, dtype=dtype)
-    y, dx = by_kernels(x, one_kernel)
+    y, dx = by_kernels(x)
     expected = in_float64(x)
     assert_near((y, dx), expected, TOLERANCE[dtype])
     if dtype == torch.float16 or not INTERPRETED:  # Triton's interpreter cuts bfloat16 off instead of rounding it
@@ -124,22 +120,20 @@ def test_stores_in_sixteen_bits_and_computes_in_float32(dtype, one_kernel):
 
 
 @on_device
-@each_path
 @pytest.mark.parametrize("maps", [1, pytest.param(20, marks=slow)])
 @pytest.mark.parametrize("border", ["zero", "replicate"])
-def test_an_offset_costs_no_accuracy(border, maps, one_kernel):
+def test_an_offset_costs_no_accuracy(border, maps):
     x = 100 + drawn(1, maps, 11, 7)
-    assert_near(by_kernels(x, one_kernel, border=border), in_float64(x, border=border), TOLERANCE_OFFSET)
+    assert_near(by_kernels(x, border=border), in_float64(x, border=border), TOLERANCE_OFFSET)
 
 
 @on_device
-@each_path
 @pytest.mark.parametrize("border", ["zero", "replicate", *(pytest.param(b, marks=slow) for b in BORDERS[1:3])])
-def test_flat_samples(border, one_kernel):
+def test_flat_samples(border):
     x = drawn(4, 9, 7, 10)
     x[1], x[2], x[3] = 0, 0.9, -1e4
-    y, dx = by_kernels(x, one_kernel, border=border)
-    assert torch.equal(y[:1], by_kernels(x[:1], one_kernel, border=border)[0])
+    y, dx = by_kernels(x, border=border)
+    assert torch.equal(y[:1], by_kernels(x[:1], border=border)[0])
     assert dx.isfinite().all()
     assert y[1].eq(0).all()
     if border != "zero":
@@ -147,26 +141,16 @@ def test_flat_samples(border, one_kernel):
 
 
 @on_device
-@each_path
 @pytest.mark.filterwarnings("ignore:All-NaN slice")  # of NumPy, below the interpreter
-def test_what_is_not_a_number_stays_seen(one_kernel):
+def test_what_is_not_a_number_stays_seen():
     x = drawn(2, 3, 8, 8)
     x[0, 1, 2, 3] = torch.nan
-    y, _ = by_kernels(x, one_kernel)
+    y, _ = by_kernels(x)
     assert y[0].isnan().all()
     assert y[1].isfinite().all()
 
 
 # Of the two functions
-
-
-@on_device
-def test_the_paths_keep_the_same():
-    x = drawn(2, 5, 12, 7).to(DEVICE)
-    one, passes = (kernels.forward(x, *blurs(x), "mean", path) for path in (True, False))
-    torch.testing.assert_close(one, passes, rtol=1e-5, atol=1e-6)
-    mixed = kernels.backward(x, *one, *blurs(x), True, False)
-    torch.testing.assert_close(mixed, kernels.backward(x, *passes, *blurs(x), True, True), rtol=1e-5, atol=1e-6)
 
 
 @on_device
@@ -184,25 +168,14 @@ def test_takes_any_strides():
 @on_device
 @pytest.mark.parametrize("shape", [(0, 3, 8, 8), (2, 0, 8, 8), (0, 3, 40, 40)], ids=str)
 def test_nothing_to_normalise(shape):
-    y, dx = by_kernels(drawn(*shape), None)
+    y, dx = by_kernels(drawn(*shape))
     assert y.numel() == dx.numel() == 0
-
-
-@on_device
-def test_chooses_by_size():
-    assert kernels.is_small(torch.empty(1, 1, 32, 32))
-    assert not kernels.is_small(torch.empty(1, 1, 8, 33))
-    x = drawn(1, 2, 6, 5).to(DEVICE)
-    chosen, small = kernels.forward(x, *blurs(x), "mean"), kernels.forward(x, *blurs(x), "mean", True)
-    assert all(torch.equal(a, b) for a, b in zip(chosen, small, strict=True))
 
 
 def test_refuses_what_it_cannot_do():
     x = drawn(1, 1, 33, 4)
     with pytest.raises(TypeError, match=r"float64; use contrast_norm\.definition"):
         kernels.forward(x.double(), *blurs(x), "mean")
-    with pytest.raises(ValueError, match=r"sides up to 32, not \[33, 4\]; leave it out"):
-        kernels.forward(x, *blurs(x), "mean", True)
 
 
 # On a device only
@@ -222,14 +195,13 @@ def test_more_than_2_to_the_31_values():
 
 @pytest.mark.gpu
 @only_outside
-@each_path
-def test_tf32_is_never_used(one_kernel):
+def test_tf32_is_never_used():
     x = drawn(2, 8, 20, 20)
-    expected = by_kernels(x, one_kernel)
+    expected = by_kernels(x)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
-        actual = by_kernels(x, one_kernel)
+        actual = by_kernels(x)
     finally:
         torch.set_float32_matmul_precision(before)
     assert all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
@@ -242,18 +214,14 @@ INTEGERS = {"size", "maps", "height", "width", "across", "to_stride", "from_stri
 
 def launched():
     """Each kernel with the constants it is launched with."""
-    large, small = kernels.large, kernels.small
-    yield large.map_statistics, kernels._COLUMN
-    yield large.blur_axis, kernels._BLUR
-    yield large.finish_divisor, {"MEAN_FLOOR": True, **kernels._SAMPLE}
-    yield large.normalise, kernels._TILE
-    yield large.gradient_means, kernels._COLUMN
-    yield large.through_divisor, {"THROUGH_FLOOR": True, **kernels._SAMPLE}
-    yield large.input_gradient, kernels._TILE
-    for side in (16, 32):
-        padding = kernels._padding(torch.empty(1, 1, side, side))
-        yield small.small_forward, {"MEAN_FLOOR": True, **padding}
-        yield small.small_backward, {"THROUGH_FLOOR": True, **padding}
+    of = kernels.kernels
+    yield of.map_statistics, kernels._COLUMN
+    yield of.blur_axis, kernels._BLUR
+    yield of.finish_divisor, {"MEAN_FLOOR": True, **kernels._SAMPLE}
+    yield of.normalise, kernels._TILE
+    yield of.gradient_means, kernels._COLUMN
+    yield of.through_divisor, {"THROUGH_FLOOR": True, **kernels._SAMPLE}
+    yield of.input_gradient, kernels._TILE
 
 
 @only_outside

@@ -114,21 +114,18 @@ def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, bench: Bench) -> di
 
 
 def _add_triton(calls: Calls, x: Tensor, dy: Tensor) -> None:
-    """The Triton kernels by themselves, without autograd, as far as they take this shape."""
+    """The Triton kernels by themselves, without autograd."""
     from multistage.layers.fast import triton as kernels
 
     rows, columns = (blur_matrix(side, gaussian_window(9)).to(x.device, torch.float32) for side in x.shape[2:])
 
-    def forward(one_kernel: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return kernels.forward(x, rows, columns, "mean", one_kernel)
+    def forward() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return kernels.forward(x, rows, columns, "mean")
 
-    def forward_and_backward(one_kernel: bool) -> Tensor:
-        return kernels.backward(dy, *forward(one_kernel), rows, columns, True, one_kernel)
+    def forward_and_backward() -> Tensor:
+        return kernels.backward(dy, *forward(), rows, columns, True)
 
-    for name, one_kernel in (("triton, passes", False), ("triton, one kernel", True)):
-        if kernels.is_small(x) or not one_kernel:
-            calls[FORWARD][name] = partial(forward, one_kernel)
-            calls[BOTH][name] = partial(forward_and_backward, one_kernel)
+    calls[FORWARD]["triton"], calls[BOTH]["triton"] = forward, forward_and_backward
 
 
 def measure_memory(bench: Bench) -> None:
