@@ -82,7 +82,7 @@ def divisive_norm(
     if subtract:
         v = v - blur(v if each else v.mean(1, keepdim=True)).to(v)
     c = (floor.to(v) if isinstance(floor, Tensor) else v.new_full((), floor)).reshape(-1, 1, 1)
-    unit = c.detach().amax()  # in which no power vanishes, and which makes no difference
+    unit = c.detach().amax(0)  # in which no power vanishes, and which makes no difference
     c, v = c / unit, v / unit
     p = exponent.to(v) if isinstance(exponent, Tensor) else exponent
     powers = v.square() if not isinstance(p, Tensor) and p == 2 else v.abs().pow(p)
