@@ -25,9 +25,9 @@ def decoded(monkeypatch):
     """Each time that an image was decoded."""
     calls, each = [], files.Files._each
 
-    def counting(self, indices):
+    def counting(self, indices, count=False):
         calls.extend(indices.tolist())
-        return each(self, indices)
+        return each(self, indices, count)
 
     monkeypatch.setattr(files.Files, "_each", counting)
     return calls

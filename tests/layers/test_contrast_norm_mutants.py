@@ -37,7 +37,7 @@ MISTAKES = {
     "spread over maps forgotten": (plain.definition, "(wide - over_maps).square()", "(0 * wide)"),
     "variance not about the mean": (plain.definition, "square - local.square()", "square"),
     "deviation of x where it is only divided": (plain.definition, "if subtract else wide", "if True else wide"),
-    "y where v should be left": (plain.definition, "    if divide:", "    if True:"),
+    "y where v should be left": (plain.definition, "if divide else", "if True else"),
     "Torch7's coverage divides the square": (plain.definition, "covered * share).sqrt()", "covered * share)"),
     "Torch7's coverage ignores the mask": (plain.definition, "covered * share)", "covered)"),
     "mean and deviation exchanged": (plain.definition, "mean.to(x.dtype), deviation.", "deviation.to(x.dtype), mean."),
@@ -126,7 +126,6 @@ EQUIVALENT = {  # no mistakes in float64, or seen by `test_mutants`
     "definition: torch.float64 if of_window else wide.dtype -> torch.float64",
     "definition: torch.float64 if autocasts(x) else statistic -> statistic",
     "definition: torch.float64 if autocasts(x) else statistic -> torch.float64",
-    "floored: mean.abs().amax(spatial(mean), keepdim=True) -> mean.abs()",
     "mean_inside: positive(mask.to(mean).mean(spatial(mask), keepdim=True)) -> "
     "mask.to(mean).mean(spatial(mask), keepdim=True)",
     "contrast_norm: torch.float64 if form.of_window else accumulator(x.dtype) -> accumulator(x.dtype)",

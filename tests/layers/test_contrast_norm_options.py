@@ -1,5 +1,6 @@
 """Combinations of the options of contrast normalisation against the slow definition, values and gradients."""
 
+import numpy as np
 import pytest
 import torch
 from layers import slow_contrast_norm as slow
@@ -71,6 +72,17 @@ def test_sixteen_bits_are_for_storage_only(choice):
         eps = torch.finfo(dtype).eps
         for values, truth in zip(actual, expected, strict=True):
             torch.testing.assert_close(values.double(), truth, rtol=4 * eps, atol=4 * eps * float(truth.abs().max()))
+
+
+@each_pair
+def test_autocast_changes_nothing(choice):
+    x, mask, options = inputs(choice, torch.float32)
+    x = x + 1000
+    expected = with_gradients(local_contrast_norm, x, mask, options)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = with_gradients(local_contrast_norm, x, mask, options)
+    for values, truth in zip(found, expected, strict=True):
+        assert (values - truth).abs().max() <= 2e-2 * truth.abs().max()
 
 
 @each_pair
@@ -157,7 +169,30 @@ def test_numbers_that_are_none_inside_a_mask_stay_seen():
         assert y[1].isfinite().all()
 
 
-# Flat images
+def test_a_mask_that_was_overwritten_gives_no_gradient():
+    x, mask = X.clone().requires_grad_(), drawn(2, 1, 6, 7, seed=4) > 0
+    y = local_contrast_norm(x, mask=mask)
+    mask.fill_(True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+# Flat images and bright places
+
+
+@pytest.mark.parametrize("options", [{"floor": 1e-3}, {"floor": 1e-5, "floor_mode": "add", "deviation_of": "window"}])
+def test_what_is_dark_beside_a_bright_place_is_normalised_all_the_same(options):
+    x = 0.05 * drawn(1, 1, 64, 64, dtype=torch.float32)
+    x[..., :8, :8] += 1e6
+    y, truth = (local_contrast_norm(each, **options)[..., 20:, 20:] for each in (x, x.double()))
+    torch.testing.assert_close(y, truth.float(), rtol=1e-3, atol=1e-3)
+
+
+def test_what_overflows_stays_seen():
+    x = drawn(1, 1, 16, 16, dtype=torch.float32)
+    x[0, 0, 3, 3] = -3.4e38  # "no data"
+    for floor_mode in ("max", "add"):
+        assert local_contrast_norm(x, floor_mode=floor_mode).isnan().any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -215,7 +250,26 @@ def test_groups_and_masks_that_do_not_fit_are_refused():
         local_contrast_norm(X[0], mask=torch.ones(1, 1, 6, 7))
 
 
+def test_weights_may_be_a_tensor_or_an_array():
+    expected = local_contrast_norm(X, window=(1, 2, 1))
+    for weights in (torch.tensor([1.0, 2, 1]), np.array([1, 2, 1], np.float32), [np.float64(1), 2, 1]):
+        assert torch.equal(local_contrast_norm(X, window=weights), expected)
+        assert LocalContrastNorm(window=weights).window == (1, 2, 1)
+    assert torch.equal(local_contrast_norm(X, floor=np.float32(0.5)), local_contrast_norm(X, floor=0.5))
+
+
+def test_what_is_added_to_the_deviation_elsewhere_is_not_taken_for_a_width():
+    with pytest.raises(
+        ValueError, match=r"sigma must be at least 0\.1 pixels, not 1e-05; what is added to sigma is floor="
+    ):
+        local_contrast_norm(X, 9, 1e-5)
+
+
 def test_representations_name_what_is_not_usual():
+    assert repr(LocalContrastNorm.mscn()) == (
+        "LocalContrastNorm(kernel_size=7, floor=1.0, border='zero', sigma=1.1666666666666667, across_maps=False, "
+        "floor_mode='add', deviation_of='window')"
+    )
     assert repr(LocalContrastNorm(window=[1, 2, 1], groups=2, floor_mode="add")) == (
         "LocalContrastNorm(kernel_size=3, floor='mean', border='zero', window=(1, 2, 1), groups=2, floor_mode='add')"
     )

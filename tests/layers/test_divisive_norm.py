@@ -192,3 +192,22 @@ def test_autocast_sums_nothing_in_sixteen_bits():
     with torch.autocast("cpu", torch.bfloat16):
         actual = with_gradients(norm, x)
     assert_same(actual, expected, 1e-5)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 3.0, 8.0, 16.0])
+@pytest.mark.parametrize("weights", ["mean", "each"])
+def test_no_power_leaves_the_range_of_numbers(exponent, weights):
+    x = torch.cat([255 * drawn(1, 2, 12, 12, dtype=torch.float32), torch.zeros(1, 2, 12, 12)]).requires_grad_()
+    floor = torch.tensor([1e-6, 1.0])
+    y = divisive_norm(x, floor=floor, exponent=exponent, weights=weights)
+    (dx,) = torch.autograd.grad(y.sum(), x)
+    assert y.isfinite().all()
+    assert dx.isfinite().all()
+    truth = divisive_norm(x.double(), floor=floor.double(), exponent=exponent, weights=weights)
+    torch.testing.assert_close(y, truth.float(), rtol=1e-3, atol=1e-5)
+
+
+def test_a_whole_number_is_an_exponent():
+    x = drawn(1, 2, 5, 5)
+    for whole in (1, 2, 3):
+        torch.testing.assert_close(divisive_norm(x, exponent=whole), divisive_norm(x, exponent=float(whole)))

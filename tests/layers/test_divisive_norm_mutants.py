@@ -10,12 +10,12 @@ from multistage.layers import contrast_norm_definition as plain
 from multistage.layers import divisive_norm
 
 MISTAKES = {
-    "the floor is not raised to the power": (divisive_norm, "c**p", "c"),
+    "the floor is not raised to the power": (divisive_norm, "c.to(pooled) ** p", "c"),
     "the root is a square root whatever the power": (divisive_norm, "1 / p", "1 / 2"),
-    "a square whatever the power": (divisive_norm, "p == 2", "True"),
+    "a square whatever the power": (divisive_norm, "exponent == 2", "True"),
     "weights turned round": (divisive_norm, "given.expand(", "given.T.expand("),
     "sum over channels for their mean": (divisive_norm, "powers.mean(1", "powers.sum(1"),
-    "powers of x, not of what is left": (divisive_norm, "v.abs().pow(p)", "(maps / unit).abs().pow(p)"),
+    "powers of x, not of what is left": (divisive_norm, "v.abs().to(", "(maps / unit).abs().to("),
     "power of what is blurred": (divisive_norm, "powers if each else powers.mean(1, keepdim=True))", "v).pow(p)"),
     "signs lost": (divisive_norm, "y = v /", "y = v.abs() /"),
     "own mean subtracted where channels go together": (divisive_norm, "blur(v if each else", "blur(v if True else"),
@@ -40,12 +40,18 @@ def test_a_mistake_is_detected(mistake, replace):  # noqa: F811
 
 
 EQUIVALENT = {  # no mistakes in float64
-    "divisive_norm: torch.float64 if autocasts(x) else v.dtype -> v.dtype",
-    "divisive_norm: torch.float64 if autocasts(x) else v.dtype -> torch.float64",
-    "divisive_norm: v.square() if not isinstance(p, Tensor) and p == 2 else v.abs().pow(p) -> v.abs().pow(p)",
-    "divisive_norm: exponent.to(v) if isinstance(exponent, Tensor) else exponent -> exponent",
-    "divisive_norm: isinstance(p, Tensor) -> p",  # a power in place of a square, like the next
-    "divisive_norm: isinstance(p, Tensor) -> Tensor",
+    "divisive_norm: v.dtype if squares and (not autocasts(x)) else torch.float64 -> torch.float64",
+    "divisive_norm: v.dtype if squares and (not autocasts(x)) else torch.float64 -> v.dtype",
+    "divisive_norm: squares and (not autocasts(x)) -> squares",
+    "divisive_norm: squares and (not autocasts(x)) -> not autocasts(x)",
+    "divisive_norm: not autocasts(x) -> autocasts(x)",
+    "divisive_norm: isinstance(exponent, Tensor) -> exponent",  # a power in place of a square, like the next
+    "divisive_norm: isinstance(exponent, Tensor) -> Tensor",
+    "divisive_norm: isinstance(exponent, float | int) -> exponent",
+    "divisive_norm: isinstance(exponent, float | int) -> float | int",
+    "divisive_norm: float | int -> float",  # `test_divisive_norm` has a whole number
+    "divisive_norm: exponent if isinstance(exponent, float | int) else exponent.to(of_sums) -> exponent",
+    "divisive_norm: v.square() if squares else v.abs().to(of_sums).pow(p) -> v.abs().to(of_sums).pow(p)",
     "divisive_norm: given.expand(maps.shape[0], -1, -1) -> given",
     "divisive_norm: c.detach() -> c",  # in whatever unit
 }

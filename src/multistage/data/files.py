@@ -94,7 +94,7 @@ class Files:
         """
         found = {name: torch.zeros(len(indices), dtype=torch.bool) for name in ("unreadable", "flat", "several")}
         images = torch.zeros(len(indices) if keep else 0, *self.shape[1:])
-        for position, (image, refusal, several) in self._each(indices):
+        for position, (image, refusal, several) in self._each(indices, count=True):
             found["unreadable"][position] = refusal is not None
             found["flat"][position] = refusal is None and not image.any()
             found["several"][position] = several
@@ -102,8 +102,8 @@ class Files:
                 images[position] = image
         return {**found, **({"images": images} if keep else {})}
 
-    def _each(self, indices: Tensor) -> Iterator[tuple[int, Read]]:
-        """Position and image of each.
+    def _each(self, indices: Tensor, count: bool = False) -> Iterator[tuple[int, Read]]:
+        """Position and image of each; `count`: and whether the file has several.
 
         Raises:
             DataError: As `checked`.
@@ -119,7 +119,7 @@ class Files:
             except OSError as error:
                 raise DataError(f"{path} cannot be read: {error.strerror}; run again") from None
             try:
-                return Read(self.prepare(content), several=has_several(content))
+                return Read(self.prepare(content), several=count and has_several(content))
             except MemoryError:
                 raise DataError(f"{path} cannot be read: there is not enough memory; run again") from None
             except DataError as refusal:

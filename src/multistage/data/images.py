@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -173,7 +174,7 @@ def has_several(content: bytes) -> bool:
     with suppress(Exception), _pillow(MAX_PIXELS), Image.open(BytesIO(content), formats=PAGED) as image:
         if image.format != "TIFF":
             return bool(getattr(image, "is_animated", False))
-        return any(_is_a_page(image, number) for number in range(1, getattr(image, "n_frames", 1)))
+        return any(_is_a_page(image, number) for number in count(1))  # ends with EOFError
     return False
 
 

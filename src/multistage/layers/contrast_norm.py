@@ -29,6 +29,7 @@ from multistage.layers.contrast_norm_definition import (
     blur_matrix,
     definition,
     gaussian_window,
+    row,
     taps,
 )
 from multistage.layers.contrast_norm_refusals import check, check_words, inside_of
@@ -115,7 +116,7 @@ def local_contrast_norm(
         )
     check(kernel_size, floor, across_maps, groups, subtract or divide)
     check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
-    window = window if isinstance(window, str) else tuple(window)
+    window = row(window)
     maps, sides = x.shape[-3], x.shape[-2:]
     count = groups or (1 if across_maps else maps)
     if count and maps % count:
@@ -164,8 +165,7 @@ USUAL = {
     "divide": True,
     "return_statistics": False,
 }
-"""Of the options besides the paper's; a representation need not show it."""
-
+"""Of the options besides the paper's."""
 
 OPTIONS = ("kernel_size", "sigma", "floor", "border", "across_maps", "floor_gradient", *USUAL)
 
@@ -202,7 +202,7 @@ class LocalContrastNorm(nn.Module):
         self.across_maps, self.floor_gradient = across_maps, floor_gradient
         self.window: Window = window
         if not isinstance(window, str):
-            self.kernel_size, self.window = len(weights), tuple(window)
+            self.kernel_size, self.window = len(weights), row(window)
         self.groups = groups
         self.floor_mode: FloorMode = floor_mode
         self.deviation_of: DeviationOf = deviation_of
@@ -288,6 +288,6 @@ class LocalContrastNorm(nn.Module):
 
     def extra_repr(self) -> str:
         shown = f"kernel_size={self.kernel_size}, floor={self.floor!r}, border={self.border!r}"
-        return shown + "".join(
-            f", {name}={getattr(self, name)!r}" for name in USUAL if getattr(self, name) != USUAL[name]
-        )
+        others = {"sigma": None, "across_maps": True, "floor_gradient": True, **USUAL}
+        unlike = [name for name, value in others.items() if getattr(self, name) != value]
+        return ", ".join([shown, *(f"{name}={getattr(self, name)!r}" for name in unlike)])

@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -17,6 +18,9 @@ Floor = Literal["mean"] | float
 FloorMode = Literal["max", "add"]
 Window = Literal["gaussian", "box"] | Sequence[float]
 DeviationOf = Literal["residual", "window"]
+
+NARROWEST = 0.1
+"""Pixels: a Gaussian of so small a deviation is the pixel itself."""
 
 BORDERS: tuple[Border, ...] = ("zero", "renormalise", "reflect", "replicate")
 """Of a blur; ``"torch7"`` is a border of the whole layer."""
@@ -34,7 +38,7 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
         float64 [kernel_size], sum 1, on the CPU whatever torch's default device is.
 
     Raises:
-        ValueError: An even or non-positive size, or a sigma that is not positive.
+        ValueError: An even or non-positive size, or a sigma below `NARROWEST`.
     """
     if isinstance(kernel_size, tuple | list):
         raise ValueError(f"kernel_size must be one odd number, the side of a square window, not {kernel_size}")
@@ -43,9 +47,19 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     sigma = kernel_size / (4 * math.sqrt(2)) if sigma is None else sigma
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, not {sigma}")
+    if sigma < NARROWEST:
+        raise ValueError(f"sigma must be at least {NARROWEST} pixels, not {sigma}; what is added to sigma is floor=")
     offset = torch.arange(kernel_size, dtype=torch.float64, device="cpu") - kernel_size // 2
     window = torch.exp(-((offset / sigma) ** 2) / 2)
     return window / window.sum()
+
+
+def row(window: Window) -> Window:
+    """A window as it is kept: a row of weights as plain numbers, whether it was a list, an array or a tensor."""
+    if isinstance(window, str):
+        return window
+    weights = window.tolist() if hasattr(window, "tolist") else window
+    return tuple(float(each) if isinstance(each, Real) and not isinstance(each, int) else each for each in weights)
 
 
 def taps(kernel_size: int = 9, sigma: float | None = None, window: Window = "gaussian") -> Tensor:
@@ -65,11 +79,12 @@ def taps(kernel_size: int = 9, sigma: float | None = None, window: Window = "gau
     """
     if isinstance(window, str) and window == "gaussian":
         return gaussian_window(kernel_size, sigma)
+    window = row(window)
     if sigma is not None:
         raise ValueError(f"sigma is the width of the Gaussian window, not of window={window!r}")
     if isinstance(window, str) and window == "box":
         return torch.full_like(gaussian_window(kernel_size), 1 / kernel_size)
-    if isinstance(window, str) or not all(isinstance(weight, int | float) for weight in window):
+    if isinstance(window, str) or not all(isinstance(weight, Real) for weight in window):
         raise ValueError(f"window must be 'gaussian', 'box' or a row of weights, one for each tap, not {window!r}")
     if kernel_size not in (9, len(window)):
         raise ValueError(f"kernel_size is {kernel_size}, but window has {len(window)} weights: give one of the two")
@@ -114,7 +129,7 @@ def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
         period = max(2 * (size - 1), 1)
         source = source.remainder(period)
         source = torch.minimum(source, period - source)
-    return ((source[:, :, None] == pixel) * window[:, None]).sum(1)
+    return window.new_zeros(size, size).scatter_add(1, source, window.expand(size, -1))
 
 
 def axis_blur(
@@ -237,11 +252,8 @@ def definition(
     if border == "torch7":  # divides the root by what should divide the square
         deviation = deviation / positive(covered if mask is None else covered * share).sqrt()
     deviation = deviation.to(wide)
-    if divide:
-        peak = mean if subtract else torch.zeros_like(mean)  # there is no rounding where nothing is subtracted
-        y = v / floored(deviation, peak, floor, floor_gradient, floor_mode, mask)
-    else:
-        y = wide - mean  # and not v, which the gradient of the deviation keeps
+    # not v where nothing divides: the gradient of the deviation keeps it
+    y = v / floored(deviation, mean, floor, floor_gradient, floor_mode, mask) if divide else wide - mean
     return (y.to(x.dtype), mean.to(x.dtype), deviation.to(x.dtype)) if return_statistics else y.to(x.dtype)
 
 
@@ -259,7 +271,7 @@ def floored(
     mode: FloorMode = "max",
     mask: Tensor | None = None,
 ) -> Tensor:
-    """max(c, sigma) or c + sigma, and 1 where that is no more than what rounding leaves of a flat image."""
+    """max(c, sigma) or c + sigma, and 1 where that is no more than what rounding leaves of a flat place."""
     if floor == "mean":
         c = mean_inside(deviation, mask)
         c = c if floor_gradient else c.detach()
@@ -267,5 +279,5 @@ def floored(
         divisor = larger if mode == "max" else deviation + c
     else:
         divisor = deviation.clamp_min(floor) if mode == "max" else deviation + floor
-    rounding = mean.abs().amax(spatial(mean), keepdim=True) * (4 * torch.finfo(mean.dtype).eps)
-    return torch.where(divisor > rounding, divisor, 1)
+    rounding = mean.abs() * (4 * torch.finfo(mean.dtype).eps)
+    return torch.where(divisor <= rounding, 1, divisor)  # what is not a number stays seen

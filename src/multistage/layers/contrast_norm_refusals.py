@@ -1,5 +1,6 @@
 """What contrast normalisation refuses, in words, and what it makes of a mask."""
 
+from numbers import Real
 from typing import get_args
 
 import torch
@@ -34,7 +35,7 @@ def check(kernel_size: int, floor: Floor, across_maps: bool, groups: int | None,
     """Refuse numbers that are impossible."""
     if isinstance(kernel_size, tuple | list):
         gaussian_window(kernel_size)
-    if floor != "mean" and not (isinstance(floor, int | float) and floor >= 0):
+    if floor != "mean" and not (isinstance(floor, Real) and floor >= 0):
         raise ValueError(f"floor must be 'mean' or a number >= 0, not {floor!r}")
     if groups is not None and (type(groups) is not int or groups < 1):
         raise ValueError(f"groups must be a whole number >= 1, not {groups!r}")

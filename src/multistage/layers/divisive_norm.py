@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from multistage.layers.arithmetic import accumulator, autocasts
-from multistage.layers.contrast_norm_definition import BORDERS, Border, Window, along_axes, axis_blur, taps
+from multistage.layers.contrast_norm_definition import BORDERS, Border, Window, along_axes, axis_blur, row, taps
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm as fast
 
@@ -70,8 +70,9 @@ def divisive_norm(
     _check(x, floor, exponent, weights, border)
     maps = x if x.ndim == 4 else x[None]
     v = maps.to(accumulator(x.dtype))
-    # autocast would sum in 16 bits; it leaves float64 as it is
-    of_sums = torch.float64 if autocasts(x) else v.dtype
+    squares = not isinstance(exponent, Tensor) and exponent == 2
+    # autocast would sum in 16 bits, and leaves float64 as it is; other powers than squares leave the range of float32
+    of_sums = v.dtype if squares and not autocasts(x) else torch.float64
     matrices = _matrices(x, of_sums, kernel_size, sigma, window, border)
 
     def blur(map_: Tensor) -> Tensor:
@@ -82,10 +83,10 @@ def divisive_norm(
     if subtract:
         v = v - blur(v if each else v.mean(1, keepdim=True)).to(v)
     c = (floor.to(v) if isinstance(floor, Tensor) else v.new_full((), floor)).reshape(-1, 1, 1)
-    unit = c.detach().amax(0)  # in which no power vanishes, and which makes no difference
+    unit = c.detach().amax(0)  # which makes no difference, but that a small floor's square does not vanish
     c, v = c / unit, v / unit
-    p = exponent.to(v) if isinstance(exponent, Tensor) else exponent
-    powers = v.square() if not isinstance(p, Tensor) and p == 2 else v.abs().pow(p)
+    p = exponent if isinstance(exponent, float | int) else exponent.to(of_sums)
+    powers = v.square() if squares else v.abs().to(of_sums).pow(p)
     if given is None:
         pooled = blur(powers if each else powers.mean(1, keepdim=True))
     elif each:
@@ -93,7 +94,7 @@ def divisive_norm(
     else:
         mixed = given.expand(maps.shape[0], -1, -1) @ powers.to(given).flatten(2)  # expanded, torch rounds in one way
         pooled = blur(mixed.view_as(powers))
-    y = v / (c**p + pooled.to(v)).pow(1 / p)
+    y = v / (c.to(pooled) ** p + pooled).pow(1 / p).to(v)
     return y.to(x.dtype).view_as(x)
 
 
@@ -103,8 +104,7 @@ def _matrices(
     """A blur for each axis; none where it would change nothing."""
     if kernel_size == 1 and isinstance(window, str):
         return []
-    if not isinstance(window, str):
-        window = tuple(window)
+    window = row(window)
     matrix_of = fast.axis_blur if is_ordinary(x) else axis_blur
     return [matrix_of(side, kernel_size, sigma, window, border, dtype, x.device) for side in x.shape[-2:]]
 
@@ -206,7 +206,7 @@ class DivisiveNorm2d(nn.Module):
         self.border: Border = border
         self.window: Window = window
         if not isinstance(window, str):
-            self.kernel_size, self.window = len(given), tuple(window)
+            self.kernel_size, self.window = len(given), row(window)
         self.initial_floor, self.initial_exponent = floor, exponent
         self.initial_weights: Weights = weights
         self.learn_floor, self.learn_exponent, self.learn_weights = learn_floor, learn_exponent, learn_weights

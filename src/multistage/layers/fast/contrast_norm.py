@@ -28,6 +28,9 @@ from multistage.layers.contrast_norm_definition import Border, Floor, Window, fl
 from multistage.layers.eager import blocks, fits_the_cache, kept, undifferentiable
 from multistage.layers.fast.banded import blur
 
+REMEMBERED = 512
+"""Pixels of an axis up to which its matrix, of at most 2 MB, is kept for the next call."""
+
 
 def contrast_norm(
     x: Tensor,
@@ -47,9 +50,13 @@ def contrast_norm(
     return y
 
 
-@lru_cache(maxsize=128)
 def axis_blur(size: int, *settings: Any) -> Tensor:
-    """`contrast_norm_definition.axis_blur`, remembered."""
+    """`contrast_norm_definition.axis_blur`, remembered unless it is large."""
+    return _remembered(size, *settings) if size <= REMEMBERED else plain.axis_blur(size, *settings)
+
+
+@lru_cache(maxsize=128)
+def _remembered(size: int, *settings: Any) -> Tensor:
     with torch.inference_mode(False):  # what is made in inference mode could not be used for gradients later
         return plain.axis_blur(size, *settings)
 

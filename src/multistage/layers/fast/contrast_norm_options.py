@@ -99,8 +99,9 @@ def contrast_norm(
     rows, columns = (axis_blur(side, kernel_size, sigma, window, border, dtype, x.device) for side in x.shape[2:])
     scale = None
     if mask is not None:
-        covered = coverage(x.shape[2:], taps(kernel_size, sigma, window)).to(x.device, dtype)
-        scale = mask / weight_inside(blur(mask.to(rows), rows, columns), border, covered)
+        with _autocast_off(x):
+            covered = coverage(x.shape[2:], taps(kernel_size, sigma, window)).to(x.device, dtype)
+            scale = mask / weight_inside(blur(mask.to(rows), rows, columns), border, covered)
     y, *statistics, _ = _ContrastNorm.apply(x, Average(rows, columns, scale, mask), form)
     return (y, *statistics) if return_statistics else y
 
@@ -115,14 +116,15 @@ class _ContrastNorm(torch.autograd.Function):
         itself = y.new_empty(0)
         ctx.set_materialize_grads(False)
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(*map(kept, (y, *saved)), itself)
-        ctx.average, ctx.form = average, form
+            ctx.save_for_backward(*map(kept, (y, *saved)), *average, itself)  # torch refuses a mask overwritten since
+        ctx.form = form
         statistics = (mean, saved[1]) if form.return_statistics else ()
         return y, *(values.to(x.dtype) for values in statistics), itself
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        *saved, itself = ctx.saved_tensors
+        *saved, rows, columns, scale, inside, itself = ctx.saved_tensors
+        average = Average(rows, columns, scale, inside)
         dy, dm, dsigma = gradients[:-1] if ctx.form.return_statistics else (gradients[0], None, None)
         given = [each for each in (dy, dm, dsigma) if each is not None]
         if not given:
@@ -130,7 +132,7 @@ class _ContrastNorm(torch.autograd.Function):
         dy = torch.zeros_like(saved[0]) if dy is None else dy
 
         def gradient(*_: Tensor) -> Tensor:
-            return backward(dy, (dm, dsigma), saved, ctx.average, ctx.form)
+            return backward(dy, (dm, dsigma), saved, average, ctx.form)
 
         with _autocast_off(given[0]):
             dx = undifferentiable(gradient, itself, *given, *saved)
@@ -157,7 +159,7 @@ def forward(x: Tensor, average: Average, form: Form) -> tuple[Tensor, Tensor, Te
             square = average.of(square)
         deviation = square.sqrt_().to(dtype)
     if form.divide:
-        divisor = floored(deviation, subtracted, form.floor, mode=form.floor_mode, mask=average.inside)
+        divisor = floored(deviation, mean, form.floor, mode=form.floor_mode, mask=average.inside)
     y = torch.empty_like(x)
     for block, scratch in blocks(x, dtype):  # each is read from memory once
         target = y[block] if y.dtype == dtype else scratch
@@ -197,7 +199,7 @@ def backward(
         g_sigma = _sum(g_sigma, _of_sigma(g_divisor, deviation, divisor, average.inside, form))
     dx = torch.zeros_like(deviation)  # what all maps get alike
     if g_sigma is not None:
-        w = g_sigma.div(deviation).masked_fill_(deviation == 0, 0)
+        w = g_sigma.div(deviation).masked_fill_(deviation < torch.finfo(dtype).tiny, 0)
         q = average.back(w).to(dtype)
         if form.of_window:
             g_mean = _sum(g_mean, (own * w).neg_())

@@ -6,7 +6,7 @@ Forward, with maps x_i (i = 1..C), B the blur s -> rows s columns^T of one map, 
 
     xbar = mean_i x_i       m = B xbar      offset = xbar - m = mean_i v_i,  v_i = x_i - m
     Q = mean_i v_i^2 = mean_i (x_i - xbar)^2 + offset^2             sigma = sqrt(B Q)
-    d = max(c, sigma), or 1 where that is at most 4 eps max|m|      y_i = v_i / d
+    d = max(c, sigma), or 1 where that is at most 4 eps |m|      y_i = v_i / d
 
 Both means over maps come from one reading of x, and nothing cancels in Q. Backward, from v_i = y_i d, with
 A = mean_i dy_i, P = mean_i dy_i y_i and B^T the blur s -> rows^T s columns:
@@ -65,10 +65,10 @@ def _gradient_means(dy, y, position, inside, size, maps, MAPS: tl.constexpr):
 
 
 @triton.jit
-def _divisor(sigma, c, peak):
-    """max(c, sigma), or 1 where that is rounding of a mean as large as `peak`; NaN stays NaN."""
+def _divisor(sigma, c, mean):
+    """max(c, sigma), or 1 where that is rounding of this mean; NaN stays NaN."""
     largest = tl.where(sigma > c, sigma, c)
-    return tl.where(largest <= 4 * EPS * peak, 1.0, largest)
+    return tl.where(largest <= 4 * EPS * tl.abs(mean), 1.0, largest)
 
 
 @triton.jit
@@ -149,19 +149,16 @@ def finish_divisor(variance, m, deviation, divisor, floor, size, MEAN_FLOOR: tl.
     sample = tl.program_id(0).to(tl.int64) * size
     position = tl.arange(0, POSITIONS)
     total = tl.zeros((POSITIONS,), tl.float32)
-    peaks = tl.zeros((POSITIONS,), tl.float32)
     for start in range(0, size, POSITIONS):
         inside = start + position < size
         total += tl.sqrt(tl.load(variance + sample + start + position, mask=inside, other=0))
-        peaks = tl.maximum(peaks, tl.abs(tl.load(m + sample + start + position, mask=inside, other=0)))
-    peak = tl.max(peaks)
     c = tl.sum(total) / size if MEAN_FLOOR else floor
     for start in range(0, size, POSITIONS):
         inside = start + position < size
         here = sample + start + position
         sigma = tl.sqrt(tl.load(variance + here, mask=inside, other=0))
         tl.store(deviation + here, sigma, mask=inside)
-        tl.store(divisor + here, _divisor(sigma, c, peak), mask=inside)
+        tl.store(divisor + here, _divisor(sigma, c, tl.load(m + here, mask=inside, other=0)), mask=inside)
 
 
 @triton.jit

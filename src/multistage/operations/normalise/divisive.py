@@ -19,10 +19,10 @@ class Divisive(Normalisation):
     """
 
     kernel_size: int = setting(9, ODD)
-    sigma: float | None = setting(None, either(number(0, 999, exclusive=True), NOTHING))
+    sigma: float | None = setting(None, either(number(0.1, 999), NOTHING))
     floor: float = setting(0.5, number(1e-6, exclusive=True))
     border: Literal["zero", "renormalise", "reflect", "replicate"] = "zero"
-    exponent: float = setting(2.0, number(1, 100))
+    exponent: float = setting(2.0, number(1, 16))
     weights: Literal["mean", "each"] = "mean"
     window: Literal["gaussian", "box"] = "gaussian"
     subtract: bool = True

@@ -19,7 +19,7 @@ class LocalContrast(Normalisation):
     symbol = "N"
 
     kernel_size: int = setting(9, ODD)
-    sigma: float | None = setting(None, either(number(0, 999, exclusive=True), NOTHING))
+    sigma: float | None = setting(None, either(number(0.1, 999), NOTHING))
     floor: float | Literal["mean"] = setting("mean", either(one_of("mean"), number(0)))
     border: Literal["zero", "renormalise", "reflect", "replicate"] = "zero"
     across_maps: bool = True
