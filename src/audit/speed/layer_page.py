@@ -28,9 +28,17 @@ def page(records: Sequence[Record]) -> str:
         parts = {part: record for (part, where), record in measured.items() if where == device}
         texts = [make(parts) for make in (beside, options, windows)]
         if any(texts):
-            made = next(parts[part] for part in ("layer", "options", "memory", "window") if part in parts)
-            sections += [f"On {name}: {origin(made)}", *filter(None, texts)]
+            sections += [f"On {name}: {origins(parts)}", *filter(None, texts)]
     return "\n\n".join(sections) or "Not measured yet; `python scripts/benchmark.py` does it."
+
+
+def origins(parts: dict[str, Record]) -> str:
+    """When and where each part was measured, by its name as `scripts/benchmark.py` has it."""
+    found: dict[str, list[str]] = {}
+    for part in ("layer", "memory", "options", "window"):
+        if part in parts:
+            found.setdefault(origin(parts[part]).rstrip("."), []).append(part)
+    return "; ".join(f"{made} ({', '.join(names)})" for made, names in found.items()) + "."
 
 
 def beside(parts: dict[str, Record]) -> str:
