@@ -94,7 +94,9 @@ def test_of_a_folder_with_a_damaged_file_that_one_is_tried_again_and_no_other(fo
     first = load("image_folder", skip_damaged=True)
     tried, each = [], files.Files._each
     monkeypatch.setattr(
-        files.Files, "_each", lambda self, indices: tried.extend(indices.tolist()) or each(self, indices)
+        files.Files,
+        "_each",
+        lambda self, indices, count=False: tried.extend(indices.tolist()) or each(self, indices, count),
     )
     second = load("image_folder", skip_damaged=True)
     assert first.skipped == second.skipped == (NAME,)
