@@ -15,6 +15,9 @@ Options change one thing each: which pixels have a weight (window, border, mask)
 whose deviation sigma is, what divides, and which of the two steps are taken.
 """
 
+from collections.abc import Callable
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any, Self
 
 from torch import Tensor, fx, nn
@@ -132,8 +135,10 @@ def local_contrast_norm(
     if ordinary and of_the_paper and mask is None and not return_statistics:
         y = fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window)
         return y if joined is x else y.view_as(x)
-    by_hand = ordinary and border != "torch7"
-    found = (options.contrast_norm if by_hand else definition)(
+    normalised: Callable[..., Any] = definition
+    if ordinary:
+        normalised = options.contrast_norm if border != "torch7" else partial(definition, axis_blur=fast.axis_blur)
+    found = normalised(
         joined,
         kernel_size,
         sigma,
@@ -156,18 +161,8 @@ def local_contrast_norm(
 
 fx.wrap("local_contrast_norm")  # a leaf: what is done depends on shapes, which tracing has none of
 
-USUAL = {
-    "window": "gaussian",
-    "groups": None,
-    "floor_mode": "max",
-    "deviation_of": "residual",
-    "subtract": True,
-    "divide": True,
-    "return_statistics": False,
-}
-"""Of the options besides the paper's."""
-
-OPTIONS = ("kernel_size", "sigma", "floor", "border", "across_maps", "floor_gradient", *USUAL)
+OPTIONS = {name: each for name, each in signature(local_contrast_norm).parameters.items() if name not in ("x", "mask")}
+"""All options by name; those that the paper's layer does not have are keyword-only."""
 
 
 class LocalContrastNorm(nn.Module):
@@ -284,10 +279,12 @@ class LocalContrastNorm(nn.Module):
 
     def is_usual(self) -> bool:
         """Whether no option besides those of the paper's layer is in use."""
-        return all(getattr(self, name) == value for name, value in USUAL.items())
+        return not any(OPTIONS[name].kind is Parameter.KEYWORD_ONLY for name in self._unlike_the_default())
+
+    def _unlike_the_default(self) -> list[str]:
+        return [name for name, option in OPTIONS.items() if getattr(self, name) != option.default]
 
     def extra_repr(self) -> str:
         shown = f"kernel_size={self.kernel_size}, floor={self.floor!r}, border={self.border!r}"
-        others = {"sigma": None, "across_maps": True, "floor_gradient": True, **USUAL}
-        unlike = [name for name, value in others.items() if getattr(self, name) != value]
-        return ", ".join([shown, *(f"{name}={getattr(self, name)!r}" for name in unlike)])
+        others = [name for name in self._unlike_the_default() if name not in ("kernel_size", "floor", "border")]
+        return ", ".join([shown, *(f"{name}={getattr(self, name)!r}" for name in others)])
