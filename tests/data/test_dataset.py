@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from multistage.data import dataset
 from multistage.data.dataset import Dataset, hash_tensors, standardise
 
 
@@ -69,3 +70,10 @@ def test_the_hash_is_of_the_values_in_order():
     hashes = [hash_tensors(first, second), hash_tensors(second, first), hash_tensors(first), hash_tensors(first + 1)]
     assert len(set(hashes)) == 4
     assert hash_tensors(first.T.contiguous().T, second) == hashes[0]
+
+
+def test_many_images_are_standardised_in_blocks_as_each_alone(monkeypatch):
+    images = random_images(7, 2, 8, 8)
+    together = standardise(images)
+    monkeypatch.setattr(dataset, "BLOCK", 3)
+    assert torch.equal(standardise(images), together)

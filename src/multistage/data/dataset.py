@@ -8,8 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-IN_MEMORY = 1_500_000_000
+IN_MEMORY = 800_000_000
 """Bytes of prepared images that are held at once; of more than that, each batch is read when its turn comes."""
+
+BLOCK = 256
+"""Images that are standardised at once, which bounds the memory beside the result."""
 
 
 class Images(Protocol):
@@ -134,11 +137,13 @@ def standardise(images: Tensor) -> Tensor:
     Returns:
         float32, same shape.
     """
-    x = images.float()
-    x -= x.mean((1, 2, 3), keepdim=True, dtype=torch.float64)  # exact for whole numbers, so that flat images give 0
-    deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt_()
-    x /= torch.where(deviation > 0, deviation, 1)
-    return x
+    result = torch.empty(images.shape)
+    for x, block in zip(result.split(BLOCK), images.split(BLOCK), strict=True):
+        x.copy_(block)
+        x -= x.mean((1, 2, 3), keepdim=True, dtype=torch.float64)  # exact for whole numbers, so that flat images give 0
+        deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt_()
+        x /= torch.where(deviation > 0, deviation, 1)
+    return result
 
 
 def hash_tensors(*tensors: Tensor) -> str:

@@ -61,8 +61,14 @@ def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "mi
 def scores(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.device) -> Tensor:
     """What a module says of each input, float32 [n, classes]."""
     module.to(device).eval()
-    batches = torch.split(torch.arange(len(inputs)), batch_size)
-    found = torch.cat([module(inputs[numbers].to(device)).cpu() for numbers in batches])
+    found = torch.empty(0)
+    for numbers in torch.split(torch.arange(len(inputs)), batch_size):
+        said = module(inputs[numbers].to(device))
+        if not len(
+            found
+        ):  # one tensor for all: a list of small ones keeps the memory between them from being used again
+            found = torch.empty(len(inputs), said.shape[1])
+        found[numbers] = said.cpu()
     module.cpu()
     return found
 
