@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
 from multistage.network.net import MultiStageNet
+from multistage.network.reading import Reading
 from multistage.registry.errors import MultistageError
 
 Step = dict[str, Any]
@@ -47,6 +48,8 @@ def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
     """
     if (maps := net.filter_banks[0].in_maps) != 1:
         raise MultistageError(f"the explorer shows gray digits; a network for images of {maps} maps does not fit")
+    if net.further or net.reading != Reading():
+        raise MultistageError("the explorer shows one filter set, whose last maps are read as they are")
     values = Values()
     stages = [[_step(name, part, values) for name, part in stage.named_children()] for stage in net.stages]
     if not isinstance(net.classifier, nn.Linear):

@@ -138,7 +138,7 @@ def standardise(images: Tensor) -> Tensor:
         float32, same shape.
     """
     result = torch.empty(images.shape)
-    for x, block in zip(result.split(BLOCK), images.split(BLOCK), strict=True):
+    for x, block in zip(torch.split(result, BLOCK), torch.split(images, BLOCK), strict=True):
         x.copy_(block)
         x -= x.mean((1, 2, 3), keepdim=True, dtype=torch.float64)  # exact for whole numbers, so that flat images give 0
         deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt_()

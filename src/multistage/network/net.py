@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from multistage.layers import FilterBank
-from multistage.network.randomness import generator
+from multistage.network.randomness import generator, seeds
+from multistage.network.reading import Reading
 from multistage.network.shapes import StageGeometry, trace
 from multistage.operations import Operations
 
@@ -23,12 +24,15 @@ class MultiStageNet(nn.Module):
         operations: What every stage does, or what each does; F-R_abs-N-P_A if None.
         hidden: Units of a tanh layer before the classifier (the paper's MNIST network has 200); 0 for none.
         seed: Decides connections, filters and the classifier's weights.
+        banks: Filter sets, each a network of such stages; the classifier reads the features of all of them.
+        reading: What of the maps it reads.
 
     Attributes:
         stages: The stages; each has parts by name, such as ``filter_bank``, ``rectify``, ``contrast_norm``, ``pool``,
             as far as its operations have them.
+        further: Those of the second filter set and of those after it.
         classifier: From flattened feature maps to one score a class.
-        num_features: Length of the flattened maps.
+        num_features: How many features the classifier reads.
         class_names: One name a class, for those who know them; `multistage.load` does.
 
     Raises:
@@ -47,29 +51,34 @@ class MultiStageNet(nn.Module):
         operations: Operations | Sequence[Operations] | None = None,
         hidden: int = 0,
         seed: int = 0,
+        banks: int = 1,
+        reading: Reading | None = None,
     ) -> None:
         super().__init__()
+        self.reading = reading or Reading()
         shapes = trace(image, stages)
         if operations is None or isinstance(operations, Operations):
             operations = [operations or Operations()] * len(shapes)
-        self.stages = nn.Sequential()
-        for number, (stage, shape, done) in enumerate(zip(stages, shapes, operations, strict=True), 1):
-            self.stages.append(_stage(shape.input[0], stage, done, generator(seed, "connections", number)))
-            filters = self.filter_banks[-1]
-            filters.reset_parameters(stage.filter_range, generator(seed, "filters", number))
-        self.num_features = math.prod(shapes[-1].pooled)
+        sets = [_stages(image[0], stages, operations, each) for each in seeds(seed, banks)]
+        self.stages, self.further = sets[0], nn.ModuleList(sets[1:])
+        self.num_features = banks * self.reading.length(shapes)
         self.classifier = classifier(self.num_features, classes, hidden, seed)
         self.class_names: tuple[str, ...] = ()
 
     @property
+    def filter_sets(self) -> list[nn.Sequential]:
+        """The stages of each filter set."""
+        return [self.stages, *self.further]
+
+    @property
     def filter_banks(self) -> list[FilterBank]:
-        """The filter bank of each stage."""
-        return [module for module in self.stages.modules() if isinstance(module, FilterBank)]
+        """The filter bank of each stage, filter set by filter set."""
+        return [module for module in self.modules() if isinstance(module, FilterBank)]
 
     def features(self, x: Tensor) -> Tensor:
-        """Flattened maps of the last stage, [n, num_features], in the order map, row, column."""
-        pooled: Tensor = self.stages(x)
-        return pooled.flatten(1)
+        """What the classifier reads, [n, num_features]: for each filter set, `Reading.features`."""
+        found = [self.reading.features(stages, x) for stages in self.filter_sets]
+        return found[0] if len(found) == 1 else torch.cat(found, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (logits) [n, classes] of images [n, maps, height, width]."""
@@ -90,6 +99,20 @@ def classifier(features: int, classes: int, hidden: int = 0, seed: int = 0) -> n
             nn.init.uniform_(layer.weight, -limit, limit, generator=generator(seed, "classifier", number))
             nn.init.zeros_(layer.bias)
     return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+
+
+def _stages(
+    in_maps: int, stages: Sequence[StageGeometry], operations: Sequence[Operations], seed: int
+) -> nn.Sequential:
+    """The stages of a filter set, with random connections and filters."""
+    made = nn.Sequential()
+    for number, (sizes, done) in enumerate(zip(stages, operations, strict=True), 1):
+        stage = _stage(in_maps, sizes, done, generator(seed, "connections", number))
+        filters: FilterBank = stage.filter_bank  # type: ignore[assignment]
+        filters.reset_parameters(sizes.filter_range, generator(seed, "filters", number))
+        made.append(stage)
+        in_maps = sizes.maps
+    return made
 
 
 def _stage(in_maps: int, sizes: StageGeometry, operations: Operations, random: torch.Generator) -> nn.Module:

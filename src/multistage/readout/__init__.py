@@ -66,12 +66,14 @@ class Readout(Choice):
         logistic: Whether its scores are those of a logistic regression, as the paper's: softmax gives probabilities.
         unit: What `Task.report` counts.
         resizes: Whether `restore` makes a module whose size comes from training.
+        reads_maps: Whether features must be the last stage's maps as they are, of one filter set.
     """
 
     by_gradient: ClassVar[bool] = False
     logistic: ClassVar[bool] = False
     unit: ClassVar[str] = "iteration"
     resizes: ClassVar[bool] = False
+    reads_maps: ClassVar[bool] = False
 
     def pools_last(self, stages: int) -> bool:
         """Whether it reads the last of that many stages after its pooling."""

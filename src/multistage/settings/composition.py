@@ -7,7 +7,7 @@ Nothing that comes out of here is Hydra's: configurations are flat mappings of p
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from functools import cache
@@ -270,8 +270,12 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
 
     tree, names = composed
     tree = tree.copy()
+    beside = dict[str, Any]()  # filters.banks beside filters=psd: a tree has either a value or keys below it
     for value in values:
         key = value.key_or_group
+        if key in options() and not isinstance(tree.get(key.partition(".")[0], {}), Mapping):
+            beside[key] = value.value()
+            continue
         try:
             with open_dict(tree):
                 if value.is_delete():
@@ -297,7 +301,7 @@ def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
         if key in GROUPS:
             config[str(key)] = names[key]
         config |= _flatten(str(key), content)
-    return config
+    return config | beside
 
 
 def _flatten(key: str, value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
 from multistage.data.augment import Augmentation
 from multistage.filters import filter_methods
+from multistage.network.reading import FilterSets, Reading
 from multistage.operations import Filtering, normalisations, poolings, rectifications
 from multistage.readout import readouts
 from multistage.registry import Choice, Registry, settings_of
@@ -95,7 +96,7 @@ class Option(NamedTuple):
 def options() -> dict[str, Option]:
     """The settings of all choices there are, by key."""
     found: dict[str, Option] = {}
-    choices: list[type[Choice]] = [Filtering, Augmentation]
+    choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading]
     for registry in REGISTRIES.values():
         choices += registry.values()
     for choice in choices:
@@ -204,6 +205,7 @@ def check(config: Config) -> Settings:
                 f"trainer.devices={devices} with model.normalise={name}: each device would normalise over its share of "
                 "a batch, so that results depend on their number; use trainer.devices=1"
             )
+    settings.reading.check(settings.shapes)
     settings.readout.check(settings.output)
     return settings
 

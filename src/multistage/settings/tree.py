@@ -16,6 +16,7 @@ from multistage.dashboards import Logger, loggers
 from multistage.data import DataSet, Draw, data_sets
 from multistage.data.augment import Augmentation
 from multistage.filters import Method, filter_methods
+from multistage.network.reading import FilterSets, Reading
 from multistage.network.shapes import Shape, ShapeError, StageGeometry, StageShapes, trace
 from multistage.operations import Filtering, Operations, normalisations, poolings, rectifications
 from multistage.readout import Readout, readouts
@@ -96,6 +97,8 @@ class Settings:
         geometry: Sizes of each stage.
         operations: What each stage does after its filter bank.
         filters: Where filters come from.
+        sets: How many filter sets stand side by side.
+        reading: What of their maps the classifier reads.
         refine: Whether labels train everything, or a classifier on frozen features alone.
         readout: What learns on features.
         hidden: Units of a tanh layer before the softmax; 0 for none.
@@ -113,6 +116,8 @@ class Settings:
     geometry: tuple[StageGeometry, ...]
     operations: tuple[Operations, ...]
     filters: Method
+    sets: FilterSets
+    reading: Reading
     refine: bool
     readout: Readout
     hidden: int
@@ -151,8 +156,13 @@ class Settings:
 
     @property
     def output(self) -> Shape:
-        """(maps, height, width) of what the classifier sees, flattened."""
+        """(maps, height, width) of the last stage's maps, of one filter set."""
         return self.shapes[-1].pooled
+
+    @property
+    def features(self) -> int:
+        """How many features the classifier reads."""
+        return self.sets.banks * self.reading.length(self.shapes)
 
 
 def data_of(config: Config) -> DataSet:
@@ -195,6 +205,8 @@ def parse(config: Config) -> Settings:
         tuple(geometry),
         tuple(operations),
         filters,
+        FilterSets() if readout.reads_maps else reader.options(FilterSets, FilterSets.section),
+        Reading() if readout.reads_maps else reader.options(Reading, Reading.section),
         reader.value("refine"),
         readout,
         reader.value("hidden"),

@@ -6,7 +6,6 @@ one that does not share them, and a function of nothing but network, images and 
 """
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,6 +18,7 @@ from multistage.data import Stored
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
+from multistage.network.reading import Reading
 from multistage.readout import Keep
 from multistage.records.runs import RESULTS_VERSION
 from multistage.registry import digest
@@ -76,26 +76,52 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
     Raises:
         MultistageError: They do not fit in memory.
     """
-    indices = split.used
     _refuse_if_too_many(settings, split)
-    calibrated_on = hash_tensors(split.train) if statistics(net.stages) else None
+    found = [_of_set(settings, stages, dataset, split, device) for stages in net.filter_sets]
+    if len(found) == 1:
+        return found[0]
+    together = torch.cat([each.values for each in found], 1)
+    return Features(together, split.used, digest(*(each.digest for each in found)))
+
+
+def _of_set(settings: Settings, stages: nn.Module, dataset: Dataset, split: Split, device: torch.device) -> Features:
+    """Features of one filter set, kept on disk; its statistics are filled in."""
+    indices = split.used
+    calibrated_on = hash_tensors(split.train) if statistics(stages) else None
     source = digest(
-        *(net_digest(net.stages), settings.geometry, settings.operations, images_of(settings, dataset)),
-        *(hash_tensors(indices), calibrated_on, computed_by(device)),
+        *(net_digest(stages), settings.geometry, settings.operations, settings.reading),
+        *(images_of(settings, dataset), hash_tensors(indices), calibrated_on, computed_by(device)),
     )
 
     def build() -> dict[str, Tensor]:
-        calibrate(net.stages, dataset, split.train, device)
-        return {"features": outputs(net.stages, dataset, indices, device).flatten(1), **statistics(net.stages)}
+        calibrate(stages, dataset, split.train, device)
+        reader = Reader(stages, settings.reading)
+        return {"features": outputs(reader, dataset, indices, device), **statistics(stages)}
 
     tensors = dict(cached("features", source, build, limited=True))
     values = tensors.pop("features")
-    net.stages.load_state_dict(tensors, strict=False)
+    stages.load_state_dict(tensors, strict=False)
     return Features(values, indices, source)
 
 
+class Reader(nn.Module):
+    """From images to the features of a filter set, [n, f].
+
+    Args:
+        stages: Of the filter set.
+        reading: What of their maps is read.
+    """
+
+    def __init__(self, stages: nn.Module, reading: Reading) -> None:
+        super().__init__()
+        self.stages, self.reading = stages, reading
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.reading.features(self.stages, x)  # type: ignore[arg-type]
+
+
 def _refuse_if_too_many(settings: Settings, split: Split) -> None:
-    images, length = len(split.used), math.prod(settings.output)
+    images, length = len(split.used), settings.features
     features = 4 * length * (images + len(split.train))  # a readout reads those of training images in one piece
     wanted = features + settings.readout.memory(len(split.train), length)
     if (free := hardware.free_memory()) is not None and wanted > free:
@@ -140,7 +166,7 @@ def statistics(stages: nn.Module) -> dict[str, Tensor]:
 
 
 def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
-    """What stages make of some images in batches of `BATCH`, float32 [len(indices), maps, height, width] on the CPU."""
+    """What stages make of some images in batches of `BATCH`, float32 [len(indices), ...] on the CPU."""
     values = torch.empty(0)
     for start, maps in batches(stages, dataset, indices, device):
         if start == 0:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 from multistage.data.dataset import IN_MEMORY, Dataset, hash_tensors
 from multistage.filters import Method
 from multistage.filters.values import Filters, Site
+from multistage.layers import FilterBank
 from multistage.network.net import MultiStageNet
-from multistage.network.randomness import generator
+from multistage.network.randomness import generator, seeds
 from multistage.registry import digest
 from multistage.settings.tree import Settings
 from multistage.storage.cache import cached
@@ -71,40 +73,65 @@ def initialise(
         report: Told how far learning has got.
 
     Returns:
-        What was measured of each stage's filters, by name.
+        What was measured of each stage's filters, by name, filter set by filter set.
 
     Raises:
         MultistageError: Images without any structure.
     """
-    method, measured = settings.filters, []
-    for number, bank in enumerate(net.filter_banks, 1):
-        before = net.stages[: number - 1]
-        features.calibrate(before, dataset, train, device)
-        *earlier, own = settings.geometry[:number]
-        done = settings.operations[: number - 1], settings.operations[number - 1].filter_bank
-        connections = None if bank.connections is None else hash_tensors(bank.connections)
-        source = digest(
-            *(number, _until(method, number), settings.seed, earlier, replace(own, window=1, step=1), done),
-            *(connections, features.net_digest(before), features.images_of(settings, dataset), hash_tensors(train)),
-            *features.computed_by(device),
-        )
-        random = generator(settings.seed, f"{method.name} images", number)
-        order = train[torch.randperm(len(train), generator=random)]
-
-        most = max(1, IN_MEMORY // (4 * math.prod(settings.shapes[number - 1].input)))
-
-        def maps(limit: int, before: nn.Module = before, order: Tensor = order, most: int = most) -> Tensor:
-            return features.outputs(before, dataset, order[: min(limit, most)], device)
-
-        site = Site(number, bank, maps, own.filter_range, settings.seed, device, partial(report, number))
-
-        def build(site: Site = site) -> dict[str, Tensor]:
-            return method.find(site).tensors()
-
-        found = Filters.of(cached("filters", source, build, limited=True))
-        found.install(bank)
-        measured.append(found.measured)
+    measured = []
+    for stages, seed in zip(net.filter_sets, seeds(settings.seed, settings.sets.banks), strict=True):
+        for number, stage in enumerate(stages, 1):
+            place = _Place(number, stages[: number - 1], stage.filter_bank, seed)  # type: ignore[arg-type]
+            found = _found(settings, place, dataset, train, device, partial(report, number))
+            found.install(place.bank)
+            measured.append(found.measured)
     return measured
+
+
+class _Place(NamedTuple):
+    """A filter bank among others.
+
+    Attributes:
+        number: Of its stage, from 1.
+        before: The stages before it.
+        bank: Itself.
+        seed: Of its filter set.
+    """
+
+    number: int
+    before: nn.Sequential
+    bank: FilterBank
+    seed: int
+
+
+def _found(
+    settings: Settings,
+    place: _Place,
+    dataset: Dataset,
+    train: Tensor,
+    device: torch.device,
+    report: Callable[[int, float], None],
+) -> Filters:
+    """What the method finds for a filter bank, kept on disk."""
+    method, (number, before, bank, seed) = settings.filters, place
+    features.calibrate(before, dataset, train, device)
+    *earlier, own = settings.geometry[:number]
+    done = settings.operations[: number - 1], settings.operations[number - 1].filter_bank
+    connections = None if bank.connections is None else hash_tensors(bank.connections)
+    source = digest(
+        *(number, _until(method, number), seed, earlier, replace(own, window=1, step=1), done),
+        *(connections, features.net_digest(before), features.images_of(settings, dataset), hash_tensors(train)),
+        *features.computed_by(device),
+    )
+    random = generator(seed, f"{method.name} images", number)
+    order = train[torch.randperm(len(train), generator=random)]
+    most = max(1, IN_MEMORY // (4 * math.prod(settings.shapes[number - 1].input)))
+
+    def maps(limit: int) -> Tensor:
+        return features.outputs(before, dataset, order[: min(limit, most)], device)
+
+    site = Site(number, bank, maps, own.filter_range, seed, device, report)
+    return Filters.of(cached("filters", source, lambda: method.find(site).tensors(), limited=True))
 
 
 def _until(method: Method, number: int) -> Method:

@@ -47,7 +47,8 @@ def arguments(settings: Settings, classes: int) -> tuple[Any, ...]:
         ConfigError: Sizes that do not fit, named by their key.
     """
     assert settings.shapes  # refuses by key
-    return settings.image, classes, settings.geometry, settings.operations, settings.hidden, settings.seed
+    network = settings.image, classes, settings.geometry, settings.operations, settings.hidden, settings.seed
+    return *network, settings.sets.banks, settings.reading
 
 
 def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNet) -> MultiStageNet:

@@ -22,6 +22,7 @@ class PyramidSvm(Readout):
     """
 
     resizes = True
+    reads_maps = True
 
     words: int = setting(200, whole(1, 2**15))
     levels: int = setting(3, whole(1, 5))
