@@ -71,5 +71,6 @@ def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _alternatives(values: Any) -> str:
-    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values."""
-    return ",".join(map(_alternatives, values)) if isinstance(values, list) else listing([values])
+    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values, of which
+    each may be a list."""
+    return ",".join(listing([value]) for value in (values if isinstance(values, list) else [values]))
