@@ -15,6 +15,7 @@ from multistage.data import Draw, data_sets
 from multistage.data.augment import Augmentation
 from multistage.filters import filter_methods
 from multistage.network.reading import FilterSets, Reading
+from multistage.network.views import Views
 from multistage.operations import Filtering, normalisations, poolings, rectifications
 from multistage.readout import readouts
 from multistage.registry import Choice, Registry, settings_of
@@ -96,7 +97,7 @@ class Option(NamedTuple):
 def options() -> dict[str, Option]:
     """The settings of all choices there are, by key."""
     found: dict[str, Option] = {}
-    choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading]
+    choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading, Views]
     for registry in REGISTRIES.values():
         choices += registry.values()
     for choice in choices:
@@ -206,6 +207,7 @@ def check(config: Config) -> Settings:
                 "a batch, so that results depend on their number; use trainer.devices=1"
             )
     settings.reading.check(settings.shapes)
+    settings.views.check(settings.data.image_size)
     settings.readout.check(settings.output)
     return settings
 

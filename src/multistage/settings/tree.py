@@ -18,6 +18,7 @@ from multistage.data.augment import Augmentation
 from multistage.filters import Method, filter_methods
 from multistage.network.reading import FilterSets, Reading
 from multistage.network.shapes import Shape, ShapeError, StageGeometry, StageShapes, trace
+from multistage.network.views import Views
 from multistage.operations import Filtering, Operations, normalisations, poolings, rectifications
 from multistage.readout import Readout, readouts
 from multistage.registry import Choice, Registry
@@ -106,6 +107,7 @@ class Settings:
         batch_size: Images of a step of the optimiser, and at a time of a test.
         logger: Where the run is shown beside its files; bears on nothing.
         augmentation: How training images are changed, where labels train everything.
+        views: In which views images are validated and tested.
         read: All keys that were read, with their values.
         bearing: Those of them that bear on the result.
     """
@@ -125,6 +127,7 @@ class Settings:
     batch_size: int
     logger: Logger
     augmentation: Augmentation
+    views: Views
     read: Mapping[str, Value]
     bearing: Mapping[str, Value]
 
@@ -214,6 +217,7 @@ def parse(config: Config) -> Settings:
         reader.value("data.batch_size"),
         reader.options(loggers.choose(reader.value("logger", "csv", bears=False)), "logger"),
         reader.options(Augmentation, "augment") if reader.value("refine") else Augmentation(),
+        reader.options(Views, Views.section),
         reader.read,
         reader.bearing,
     )

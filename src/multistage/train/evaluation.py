@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from multistage.network.views import Views
 from multistage.registry.errors import MultistageError
 from multistage.train.batches import Inputs
 
@@ -55,6 +56,23 @@ class Predictions:
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
     """Fraction of right predictions (micro), or its mean over classes (macro), the paper's figure."""
     return float(multiclass_accuracy(predicted, labels, classes, average=average))  # type: ignore[arg-type]
+
+
+class Viewed(nn.Module):
+    """A network whose scores are averaged over views of the images.
+
+    Args:
+        net: From images to scores [n, classes].
+        views: Which.
+        logistic: As of `Predictions`.
+    """
+
+    def __init__(self, net: nn.Module, views: Views, logistic: bool) -> None:
+        super().__init__()
+        self.net, self.views, self.logistic = net, views, logistic
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.views.scores(self.net, x, self.logistic)
 
 
 @torch.no_grad()

@@ -67,7 +67,8 @@ class Model(MultiStageNet):
         """
         training = self.training
         like = next(self.parameters())
-        said = self.eval()(torch.stack(list(prepared)).to(like))  # or statistics of these images would count, and stay
+        self.eval()  # or statistics of these images would count, and stay
+        said = self.settings.views.scores(self, torch.stack(list(prepared)).to(like), self.settings.readout.logistic)
         self.train(training)
         if not said.isfinite().all():
             raise MultistageError("the network of this run gives scores that are no finite numbers; train it again")

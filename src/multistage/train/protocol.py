@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from multistage.dashboards import Shown, Summary, open_dashboard
 from multistage.data import drawn
-from multistage.data.dataset import Dataset
+from multistage.data.dataset import Dataset, Picked
 from multistage.data.overview import overview
 from multistage.data.splits import Split
 from multistage.filters.orientation import are_oriented
@@ -33,7 +33,15 @@ from multistage.storage import cache, durable
 from multistage.train import features, filters, hardware, mistakes
 from multistage.train.batches import Inputs, Samples, in_memory
 from multistage.train.checkpoint import Resumable, begin, stretches
-from multistage.train.evaluation import Predictions, accuracy, confusion_table, predict, prediction_table, scores
+from multistage.train.evaluation import (
+    Predictions,
+    Viewed,
+    accuracy,
+    confusion_table,
+    predict,
+    prediction_table,
+    scores,
+)
 from multistage.train.history import History, divergence
 from multistage.train.restore import make_network
 from multistage.train.training import Progress, TrainingTask, fit
@@ -190,7 +198,7 @@ class Trained(NamedTuple):
 
     Attributes:
         net: On the CPU in eval mode.
-        learner: The part of it that learned: all, or its classifier.
+        learner: What is tested: the network, or its classifier alone.
         inputs: What `learner` takes, for indices of images of the run.
         metrics: Accuracies on training and (if any) validation images.
         filters: What was measured of each stage's filters when they were made; nothing for random ones.
@@ -259,6 +267,11 @@ def train(
                 keep=keep,
             )
             learner = net.classifier = settings.readout.fit(task)
+        if settings.views.several:
+            learner, inputs = Viewed(net, settings.views, settings.readout.logistic), dataset.inputs
+            training, validation = (
+                (Picked(dataset, indices), dataset.labels[indices]) for indices in (split.train, split.validation)
+            )
         metrics = {}
         for part, (x, y) in {"train": training, "validation": validation}.items():
             if len(y):
