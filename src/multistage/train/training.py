@@ -23,7 +23,7 @@ from multistage.network.net import MultiStageNet
 from multistage.network.randomness import generator
 from multistage.readout import Readout
 from multistage.registry.errors import ConfigError, one_line
-from multistage.settings import callbacks, optimizer, trainer
+from multistage.settings import callbacks, optimizer, param_groups, trainer
 from multistage.settings.tree import Config, parse, section
 from multistage.train.batches import Batch, DataModule, Samples
 from multistage.train.checkpoint import Resumable, SealedFiles
@@ -67,7 +67,7 @@ class Classifier(pl.LightningModule):
     Args:
         module: From inputs to scores [n, classes]: a whole network, or its classifier alone.
         classes: Number of classes.
-        config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
+        config: The run's configuration, for the sections ``optimizer``, ``param_groups`` and ``schedule``.
         readout: Says what is minimised.
         weights: Of each class in the training loss, of mean 1 over its samples; None: all alike.
     """
@@ -127,7 +127,9 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        made, schedule = optimizer.make(self.config, self.parameters(), steps)
+        of_classifier = "" if isinstance(self.module, MultiStageNet) else "classifier."
+        named = [(of_classifier + name, parameter) for name, parameter in self.module.named_parameters()]
+        made, schedule = optimizer.make(self.config, param_groups.split(self.config, named), steps)
         return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
 
 
