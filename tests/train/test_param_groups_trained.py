@@ -49,7 +49,7 @@ def test_each_group_rises_to_a_peak_of_its_own(plan):
 
 def test_one_group_of_everything_is_the_only_one(plan):
     run = plan("+param_groups.all.params=[stages,classifier]", "+param_groups.all.lr=0.5")
-    sgd, schedule = made(run, make_network(run.settings, 4))
+    sgd, _ = made(run, make_network(run.settings, 4))
     assert [(group["name"], group["max_lr"]) for group in sgd.param_groups] == [("all", 0.5)]
 
 

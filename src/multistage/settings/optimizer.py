@@ -176,7 +176,7 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
 
 
 def check_arguments(
-    prefix: str, arguments: Mapping[str, Any], target: str, accepted: Mapping[str, inspect.Parameter]
+    prefix: str, arguments: Mapping[str, Any], target: Any, accepted: Mapping[str, inspect.Parameter]
 ) -> None:
     """Refuse arguments that a class does not have, or of another kind than their defaults.
 

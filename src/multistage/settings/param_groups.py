@@ -2,8 +2,8 @@
 
     +param_groups.head.params=[classifier] +param_groups.head.lr=0.1
 
-``params`` are parts of names as weights.safetensors has them, such as stages.0, filter_bank, gain, or stages.1.filter_bank;
-``1d`` are all parameters of one dimension. Who is in no group is optimised as ``optimizer`` says.
+``params`` are parts of names as weights.safetensors has them, such as stages.0, gain or
+stages.1.filter_bank; ``1d`` are all parameters of one dimension. Who is in no group is optimised as ``optimizer`` says.
 """
 
 import inspect

@@ -25,6 +25,7 @@ from multistage.readout import Readout
 from multistage.registry.errors import ConfigError, one_line
 from multistage.settings import callbacks, optimizer, param_groups, trainer
 from multistage.settings.tree import Config, parse, section
+from multistage.train.averaging import OURS, Averaging
 from multistage.train.batches import Batch, DataModule, Samples
 from multistage.train.checkpoint import Resumable, SealedFiles
 from multistage.train.epochs import DivergedError, EpochEnds, EpochLines, EveryEpoch
@@ -194,7 +195,9 @@ def _follow(ranks: Ranks, task: TrainingTask) -> None:
 def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progress) -> float:
     module, config, resumable = task.module, task.config, task.resumable
     chooses = len(task.validation[1]) > 0
-    epoch_ends = EpochEnds(history, module, chooses)
+    chosen = callbacks.make(config, OURS)
+    average = next((callback for callback in chosen if isinstance(callback, Averaging)), None)
+    epoch_ends = EpochEnds(history, average.weights if average else module.state_dict, chooses)
     shown: list[Callback] = []
     if progress != "none":
         shown = [RichProgressBar(console_kwargs={"stderr": True}) if progress == "bar" else EpochLines(history)]
@@ -204,7 +207,7 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
         "accelerator": "gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
         "strategy": "ddp" if trainer.value_of(config, "devices") > 1 else trainer.value_of(config, "strategy"),
         "profiler": profiler(trainer.value_of(config, "profiler"), folder),
-        "callbacks": [epoch_ends, *shown, *callbacks.make(config), *kept],
+        "callbacks": [epoch_ends, *shown, *chosen, *kept],
         "logger": epoch_ends.logger if callbacks.names(config) else False,
         "plugins": [SealedFiles(), ranks],
         "enable_checkpointing": resumable is not None,
@@ -233,6 +236,8 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
         if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+    if average:  # Lightning does so too, but not where no step is left to be taken
+        module.load_state_dict(average.weights())
     if not all(parameter.isfinite().all() for parameter in module.parameters()):
         raise DivergedError("training diverged in its last step; try a smaller optimizer.lr")
     if trainer.value_of(config, "precision") != "32-true":
