@@ -6,6 +6,8 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, WeightAveraging
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
+import multistage
+from multistage.cli import train as command
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
 from multistage.train import averaging, epochs, protocol
@@ -161,6 +163,23 @@ def test_a_run_goes_on_as_if_it_had_not_been_interrupted(plan, do, monkeypatch, 
     assert again["history"] == expected["history"]
     assert again["metrics"] == expected["metrics"]
     assert again["weights_sha256"] == expected["weights_sha256"]
+
+
+def test_the_command_does_all_of_it_and_the_run_is_used_like_any_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    typed = [*TOGETHER["statistics"], "data.validation=5", "trainer.max_epochs=2"]
+    monitor = "{_target_: pytorch_lightning.callbacks.LearningRateMonitor, logging_interval: epoch}"
+    typed.append(f"+callbacks.rate={monitor}")
+    assert command.main(["data=fake", *typed, f"output={tmp_path}"]) == 0
+    printed, errors = capsys.readouterr()
+    assert errors == ""
+    (result,) = tmp_path.rglob("result.json")
+    record = runs.read(result.parent)
+    assert {"lr-AdamW/no_decay", "lr-AdamW/pg1", "validation_loss"} <= record["history"].keys()
+    assert command.main([*record["overrides"], f"output={tmp_path}"]) == 0  # finished, and shown
+    assert capsys.readouterr().out.splitlines()[-1] == printed.splitlines()[-1]
+    net = multistage.load(result.parent)
+    assert net.predict([torch.zeros(28, 28).numpy()]).labels[0] in net.class_names
 
 
 def test_every_class_that_averages_has_one_of_ours():
