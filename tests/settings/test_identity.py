@@ -98,6 +98,12 @@ WORDS = {
     "optimizer.lr": "0.05 1 1.0 1e-3 0.001",
     "optimizer.momentum": "0.9 0 0.0 0.5",
     "+optimizer.nesterov": "false true",
+    "param_groups": "none no_decay",
+    "+param_groups.head.params": "[classifier] [classifier.weight,kernels]",
+    "+param_groups.head.lr": "0.05 0.5",
+    "optimizer.weight_decay": "0.0 0.1",
+    "softmax.dropout": "0.0 0 0.5",
+    "softmax.label_smoothing": "0 0.1",
     "callbacks": "none lr_monitor early_stopping",
     "logger": "csv wandb",
     "logger.mode": "offline online",
@@ -130,7 +136,8 @@ def planned(chosen):
         try:
             return plan(["data=fake", *typed.values()])
         except UnreadError as refusal:
-            typed = {key: word for key, word in typed.items() if key.lstrip("+") != refusal.key}
+            refused = {refusal.key, f"+{refusal.key}"} & typed.keys() or {refusal.key.partition(".")[0]}  # or its file
+            typed = {key: word for key, word in typed.items() if key not in refused}
         except ConfigError:
             typed.popitem()
 

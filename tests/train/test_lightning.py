@@ -55,11 +55,15 @@ def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, monkeypatch
     assert again["weights_sha256"] == expected["weights_sha256"]
 
 
-def test_two_devices_give_what_one_gives_but_for_rounding(plan, do, tmp_path):
+REGULARISED = ["softmax.dropout=0.5", "softmax.label_smoothing=0.1", "optimizer.weight_decay=0.1", "callbacks=ema"]
+
+
+@pytest.mark.parametrize("more", [[], [*REGULARISED, "param_groups=no_decay"]], ids=["plain", "regularised"])
+def test_two_devices_give_what_one_gives_but_for_rounding(plan, do, tmp_path, more):
     """Two processes on the CPU by the real command. The last of seventeen batches of seven is one image: one device has
     nothing to do."""
     typed = ["trainer.max_epochs=2", "trainer.precision=64-true", "data.batch_size=7", "data.validation=5"]
-    typed += ["optimizer.lr=0.001", "trainer.accelerator=cpu"]
+    typed += ["optimizer.lr=0.001", "trainer.accelerator=cpu", *more]
     one = do(alone := plan(*typed, "trainer.devices=1"))
     command = [sys.executable, str(ROOT / "train.py"), "data=fake", *typed, "trainer.devices=2", f"output={tmp_path}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -86,6 +86,11 @@ class Readout(Choice):
             ConfigError: One line with the key.
         """
 
+    @property
+    def drops(self) -> float:
+        """Probability that a feature is left out, where it is trained by gradient."""
+        return 0.0
+
     def weights(self, labels: "Tensor", classes: int) -> "Tensor | None":
         """Of each class in the loss of a readout that is trained by gradient, float32 [classes]; None: all alike.
 
@@ -94,6 +99,18 @@ class Readout(Choice):
             classes: Number of classes.
         """
         return None
+
+    def loss(self, scores: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
+        """What a readout that is trained by gradient minimises: a mean over samples, whatever their weights.
+
+        Batches and devices so add up to the whole.
+
+        Args:
+            scores: [n, classes].
+            labels: [n], or of mixed images probabilities, [n, classes].
+            weights: Of each class.
+        """
+        raise NotImplementedError
 
     def memory(self, samples: int, features: int) -> int:
         """Bytes that `fit` takes, beside the features of so many training images, so many each."""

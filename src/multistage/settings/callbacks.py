@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multistage.registry.errors import ConfigError, one_line
+from multistage.registry.rules import NOTHING, either, number, whole
 from multistage.registry.words import nearest, shown
 from multistage.settings.optimizer import check_class, named_class
 from multistage.settings.tree import section
@@ -16,7 +17,20 @@ LOGGED_OF_VALIDATION = ("validation_accuracy", "validation_loss", "validation_me
 """What a callback can monitor."""
 
 
-ALLOWED = ("EarlyStopping", "LearningRateMonitor", "GradientAccumulationScheduler")
+AVERAGES = {
+    "decay": number(0, 1),
+    "update_every_n_steps": whole(1),
+    "update_starting_at_step": either(whole(0), NOTHING),
+}
+"""What can be set of callbacks that average weights: Lightning would begin at the first step, whatever the epoch."""
+
+ALLOWED = (
+    "EarlyStopping",
+    "LearningRateMonitor",
+    "GradientAccumulationScheduler",
+    "EMAWeightAveraging",
+    "WeightAveraging",
+)
 """Classes of `pytorch_lightning.callbacks` that go with how runs are trained, resumed and recorded here."""
 
 
@@ -32,6 +46,7 @@ def check(config: Mapping[str, Any]) -> None:
         ConfigError: One line with the key.
     """
     logged = [*LOGGED, *(LOGGED_OF_VALIDATION if config["data.validation"] else ())]
+    averaging: list[str] = []
     for name in names(config):
         prefix = f"callbacks.{name}"
         target = check_class(config, prefix)
@@ -46,16 +61,41 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"{prefix}.monitor={shown(monitor)} is not allowed; expected one of {', '.join(logged)}{missing}"
             )
+        if target.__name__.endswith("Averaging"):
+            averaging.append(prefix)
+            _check_average(config, prefix)
+    if len(averaging) > 1:
+        raise ConfigError(f"{' and '.join(averaging)} all average weights; expected one of them, leave the others out")
     try:
         make(config)
     except Exception as error:
         raise ConfigError(f"Lightning refuses callbacks {', '.join(names(config))}: {one_line(error)}") from None
 
 
-def make(config: Mapping[str, Any]) -> Sequence[Any]:
-    """The callbacks of a configuration."""
+def _check_average(config: Mapping[str, Any], prefix: str) -> None:
+    for argument, value in section(config, prefix).items():
+        rule = AVERAGES.get(argument)
+        if argument != "_target_" and (rule is None or not rule.accepts(value)):
+            allowed = rule.allowed if rule else f"no more than {', '.join(AVERAGES)}"
+            raise ConfigError(f"{prefix}.{argument}={shown(value)} is not allowed; expected {allowed}")
+    precision = str(config.get("trainer.precision", ""))
+    if precision in ("bf16-true", "16-true"):
+        raise ConfigError(
+            f"trainer.precision={precision} with {prefix}: an average in so few digits does not move; use "
+            f"trainer.precision={precision.replace('true', 'mixed')}"
+        )
+
+
+def make(config: Mapping[str, Any], instead: Mapping[type, type] | None = None) -> Sequence[Any]:
+    """The callbacks of a configuration.
+
+    Args:
+        config: The run's configuration.
+        instead: Classes that stand for some of Lightning's.
+    """
     made = []
     for name in names(config):
         arguments = section(config, f"callbacks.{name}")
-        made.append(named_class(f"callbacks.{name}", arguments.pop("_target_"))(**arguments))
+        named = named_class(f"callbacks.{name}", arguments.pop("_target_"))
+        made.append((instead or {}).get(named, named)(**arguments))
     return made

@@ -9,7 +9,7 @@ from typing import Any
 
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import Value
-from multistage.settings import automatic, optimizer, trainer
+from multistage.settings import automatic, optimizer, param_groups, trainer
 from multistage.settings.config import OPERATIONS, is_default, option_of
 from multistage.settings.tree import Config, data_of, parse
 
@@ -113,7 +113,7 @@ def normal(config: Config, defaults: Config) -> Config:
         return config
     if not optimizer.has_schedule(config):
         config = {**config, "schedule": None}
-    return optimizer.normal(config, defaults)
+    return param_groups.normal(optimizer.normal(config, defaults))
 
 
 def _operation(config: Config, slot: str, own: Sequence[str], preset: Value) -> Config:

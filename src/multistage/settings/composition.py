@@ -18,7 +18,7 @@ from typing import Any
 from multistage.data.augment import Augmentation
 from multistage.registry.errors import ConfigError, UnreadError, one_line
 from multistage.registry.words import as_typed, listing, nearest
-from multistage.settings import advice, callbacks, completion, optimizer, trainer
+from multistage.settings import advice, callbacks, completion, optimizer, param_groups, trainer
 from multistage.settings.config import below, check, check_effect, check_values, options, rule_of, unknown
 from multistage.settings.naming import Names, Run, changed
 from multistage.settings.tree import TRAINED, Config, parse
@@ -28,7 +28,7 @@ CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"
 GROUPS = ("model", "data", "geometry", "logger")
 PATHS = ("data.root", "output")
 IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
-SHORTHANDS = ("optimizer", "schedule", "callbacks", "augment")
+SHORTHANDS = ("optimizer", "param_groups", "schedule", "callbacks", "augment")
 """Groups whose files stand for the values in them: a run is the same whether the file or its values were typed."""
 
 
@@ -57,6 +57,7 @@ def plan(typed: Sequence[str]) -> Run:
     check_effect(config, settings, differing, keys)
     if any(key.startswith(("optimizer.", "schedule")) for key in differing):  # the files' own settings are tested
         optimizer.check(config)
+    param_groups.check(config, settings)
     callbacks.check(config)
     config = completion.normal(config, defaults)
     optimizer.check_moved(config, keys)

@@ -5,7 +5,7 @@ Only classes of `HOMES` can be named, so that no configuration can run other cod
 
 import importlib
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from multistage.registry.errors import ConfigError, UnreadError, one_line
@@ -38,7 +38,7 @@ def check(config: Config) -> None:
     check_class(config, "optimizer", ours="params")
     if has_schedule(config):
         check_class(config, "schedule", ours="optimizer", filled_in=FILLED_IN)
-    if reason := _refusal(config):
+    if reason := refusal(config):
         raise _blame(config, reason)
 
 
@@ -47,7 +47,7 @@ def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, An
 
     Args:
         config: The run's configuration.
-        parameters: What it optimises.
+        parameters: What it optimises, all alike or in groups (see `param_groups`).
         steps: Of the whole training.
     """
     arguments = section(config, "optimizer")
@@ -56,7 +56,9 @@ def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, An
         return optimizer, None
     arguments = section(config, "schedule")
     kind = named_class("schedule", arguments.pop("_target_"))
-    filled_in = dict.fromkeys(SCHEDULE_LENGTHS, steps) | {"max_lr": config["optimizer.lr"]}
+    rates = [group["lr"] for group in optimizer.param_groups]
+    filled_in: dict[str, Any] = dict.fromkeys(SCHEDULE_LENGTHS, steps)
+    filled_in["max_lr"] = rates if len(rates) > 1 else rates[0]
     accepted = inspect.signature(kind).parameters
     return optimizer, kind(optimizer, **{k: v for k, v in filled_in.items() if k in accepted} | arguments)
 
@@ -70,20 +72,25 @@ CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
 """Schedules that move the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
 
 
+def moved_by(config: Config, argument: str) -> str:
+    """What overwrites an argument of the optimiser while training, with what to type instead; "" if nothing does."""
+    kind = str(config.get("schedule._target_")).rpartition(".")[2]
+    if argument in ("momentum", "betas") and kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True):
+        return f"{kind} moves it; add +schedule.cycle_momentum=false"
+    return ""
+
+
 def check_moved(config: Config, typed: Iterable[str]) -> None:
     """Refuse settings of the optimiser that were typed and that the schedule overwrites.
 
     Raises:
         UnreadError: One line with the key.
     """
-    kind = str(config.get("schedule._target_")).rpartition(".")[2]
-    moves = kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True)
     for key in typed:
+        section, _, argument = key.partition(".")
         given = f"{key}={shown(config.get(key))} has no effect"
-        if moves and key in ("optimizer.momentum", "optimizer.betas") and key in config:
-            raise UnreadError(
-                key, f"{given}, since {kind} moves it; add +schedule.cycle_momentum=false, or leave it out"
-            )
+        if section == "optimizer" and key in config and (mover := moved_by(config, argument)):
+            raise UnreadError(key, f"{given}, since {mover}, or leave it out")
         if key == "optimizer.lr" and "schedule.max_lr" in config:
             raise UnreadError(key, f"{given} beside schedule.max_lr; leave one of them out")
 
@@ -112,7 +119,7 @@ def normal(config: Config, defaults: Config) -> Config:
     return normal
 
 
-def _refusal(config: Config) -> str | None:
+def refusal(config: Config) -> str | None:
     """Take one step with the optimiser and schedule: what torch has against them, if anything."""
     import torch
 
@@ -132,7 +139,7 @@ def _blame(config: Config, reason: str) -> ConfigError:
     """The refusal that names the setting without which torch would accept the others, or else all of them."""
     settings = [key for key in config if key.partition(".")[0] in HOMES and key != "optimizer.lr"]
     for key in settings:
-        if not key.endswith("._target_") and _refusal({k: v for k, v in config.items() if k != key}) is None:
+        if not key.endswith("._target_") and refusal({k: v for k, v in config.items() if k != key}) is None:
             prefix, _, name = key.partition(".")
             default = inspect.signature(named_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
             return ConfigError(
@@ -161,8 +168,29 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
     target = arguments.pop("_target_", None)
     chosen = named_class(prefix, target)
     accepted = inspect.signature(chosen).parameters
+    check_arguments(prefix, arguments, target, {name: p for name, p in accepted.items() if name != ours})
+    for name, parameter in accepted.items():
+        if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
+            raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
+    return chosen
+
+
+def check_arguments(
+    prefix: str, arguments: Mapping[str, Any], target: Any, accepted: Mapping[str, inspect.Parameter]
+) -> None:
+    """Refuse arguments that a class does not have, or of another kind than their defaults.
+
+    Args:
+        prefix: What stands before them.
+        arguments: By name.
+        target: The class.
+        accepted: Its arguments that can be set.
+
+    Raises:
+        ConfigError: One line with the key.
+    """
     for name, value in arguments.items():
-        if name not in accepted or name == ours:
+        if name not in accepted:
             raise UnreadError(
                 f"{prefix}.{name}",
                 f"{prefix}.{name}={shown(value)} is no argument of {target}; remove it with '~{prefix}.{name}'"
@@ -175,10 +203,6 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
                 f"{prefix}.{name}={shown(value)} is not allowed; expected {rule.allowed} (torch's default is "
                 f"{shown(default)})"
             )
-    for name, parameter in accepted.items():
-        if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
-            raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
-    return chosen
 
 
 def named_class(key: str, target: Any) -> type:

@@ -32,8 +32,8 @@ Config = Mapping[str, Any]
 C = TypeVar("C", bound=Choice)
 D = TypeVar("D")
 
-TRAINED = ("optimizer", "schedule", "trainer", "callbacks")
-"""Sections that only runs with gradient descent read; see `trainer`, `optimizer` and `callbacks` beside."""
+TRAINED = ("optimizer", "param_groups", "schedule", "trainer", "callbacks")
+"""Sections that only runs with gradient descent read; see the modules beside that are called so."""
 
 WATCHES = "pytorch_lightning.callbacks.LearningRateMonitor"
 """The callback that changes no result."""
@@ -231,7 +231,7 @@ def _read_training(reader: _Reader) -> None:
             reader.value(key, bears=trainer.bears_on_result(name))
         elif section == "callbacks":
             reader.value(key, bears=reader.config.get(f"callbacks.{name.partition('.')[0]}._target_") != WATCHES)
-        elif section in ("optimizer", "schedule"):
+        elif section in ("optimizer", "param_groups", "schedule"):
             reader.value(key)
 
 

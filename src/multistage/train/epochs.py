@@ -5,13 +5,13 @@ With validation images, the weights of the best epoch are the ones that count, a
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers.logger import DummyLogger
-from torch import Tensor, nn
+from torch import Tensor
 
 from multistage.records.runs import CHECKPOINT
 from multistage.registry.errors import MultistageError
@@ -54,12 +54,12 @@ class EpochEnds(Callback):
 
     Args:
         history: Takes each epoch's metrics.
-        learner: What is trained.
+        weights: Gives those that validation images judged, by name.
         choose: Keep the weights of the epoch with the highest ``validation_accuracy`` (the earliest of equals).
     """
 
-    def __init__(self, history: History, learner: nn.Module, choose: bool) -> None:
-        self.history, self.learner, self.choose = history, learner, choose
+    def __init__(self, history: History, weights: Callable[[], Mapping[str, Tensor]], choose: bool) -> None:
+        self.history, self.weights, self.choose = history, weights, choose
         self.logger = LoggedByCallbacks()
         self.best: dict[str, Tensor] = {}
         self.best_accuracy = -1.0
@@ -80,7 +80,7 @@ class EpochEnds(Callback):
         self.history.add({**self.logger.latest, **metrics}, trainer.current_epoch + 1)
         if self.choose and metrics["validation_accuracy"] > self.best_accuracy:
             self.best_accuracy = metrics["validation_accuracy"]
-            self.best = {name: value.detach().cpu().clone() for name, value in self.learner.state_dict().items()}
+            self.best = {name: value.detach().cpu().clone() for name, value in self.weights().items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -19,9 +19,13 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.utilities import dim_zero_cat
 
+from multistage.network.net import MultiStageNet
+from multistage.network.randomness import generator
+from multistage.readout import Readout
 from multistage.registry.errors import ConfigError, one_line
-from multistage.settings import callbacks, optimizer, trainer
+from multistage.settings import callbacks, optimizer, param_groups, trainer
 from multistage.settings.tree import Config, parse, section
+from multistage.train.averaging import OURS, Averaging
 from multistage.train.batches import Batch, DataModule, Samples
 from multistage.train.checkpoint import Resumable, SealedFiles
 from multistage.train.epochs import DivergedError, EpochEnds, EpochLines, EveryEpoch
@@ -57,21 +61,25 @@ class MeanLoss(Metric):
 class Classifier(pl.LightningModule):
     """Cross-entropy training of any module that gives scores.
 
-    Of each epoch it logs ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy`` (fraction, while weights
-    change); with validation images ``validation_loss``, ``validation_accuracy`` and ``validation_mean_class_accuracy``.
+    Of each epoch it logs ``train_loss`` (what is minimised: mean cross-entropy, nats, with the readout's class weights
+    and smoothed labels) and ``train_accuracy`` (fraction, while weights change); with validation images
+    ``validation_loss`` (plain cross-entropy), ``validation_accuracy`` and ``validation_mean_class_accuracy``.
 
     Args:
-        module: From inputs to scores [n, classes].
+        module: From inputs to scores [n, classes]: a whole network, or its classifier alone.
         classes: Number of classes.
-        config: The run's configuration, for the sections ``optimizer`` and ``schedule``.
+        config: The run's configuration, for the sections ``optimizer``, ``param_groups`` and ``schedule``.
+        readout: Says what is minimised.
         weights: Of each class in the training loss, of mean 1 over its samples; None: all alike.
     """
 
-    def __init__(self, module: nn.Module, classes: int, config: Config, weights: Tensor | None = None) -> None:
+    def __init__(
+        self, module: nn.Module, classes: int, config: Config, readout: Readout, weights: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.weights: Tensor | None
         self.register_buffer("weights", weights, persistent=False)
-        self.module, self.config = module, config
+        self.module, self.config, self.readout = module, config, readout
         accuracy = partial(MulticlassAccuracy, classes, validate_args=False)
         self.train_loss, self.train_accuracy = MeanLoss(), accuracy(average="micro")
         self.validation_loss, self.validation_accuracy = MeanLoss(), accuracy(average="micro")
@@ -83,15 +91,25 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         x, y, weight = batch
-        scores = self(x)
-        # a mean over samples, whatever their weights, so that batches and devices add up to the whole
-        loss = F.cross_entropy(scores, y, self.weights, reduction="mean" if self.weights is None else "none").mean()
+        scores = self._thinned(x, index) if self.readout.drops else self(x)
+        loss = self.readout.loss(scores, y, self.weights)
         if weight:
             self.train_loss.update(loss, len(y))
             self.train_accuracy.update(scores, y.argmax(1) if y.ndim == 2 else y)  # of mixed images, the larger part
         if index == 0:
             self._log_epoch("train_loss", "train_accuracy")
         return loss * weight
+
+    def _thinned(self, x: Tensor, index: int) -> Tensor:
+        """Scores by some of the features that the classifier sees."""
+        net = self.module
+        features, classifier = (net.features(x), net.classifier) if isinstance(net, MultiStageNet) else (x, net)
+        rank, devices = self.global_rank, self.trainer.world_size
+        of_batch = generator(self.config["seed"], f"dropout/{self.current_epoch}", index)
+        # of the whole batch as far as it is needed, and of that the rows of this device's share (see `Shares`)
+        random = torch.rand(1 + rank + (len(x) - 1) * devices, features.shape[1], generator=of_batch)[rank::devices]
+        scores: Tensor = classifier(dropped(features, random, self.readout.drops))
+        return scores
 
     def validation_step(self, batch: Batch, index: int) -> None:
         x, y, weight = batch
@@ -110,8 +128,21 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        made, schedule = optimizer.make(self.config, self.parameters(), steps)
+        of_classifier = "" if isinstance(self.module, MultiStageNet) else "classifier."
+        named = [(of_classifier + name, parameter) for name, parameter in self.module.named_parameters()]
+        made, schedule = optimizer.make(self.config, param_groups.split(self.config, named), steps)
         return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
+
+
+def dropped(features: Tensor, random: Tensor, probability: float) -> Tensor:
+    """Features without some of them, the others scaled up so that the mean stays (Srivastava et al., JMLR 2014).
+
+    Args:
+        features: [n, f].
+        random: Uniform in [0, 1), [n, f], on the CPU, so that every device drops the same.
+        probability: Of each to be dropped, below 1.
+    """
+    return features.masked_fill((random < probability).to(features.device), 0) / (1 - probability)
 
 
 class TrainingTask(NamedTuple):
@@ -164,7 +195,9 @@ def _follow(ranks: Ranks, task: TrainingTask) -> None:
 def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progress) -> float:
     module, config, resumable = task.module, task.config, task.resumable
     chooses = len(task.validation[1]) > 0
-    epoch_ends = EpochEnds(history, module, chooses)
+    chosen = callbacks.make(config, OURS)
+    average = next((callback for callback in chosen if isinstance(callback, Averaging)), None)
+    epoch_ends = EpochEnds(history, average.weights if average else module.state_dict, chooses)
     shown: list[Callback] = []
     if progress != "none":
         shown = [RichProgressBar(console_kwargs={"stderr": True}) if progress == "bar" else EpochLines(history)]
@@ -174,7 +207,7 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
         "accelerator": "gpu" if device(config["trainer.accelerator"]).type == "cuda" else "cpu",
         "strategy": "ddp" if trainer.value_of(config, "devices") > 1 else trainer.value_of(config, "strategy"),
         "profiler": profiler(trainer.value_of(config, "profiler"), folder),
-        "callbacks": [epoch_ends, *shown, *callbacks.make(config), *kept],
+        "callbacks": [epoch_ends, *shown, *chosen, *kept],
         "logger": epoch_ends.logger if callbacks.names(config) else False,
         "plugins": [SealedFiles(), ranks],
         "enable_checkpointing": resumable is not None,
@@ -188,13 +221,14 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
         typed["limit_val_batches"] = 0
     settings = parse(config)
     images = DataModule(task.training, task.validation, settings.batch_size, settings.seed, settings.augmentation)
-    weights = settings.readout.weights(task.training[1], task.classes)
+    readout = settings.readout
+    weights = readout.weights(task.training[1], task.classes)
     checkpoint = None if resumable is None else resumable.checkpoint
     module.train()
     try:
         with switches_restored():
             lightning = pl.Trainer(**{"devices": 1, **typed, **own})
-            learner = Classifier(module, task.classes, config, weights)
+            learner = Classifier(module, task.classes, config, readout, weights)
             lightning.fit(learner, datamodule=images, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise ConfigError(f"Lightning refuses these settings of trainer: {one_line(error)}") from None
@@ -202,6 +236,8 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
         if exit.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+    if average:  # Lightning does so too, but not where no step is left to be taken
+        module.load_state_dict(average.weights())
     if not all(parameter.isfinite().all() for parameter in module.parameters()):
         raise DivergedError("training diverged in its last step; try a smaller optimizer.lr")
     if trainer.value_of(config, "precision") != "32-true":

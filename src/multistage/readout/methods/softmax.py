@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from multistage.readout import Readout, readouts
+from multistage.registry import setting
+from multistage.registry.rules import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +19,11 @@ class Softmax(Readout):
     Attributes:
         class_weights: Of the training loss; balanced: inverse to how many training images a class has, so that each
             class counts as much as any other.
+        label_smoothing: Part of each label that is shared out among all classes (Szegedy et al., CVPR 2016), those of
+            mixed images too. It is in the training loss alone, and so in ``train_loss``; ``validation_loss`` is plain
+            cross-entropy.
+        dropout: Probability that the classifier does not see a pooled feature while it is trained; the others are
+            scaled up to make good for it (Srivastava et al., JMLR 2014). Units of ``hidden`` are all kept.
     """
 
     by_gradient = True
@@ -24,9 +31,22 @@ class Softmax(Readout):
     unit = "epoch"
 
     class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = setting(0.0, number(0, 1))
+    dropout: float = setting(0.0, number(0, 0.999))
+
+    @property
+    def drops(self) -> float:
+        return self.dropout
 
     def weights(self, labels: "Tensor", classes: int) -> "Tensor | None":
         if self.class_weights == "none":
             return None
         counts = labels.bincount(minlength=classes)
         return len(labels) / (classes * counts.clamp_min(1)).float()  # scikit-learn's "balanced"
+
+    def loss(self, scores: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
+        import torch.nn.functional as F
+
+        reduction = "mean" if weights is None else "none"
+        losses = F.cross_entropy(scores, labels, weights, reduction=reduction, label_smoothing=self.label_smoothing)
+        return losses.mean()
