@@ -8,6 +8,7 @@ them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from audit.ladder.rungs import HELD_OUT, Rung
 from multistage.records.cells import Cell, cells, draw
 from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
@@ -55,9 +56,8 @@ class Candidate:
         config = self.cell.config
         typed = (override for override in self.cell.records[0].get("overrides", ()))
         kept = [override for override in typed if override.lstrip("+~").partition("=")[0] not in SAID]
-        first = [f"{key}={config[key]}" for key in ("filters", "readout")]
-        keys = [each.partition("=")[0] for each in first]
-        return " ".join([*first, *(each for each in kept if each.partition("=")[0] not in keys)])
+        first = [f"filters={config['filters']}", "refine=true" if config["refine"] else f"readout={config['readout']}"]
+        return " ".join([*first, *(each for each in kept if each.partition("=")[0] not in ("filters", "readout"))])
 
     @property
     def features(self) -> int:
@@ -103,6 +103,12 @@ def choose(found: Sequence[Cell]) -> Cell | None:
     highest = max(accuracy(cell).value for cell in running)
     near = [cell for cell in running if accuracy(cell).value >= highest - NEAR - 1e-9]
     return min(near, key=lambda cell: (features(cell), -accuracy(cell).value))
+
+
+def is_chosen(rung: Rung, tried: Sequence[Candidate]) -> bool:
+    """Whether a rung is the configuration that was chosen."""
+    wanted = rung.wanted(FOLDER, HELD_OUT)
+    return any(each.chosen and wanted.fits(each.cell) and not wanted.unsaid(each.cell) for each in tried)
 
 
 def accuracy(cell: Cell) -> Measured:

@@ -46,6 +46,7 @@ class Page:
             "ladder_others": lambda: others.table(self.others),
             "ladder_rule": lambda: choice.RULE,
             "ladder_tried": self.tried,
+            "ladder_agreed": self.agreed,
         }
 
     def climbed(self, steps: Sequence[Step]) -> str:
@@ -115,6 +116,17 @@ class Page:
             words = "" if colour == choice.GRAY else f"`data.colour={colour}`, chosen for by itself:\n\n"
             tables.append(words + _candidates(choice.candidates(self.tuning, colour)))
         return "\n\n".join(tables) or NOT_RUN.format(name=choice.FOLDER)
+
+    def agreed(self) -> str:
+        """One sentence: whether the last rung is what the rule chooses."""
+        tried = choice.candidates(self.tuning)
+        chosen = [each.words for each in tried if each.chosen]
+        last = self._name(self.ladder.rungs[-1])
+        if not chosen:
+            return "Nothing is chosen yet."
+        if choice.is_chosen(self.ladder.rungs[-1].rung, tried):
+            return f"The last rung, {last}, is what the rule chooses."
+        return f"The rule chooses `{chosen[0]}`, and the last rung, {last}, is another configuration."
 
     def picture(self, redraw: bool = False) -> Path | None:
         """Draw the picture if there is one to draw and its records, rungs or lines are others than it was drawn from.

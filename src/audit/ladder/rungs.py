@@ -16,6 +16,9 @@ SCORED = {"data.validation": 0, "data.test_per_class": 30}
 REST = {**SCORED, "data.test_per_class": None}
 """The same, tested on all images that remain."""
 
+HELD_OUT = {"data.validation": 5, "data.test_per_class": 1}
+"""How settings are chosen: five of the thirty are held out; one image a class tests, and nobody looks at it."""
+
 
 @dataclass(frozen=True)
 class Rung:

@@ -12,11 +12,9 @@ from audit.ladder.climb import DRAWS
 from audit.ladder.page import Page
 from audit.ladder.rungs import REST, RUNGS, SCORED
 from audit.tables.results import Results
-from multistage.records.cells import cells
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, experiments
 
-HELD_OUT = {"data.validation": 5, "data.test_per_class": 1}
 LEAST = {"UU": (60, 61, 62, 63, 64), "ridge": (64, 65, 66, 67, 68)}
 
 
@@ -59,6 +57,11 @@ def test_what_was_not_run_on_all_draws_is_not_chosen_and_is_named():
     assert not any(candidate.chosen for candidate in choice.candidates(tuning(levels=(99, 99))))
 
 
+def test_a_refined_configuration_says_so():
+    records = figures.tuning("UU", (60, 60, 60, 60, 60), refine="true", readout="softmax")
+    assert chosen(records) == "filters=psd refine=true"
+
+
 def test_gray_and_colour_are_chosen_for_by_themselves(tmp_path):
     records = tuning(**LEAST) + figures.tuning("ridge", (90, 90, 90, 90, 90), data__colour="rgb")
     assert chosen(records) == RIDGE
@@ -76,6 +79,22 @@ def test_the_table_of_what_was_tried_by_hand(tmp_path):
         [f"`{LEVELS}`", "1", "99.00", "+35.00", rows[0].split(" | ")[4], "5.5", "not run on all draws"],
         [f"`{RIDGE}`", "5", "66.00 ± 1.96", "", rows[1].split(" | ")[4], "5.5", "**chosen**"],
         ["`filters=psd readout=lbfgs`", "5", "62.00 ± 1.96", "−4.00 ± 0.00", rows[2].split(" | ")[4], "5.5", "dropped"],
+    ]
+
+
+def test_it_is_said_whether_the_last_rung_is_what_the_rule_chooses(tmp_path):
+    rungs = {rung.name: rung for rung in RUNGS}
+    tried = choice.candidates(tuning(**LEAST))
+    assert [choice.is_chosen(rungs[name], tried) for name in ("UU", "ridge", "levels")] == [False, True, False]
+    wide = {"four filter sets": (80, 80, 80, 80, 80)}
+    said = [
+        Page(invented.results(tmp_path, ladder_tuning=records)).agreed()
+        for records in ([], tuning(**LEAST), tuning(**LEAST, **wide))
+    ]
+    assert said == [
+        "Nothing is chosen yet.",
+        f"The rule chooses `{RIDGE}`, and the last rung, 4 four filter sets, is another configuration.",
+        "The last rung, 4 four filter sets, is what the rule chooses.",
     ]
 
 
@@ -135,13 +154,10 @@ def test_committed_runs_that_score_held_nothing_out_of_draws_that_chose_nothing(
 
 
 def test_the_last_rung_is_what_the_rule_chooses():
-    """Of committed runs; of the experiment that makes them, too."""
-    best = choice.choose([cell for cell in cells(TUNED) if choice.colour_of(cell.config) == choice.GRAY])
-    if best is None:
+    tried = choice.candidates(TUNED)
+    if not any(candidate.chosen for candidate in tried):
         pytest.skip("results/ladder_tuning has no configuration with all draws yet")
-    wanted = RUNGS[-1].wanted("ladder_tuning", HELD_OUT)
-    assert wanted.fits(best)
-    assert not wanted.unsaid(best)
+    assert choice.is_chosen(RUNGS[-1], tried)
 
 
 @pytest.mark.skipif("ladder" not in composition.names("experiment"), reason="conf/experiment/ladder.yaml is not there")

@@ -8,6 +8,7 @@ from audit.ladder.costs import Costs
 from audit.ladder.page import Page
 from audit.ladder.rungs import BESIDE, RUNGS, Rung
 from multistage.registry.errors import MultistageError
+from multistage.settings import composition
 
 
 @pytest.fixture
@@ -50,6 +51,24 @@ def test_the_first_rung_is_that_of_table_1_unless_it_was_run_again(climb):
     old, new = figures.run("UU", 0, (1, 1, 1)), figures.run("UU", 0, (2, 2, 2))
     assert steps(climb(table1=[old]))["UU"].some.records == (old,)
     assert steps(climb([new], [old]))["UU"].some.records == (new,)
+
+
+def test_a_refined_rung_is_told_by_every_setting_that_was_typed(tmp_path):
+    """Whole files of settings, as optimizer=adamw, are recorded key by key."""
+    settings = {"filters": "psd", "data": "caltech101", "augment__mirror": "true", "optimizer": "adamw"}
+    plain, named = (invented.record(draw=0, **settings, **more) for more in ({}, {"trainer__max_epochs": 24}))
+    for record in (plain, named):
+        record["overrides"] = list(composition.plan(record["overrides"]).overrides)
+    adamw = {"_target_": "torch.optim.AdamW", "lr": 0.001, "weight_decay": 0.01, "momentum": None}
+    further = {"augment.mirror": True, **{f"optimizer.{key}": value for key, value in adamw.items()}}
+    rungs = [
+        Rung("refined", "", "", "U+U+", further),
+        Rung("longer", "", "", "U+U+", {**further, "trainer.max_epochs": 24}),
+    ]
+    found = Ladder(invented.results(tmp_path, ladder=[plain, named]), rungs, []).rungs
+    assert [step.some and step.some.records for step in found] == [(plain,), (named,)]
+    without = [Rung("refined", "", "", "U+U+", {"augment.mirror": True})]
+    assert Ladder(invented.results(tmp_path, ladder=[plain, named]), without, []).rungs[0].some is None
 
 
 def test_a_gain_is_counted_draw_by_draw(climb):
