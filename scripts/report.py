@@ -4,6 +4,7 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             and docs/layer.md, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
+                                            results/ladder, from src/audit/ladder and records;
                                             effects in DEVIATIONS.md, from results/deviations
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audit.claims import ledger, templates
+from audit.ladder.page import Page
 from audit.pages import artifacts, index, readme
 from audit.speed import table as speed
 from audit.tables.publish import publish, texts
@@ -47,7 +49,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         figures = templates.Figures(results.found, results.paper)
         claims = ledger.ledger(results)
         functions = readme.functions(results)
-        write(templates.readmes(folder, figures))
+        ladder = Page(results)
+        if drawn := ladder.picture(options.redraw):
+            print(drawn)
+        write(templates.readmes(folder, figures, **ladder.functions()))
         if measured := speed.read(folder / "speed"):
             write({folder / "speed" / "table.md": speed.table(measured)})
         write(

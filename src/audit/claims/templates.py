@@ -207,14 +207,19 @@ class PaperFigures(Figures):
         return self.paper(value) if isinstance(value, Quantity) else value
 
 
-def readmes(results: Path, figures: Figures) -> dict[Path, str]:
+def readmes(results: Path, figures: Figures, **more: Any) -> dict[Path, str]:
     """Every README below a folder of results that has a template, and its content.
+
+    Args:
+        results: The folder.
+        figures: What templates can name.
+        **more: What they can name besides.
 
     Raises:
         MultistageError: A template that names what is not there; one line with its name.
     """
     return {
         template.with_name(TEXT): HEADER.format(template=template.name)
-        + figures.fill(template.read_text(encoding="utf-8"), template)
+        + figures.fill(template.read_text(encoding="utf-8"), template, **more)
         for template in sorted(results.glob(f"*/{TEMPLATE}"))
     }

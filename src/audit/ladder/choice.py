@@ -1,0 +1,151 @@
+"""Which configuration the ladder ends with: computed from images that were held out of training, by a rule.
+
+The rule was written before its runs. It reads ``metrics.validation_accuracy`` and nothing else that was measured: the
+test images of these runs, one a class, are there because a run must have some, and no code here reads what became of
+them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audit.ladder.rungs import HELD_OUT, Rung
+from multistage.records.cells import Cell, cells, draw
+from multistage.records.intervals import Measured, mean_of
+from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+from multistage.settings.tree import Config, parse
+
+FOLDER = "ladder_tuning"
+DRAWS = range(5, 10)
+"""On which settings are chosen; the ladder is scored on others."""
+
+GRAY = "gray"
+
+NEAR = 0.5
+"""Points."""
+
+RULE = (
+    f"Of the configurations that were run on all of draws {DRAWS[0]} to {DRAWS[-1]} and whose mean accuracy on "
+    f"held-out images lies at most {NEAR:g} points below the highest, the one with the fewest features; of several "
+    "with as many, the most accurate."
+)
+
+SAID = ("data", "data.validation", "data.test_per_class", "draw", "seed", "name", "experiment", "refine")
+"""What all runs have in common, or differ in within a cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A configuration that was tried.
+
+    Attributes:
+        cell: Its runs.
+        accuracy: On held-out images, mean over runs, in %.
+        less: Its accuracy less that of the chosen one, draw by draw; None for the chosen one itself.
+        chosen: Whether it is the one.
+    """
+
+    cell: Cell
+    accuracy: Measured
+    less: Measured | None
+    chosen: bool
+
+    @property
+    def words(self) -> str:
+        """Its settings, as they are typed."""
+        config = self.cell.config
+        typed = (override for override in self.cell.records[0].get("overrides", ()))
+        kept = [override for override in typed if override.lstrip("+~").partition("=")[0] not in SAID]
+        first = [f"filters={config['filters']}", "refine=true" if config["refine"] else f"readout={config['readout']}"]
+        return " ".join([*first, *(each for each in kept if each.partition("=")[0] not in ("filters", "readout"))])
+
+    @property
+    def features(self) -> int:
+        """How many numbers the classifier reads of an image."""
+        return features(self.cell)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was run on all draws; otherwise it is not chosen."""
+        return complete(self.cell)
+
+
+def candidates(records: Sequence[Record], colour: str = GRAY) -> list[Candidate]:
+    """All that was tried, most accurate first, and which of it is chosen.
+
+    Args:
+        records: Of ``results/ladder_tuning``.
+        colour: Of which images; gray ones and those in colour are chosen for by themselves.
+
+    Raises:
+        MultistageError: A run on other draws, or without held-out images.
+    """
+    refuse(records)
+    found = [cell for cell in cells(records) if colour_of(cell.config) == colour]
+    best = choose(found)
+    tried = [
+        Candidate(cell, accuracy(cell), None if best in (None, cell) else _less(cell, best), cell is best)
+        for cell in found
+    ]
+    return sorted(tried, key=lambda candidate: -candidate.accuracy.value)
+
+
+def colour_of(config: Config) -> str:
+    """Of the images of a run."""
+    return str(config.get("data.colour", GRAY))
+
+
+def choose(found: Sequence[Cell]) -> Cell | None:
+    """What `RULE` chooses; None as long as nothing was run on all draws."""
+    running = [cell for cell in found if complete(cell)]
+    if not running:
+        return None
+    highest = max(accuracy(cell).value for cell in running)
+    near = [cell for cell in running if accuracy(cell).value >= highest - NEAR - 1e-9]
+    return min(near, key=lambda cell: (features(cell), -accuracy(cell).value))
+
+
+def is_chosen(rung: Rung, tried: Sequence[Candidate]) -> bool:
+    """Whether a rung is the configuration that was chosen."""
+    wanted = rung.wanted(FOLDER, HELD_OUT)
+    return any(each.chosen and wanted.fits(each.cell) and not wanted.unsaid(each.cell) for each in tried)
+
+
+def accuracy(cell: Cell) -> Measured:
+    """On held-out images, mean over runs, in %."""
+    return mean_of([_held_out(record) for record in cell.records], "held-out accuracy", "%")
+
+
+def features(cell: Cell) -> int:
+    """How many numbers the classifier reads of an image."""
+    return parse(cell.records[0]["config"]).features
+
+
+def complete(cell: Cell) -> bool:
+    """Whether it was run on all draws."""
+    return {record["config"]["draw"] for record in cell.records} >= set(DRAWS)
+
+
+def refuse(records: Sequence[Record]) -> None:
+    """Refuse runs that must not choose anything.
+
+    Raises:
+        MultistageError: The first one, and why.
+    """
+    for record in records:
+        config = record["config"]
+        if config["draw"] not in DRAWS or not config["data.validation"]:
+            raise MultistageError(
+                f"results/{FOLDER} has a run of draw={config['draw']} with data.validation="
+                f"{config['data.validation']}; expected draws {DRAWS[0]} to {DRAWS[-1]} and images held out"
+            )
+
+
+def _held_out(record: Record) -> float:
+    return 100 * float(record["metrics"]["validation_accuracy"])
+
+
+def _less(cell: Cell, best: Cell | None) -> Measured | None:
+    theirs = {draw(record): _held_out(record) for record in best.records} if best else {}
+    shared = [_held_out(record) - theirs[draw(record)] for record in cell.records if draw(record) in theirs]
+    return mean_of(shared, "less than the chosen one", "points") if shared else None

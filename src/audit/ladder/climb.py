@@ -1,0 +1,123 @@
+"""Rungs with their runs: accuracy, gain over the rung before, minutes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+from audit.ladder.costs import Costs
+from audit.ladder.rungs import BESIDE, REST, RUNGS, SCORED, Rung
+from audit.tables.addresses import find
+from audit.tables.results import Results
+from multistage.records.cells import Cell, Difference, paired, pairs
+from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+
+FOLDERS = ("ladder", "table1")
+"""Where runs of rungs are published; the first folder that has those of a rung gives them."""
+
+DRAWS = range(5)
+"""On which rungs are scored. Nothing is chosen on them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A rung, and what its runs gave.
+
+    Attributes:
+        rung: Which.
+        some: Its runs on up to thirty test images a class, None if it was not run.
+        rest: Those on all remaining images, None if they were not run.
+        gain: Over the rung that it is compared with, draw by draw; None if there is nothing to compare.
+        seconds: Of each run of `some`, as from `Costs`.
+    """
+
+    rung: Rung
+    some: Cell | None
+    rest: Cell | None
+    gain: Difference | None
+    seconds: Sequence[float]
+
+    @property
+    def minutes(self) -> float:
+        """Mean over runs."""
+        return fmean(self.seconds) / 60
+
+
+class Ladder:
+    """Every rung, as far as it was run.
+
+    Args:
+        results: All that is published.
+        rungs: In order.
+        beside: Other forms of rungs.
+
+    Raises:
+        MultistageError: Runs of the ladder on other draws or with held-out images, or two cells for one rung.
+    """
+
+    def __init__(self, results: Results, rungs: Sequence[Rung] = RUNGS, beside: Sequence[Rung] = BESIDE) -> None:
+        refuse(results.records("ladder"))
+        self._found, self._rungs, self._beside = results.found, rungs, beside
+        self._costs = {name: Costs(results.records(name)) for name in FOLDERS}
+        self._steps: dict[str, Step] = {}
+        for rung in (*rungs, *beside):
+            if rung.name in self._steps:
+                raise MultistageError(f"two rungs of the ladder are named {rung.name}; rename one")
+            self._steps[rung.name] = self._step(rung)
+
+    @property
+    def rungs(self) -> list[Step]:
+        """In order."""
+        return [self._steps[rung.name] for rung in self._rungs]
+
+    @property
+    def beside(self) -> list[Step]:
+        """Other forms of rungs."""
+        return [self._steps[rung.name] for rung in self._beside]
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Of rungs, by name."""
+        return {rung.name: number for number, rung in enumerate(self._rungs, 1)}
+
+    @property
+    def records(self) -> list[Record]:
+        """All that the page is made of: the runs of rungs."""
+        cells = [cell for step in self._steps.values() for cell in (step.some, step.rest) if cell]
+        return [record for cell in cells for record in cell.records]
+
+    def _step(self, rung: Rung) -> Step:
+        (some, folder), (rest, _) = self._cell(rung, SCORED), self._cell(rung, REST)
+        seconds = [self._costs[folder].seconds(record) for record in some.records] if some else []
+        before = None
+        if rung.against:
+            if rung.against not in self._steps:
+                raise MultistageError(f"rung {rung.name} of the ladder is compared with {rung.against}, not above it")
+            before = self._steps[rung.against].some
+        gain = paired(some, before) if some and before and pairs(some, before) else None
+        return Step(rung, some, rest, gain, seconds)
+
+    def _cell(self, rung: Rung, how: Mapping[str, object]) -> tuple[Cell | None, str]:
+        for folder in FOLDERS:
+            try:
+                if found := find(rung.wanted(folder, how), self._found):
+                    return found, folder
+            except LookupError as error:
+                raise MultistageError(f"rung {rung.name} of the ladder {error.args[0]}") from None
+        return None, ""
+
+
+def refuse(records: Sequence[Record]) -> None:
+    """Refuse runs that are no scores of the ladder.
+
+    Raises:
+        MultistageError: The first one, and why.
+    """
+    for record in records:
+        config = record["config"]
+        if config["draw"] not in DRAWS or config["data.validation"]:
+            raise MultistageError(
+                f"results/ladder has a run of draw={config['draw']} with data.validation={config['data.validation']}; "
+                f"expected draws {DRAWS[0]} to {DRAWS[-1]}, no images held out; what tunes is in results/ladder_tuning"
+            )

@@ -1,0 +1,199 @@
+"""What ``results/ladder/README.template.md`` can call, and the picture beside it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from audit.ladder import choice, others, plot
+from audit.ladder.climb import Ladder, Step
+from audit.ladder.measures import MEASURES, over
+from audit.tables.plot import carried, digests
+from audit.tables.results import Results
+from audit.tables.tables import plus_minus, rows, signed
+from audit.tables.words import count, listed
+from multistage.records.cells import Cell, Difference
+from multistage.records.files import path, to_lines
+from multistage.records.intervals import Interval
+from multistage.storage import durable
+
+FOLDER, PICTURE = "ladder", "ladder.png"
+NOT_RUN = "Not run yet; `python train.py experiment={name}` runs it, and the same command again goes on."
+
+
+class Page:
+    """The tables of the page.
+
+    Args:
+        results: All that is published.
+
+    Raises:
+        MultistageError: Runs that do not belong there.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.folder = results.root / FOLDER
+        self.ladder = Ladder(results)
+        self.records, self.tuning = results.records(FOLDER), results.records(choice.FOLDER)
+        self.others = others.read(self.folder)
+
+    def functions(self) -> dict[str, Callable[[], str]]:
+        """By the names that the template has for them."""
+        return {
+            "ladder_rungs": lambda: self.climbed(self.ladder.rungs),
+            "ladder_beside": lambda: self.climbed(self.ladder.beside),
+            "ladder_counts": self.counts,
+            "ladder_missing": self.missing,
+            "ladder_top": self.top,
+            "ladder_others": lambda: others.table(self.others),
+            "ladder_rule": lambda: choice.RULE,
+            "ladder_tried": self.tried,
+            "ladder_agreed": self.agreed,
+        }
+
+    def climbed(self, steps: Sequence[Step]) -> str:
+        """Markdown: a rung a row, with its gain; those that were not run are named by `missing`."""
+        header = [
+            "rung",
+            "what it adds",
+            "paper or reason",
+            "runs",
+            "accuracy",
+            "gain",
+            "all other images",
+            "minutes",
+            "threads",
+        ]
+        lines = [
+            [
+                *(self._name(step), step.rung.adds, step.rung.source, step.some.n),
+                *(plus_minus(step.some.mean, step.some.interval), self._gain(step)),
+                "–" if step.rest is None else f"{plus_minus(step.rest.mean, step.rest.interval)} ({step.rest.n})",
+                *(f"{step.minutes:.1f}", _threads(step.some)),
+            ]
+            for step in steps
+            if step.some
+        ]
+        return rows(header, lines) if lines else NOT_RUN.format(name=FOLDER)
+
+    def counts(self) -> str:
+        """Markdown: every rung's accuracy in all ways in which it is counted, for both choices of test images."""
+        lines = [
+            [self._name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
+            for step in (*self.ladder.rungs, *self.ladder.beside)
+            for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
+            if cell
+        ]
+        return rows(["rung", "test images", "runs", *MEASURES], lines) if lines else NOT_RUN.format(name=FOLDER)
+
+    def missing(self) -> str:
+        """In words: rungs that were not run, those not tested on all remaining images, and runs that are of no rung."""
+        steps = (*self.ladder.rungs, *self.ladder.beside)
+        not_run = [f"{self._name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some]
+        not_all = [self._name(step) for step in steps if step.some and not step.rest]
+        said = [f"Not run: {listed(not_run)}."] if not_run else ["Every rung was run."]
+        if not_all:
+            said.append(f"Not tested on all other images: {listed(not_all)}.")
+        shown = {path(record) for record in self.ladder.records}
+        if unplaced := [path(record) for record in self.records if path(record) not in shown]:
+            said.append(f"In table.md, and no rung: {listed(unplaced)}.")
+        return " ".join(said)
+
+    def top(self) -> str:
+        """One sentence: the highest rung that was run."""
+        climbed = [step for step in self.ladder.rungs if step.some]
+        if not climbed or climbed[-1].some is None:
+            return NOT_RUN.format(name=FOLDER)
+        last, cell = climbed[-1], climbed[-1].some
+        return (
+            f"The highest rung that was run, {self._name(last)}, has {plus_minus(cell.mean, cell.interval)} % "
+            f"({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
+        )
+
+    def tried(self) -> str:
+        """Markdown: what was tried on held-out images, most accurate first, and what became of it."""
+        colours = sorted({choice.colour_of(record["config"]) for record in self.tuning})
+        tables = []
+        for colour in colours:
+            words = "" if colour == choice.GRAY else f"`data.colour={colour}`, chosen for by itself:\n\n"
+            tables.append(words + _candidates(choice.candidates(self.tuning, colour)))
+        return "\n\n".join(tables) or NOT_RUN.format(name=choice.FOLDER)
+
+    def agreed(self) -> str:
+        """One sentence: whether the last rung is what the rule chooses."""
+        tried = choice.candidates(self.tuning)
+        chosen = [each.words for each in tried if each.chosen]
+        last = self._name(self.ladder.rungs[-1])
+        if not chosen:
+            return "Nothing is chosen yet."
+        if choice.is_chosen(self.ladder.rungs[-1].rung, tried):
+            return f"The last rung, {last}, is what the rule chooses."
+        return f"The rule chooses `{chosen[0]}`, and the last rung, {last}, is another configuration."
+
+    def picture(self, redraw: bool = False) -> Path | None:
+        """Draw the picture if there is one to draw and its records, rungs or lines are others than it was drawn from.
+
+        Returns:
+            Its path if it was drawn.
+        """
+        steps = (*self.ladder.rungs, *self.ladder.beside)
+        if not self.folder.is_dir() or not any(step.some for step in steps):
+            return None
+        file = self.folder / PICTURE
+        lines = [(other.value, other.line) for other in self.others if other.line]
+        names = [(self._name(step), step.some is not None) for step in steps]
+        metadata = digests(to_lines(self.ladder.records), f"{self.climbed(steps)}\n{names}\n{lines}")
+        if not redraw and carried(file) == metadata:
+            return None
+        drawn = plot.draw(self.ladder.rungs, self.ladder.beside, self.ladder.numbers, self.others, metadata)
+        durable.update(file, drawn)
+        return file
+
+    def _name(self, step: Step) -> str:
+        number = self.ladder.numbers.get(step.rung.name)
+        return f"{number} {step.rung.name}" if number else step.rung.name
+
+    def _gain(self, step: Step) -> str:
+        if step.gain is None:
+            return "–" if step.rung.against else ""
+        against = self.ladder.numbers.get(step.rung.against, step.rung.against)
+        return f"{_beyond_chance(step.gain)} ({step.gain.n}) on {against}"
+
+
+def _beyond_chance(gain: Difference) -> str:
+    """A difference, in bold where its interval leaves out zero."""
+    text = signed(gain.mean, gain.interval)
+    return f"**{text}**" if gain.interval and _leaves_out_zero(gain.interval) else text
+
+
+def _leaves_out_zero(interval: Interval) -> bool:
+    return interval[0] > 0 or interval[1] < 0
+
+
+def _figure(cell: Cell, name: str) -> str:
+    measured = over(cell.records, name)
+    return plus_minus(measured.value, measured.interval)
+
+
+def _threads(cell: Cell) -> str:
+    """Threads of the runs, of how many cores."""
+    found = {f"{record['threads']} of {record['hardware']['cores']}" for record in cell.records}
+    return listed(sorted(found))
+
+
+def _candidates(tried: Sequence[choice.Candidate]) -> str:
+    lines = [
+        [
+            *(f"`{candidate.words}`", candidate.cell.n),
+            plus_minus(candidate.accuracy.value, candidate.accuracy.interval),
+            "" if candidate.less is None else signed(candidate.less.value, candidate.less.interval),
+            *(f"{candidate.features:,}", f"{candidate.cell.seconds / 60:.1f}", _fate(candidate)),
+        ]
+        for candidate in tried
+    ]
+    header = ["settings", "draws", "accuracy on held-out images", "less the chosen one", "features", "minutes", ""]
+    return rows(header, lines)
+
+
+def _fate(candidate: choice.Candidate) -> str:
+    if candidate.chosen:
+        return "**chosen**"
+    return "dropped" if candidate.complete else "not run on all draws"

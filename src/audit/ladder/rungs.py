@@ -1,0 +1,124 @@
+"""The rungs, in order, and what was tried beside them: all that is said of the ladder by hand.
+
+A new rung is one `Rung` more in `RUNGS` (it is compared with another one, by name) or in `BESIDE`; its runs are a grid
+of ``conf/experiment/ladder.yaml``. Runs are found by their settings, never by where a table prints them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from audit.tables.addresses import BOTH, Folder, Wanted
+
+SCORED = {"data.validation": 0, "data.test_per_class": 30}
+"""How a rung is scored: all thirty images of a class train, up to thirty others test."""
+
+REST = {**SCORED, "data.test_per_class": None}
+"""The same, tested on all images that remain."""
+
+HELD_OUT = {"data.validation": 5, "data.test_per_class": 1}
+"""How settings are chosen: five of the thirty are held out; one image a class tests, and nobody looks at it."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One configuration of the network.
+
+    Attributes:
+        name: In a word or two; no two are alike.
+        adds: What it adds to the rung that it is compared with.
+        source: The paper that it is from, or the reason for it.
+        row: The paper's letters and, of frozen filters, the readout, as in `addresses`.
+        further: Other settings, from key to value; a list is a tuple.
+        against: Name of the rung that it is compared with; "" for none.
+        minutes: That one run is expected to take on one CPU core, filters included.
+    """
+
+    name: str
+    adds: str
+    source: str
+    row: str
+    further: Mapping[str, Any] = field(default_factory=dict)
+    against: str = ""
+    minutes: float = 0
+
+    def wanted(self, folder: str, how: Mapping[str, Any] = SCORED) -> Wanted:
+        """Its runs in a folder of results.
+
+        Args:
+            folder: Its name.
+            how: Settings that say which images train and test.
+        """
+        return Folder(folder)(self.row, BOTH, {**self.further, **how})
+
+
+LEVELS = {"readout.levels": (2, 1)}
+FOUR = {**LEVELS, "filters.banks": 4}
+
+RUNGS = (
+    Rung(
+        "UU",
+        "the paper's two stages, filters learned without labels; the classifier converged (`readout=lbfgs`)",
+        "Jarrett et al. 2009",
+        "UU, lbfgs",
+        minutes=7,
+    ),
+    Rung(
+        "ridge",
+        "least squares in closed form instead of logistic regression (`readout=ridge`)",
+        "Rifkin & Klautau 2004: one against all by least squares loses nothing",
+        "UU, ridge",
+        against="UU",
+        minutes=7,
+    ),
+    Rung(
+        "levels",
+        "the last maps pooled to 2x2 and 1x1 cells, too (`readout.levels=[2,1]`)",
+        "Lazebnik, Schmid & Ponce 2006: spatial pyramids",
+        "UU, ridge",
+        LEVELS,
+        against="ridge",
+        minutes=7,
+    ),
+    Rung(
+        "four filter sets",
+        "four filter sets side by side, of other seeds (`filters.banks=4`): one network, four times as wide",
+        "Coates, Lee & Ng 2011: wider layers of unsupervised features",
+        "UU, ridge",
+        FOUR,
+        against="levels",
+        minutes=25,
+    ),
+)
+"""Each adds one thing to the one before it; the last one is what `choice` chooses."""
+
+BESIDE = (
+    Rung(
+        "kernel",
+        "a Gaussian kernel in place of the linear readout (`readout=kernel`)",
+        "Oyallon & Mallat 2015: Gaussian kernel on fixed features",
+        "UU, kernel",
+        FOUR,
+        against="four filter sets",
+        minutes=25,
+    ),
+    Rung(
+        "lbfgs",
+        "logistic regression in place of least squares (`readout=lbfgs`)",
+        "does the loss matter once the features are wide?",
+        "UU, lbfgs",
+        FOUR,
+        against="four filter sets",
+        minutes=30,
+    ),
+    Rung(
+        "random",
+        "random filters in place of learned ones (`filters=random`)",
+        "does width make up for learning?",
+        "RR, ridge",
+        FOUR,
+        against="four filter sets",
+        minutes=15,
+    ),
+)
+"""Other forms of a rung, whether they paid or not."""
