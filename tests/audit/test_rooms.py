@@ -10,6 +10,7 @@ ARROWS = {
     "claims": {"tables"},
     "speed": {"tables"},
     "instruments": set(),
+    "models": {"tables"},
     "pages": {"tables", "claims", "speed"},
     "lecture": {"tables", "pages", "instruments"},
     "explorer": {"tables", "pages"},

@@ -22,9 +22,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 EXPECTED = f"a folder with {RESULT} and {WEIGHTS}"
 
 
-def names() -> list[str]:
-    """Of all shipped models, sorted."""
-    return sorted(file.parent.relative_to(MODELS).as_posix() for file in MODELS.glob(f"*/*/{RESULT}"))
+def names(models: Path | None = None) -> list[str]:
+    """Of all models below a folder, sorted; of those that are shipped if None."""
+    models = MODELS if models is None else models
+    return sorted(file.parent.relative_to(models).as_posix() for file in models.glob(f"*/*/{RESULT}"))
 
 
 def locate(run: Path | str) -> Path:
