@@ -5,7 +5,7 @@ python scripts/ship.py RUN caltech101/best    tests RUN, writes results/models/c
 python scripts/ship.py                        all cards again, from their records
 python scripts/ship.py --check [NAME...]      test shipped models, and compare with their cards, to the last digit
 
-Images are looked for in $MULTISTAGE_DATA; a test takes a minute or two for Caltech-101.
+Images are looked for in $MULTISTAGE_DATA; a test of Caltech-101 takes minutes.
 """
 
 import argparse

@@ -84,6 +84,7 @@ def card(record: Record) -> str:
         command=command(record),
         minutes=f"{sum(record['seconds'].values()) / 60:.1f}",
         machine=machine(record),
+        code=_code(record),
         stored=_stored(about),
         input=_input(settings),
         certainty=_certainty(settings),
@@ -114,6 +115,12 @@ def _kind(settings: Settings) -> str:
         f"A network of {count(settings.stages, 'stage')} (preset `{settings.model}`) with {settings.filters.name} "
         f"filters, {learned}, and the readout `{settings.readout.name}`,"
     )
+
+
+def _code(record: Record) -> str:
+    if record.get("commit") is None:
+        return ""
+    return f", by the code of commit `{record['commit'][:7]}`{' with changes' if record['dirty'] else ''}"
 
 
 def _stored(about: Record) -> str:

@@ -45,6 +45,11 @@ def coarse(monkeypatch):
     monkeypatch.setattr(ship, "halved", lost)
 
 
+def words(folder):
+    """The text of a card, on one line."""
+    return " ".join((folder / card.FILE).read_text(encoding="utf-8").split())
+
+
 def test_what_is_shipped_is_the_run_in_half_precision_with_its_figures(run, models):
     told = []
     folder = ship.ship(run, "fake/small", models, told.append)
@@ -91,7 +96,7 @@ def test_where_half_precision_changes_predictions_weights_stay_as_they_are(run, 
     assert (folder / WEIGHTS).read_bytes() == (run / WEIGHTS).read_bytes()
     assert "stored as trained" in told[1]
     assert "0 of 20" not in told[1]
-    assert "Weights are stored as they were trained" in (folder / card.FILE).read_text(encoding="utf-8")
+    assert "Weights are stored as they were trained" in words(folder)
     assert check.check("fake/exact", models) == []
 
 
@@ -156,25 +161,26 @@ def test_figures_of_another_machine_are_said_and_the_card_has_what_was_found(run
 def test_a_card_has_the_figures_of_its_record(run, models):
     ship.ship(run, "fake/small", models, lambda line: None)
     record = read(models / "fake/small")
-    text = (models / "fake/small" / card.FILE).read_text(encoding="utf-8")
-    about, words = record["shipped"], text.split()
-    assert text == card.card(record)
+    about, text = record["shipped"], words(models / "fake/small")
+    assert (models / "fake/small" / card.FILE).read_text(encoding="utf-8") == card.card(record)
     for figures in (about["metrics"], about["remaining"]):
         mean, overall = figures["test_mean_class_accuracy"], figures["test_accuracy"]
         assert f" | {figures['images']} | {mean:.2%} | {overall:.2%} |" in text
     assert "test images, at most 5 a class" in text
     assert "python train.py data=fake refine=false readout=lbfgs" in text
-    assert f"{record['parameters']:,}" in words
+    assert f" {record['parameters']:,} parameters" in text
     assert 'multistage.load("fake/small")' in text
     assert "Kevin Jarrett, Koray Kavukcuoglu" in text
     assert SOURCE.limits in text
+    where = f", by the code of commit `{record['commit'][:7]}`" if record["commit"] else "thread, float32)."
+    assert where in text
     assert "40 images trained it, of which 100.00% are right." in text
 
 
 def test_a_card_of_margins_says_so(train_once, models):
     run = train_once("refine=false", "readout=ridge", "data.validation=2")[0].folder
     folder = ship.ship(run, "fake/ridge", models, lambda line: None)
-    text = " ".join((folder / card.FILE).read_text(encoding="utf-8").split())
+    text = words(folder)
     assert "its scores (`readout=ridge`) are margins, not probabilities" in text
     assert re.search(r"112 images trained it, of which [\d.]+% are right; 8 others validated\.", text)
 
