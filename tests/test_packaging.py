@@ -12,7 +12,7 @@ import pytest
 
 import multistage
 from multistage.cli import extras, predict, train
-from multistage.records import paper
+from multistage.records import paper, shipped
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[1]
@@ -93,13 +93,14 @@ def test_commands_are_functions_of_the_package():
         assert name.removeprefix("multistage-") + ".py" in {file.name for file in ROOT.glob("*.py")}
 
 
-def test_configuration_and_the_papers_figures_are_packed_where_they_are_looked_for():
+def test_configuration_the_papers_figures_and_models_are_packed_where_they_are_looked_for():
     build = PYPROJECT["tool"]["hatch"]["build"]
-    assert build["only-include"] == ["src/multistage", "conf", "results/paper.yaml"]
+    assert build["only-include"] == ["src/multistage", "conf", "results/paper.yaml", "results/models"]
     assert build["targets"]["wheel"]["sources"]["conf"] == "multistage/conf"
     assert build["targets"]["wheel"]["sources"]["results"] == "multistage/results"
     assert composition.CONF == ROOT / "conf"
     assert paper.PAPER == ROOT / "results/paper.yaml"
+    assert shipped.MODELS == ROOT / "results/models"
 
 
 @pytest.mark.parametrize("name", multistage.__all__)

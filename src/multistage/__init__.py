@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Rectify,
     )
     from multistage.network.net import MultiStageNet
-    from multistage.train.model import load
+    from multistage.train.loading import load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "load",
 ]
 
-_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.train.model"}
+_HOME = {"MultiStageNet": "multistage.network.net", "load": "multistage.train.loading"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ ARROWS = {
     "ladder": {"tables"},
     "speed": {"tables"},
     "instruments": set(),
+    "models": {"tables"},
     "pages": {"tables", "claims", "speed"},
     "lecture": {"tables", "pages", "instruments"},
     "explorer": {"tables", "pages"},

@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras, streams
+from multistage.records import shipped
 from multistage.registry.errors import ConfigError, DataError, MultistageError, enough_memory
 from multistage.registry.words import shown
 from multistage.storage import durable
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from multistage.train.average import Average
     from multistage.train.evaluation import Predictions
     from multistage.train.model import Model
 
 BATCH = 32
 """Images at a time."""
+
+RUN = "folder of a finished run, as training prints it, or the name of a shipped model"
+WITH = "another run or model, with whose probabilities those of RUN are averaged; may be given several times"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What was typed after the command; None: of this process.
     """
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run, as training prints it")
+    parser.add_argument("run", metavar="RUN", help=f"{RUN}: {', '.join(shipped.names()) or 'none'}")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="RUN", help=WITH)
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
     parser.add_argument("--csv", metavar="FILE", help="write a table instead, with all probabilities; -: to stdout")
     options = parser.parse_args(arguments)
@@ -46,9 +50,9 @@ def _ended(options: argparse.Namespace) -> int:
         if options.top < 1:
             raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")
         extras.require()
-        from multistage.train.model import load
+        from multistage.train.loading import load
 
-        model = load(options.run)
+        model = load([options.run, *options.others]) if options.others else load(options.run)
         if options.csv is None:
             return show(model, options.images, options.top)
         return write(model, options.images, options.csv)
@@ -60,19 +64,19 @@ def _ended(options: argparse.Namespace) -> int:
         return 130
 
 
-def show(model: "Model", images: Sequence[str], top: int) -> int:
+def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
     """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
     exit_code = 0
     for files, found, refusals in predictions(model, images):
         for file, best in zip(files, found.best(top) if found else [], strict=True):
             print(file)
             for name, value in best:
-                print(f"  {value:{'7.2%' if model.settings.readout.logistic else '+7.2f'}}  {name}")
+                print(f"  {value:{'7.2%' if found and found.logistic else '+7.2f'}}  {name}")
         exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
     return exit_code
 
 
-def write(model: "Model", images: Sequence[str], table: str) -> int:
+def write(model: "Model | Average", images: Sequence[str], table: str) -> int:
     """Write a row for each image: file, predicted class, and probability (else margin) of every class."""
     from multistage.train.evaluation import as_csv
 
@@ -127,7 +131,7 @@ def _save(table: str, content: bytes) -> None:
 Some = tuple[list[str], "Predictions | None", list[DataError]]
 
 
-def predictions(model: "Model", images: Sequence[str]) -> Iterator[Some]:
+def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Some]:
     """Images in batches: those that could be read, what the model says of them, and why others could not.
 
     Raises:
@@ -136,7 +140,7 @@ def predictions(model: "Model", images: Sequence[str]) -> Iterator[Some]:
     files = iter(list(_files(images)))
     while batch := list(islice(files, BATCH)):
         names: list[str] = []
-        prepared: list[Tensor] = []
+        prepared: list[Any] = []
         refusals = []
         for file in batch:
             try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from multistage.registry import digest
 from multistage.registry.errors import MultistageError
-from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, text, whole
+from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, one_of, text, whole
 from multistage.registry.words import can_be_shown, listing
 from multistage.settings import naming, trainer
 from multistage.settings.config import ALWAYS, check_values
@@ -25,6 +25,9 @@ DRAW = re.compile(r"draw-\d+-seed-\d+-?")
 
 SETTINGS = "settings_sha256"
 """Where a record, and the file of weights beside it, say which settings they belong to."""
+
+SHIPPED = "shipped"
+"""Where the record of a model that comes with the package says how its weights are stored."""
 
 DEEPEST = 6
 """Levels of lists and mappings in each other."""
@@ -95,6 +98,18 @@ IMAGES = {
 }
 """What `multistage.data.overview` counts."""
 
+FIGURES = {"images": COUNT, **dict.fromkeys(("test_accuracy", "test_mean_class_accuracy"), number(0, 1))}
+STORED = {
+    "name": text(),
+    "precision": one_of("float16", "float32"),
+    "weights_sha256": HEXADECIMAL,
+    "bytes": COUNT,
+    "metrics": _some(FIGURES, *FIGURES),
+    "correct": _each(COUNT),
+    "remaining": _some(FIGURES, *FIGURES),
+}
+"""What `scripts/ship.py` adds: `metrics` of what is stored, on the run's test images and on all that did not train."""
+
 REQUIRED = {
     "config": Rule("names with values", lambda v: isinstance(v, dict)),
     "metrics": _named(number(0, 1), "test_accuracy", "test_mean_class_accuracy", "train_accuracy"),
@@ -124,6 +139,7 @@ OPTIONAL = {
     "resumed": _each(_some({**CODE, **HARDWARE, "epochs": COUNT}, "epochs")),
     "images": _some(IMAGES, *IMAGES),
     SETTINGS: HEXADECIMAL,
+    SHIPPED: _some(STORED, "name", "precision", "weights_sha256"),
 }
 
 

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,21 @@ class Predictions:
             [(self.class_names[index], value) for index, value in zip(*row, strict=True)]
             for row in zip(indices.tolist(), values.tolist(), strict=True)
         ]
+
+
+def averaged(said: Sequence[Predictions]) -> Predictions:
+    """The mean of what several models say of the same images: of probabilities, else of margins.
+
+    Probabilities are averaged by their logarithms, so that the softmax of the result is their mean and none is lost to
+    rounding.
+
+    Args:
+        said: At least one, of the same classes, all of probabilities or none.
+    """
+    scores = torch.stack([each.scores for each in said])
+    if said[0].logistic:
+        return replace(said[0], scores=scores.log_softmax(2).logsumexp(0) - math.log(len(said)))
+    return replace(said[0], scores=scores.mean(0))
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:

@@ -6,8 +6,10 @@ found.labels, found.probabilities
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,15 +19,15 @@ from torch import Tensor
 from multistage.data import listing
 from multistage.data.images import FORMATS, is_image
 from multistage.network.net import MultiStageNet
-from multistage.records.runs import RESULT, WEIGHTS, read
 from multistage.registry.errors import DataError, MultistageError
-from multistage.settings.tree import Settings, parse
+from multistage.settings.tree import Settings
 from multistage.train.evaluation import Predictions
-from multistage.train.restore import restore
 
 Picture = str | Path | bytes | Image.Image | np.ndarray
 """A file, a file's content, Pillow's image, or pixels: [h, w] or [h, w, 3] of any depth, uint8 [h, w, 2 or 4] with
 opacity last."""
+
+P = TypeVar("P")
 
 
 class Model(MultiStageNet):
@@ -84,20 +86,40 @@ class Model(MultiStageNet):
         Raises:
             DataError: One cannot be read; or there is none.
         """
-        one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray) or not isinstance(pictures, Iterable)
-        given: Iterable[Picture] = [pictures] if one else pictures  # type: ignore[list-item, assignment]
-        found: list[Tensor] = []
-        batch: list[Tensor] = []
-        for picture in expanded(given):
-            batch.append(self.prepare(picture))
-            if len(batch) == batch_size:
-                found.append(self.scores(batch).scores)
-                batch = []
-        if batch:
-            found.append(self.scores(batch).scores)
-        if not found:
-            raise DataError("there is no image to classify")
-        return Predictions(tuple(self.class_names), torch.cat(found), self.settings.readout.logistic)
+        return classified(pictures, batch_size, self.prepare, self.scores)
+
+
+def classified(
+    pictures: Picture | Iterable[Picture],
+    batch_size: int,
+    prepare: Callable[[Picture], P],
+    scores: Callable[[Sequence[P]], Predictions],
+) -> Predictions:
+    """What is said of images, a batch at a time.
+
+    Args:
+        pictures: One or several; a folder stands for all image files in it and below, sorted.
+        batch_size: Images at a time.
+        prepare: From an image to what `scores` takes.
+        scores: Of prepared images.
+
+    Raises:
+        DataError: One cannot be read; or there is none.
+    """
+    one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray) or not isinstance(pictures, Iterable)
+    given: Iterable[Picture] = [pictures] if one else pictures  # type: ignore[list-item, assignment]
+    found: list[Predictions] = []
+    batch: list[P] = []
+    for picture in expanded(given):
+        batch.append(prepare(picture))
+        if len(batch) == batch_size:
+            found.append(scores(batch))
+            batch = []
+    if batch:
+        found.append(scores(batch))
+    if not found:
+        raise DataError("there is no image to classify")
+    return replace(found[0], scores=torch.cat([each.scores for each in found]))
 
 
 def _levels(pixels: np.ndarray) -> np.ndarray:
@@ -152,23 +174,3 @@ def suffixes() -> frozenset[str]:
     """Ends of the names of image files, in small letters."""
     Image.init()
     return frozenset(suffix for suffix, kind in Image.EXTENSION.items() if kind in FORMATS)
-
-
-def load(folder: Path | str) -> Model:
-    """The trained network of a finished run.
-
-    Args:
-        folder: The run's folder, or a file in it.
-
-    Raises:
-        MultistageError: Not a finished run, or one whose files do not belong together.
-    """
-    folder = Path(os.path.expanduser(folder))  # noqa: PTH111
-    folder = folder.parent if folder.is_file() else folder
-    record = read(folder)
-    if record is None:
-        raise MultistageError(f"{folder} is not a finished run; expected a folder with {RESULT} and {WEIGHTS}")
-    model = restore(folder / WEIGHTS, record, Model)
-    assert isinstance(model, Model)
-    model.settings = parse(record["config"])
-    return model

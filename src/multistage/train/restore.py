@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multistage.layers.filter_bank import check_connections
 from multistage.network.net import MultiStageNet
 from multistage.records.runs import RESULTS_VERSION, Record
-from multistage.records.schema import SETTINGS, parsed, settings_digest
+from multistage.records.schema import SETTINGS, SHIPPED, parsed, settings_digest
 from multistage.registry.errors import ConfigError, MultistageError, one_line
 from multistage.settings.config import check
 from multistage.settings.tree import Settings
@@ -27,8 +27,11 @@ HEADER = 2**20
 COPIES = 3
 """Held at once of a stage's maps (filtered, rectified, normalised) and of weights (file, tensors, network)."""
 
-TYPES = {torch.float32: "F32", torch.int64: "I64"}
+TYPES = {torch.float32: "F32", torch.float16: "F16", torch.int64: "I64"}
 """Of tensors, as safetensors says it."""
+
+HALF = "float16"
+"""What a shipped record calls weights that are stored in half precision."""
 
 
 def make_network(settings: Settings, classes: int) -> MultiStageNet:
@@ -98,13 +101,14 @@ def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNe
         missing = isinstance(error, FileNotFoundError)
         raise MultistageError(f"{path} {'is missing' if missing else 'cannot be read'} ({error.strerror})") from None
     except (ValueError, TypeError, RuntimeError) as error:
-        raise MultistageError(f"{path} is damaged ({one_line(error)}); run again with overwrite=true") from None
+        advice = "run again with overwrite=true" if SHIPPED not in record else "install multistage again"
+        raise MultistageError(f"{path} is damaged ({one_line(error)}); {advice}") from None
     net.class_names = names
     return net.eval()
 
 
 def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settings) -> dict[str, Tensor]:
-    """The weights of a finished run, by name.
+    """The weights of a finished run, by name; those that a shipped model stores in half precision in float32 again.
 
     Args:
         path: Where they lie.
@@ -120,7 +124,12 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
     found, size, settings_sha256 = described(path)
     if settings_sha256 not in (None, settings_digest(record["config"])):
         raise ValueError("it was trained with other settings than its record has")
-    wanted = {name: (TYPES[value.dtype], list(value.shape)) for name, value in planned.state_dict().items()}
+    shipped = record.get(SHIPPED)
+    half = shipped is not None and shipped["precision"] == HALF
+    wanted = {
+        name: (TYPES[halved(value).dtype if half else value.dtype], list(value.shape))
+        for name, value in planned.state_dict().items()
+    }
     if settings.readout.resizes:
         found = {name: each for name, each in found.items() if not name.startswith(CLASSIFIER)}
         wanted = {name: each for name, each in wanted.items() if not name.startswith(CLASSIFIER)}
@@ -128,16 +137,27 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
         if found.get(name) != wanted.get(name):
             said, expected = (" ".join(map(str, each.get(name, ["nothing"]))) for each in (found, wanted))
             raise ValueError(f"{name[:60]} is {said[:60]}, expected {expected}")
-    if COPIES * size > hardware.memory():
+    if COPIES * size * (1 + half) > hardware.memory():
         raise ValueError(f"it has {size / 1e9:,.0f} GB, more than fits in memory")
     content = durable.read(path, size)
-    if durable.digest(content) != record.get("weights_sha256"):
+    if durable.digest(content) != (shipped or record).get("weights_sha256"):
         raise ValueError("its checksum is not the record's")
     state = load_tensors(content)
+    if half:
+        state = {name: value.float() if _in_half(value) else value for name, value in state.items()}
     for name, value in state.items():
         if not value.isfinite().all():
             raise ValueError(f"{name} holds values that are no finite numbers")
     return state
+
+
+def halved(value: Tensor) -> Tensor:
+    """A tensor as half precision stores it: kernels and matrices in float16, vectors and whole numbers as they are."""
+    return value.half() if value.ndim > 1 and value.dtype == torch.float32 else value
+
+
+def _in_half(value: Tensor) -> bool:
+    return value.ndim > 1 and value.dtype == torch.float16
 
 
 def described(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int, str | None]:

@@ -1,0 +1,45 @@
+"""Test the average of several finished runs on the test images that they share, and print its accuracy as JSON.
+
+python scripts/ensemble.py RUN RUN...              folders of runs of one data set and draw, or names of shipped models
+python scripts/ensemble.py RUN RUN... --json FILE  write it, too
+
+Averaged are probabilities; of runs that all have one readout without any, margins. `multistage.load([RUN, RUN])` and
+`predict.py RUN IMAGE... --with RUN` classify with the same average.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from audit.models.ensemble import ensemble
+from multistage.cli import streams
+from multistage.registry.errors import MultistageError
+from multistage.storage import durable
+from multistage.train import hardware
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, test, print; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run, or name of a shipped model")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what is printed into this file, too")
+    options = parser.parse_args(arguments)
+    hardware.prepare()
+    with streams.lasting():
+        try:
+            if options.json and not options.json.resolve().parent.is_dir():
+                raise MultistageError(f"{options.json} cannot be written: {options.json.parent} is no folder")
+            found = ensemble(options.runs, lambda line: print(line, file=sys.stderr))
+            text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+            if options.json:
+                durable.write(options.json.resolve(), text.encode())
+            print(text, end="")
+        except (MultistageError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code if isinstance(error, MultistageError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
