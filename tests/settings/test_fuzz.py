@@ -97,7 +97,7 @@ def additions(draw):
 
 @st.composite
 def files(draw):
-    group = draw(st.sampled_from(["model", "data", "optimizer", "schedule", "callbacks"]))
+    group = draw(st.sampled_from(["model", "data", "optimizer", "param_groups", "schedule", "callbacks"]))
     return Case([f"{group}={draw(misspelt(draw(st.sampled_from(names(group)))))}"], [group], fits=False)
 
 

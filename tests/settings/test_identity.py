@@ -21,6 +21,11 @@ SAME = [
     ("trainer.devices=2", ""),
     ("logger=wandb logger.project=x", ""),
     ("callbacks=early_stopping data.validation=5 logger=wandb", "callbacks=early_stopping data.validation=5"),
+    (
+        "callbacks=ema +callbacks.ema.update_every_n_steps=1 +callbacks.ema.update_starting_at_step=null",
+        "callbacks=ema",
+    ),
+    ("softmax.dropout=0 softmax.label_smoothing=0.0", ""),
     ("leaky_relu.slope=0.01", ""),
     ("readout=ridge refine=false ridge.penalty=auto", "readout=ridge refine=false"),
     ("+optimizer.nesterov=false", ""),
@@ -44,6 +49,7 @@ def test_what_would_be_there_anyway_makes_no_other_run(typed, same):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
+        ("refine=false readout=sgd softmax.dropout=0.5", "softmax.dropout=0.5 has no effect with .*=sgd; leave it out"),
         ("leaky_relu.slope=0.2", "leaky_relu.slope=0.2 has no effect with .*, model.rectify=abs; leave it out"),
         ("data.variance=two_pass", "data.variance=two_pass has no effect with data=fake; leave it out"),
         ("refine=false readout=pyramid_svm model.stage2.pool=l2", "model.stage2.pool=l2 has no effect with .*svm"),
@@ -68,7 +74,7 @@ def test_a_setting_without_effect_is_refused_with_what_takes_its_effect_away(typ
     ("typed", "message"),
     [
         ("callbacks=null", "callbacks=null takes away what has to be there; expected callbacks=NAME, one of early"),
-        ("~callbacks", "~callbacks takes away .*, none$"),
+        ("~callbacks", "~callbacks takes away .*, none, polyak$"),
         ("~optimizer", "~optimizer takes away .*one of adam, adamw, .*sgd"),
         ("~optimizer.lr", "optimizer.lr has no value; expected optimizer.lr=..., a number above 0"),
         ("~trainer.max_epochs", "trainer.max_epochs has no value; expected trainer.max_epochs="),
@@ -104,7 +110,7 @@ WORDS = {
     "optimizer.weight_decay": "0.0 0.1",
     "softmax.dropout": "0.0 0 0.5",
     "softmax.label_smoothing": "0 0.1",
-    "callbacks": "none lr_monitor early_stopping",
+    "callbacks": "none lr_monitor early_stopping ema polyak",
     "logger": "csv wandb",
     "logger.mode": "offline online",
     "data.validation": "0 5",

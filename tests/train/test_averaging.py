@@ -221,3 +221,11 @@ def test_every_class_that_averages_has_one_of_ours():
 def test_averages_that_cannot_be_are_refused_in_one_line(plan, typed, message):
     with pytest.raises(ConfigError, match=message):
         plan("callbacks=ema", *typed.split())
+
+
+@pytest.mark.gpu
+def test_a_gpu_drops_and_averages_what_the_cpu_does(plan, do):
+    typed = ("trainer.max_epochs=2", "data.validation=5", "optimizer.lr=0.01", *REGULARISED, *EMA)
+    one, other = (do(plan(f"name={each}", f"trainer.accelerator={each}", *typed)) for each in ("cpu", "gpu"))
+    for column in ("train_loss", "validation_loss"):
+        assert other["history"][column] == pytest.approx(one["history"][column], rel=1e-3)
