@@ -80,3 +80,22 @@ def test_the_names_of_a_frozen_run_s_parameters_are_those_of_its_file(plan, trai
     )
     train("model=avgpool", "trainer.max_epochs=1", "refine=false")
     assert [name for name, _ in seen] == ["classifier.weight", "classifier.bias"]
+
+
+def test_parameters_with_rate_0_get_no_gradient_while_they_are_trained_and_can_have_one_afterwards(plan):
+    run = plan("+param_groups.still.params=[stages.0]", "+param_groups.still.lr=0")
+    net = make_network(run.settings, 4)
+    with training.held(run.config, net):
+        needed = {name: parameter.requires_grad for name, parameter in net.named_parameters()}
+    assert needed == {name: not name.startswith("stages.0.") for name in needed}
+    assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_groups_know_further_filter_sets(plan):
+    run = plan("+param_groups.others.params=[further]", "+param_groups.others.lr=0.5", "filters.banks=2")
+    net = make_network(run.settings, 4)
+    with training.held(run.config, net):
+        assert all(parameter.requires_grad for parameter in net.parameters())
+    sgd, _ = made(run, net)
+    (others,) = (group["params"] for group in sgd.param_groups if group.get("name") == "others")
+    assert len(others) == len(list(net.further.parameters()))

@@ -61,6 +61,14 @@ def split(config: Config, named: Iterable[tuple[str, "Parameter"]]) -> list[Any]
     return [group for group in made if group["params"]]
 
 
+def still(config: Config, named: Iterable[tuple[str, "Parameter"]]) -> list["Parameter"]:
+    """The parameters of groups with ``lr=0``, which stay as they are."""
+    parameters = dict(named)
+    found = {name: group for name, group in groups(config).items() if group.get("lr") == 0}
+    owner = owners(found, {name: parameter.ndim for name, parameter in parameters.items()})
+    return [parameters[name] for name in owner]
+
+
 def owners(found: Mapping[str, Mapping[str, Any]], dimensions: Mapping[str, int]) -> dict[str, str]:
     """Which group a parameter is in, by name; those in none are left out.
 
@@ -172,7 +180,8 @@ def _dimensions(settings: Settings) -> dict[str, int]:
     from multistage.network.net import MultiStageNet
 
     with torch.device("meta"):
-        net = MultiStageNet(settings.image, 2, settings.geometry, settings.operations, settings.hidden, settings.seed)
+        sizes = settings.image, 2, settings.geometry, settings.operations, settings.hidden, settings.seed
+        net = MultiStageNet(*sizes, settings.sets.banks, settings.reading)
     return {
         name: parameter.ndim
         for name, parameter in net.named_parameters()

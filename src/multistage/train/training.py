@@ -3,7 +3,8 @@
 What is trained, on what, is decided in `protocol`.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -128,10 +129,27 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        of_classifier = "" if isinstance(self.module, MultiStageNet) else "classifier."
-        named = [(of_classifier + name, parameter) for name, parameter in self.module.named_parameters()]
-        made, schedule = optimizer.make(self.config, param_groups.split(self.config, named), steps)
+        made, schedule = optimizer.make(self.config, param_groups.split(self.config, named(self.module)), steps)
         return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
+
+
+def named(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters of a network, or of its classifier alone, by their names in the network."""
+    of_classifier = "" if isinstance(module, MultiStageNet) else "classifier."
+    return [(of_classifier + name, parameter) for name, parameter in module.named_parameters()]
+
+
+@contextmanager
+def held(config: Config, module: nn.Module) -> Iterator[None]:
+    """No gradients for the parameters of groups with ``lr=0``: they stay anyway, and so it takes less time."""
+    still = param_groups.still(config, named(module))
+    for parameter in still:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in still:
+            parameter.requires_grad_(True)
 
 
 def dropped(features: Tensor, random: Tensor, probability: float) -> Tensor:
@@ -226,7 +244,7 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
     checkpoint = None if resumable is None else resumable.checkpoint
     module.train()
     try:
-        with switches_restored():
+        with switches_restored(), held(config, module):
             lightning = pl.Trainer(**{"devices": 1, **typed, **own})
             learner = Classifier(module, task.classes, config, readout, weights)
             lightning.fit(learner, datamodule=images, ckpt_path=checkpoint, weights_only=True)
