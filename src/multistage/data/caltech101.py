@@ -23,6 +23,7 @@ SOURCE = Archive(
     name="Caltech-101",
     url="https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
     size_mb=137,
+    unpacked_mb=140,
     licence="CC BY 4.0",
     folder="caltech101/101_ObjectCategories",
     mark="BACKGROUND_Google",
