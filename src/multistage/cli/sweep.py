@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from multistage.cli import help
+from multistage.cli import help, same_images
 from multistage.cli.terminal import comparison, duration, line, pictures
 from multistage.records import beginnings, runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
-from multistage.registry.errors import DataError, MultistageError, one_line
+from multistage.registry.errors import MultistageError, one_line
 from multistage.settings.naming import Run
 
 Outcome = str | None
@@ -51,10 +51,13 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
     progress = Progress(planned)
     judged = [] if retry_failed else progress.left(())
     reasons = {run.folder: reason for run in judged if (reason := _failure(run) or _given_up(run))}
+    failed = len(reasons)
     if todo := progress.left(reasons):
-        progress.forget(_other_images([run for run in planned if run.folder in progress.records]))
+        changed, gone = same_images.other_images([run for run in planned if run.folder in progress.records])
+        progress.forget(changed)
+        reasons |= {run.folder: gone[run.settings.data] for run in todo if run.settings.data in gone}
         todo = progress.left(reasons)
-    print(progress.header(len(todo), len(reasons)), flush=True)
+    print(progress.header(len(todo), failed), flush=True)
     with progress:
         while todo:
             outcomes = _launched(launch, todo)
@@ -247,27 +250,6 @@ def _without_engine(run: Run, broken: str) -> Outcome:
     if runs.state(run.folder) == "finished":
         return None
     return BUSY if runs.is_busy(run.folder) else _failure(run) or broken
-
-
-def _other_images(finished: Sequence[Run]) -> list[Run]:
-    """Finished runs that saw other images than there are now and that ``overwrite=changed`` does again.
-
-    Raises:
-        ConfigError: There are such runs and ``overwrite`` is false; says what differs.
-    """
-    from multistage.data import drawn
-
-    changed = []
-    for run in finished:
-        try:
-            dataset, split = drawn(run.settings.data, run.settings.draw)
-            identity = runs.identity(split.digest, dataset.content_hash)
-        except DataError as error:
-            print(f"finished runs on data={run.config['data']} cannot be checked: {error}", file=sys.stderr)
-            continue
-        if runs.finished(run.folder, run.config, identity) is None:
-            changed.append(run)
-    return changed
 
 
 def _wait(busy: Sequence[Run]) -> None:
