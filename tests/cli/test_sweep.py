@@ -9,7 +9,7 @@ import pytest
 from multistage.cli import same_images, sweep
 from multistage.data import download
 from multistage.records import runs
-from multistage.registry.errors import ConfigError, MultistageError
+from multistage.registry.errors import ConfigError, MissingDataError, MultistageError
 from multistage.settings import composition
 from multistage.train import checkpoint, protocol
 
@@ -211,6 +211,19 @@ def test_data_that_are_gone_are_looked_for_once(tmp_path, monkeypatch, capsys, f
         errors
     )
     assert len(errors) == (0 if finished == 4 else 3)
+
+
+def test_a_process_that_cannot_download_images_tries_once(planned, monkeypatch):
+    monkeypatch.setattr(sweep, "_gone", {})
+    tried = []
+
+    def refuse(run):
+        tried.append(run)
+        raise MissingDataError("no network")
+
+    assert [sweep.do(run, refuse) for run in planned] == 4 * ["no network"]
+    assert tried == planned[:1]
+    assert [runs.state(run.folder) for run in planned] == 4 * ["unfinished"]
 
 
 def test_an_engine_that_breaks_fails_no_run(planned, capsys):

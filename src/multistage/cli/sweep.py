@@ -16,16 +16,20 @@ from typing import Any
 
 from multistage.cli import help, same_images
 from multistage.cli.terminal import comparison, duration, line, pictures
+from multistage.data import DataSet
 from multistage.records import beginnings, runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
-from multistage.registry.errors import MultistageError, one_line
+from multistage.registry.errors import MissingDataError, MultistageError, one_line
 from multistage.settings.naming import Run
 
 Outcome = str | None
 """What became of a run that was launched: None if it is finished, `BUSY`, or one line that says why it is not."""
 
 BUSY = "busy"
+
+_gone: dict[DataSet, str] = {}
+"""Data sets that this process found missing, and why they cannot be downloaded: its other runs do not try again."""
 
 Launch = Callable[[list[Run]], Sequence[Outcome]]
 """Does runs, on any engine, and returns when all are over."""
@@ -92,11 +96,14 @@ def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
     try:
         if runs.is_busy(run.folder):
             return BUSY
-        if (reason := _failure(run, since)) is not None:
+        reason = _failure(run, since) or _gone.get(run.settings.data)
+        if reason is not None:
             return reason
         execute(run)
     except runs.BusyError:
         return BUSY
+    except MissingDataError as error:
+        return _gone.setdefault(run.settings.data, one_line(error))
     except (MultistageError, OSError) as error:
         return one_line(error)
     except Exception as error:

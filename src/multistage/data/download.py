@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 
 from multistage.data import manifest
 from multistage.data.fetching import Bounded, Readable, alone, fetch, fetch_any
-from multistage.registry.errors import DataError, one_line
+from multistage.registry.errors import DataError, MissingDataError, one_line
 
 if TYPE_CHECKING:
     from multistage.data.official import Official
@@ -85,8 +85,8 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
         expected: Manifest: relative path -> SHA-256. Nothing else is unpacked.
 
     Raises:
-        DataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand. Or the root is the
-            data set itself.
+        MissingDataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand.
+        DataError: The root is the data set itself.
     """
     folder = root / archive.folder
     if _holds_files(folder):
@@ -99,7 +99,8 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
     except Exception as error:  # damaged archives raise nearly everything in the unpackers
         if isinstance(error, HTTPError):
             error.close()
-        raise DataError(f"{archive.name} could not be downloaded ({one_line(error)}); {archive.advice(root)}") from None
+        reason = f"could not be downloaded ({one_line(error)})"
+        raise MissingDataError(f"{archive.name} {reason}; {archive.advice(root)}") from None
     return folder
 
 
@@ -153,7 +154,8 @@ def download_if_missing(data: "Official") -> None:
     """Fetch the files of a data set that are not there; each is there as a whole or not at all.
 
     Raises:
-        DataError: Missing and not to be downloaded, or the root is the data set itself.
+        MissingDataError: Missing and not to be downloaded.
+        DataError: The root is the data set itself.
     """
     root = Path(data.root)
     folder = root / data.folder
@@ -166,7 +168,7 @@ def download_if_missing(data: "Official") -> None:
                 _fetch_packed(data, name, scratch)
     except Exception as error:
         lacking = manifest.some([name.removesuffix(".gz") for name in _missing(data, folder)])
-        raise DataError(
+        raise MissingDataError(
             f"{data.kind} is not whole in {folder}, which lacks {lacking}: it could not be downloaded "
             f"({one_line(error)}); {data.advice}"
         ) from None
