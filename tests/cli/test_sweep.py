@@ -205,7 +205,7 @@ def test_data_that_are_gone_are_looked_for_once(tmp_path, monkeypatch, capsys, f
     errors = capsys.readouterr().err.splitlines()
     assert done == []
     assert len(tried) == (0 if finished == 4 else 1)
-    first = f"finished runs on data=mnist cannot be checked: MNIST is not whole in {tmp_path}/MNIST/raw, which lacks "
+    first = f"finished runs on data=mnist cannot be checked: MNIST is not in {tmp_path}/MNIST/raw and could not "
     undone = "1 of the runs could not be finished; the same command goes on with them:"
     assert [line.startswith(said) for line, said in zip(errors, [first, undone, "  "], strict=False)] == [True] * len(
         errors

@@ -168,10 +168,9 @@ def download_if_missing(data: "Official") -> None:
                 _fetch_packed(data, name, scratch)
     except Exception as error:
         lacking = manifest.some([name.removesuffix(".gz") for name in _missing(data, folder)])
-        raise MissingDataError(
-            f"{data.kind} is not whole in {folder}, which lacks {lacking}: it could not be downloaded "
-            f"({one_line(error)}); {data.advice}"
-        ) from None
+        found = f"in {folder} lacks {lacking}, which" if _holds_files(folder) else f"is not in {folder} and"
+        reason = f"could not be downloaded ({one_line(error)})"
+        raise MissingDataError(f"{data.kind} {found} {reason}; {data.advice}") from None
 
 
 def _missing(data: "Official", folder: Path) -> list[str]:
