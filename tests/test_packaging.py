@@ -118,3 +118,25 @@ def test_nothing_heavy_is_imported_before_it_is_used():
     )
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert result.stdout.splitlines() == ["[]", "['torch']", "[]"]
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-build.txt"])
+def test_whatever_is_installed_is_pinned_and_hashed(file):
+    entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^ *#.*\n", "", (ROOT / file).read_text(encoding="utf-8")).strip())
+    assert len(entries) > 5
+    for entry in entries:
+        assert re.match(r"[\w.\[\]-]+==\S+ ", entry), entry
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_so_is_what_builds_and_installs():
+    pinned = re.findall(r"(?m)^([\w-]+)==", (ROOT / "requirements-build.txt").read_text(encoding="utf-8"))
+    needed = [*PYPROJECT["build-system"]["requires"], *PYPROJECT["dependency-groups"]["build"]]
+    assert {re.split(r"[<>=]", line)[0] for line in needed} <= {*pinned}
+    assert "uv" in pinned
+    for file in ("README.md", "CONTRIBUTING.md", ".ci/run"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert "pip install uv" not in text, file
+        assert "pip install --require-hashes -r requirements-build.txt" in text, file
+        assert text.count("uv pip install") == text.count("-b requirements-build.txt") > 0, file
+    assert "uv build -q --wheel --require-hashes -b" in (ROOT / ".ci/wheel").read_text(encoding="utf-8")

@@ -274,7 +274,7 @@ def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):
     arguments = [sys.executable, ROOT / "train.py", "data=fake", "trainer.max_epochs=100000", f"output={tmp_path}"]
     running = {
         code: (sent, subprocess.Popen([*arguments, f"seed={code}"], stdout=-1, stderr=-1, text=True, env=ONE_THREAD))
-        for sent, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143))
+        for sent, code in ((signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143))
     }
     for code, (sent, process) in running.items():
         while "epoch 1/" not in process.stdout.readline():

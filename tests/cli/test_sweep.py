@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from multistage.cli import sweep
+from multistage.cli import same_images, sweep
+from multistage.data import download
 from multistage.records import runs
-from multistage.registry.errors import ConfigError, MultistageError
+from multistage.registry.errors import ConfigError, MissingDataError, MultistageError
+from multistage.settings import composition
 from multistage.train import checkpoint, protocol
 
 
@@ -48,7 +50,7 @@ def launcher(done, failing=()):
 
 @pytest.fixture(autouse=True)
 def _trusted_data(monkeypatch):
-    monkeypatch.setattr(sweep, "_other_images", lambda finished: [])
+    monkeypatch.setattr(same_images, "other_images", lambda finished: ([], {}))
 
 
 def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
@@ -177,9 +179,51 @@ def test_finished_runs_that_saw_other_images_are_refused(planned, monkeypatch):
     monkeypatch.undo()
     finish(planned[0])  # with hashes made up
     with pytest.raises(ConfigError, match="data_hash was data, is "):
-        sweep._other_images(planned[:1])
+        same_images.other_images(planned[:1])
     redone = planned[0]._replace(config={**planned[0].config, "overwrite": "changed"})
-    assert sweep._other_images([redone]) == [redone]
+    assert same_images.other_images([redone]) == ([redone], {})
+
+
+@pytest.mark.parametrize("finished", [4, 3])
+def test_data_that_are_gone_are_looked_for_once(tmp_path, monkeypatch, capsys, finished):
+    """A download is tried once a sweep, not once a run; a sweep that is finished needs no images at all."""
+    monkeypatch.undo()
+    monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path))
+    tried = []
+
+    def refuse(data, *_):
+        tried.append(data)
+        raise OSError("no network")
+
+    monkeypatch.setattr(download, "_fetch_packed", refuse)
+    typed = ["data=mnist", f"output={tmp_path}/runs", "model=avgpool"]
+    planned = [composition.plan([*typed, f"draw={draw}"]) for draw in range(4)]
+    for run in planned[:finished]:
+        finish(run)
+    done = []
+    assert sweep.sweep(planned, launcher(done), "again") == (0 if finished == 4 else 4)
+    errors = capsys.readouterr().err.splitlines()
+    assert done == []
+    assert len(tried) == (0 if finished == 4 else 1)
+    first = f"finished runs on data=mnist cannot be checked: MNIST is not in {tmp_path}/MNIST/raw and could not "
+    undone = "1 of the runs could not be finished; the same command goes on with them:"
+    assert [line.startswith(said) for line, said in zip(errors, [first, undone, "  "], strict=False)] == [True] * len(
+        errors
+    )
+    assert len(errors) == (0 if finished == 4 else 3)
+
+
+def test_a_process_that_cannot_download_images_tries_once(planned, monkeypatch):
+    monkeypatch.setattr(sweep, "_gone", {})
+    tried = []
+
+    def refuse(run):
+        tried.append(run)
+        raise MissingDataError("no network")
+
+    assert [sweep.do(run, refuse) for run in planned] == 4 * ["no network"]
+    assert tried == planned[:1]
+    assert [runs.state(run.folder) for run in planned] == 4 * ["unfinished"]
 
 
 def test_an_engine_that_breaks_fails_no_run(planned, capsys):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from multistage.cli import workers
-from multistage.records import runs
+from multistage.records import beginnings, runs
 
 ROOT = Path(__file__).parents[2]
 KILLED = "its process was killed, as the system does when memory runs out (SIGKILL)"
@@ -24,6 +24,8 @@ def here(since, typed):
     if act == "9":
         os.kill(os.getpid(), signal.SIGKILL)
     if act == "8":
+        os.kill(os.getpid(), signal.SIGUSR1)
+    if act == "4":
         os.kill(os.getpid(), signal.SIGHUP)
     if act == "7":
         print("a library says something")
@@ -60,8 +62,8 @@ def test_a_run_whose_process_is_killed_is_the_one_that_fails(act, count):
 
 
 def test_a_process_that_somebody_ends_fails_no_run(act):
-    outcomes, notes = act(1, 8, 7, 0)
-    assert outcomes == ["its process ended (SIGHUP)", "its process ended (exit code 3)", None]
+    outcomes, notes = act(1, 8, 7, 4, 0)
+    assert outcomes == ["its process ended (SIGUSR1)", "its process ended (exit code 3)", None, None]
     assert set(notes.values()) == {None}
 
 
@@ -133,12 +135,14 @@ def test_a_sweep_of_six_of_which_one_is_killed_ends_with_five_results(tmp_path, 
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_no_process_outlives_its_sweep(tmp_path, sent, code):
     with sweep(tmp_path, "seed=0,1,2", "trainer.max_epochs=100000", *ENGINES[2], start_new_session=True) as process:
         held = [holder(process, 0), holder(process, 1)]
         time.sleep(1)
-        if sent == signal.SIGINT:
+        if sent in (signal.SIGINT, signal.SIGHUP):
             os.killpg(process.pid, sent)  # as a terminal does
         else:
             process.send_signal(sent)
@@ -149,6 +153,8 @@ def test_no_process_outlives_its_sweep(tmp_path, sent, code):
             time.sleep(0.05)
         assert "Traceback" not in process.stderr.read()
         assert not list(tmp_path.rglob("failure.json"))
+        if sent != signal.SIGKILL:  # nobody is to blame
+            assert not list(tmp_path.rglob(beginnings.FILE))
 
 
 @linux

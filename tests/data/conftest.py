@@ -15,6 +15,9 @@ from PIL import Image
 from torchvision.datasets import CIFAR10
 
 from multistage.data import listed, manifest, read_all
+from multistage.data.sets.cifar10 import Cifar10
+from multistage.data.sets.fashion_mnist import FashionMnist
+from multistage.data.sets.mnist import Mnist
 from multistage.registry.errors import DataError
 from multistage.settings import composition
 from multistage.settings.tree import parse
@@ -22,6 +25,7 @@ from multistage.settings.tree import parse
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = TESTS.parents[1] / "shared"
 REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or SHARED / "data")
+OFFICIAL = {"mnist": Mnist, "fashion_mnist": FashionMnist, "cifar10": Cifar10}
 SIZES = {"caltech101": (1, 24), "cifar10": (3, 32), "digits": (1, 28), "fake": (1, 28), "fashion_mnist": (1, 28)}
 SIZES |= {"image_folder": (1, 24), "mnist": (1, 28), "norb": (1, 96)}
 
@@ -89,6 +93,8 @@ def made(root, nobody, monkeypatch, digests):
 
     def make(name):
         data = sets.MADE[name](root)
+        if name in OFFICIAL:
+            monkeypatch.setattr(OFFICIAL[name], "mirrors", [nobody])
         if name in ("caltech101", "mnist"):
             listed = digests(root if name == "mnist" else data.folder)
             monkeypatch.setattr(manifest, "read", {name: listed}.__getitem__)
@@ -98,7 +104,6 @@ def made(root, nobody, monkeypatch, digests):
             monkeypatch.setattr(CIFAR10, "train_list", listed[:5])
             monkeypatch.setattr(CIFAR10, "test_list", listed[5:])
             monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": sums["batches.meta"]})
-            monkeypatch.setattr(CIFAR10, "url", f"{nobody}cifar-10-python.tar.gz")
         return data
 
     return make

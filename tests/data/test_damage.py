@@ -5,7 +5,6 @@ the same set.
 """
 
 import gzip
-import hashlib
 import logging
 import os
 import shutil
@@ -14,11 +13,12 @@ from collections import Counter
 import pytest
 import torch
 from data.damage import CASES, FILES, NORB_HEADERS, OF_IMAGES, become, bombs, flip, truncate
+from data.sets import packed
 from PIL import ImageFile
-from torchvision.datasets import MNIST
 
 from multistage.data import manifest
 from multistage.data.images import read_image
+from multistage.data.sets.mnist import Mnist
 from multistage.registry.errors import DataError
 from multistage.settings.config import options
 
@@ -142,17 +142,15 @@ def test_a_wrong_checksum_is_refused_by_name(data, name, monkeypatch):
         assert f"1 changed: {listed}" in refusal(load)[0]
 
 
-def test_packed_files_of_mnist_are_not_unpacked_when_damaged(data, monkeypatch, nobody, capfd):
+def test_packed_files_of_mnist_are_not_unpacked_when_damaged(data, monkeypatch):
     files, load = data("mnist")
-    packed = {path.name: gzip.compress(path.read_bytes()) for path in files}
-    checksums = [(f"{name}.gz", hashlib.md5(content).hexdigest()) for name, content in packed.items()]
-    monkeypatch.setattr(MNIST, "resources", checksums)
-    monkeypatch.setattr(MNIST, "mirrors", [nobody])
-    for victim in packed:
+    contents = {path.name: gzip.compress(path.read_bytes()) for path in files}
+    monkeypatch.setattr(Mnist, "packed", packed({f"{name}.gz": content for name, content in contents.items()}))
+    for victim in contents:
         for damage in (truncate(0.5), flip(0.5, 3), become("wrong type", b"hello")):
             for path in files[0].parent.iterdir():
                 path.unlink()
-            for name, content in packed.items():
+            for name, content in contents.items():
                 files[0].with_name(f"{name}.gz").write_bytes(content)
             damage.apply(files[0].with_name(f"{victim}.gz"))
             assert_named(refusal(load)[0], files[0].with_name(victim), damage.kind)

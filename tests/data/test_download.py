@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from multistage.data import caltech101, manifest
+from multistage.data import caltech101, fetching, manifest
 from multistage.data.caltech101 import SOURCE
 from multistage.data.download import obtain
 
@@ -188,11 +188,11 @@ def test_no_connection_says_what_to_do_and_leaves_nothing(serve, nobody, root, e
 
 
 def test_an_interrupted_download_leaves_nothing(source, root, expected, monkeypatch):
-    def interrupt(source, target):
-        target.write(source.read(99))
+    def interrupt(url):
+        yield b"some"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "copyfileobj", interrupt)
+    monkeypatch.setattr(fetching, "_blocks", interrupt)
     with pytest.raises(KeyboardInterrupt):
         obtain(source(GOOD), root, expected)
     assert [p for p in root.rglob("*") if p.name != "caltech101"] == []

@@ -4,21 +4,25 @@ What damage does to MNIST and NORB is tested in `test_damage`, the format of NOR
 """
 
 import gzip
-import hashlib
+import io
 import pickle
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
 import torch
 from data import norb_files
-from torchvision.datasets import MNIST, FashionMNIST
+from data.sets import packed
 
 from multistage.data import manifest
+from multistage.data.sets.cifar10 import Cifar10
+from multistage.data.sets.fashion_mnist import FashionMnist
+from multistage.data.sets.mnist import Mnist
 from multistage.registry.errors import DataError
 
 SETS = ("mnist", "fashion_mnist", "cifar10", "norb")
-DOWNLOADED = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
+DOWNLOADED = {"mnist": Mnist, "fashion_mnist": FashionMnist, "cifar10": Cifar10}
 ADVICE = {
     "mnist": ("MNIST", "55 MB", "CC BY-SA 3.0", "data.root"),
     "fashion_mnist": ("FashionMNIST", "zalandoresearch", "30 MB", "MIT", "data.root"),
@@ -100,27 +104,44 @@ def test_a_damaged_file_is_refused_with_advice(made, load, refused, name, damage
 # Downloads
 
 
+def tar_gz(files):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, each in files.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(each)
+            tar.addfile(member, io.BytesIO(each))
+    return content.getvalue()
+
+
+def tree(folder, root=None):
+    return sorted(p.relative_to(root or folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
 @pytest.fixture
 def mirror(made, serve, monkeypatch):
     """A web server with the packed files of a set that is not there yet: (what was made, packed files)."""
 
     def make(name):
         data = made(name)
-        packed = {f"{path.name}.gz": gzip.compress(path.read_bytes()) for path in data.files}
-        checksums = [(packed_name, hashlib.md5(content).hexdigest()) for packed_name, content in packed.items()]
-        monkeypatch.setattr(DOWNLOADED[name], "resources", checksums)
-        monkeypatch.setattr(DOWNLOADED[name], "mirrors", [serve(packed)])
+        files = {f"{path.name}.gz": gzip.compress(path.read_bytes()) for path in data.files}
+        if name == "cifar10":
+            files = {"cifar-10-python.tar.gz": tar_gz({path.name: path.read_bytes() for path in data.files})}
+        monkeypatch.setattr(DOWNLOADED[name], "packed", packed(files))
+        monkeypatch.setattr(DOWNLOADED[name], "mirrors", [serve(files)])
         shutil.rmtree(data.folder)
-        return data, packed
+        return data, files
 
     return make
 
 
 @pytest.mark.parametrize("name", DOWNLOADED)
-def test_what_is_missing_is_downloaded(mirror, load, name, capfd):
-    data, packed = mirror(name)
+def test_what_is_missing_is_downloaded_and_nothing_else_left(mirror, load, root, name):
+    data, _ = mirror(name)
     assert_is(load(name), data.truth)
-    assert {path.name for path in data.folder.iterdir()} == {path.name for path in data.files} | packed.keys()
+    assert (
+        tree(root) == tree(data.folder, root) == sorted(f"{data.folder.relative_to(root)}/{p.name}" for p in data.files)
+    )
 
 
 @pytest.mark.parametrize("name", DOWNLOADED)
@@ -128,8 +149,8 @@ def test_what_is_missing_is_downloaded(mirror, load, name, capfd):
 def test_a_failed_download_says_what_to_do_and_can_be_tried_again(
     mirror, load, serve, nobody, refused, monkeypatch, name, where
 ):
-    data, packed = mirror(name)
-    address = nobody if where == "refused" else serve(dict.fromkeys(packed, gzip.compress(b"not these")))
+    data, files = mirror(name)
+    address = nobody if where == "refused" else serve(dict.fromkeys(files, gzip.compress(b"not these")))
     with monkeypatch.context() as bad:
         bad.setattr(DOWNLOADED[name], "mirrors", [address])
         with refused(*ADVICE[name], address, data.folder):
@@ -137,7 +158,7 @@ def test_a_failed_download_says_what_to_do_and_can_be_tried_again(
     assert_is(load(name), data.truth)
 
 
-def test_a_download_that_differs_from_the_manifest_is_refused(mirror, load, refused, monkeypatch, capfd):
+def test_a_download_that_differs_from_the_manifest_is_refused(mirror, load, refused, monkeypatch):
     data, _ = mirror("mnist")
     listed = f"MNIST/raw/{data.files[3].name}"
     monkeypatch.setattr(manifest, "read", {"mnist": manifest.read("mnist") | {listed: "0" * 64}}.__getitem__)

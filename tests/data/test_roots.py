@@ -1,10 +1,9 @@
 """A data root that is no root, or that nothing can be fetched into: refused in one line, and left as it was."""
 
 import pytest
-from torchvision.datasets import MNIST, FashionMNIST
 
 from multistage.data import caltech101
-from multistage.data.download import undone
+from multistage.data.fetching import alone
 
 FOLDERS = {
     "mnist": "MNIST/raw",
@@ -23,10 +22,7 @@ def asked(monkeypatch):
         addresses.append(getattr(request, "full_url", request))
         raise OSError("there is no network here")
 
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    monkeypatch.setattr("multistage.data.download.urlopen", refuse)
-    for kind in (MNIST, FashionMNIST):
-        monkeypatch.setattr(kind, "mirrors", ["http://nowhere.invalid/"])
+    monkeypatch.setattr("multistage.data.fetching.urlopen", refuse)
     return addresses
 
 
@@ -80,18 +76,15 @@ def test_folders_that_were_there_stay(load, refused, root, asked, name):
 
 
 def test_what_others_put_into_a_new_folder_stays(tmp_path):
-    (tmp_path / "old").touch()
-
     def fetch():
-        with undone(tmp_path / "a/b/raw", tmp_path / "a/packed", tmp_path / "old"):
-            (tmp_path / "a/b/raw/part").mkdir(parents=True)
-            (tmp_path / "a/packed").touch()
+        with alone(tmp_path / "a/b", "mnist") as scratch:
+            (scratch / "part").touch()
             (tmp_path / "a/another").touch()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fetch()
-    assert tree(tmp_path) == ["a", "a/another", "old"]
+    assert tree(tmp_path) == ["a", "a/another"]
 
 
 def test_the_advice_names_a_root(tmp_path):

@@ -124,6 +124,18 @@ def test_a_file_that_is_no_list_of_grids_is_refused(tmp_path, monkeypatch, conte
         experiments.experiment("mine", [])
 
 
+@pytest.mark.parametrize("content", [b"# caf\xe9\nrectify: abs", b"rectify: {"], ids=["latin-1", "broken"])
+@pytest.mark.parametrize("group", ["model", "data", "geometry", "augment", "optimizer"])
+def test_a_file_that_is_no_yaml_is_named(tmp_path, monkeypatch, group, content):
+    shutil.copytree(composition.CONF, tmp_path / "conf")
+    monkeypatch.setattr(composition, "CONF", tmp_path / "conf")
+    file = tmp_path / "conf" / group / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.yaml is no yaml, or not in UTF-8: [^\n]+$") as refusal:
+        composition.plan([f"{group}=mine"])
+    assert str(refusal.value).startswith(str(file))
+
+
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Write files of conf/experiment beside the real other files of conf."""

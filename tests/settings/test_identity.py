@@ -233,6 +233,14 @@ def test_one_folder_of_images_is_one_run_however_it_is_spelled(home):
 def test_two_folders_of_images_never_share_a_run_folder(home):
     folders = {
         plan(["data=image_folder", f"data.root='{root}'"]).folder
-        for root in ("a/set_1", "a/set 1", "a_set_1", "a/set-1", f"{home}/x/a/set_1")
+        for root in (
+            "a/set_1",
+            "a/set 1",
+            "a_set_1",
+            "a/set-1",
+            f"{home}/x/a/set_1",
+            "/d/birds/small",
+            "/d/birds_small",
+        )
     }
-    assert len(folders) == 5
+    assert len(folders) == 7

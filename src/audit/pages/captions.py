@@ -85,8 +85,9 @@ def filters(run: str, before: np.ndarray, after: np.ndarray) -> Markup:
 
 
 def learned_filters(record: Record, kernels: np.ndarray) -> Markup:
-    """Over the mosaic: what was measured of filters that predict sparse codes."""
-    measured, limit = record["filters"][0], np.abs(kernels).max()
+    """Over the mosaic: what was measured of filters that predict sparse codes, as far as the record says it."""
+    measured: Mapping[str, float] = next(iter(record.get("filters", [])), {})
+    limit = np.abs(kernels).max()
     return _macro("learned_filters")(path(record), len(kernels), measured, limit, kernels.shape[1] == 3)
 
 

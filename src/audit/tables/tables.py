@@ -11,6 +11,7 @@ from audit.tables.templates import render
 from multistage.records.cells import METRIC, Cell
 from multistage.records.files import command, path
 from multistage.records.intervals import CONFIDENCE, Interval, half_width
+from multistage.registry.words import harmless
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -31,12 +32,19 @@ def to_csv(experiment: Experiment) -> str:
     for cell in experiment.cells:
         config, paper = cell.config, cell.paper or {}
         low, high = cell.interval or (None, None)
+        texts = {
+            **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
+            "refine": str(config["refine"]).lower(),
+            "protocol": protocol(cell),
+            "architecture": symbol(config["model"], experiment.paper),
+            "draws": "; ".join(str(record["config"]["draw"]) for record in cell.records),
+            "seeds": "; ".join(str(record["config"]["seed"]) for record in cell.records),
+            "runs": "; ".join(path(record) for record in cell.records),
+            "commands": "; ".join(command(record) for record in cell.records),
+        }
         writer.writerow(
             {
-                **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
-                "refine": str(config["refine"]).lower(),
-                "protocol": protocol(cell),
-                "architecture": symbol(config["model"], experiment.paper),
+                **{name: harmless(text) for name, text in texts.items()},
                 "n": cell.n,
                 **{
                     name: "" if value is None else f"{value:.4f}"
@@ -50,11 +58,7 @@ def to_csv(experiment: Experiment) -> str:
                 "mark": cell.mark,
                 **{f"paper_{name}": paper.get(name) for name in ("table", "row", "column", "source")},
                 "seconds": f"{cell.seconds:.1f}",
-                "draws": "; ".join(str(record["config"]["draw"]) for record in cell.records),
-                "seeds": "; ".join(str(record["config"]["seed"]) for record in cell.records),
                 "values": "; ".join(f"{100 * record['metrics'][METRIC]:.4f}" for record in cell.records),
-                "runs": "; ".join(path(record) for record in cell.records),
-                "commands": "; ".join(command(record) for record in cell.records),
             }
         )
     return text.getvalue()

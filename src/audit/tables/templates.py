@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ def base64(content: bytes) -> str:
     return b64encode(content).decode("ascii")
 
 
+def integrity(script: str) -> str:
+    """What a policy names the one script by that may run."""
+    return f"sha256-{base64(sha256(plain(script).encode()).digest())}"
+
+
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(AUDIT),
     autoescape=select_autoescape(),
@@ -36,7 +42,13 @@ ENVIRONMENT = Environment(
     keep_trailing_newline=True,
 )
 ENVIRONMENT.globals |= {"source": source, "zip": zip}
-ENVIRONMENT.filters |= {"broken": broken, "base64": base64, "percent": "{:.2f}%".format, "two": "{:.2f}".format}
+ENVIRONMENT.filters |= {
+    "broken": broken,
+    "base64": base64,
+    "integrity": integrity,
+    "percent": "{:.2f}%".format,
+    "two": "{:.2f}".format,
+}
 
 
 def render(template: str, **values: Any) -> str:

@@ -23,7 +23,9 @@ def listed(words: Sequence[str]) -> str:
 
 
 def machine(record: Record) -> str:
-    """What a run was done on."""
-    hardware = record["hardware"]
-    processor = hardware["processor"] if record["device"] == "cpu" else hardware["gpu"]
-    return f"{processor} ({count(record['threads'], 'thread')}, {record['precision']})"
+    """What a run was done on, as far as its record says it."""
+    part = "processor" if record["device"] == "cpu" else "gpu"
+    processor = record.get("hardware", {}).get(part) or f"an unnamed {part}"
+    threads = [count(record["threads"], "thread")] if "threads" in record else []
+    said = ", ".join([*threads, *filter(None, [record.get("precision")])])
+    return f"{processor} ({said})" if said else processor

@@ -29,7 +29,7 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
 Runs follow each other, or go to Hydra's launchers: hydra/launcher=joblib (this machine), submitit_slurm (a cluster).
 Finished runs are not repeated, interrupted ones go on from their last epoch, failed ones wait for retry_failed=true.
 Results lie in runs/<name>/<data>/<model>/...; {predict} RUN IMAGE uses them.
-Exit codes: 0 done, 1 failed, 2 bad configuration, 3 bad data, 4 some runs of a sweep failed, 130 and 143 interrupted.
+Exit codes: 0 done, 1 failed, 2 bad configuration, 3 bad data, 4 some runs of a sweep failed, 129, 130, 143 interrupted.
 """
 
 IN_CHECKOUT = (composition.CONF.parent / "train.py").exists()

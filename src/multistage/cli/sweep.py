@@ -14,18 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from multistage.cli import help
+from multistage.cli import help, same_images
 from multistage.cli.terminal import comparison, duration, line, pictures
+from multistage.data import DataSet
 from multistage.records import beginnings, runs
 from multistage.records.cells import key
 from multistage.records.runs import Record
-from multistage.registry.errors import DataError, MultistageError, one_line
+from multistage.registry.errors import MissingDataError, MultistageError, one_line
 from multistage.settings.naming import Run
 
 Outcome = str | None
 """What became of a run that was launched: None if it is finished, `BUSY`, or one line that says why it is not."""
 
 BUSY = "busy"
+
+_gone: dict[DataSet, str] = {}
+"""Data sets that this process found missing, and why they cannot be downloaded: its other runs do not try again."""
 
 Launch = Callable[[list[Run]], Sequence[Outcome]]
 """Does runs, on any engine, and returns when all are over."""
@@ -51,10 +55,13 @@ def sweep(planned: Sequence[Run], launch: Launch, command: str, retry_failed: bo
     progress = Progress(planned)
     judged = [] if retry_failed else progress.left(())
     reasons = {run.folder: reason for run in judged if (reason := _failure(run) or _given_up(run))}
+    failed = len(reasons)
     if todo := progress.left(reasons):
-        progress.forget(_other_images([run for run in planned if run.folder in progress.records]))
+        changed, gone = same_images.other_images([run for run in planned if run.folder in progress.records])
+        progress.forget(changed)
+        reasons |= {run.folder: gone[run.settings.data] for run in todo if run.settings.data in gone}
         todo = progress.left(reasons)
-    print(progress.header(len(todo), len(reasons)), flush=True)
+    print(progress.header(len(todo), failed), flush=True)
     with progress:
         while todo:
             outcomes = _launched(launch, todo)
@@ -89,11 +96,14 @@ def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
     try:
         if runs.is_busy(run.folder):
             return BUSY
-        if (reason := _failure(run, since)) is not None:
+        reason = _failure(run, since) or _gone.get(run.settings.data)
+        if reason is not None:
             return reason
         execute(run)
     except runs.BusyError:
         return BUSY
+    except MissingDataError as error:
+        return _gone.setdefault(run.settings.data, one_line(error))
     except (MultistageError, OSError) as error:
         return one_line(error)
     except Exception as error:
@@ -247,27 +257,6 @@ def _without_engine(run: Run, broken: str) -> Outcome:
     if runs.state(run.folder) == "finished":
         return None
     return BUSY if runs.is_busy(run.folder) else _failure(run) or broken
-
-
-def _other_images(finished: Sequence[Run]) -> list[Run]:
-    """Finished runs that saw other images than there are now and that ``overwrite=changed`` does again.
-
-    Raises:
-        ConfigError: There are such runs and ``overwrite`` is false; says what differs.
-    """
-    from multistage.data import drawn
-
-    changed = []
-    for run in finished:
-        try:
-            dataset, split = drawn(run.settings.data, run.settings.draw)
-            identity = runs.identity(split.digest, dataset.content_hash)
-        except DataError as error:
-            print(f"finished runs on data={run.config['data']} cannot be checked: {error}", file=sys.stderr)
-            continue
-        if runs.finished(run.folder, run.config, identity) is None:
-            changed.append(run)
-    return changed
 
 
 def _wait(busy: Sequence[Run]) -> None:

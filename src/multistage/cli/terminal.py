@@ -9,6 +9,7 @@ from typing import Any
 from multistage.cli.help import PREDICT
 from multistage.data import data_sets
 from multistage.records.cells import Cell, cells, common_path
+from multistage.records.files import path
 from multistage.records.intervals import half_width, is_chance, t_interval
 from multistage.records.paper import published
 from multistage.records.runs import Record
@@ -22,7 +23,7 @@ def summary(record: Record, folder: Path) -> str:
     own = f"./{folder}" if str(folder).startswith("-") else str(folder)
     tested = f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})"
     lines = {
-        "run": record["run"],
+        "run": path(record),
         **seen(record),
         "test accuracy": ", ".join([tested, *chance(record)]),
         "validation": None if validation is None else f"{validation:.2%}",
@@ -110,7 +111,7 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
     diverged = [f"diverged: {record['diverged']}"] if "diverged" in record else []
     said = ", ".join([f"{own:.2f} %{spread}", *chance(record), *diverged])
     left = f"  about {duration(seconds_left)} left" if seconds_left else ""
-    return f"{position}  {record['run']}  {said}  {duration(sum(record['seconds'].values()))}{left}"
+    return f"{position}  {path(record)}  {said}  {duration(sum(record['seconds'].values()))}{left}"
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,9 @@ from multistage.cli.one import one
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings import advice, launchers
 
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""What a closed terminal sends; Windows has none."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; returns the exit code.
@@ -20,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What was typed after the command; None: of this process.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_DFL:  # which nohup has ignored
+        signal.signal(HANGUP, _terminate)
     with streams.lasting():
         return _ended(sys.argv[1:] if arguments is None else arguments)
 
@@ -29,7 +34,7 @@ def _ended(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except (KeyboardInterrupt, Terminated) as stop:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
+        return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
     except MultistageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -82,8 +87,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived."""
+    """A signal arrived that asks a process to end.
+
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _terminate(*_: object) -> None:
-    raise Terminated
+def _terminate(number: int, _: object) -> None:
+    raise Terminated(number)

@@ -34,7 +34,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 BLOWS = {"SIGKILL": "killed, as the system does when memory runs out"}
 BLOWS |= dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"), "crashed")
-"""Signals that a run is blamed for; others (SIGTERM, SIGHUP) mean that somebody wants it to stop."""
+"""Signals that a run is blamed for; others (SIGTERM) mean that somebody wants it to stop."""
 
 
 class Worker:
@@ -176,7 +176,9 @@ def main() -> None:
     """Be a worker."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # typed for the sweep, which ends this process
+    for name in ("SIGINT", "SIGHUP"):  # of a terminal, for the sweep, which ends this process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=[requests], daemon=True).start()

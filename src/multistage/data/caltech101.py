@@ -11,6 +11,7 @@ from torch import Tensor
 
 from multistage.data import SKIP_ADVICE, manifest
 from multistage.data.dataset import Dataset
+from multistage.data.decoder import decoder
 from multistage.data.download import Archive, obtain
 from multistage.data.files import Files, Prepare
 from multistage.storage.cache import cached
@@ -22,6 +23,7 @@ SOURCE = Archive(
     name="Caltech-101",
     url="https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
     size_mb=137,
+    unpacked_mb=140,
     licence="CC BY 4.0",
     folder="caltech101/101_ObjectCategories",
     mark="BACKGROUND_Google",
@@ -55,7 +57,8 @@ def read_caltech101(
     names = sorted(kept)
     files = Files([str(folder / name) for name in names], (len(names), *shape), prepare, specification, {})
     everything = torch.arange(len(names))
-    tensors = cached("caltech101", f"{content_hash} {specification}", lambda: {"images": files[everything]})
+    source = f"{content_hash} {specification} {decoder()}"
+    tensors = cached("caltech101", source, lambda: {"images": files[everything]}, limited=True)
     return folders_dataset(names, tensors["images"], content_hash, sorted(expected), skipped)
 
 

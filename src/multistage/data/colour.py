@@ -34,6 +34,7 @@ def _any(paths: Sequence[str], most: int) -> bool:
     """Whether any has colour, from the cache as long as all files are the same by size and times."""
     import torch
 
+    from multistage.data.decoder import decoder
     from multistage.data.images import has_colour
     from multistage.storage.cache import cached
 
@@ -41,7 +42,7 @@ def _any(paths: Sequence[str], most: int) -> bool:
         return {"any": torch.tensor(any(has_colour(Path(path), most) for path in paths))}
 
     files = manifest.digest({path: _state(path) for path in paths})
-    return bool(cached("colour", f"{files} {most}", build)["any"])
+    return bool(cached("colour", f"{files} {most} {decoder()}", build)["any"])
 
 
 def _state(path: str) -> str:

@@ -1,23 +1,26 @@
 """Missing data sets: downloaded where that is dependable, else one line says what to fetch from where."""
 
+import gzip
 import hashlib
 import logging
 import os
-import shutil
 import tarfile
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
-from multistage.registry.errors import DataError, one_line
+from multistage.data import manifest
+from multistage.data.fetching import Bounded, Readable, alone, fetch, fetch_any
+from multistage.registry.errors import DataError, MissingDataError, one_line
+
+if TYPE_CHECKING:
+    from multistage.data.official import Official
 
 log = logging.getLogger(__name__)
+
+TAR = ".tar.gz"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Archive:
         name: As people know it.
         url: A zip file.
         size_mb: Of the download, megabytes.
+        unpacked_mb: Of what it holds.
         licence: Of the data.
         folder: Where its files belong, below the data root.
         mark: What lies in that folder, as `check_root` takes it.
@@ -37,6 +41,7 @@ class Archive:
     name: str
     url: str
     size_mb: int
+    unpacked_mb: int
     licence: str
     folder: str
     mark: str
@@ -71,21 +76,6 @@ def check_root(root: Path, folder: str, mark: str) -> None:
             raise DataError(f"data.root={root} is a data set itself; its files have to lie in {folder} below data.root")
 
 
-@contextmanager
-def undone(*paths: Path) -> Iterator[None]:
-    """What is fetched into these paths goes again if that fails, and so do the folders that were made for it."""
-    new = {each for path in paths for each in (path, *path.parents) if not each.exists()}
-    try:
-        yield
-    except BaseException:
-        for path in new.intersection(paths):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        for folder in sorted(new, reverse=True):
-            with suppress(OSError):  # another process has put something there
-                folder.rmdir()
-        raise
-
-
 def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
     """The folder of a data set, downloaded if it is not there; complete and verified, or not there at all.
 
@@ -95,38 +85,43 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
         expected: Manifest: relative path -> SHA-256. Nothing else is unpacked.
 
     Raises:
-        DataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand. Or the root is the
-            data set itself.
+        MissingDataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand.
+        DataError: The root is the data set itself.
     """
     folder = root / archive.folder
-    if folder.is_dir() and any(folder.iterdir()):
+    if _holds_files(folder):
         return folder
     check_root(root, archive.folder, archive.mark)
-    log.warning("%s is not in %s; downloading %s MB (%s)", archive.name, folder, archive.size_mb, archive.licence)
     try:
-        with undone(folder):
-            _fetch(archive, root, folder, expected)
+        with alone(root, archive.name) as scratch:
+            if not _holds_files(folder):  # another process has fetched it meanwhile
+                _fetch(archive, scratch, folder, expected)
     except Exception as error:  # damaged archives raise nearly everything in the unpackers
         if isinstance(error, HTTPError):
             error.close()
-        raise DataError(f"{archive.name} could not be downloaded ({one_line(error)}); {archive.advice(root)}") from None
+        reason = f"could not be downloaded ({one_line(error)})"
+        raise MissingDataError(f"{archive.name} {reason}; {archive.advice(root)}") from None
     return folder
 
 
-def _fetch(archive: Archive, root: Path, folder: Path, expected: dict[str, str]) -> None:
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as scratch:
-        packed, unpacked = Path(scratch) / "archive.zip", Path(scratch) / "unpacked"
-        with urlopen(archive.url, timeout=60) as response, packed.open("wb") as file:
-            shutil.copyfileobj(response, file)
-        with zipfile.ZipFile(packed) as outer:
-            inner = next((name for name in outer.namelist() if PurePosixPath(name).name == archive.inner), None)
-            if inner is None:
-                raise ValueError(f"{archive.url} holds no {archive.inner}")
-            with outer.open(inner) as packed_tar, tarfile.open(fileobj=packed_tar, mode="r|*") as tar:
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _fetch(archive: Archive, scratch: Path, folder: Path, expected: dict[str, str]) -> None:
+    log.warning("%s is not in %s; downloading %s MB (%s)", archive.name, folder, archive.size_mb, archive.licence)
+    packed, unpacked = scratch / "archive.zip", scratch / "unpacked"
+    fetch(archive.url, packed, archive.size_mb * 10**6 * 11 // 10)
+    with zipfile.ZipFile(packed) as outer:
+        inner = next((name for name in outer.namelist() if PurePosixPath(name).name == archive.inner), None)
+        if inner is None:
+            raise ValueError(f"{archive.url} holds no {archive.inner}")
+        with outer.open(inner) as packed_tar, gzip.open(packed_tar) as whole_tar:
+            bounded = Bounded(whole_tar, archive.unpacked_mb * 10**6 * 3 // 2)
+            with tarfile.open(fileobj=bounded, mode="r|") as tar:
                 _unpack(tar, expected, unpacked)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unpacked.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unpacked.rename(folder)
 
 
 def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> None:
@@ -145,7 +140,7 @@ def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> Non
         raise ValueError(f"the downloaded archive lacks {len(missing)} files, {min(missing)} among them")
 
 
-def _copy(source: IO[bytes], target: Path) -> str:
+def _copy(source: Readable, target: Path) -> str:
     """Copy and return the SHA-256 of what was copied."""
     digest = hashlib.sha256()
     with target.open("wb") as file:
@@ -153,3 +148,53 @@ def _copy(source: IO[bytes], target: Path) -> str:
             digest.update(block)
             file.write(block)
     return digest.hexdigest()
+
+
+def download_if_missing(data: "Official") -> None:
+    """Fetch the files of a data set that are not there; each is there as a whole or not at all.
+
+    Raises:
+        MissingDataError: Missing and not to be downloaded.
+        DataError: The root is the data set itself.
+    """
+    root = Path(data.root)
+    folder = root / data.folder
+    if not _missing(data, folder):
+        return
+    check_root(root, data.folder, data.mark)
+    try:
+        with alone(root, data.kind) as scratch:
+            for name in _missing(data, folder):  # of these another process may have fetched some meanwhile
+                _fetch_packed(data, name, scratch)
+    except Exception as error:
+        lacking = manifest.some([name.removesuffix(".gz") for name in _missing(data, folder)])
+        found = f"in {folder} lacks {lacking}, which" if _holds_files(folder) else f"is not in {folder} and"
+        reason = f"could not be downloaded ({one_line(error)})"
+        raise MissingDataError(f"{data.kind} {found} {reason}; {data.advice}") from None
+
+
+def _missing(data: "Official", folder: Path) -> list[str]:
+    """What has to be fetched."""
+    return [
+        name
+        for name in data.packed
+        if not (_holds_files(folder) if name.endswith(TAR) else (folder / name.removesuffix(".gz")).exists())
+    ]
+
+
+def _fetch_packed(data: "Official", name: str, scratch: Path) -> None:
+    folder, expected = Path(data.root) / data.folder, data.packed[name]
+    packed, unpacked = folder / name, scratch / "unpacked"
+    if not packed.is_file() or manifest.file_digest(packed) != expected.sha256:  # fetched by hand
+        log.warning("%s is not in %s; downloading %s (%.1f MB)", data.kind, folder, name, expected.size / 1e6)
+        packed = fetch_any({address + name: scratch / name for address in data.mirrors}, expected)
+    if name.endswith(TAR):
+        with tarfile.open(packed) as tar:
+            tar.extractall(unpacked, filter="data")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / folder.name).rename(folder)
+    else:
+        with gzip.open(packed) as source:
+            _copy(source, unpacked)
+        folder.mkdir(parents=True, exist_ok=True)
+        unpacked.replace(folder / name.removesuffix(".gz"))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from multistage.data import manifest
 from multistage.data.dataset import Dataset, Some
+from multistage.data.decoder import decoder
 from multistage.data.images import has_several
 from multistage.registry.errors import DataError
 from multistage.storage import durable
@@ -153,7 +154,7 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     numbers = used.tolist()
     content_hash = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
     keep = dataset.fits(len(used))
-    source = f"{content_hash} {files.specification} {keep} pages"
+    source = f"{content_hash} {files.specification} {keep} pages {decoder()}"
 
     def holds(entry: dict[str, Tensor]) -> bool:
         """Whether what could not be read still cannot: data.max_pixels, or Pillow, may be another than then."""

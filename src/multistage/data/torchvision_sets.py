@@ -1,8 +1,6 @@
-"""How the data sets of `official` are read and downloaded: by torchvision."""
+"""How the data sets of `official` are read: by torchvision."""
 
-import logging
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +9,11 @@ import torchvision.datasets
 from torchvision.datasets import VisionDataset
 
 from multistage.data.dataset import Dataset, hash_tensors
-from multistage.data.download import check_root, undone
+from multistage.data.download import download_if_missing
 from multistage.registry.errors import DataError, one_line
 
 if TYPE_CHECKING:
     from multistage.data.official import Official
-
-log = logging.getLogger(__name__)
 
 
 def load_official(data: "Official") -> Dataset:
@@ -44,29 +40,6 @@ def load_official(data: "Official") -> Dataset:
     is_test = torch.arange(len(labels)) >= len(arrays[0])
     names = [f"{'test' if test else 'train'}/{index}" for index, test in enumerate(is_test.tolist())]
     return Dataset(images, labels, class_names, names, is_test, hash_tensors(images, labels))
-
-
-def download_if_missing(data: "Official") -> None:
-    """Let torchvision fetch what is not there; it leaves a complete data set alone.
-
-    Raises:
-        DataError: Missing and not to be downloaded, or the root is the data set itself.
-    """
-    root, kind = Path(data.root), _kind(data)
-    try:
-        kind(data.root, train=True, download=False), kind(data.root, train=False, download=False)
-    except RuntimeError:  # "Dataset not found or corrupted"
-        check_root(root, data.folder, data.mark)
-        log.warning("%s is not in %s; downloading it", data.kind, root)
-        try:
-            with undone(root / data.folder, root / getattr(kind, "filename", data.folder)):
-                kind(data.root, train=True, download=True)
-        except Exception as error:
-            raise DataError(
-                f"{data.kind} is not in {root} and could not be downloaded ({one_line(error)}); {data.advice}"
-            ) from None
-    except Exception:
-        return  # there, but unreadable: the reader says so
 
 
 def _kind(data: "Official") -> Any:

@@ -76,3 +76,7 @@ class DataError(MultistageError):
     """Images that are missing, changed, unreadable or too few."""
 
     exit_code = 3
+
+
+class MissingDataError(DataError):
+    """Images that are not there and cannot be fetched now, for any run."""

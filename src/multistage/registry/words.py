@@ -3,6 +3,7 @@
 import difflib
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 JOINERS = "\u200c\u200d\u200e\u200f"
@@ -34,6 +35,16 @@ def as_typed(value: Any) -> str:
     plain = shown(value) == value and all(c.isalnum() or c in "_/.-" for c in value) and value.isascii()
     parts = [part + "\\" * (len(part) - len(part.rstrip("\\"))) for part in value.split("'")]
     return value if plain else "'" + "\\'".join(parts) + "'"
+
+
+def harmless(cell: object) -> object:
+    """A cell of a table; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    with suppress(ValueError):
+        float(cell)
+        return cell
+    return f"'{cell}"
 
 
 def can_be_shown(text: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from multistage.data.augment import Augmentation
 from multistage.registry.errors import ConfigError, UnreadError, one_line
 from multistage.registry.words import as_typed, listing, nearest
-from multistage.settings import advice, callbacks, completion, optimizer, param_groups, trainer
+from multistage.settings import advice, callbacks, completion, optimizer, param_groups, trainer, yaml_files
 from multistage.settings.config import below, check, check_effect, check_values, options, rule_of, unknown
 from multistage.settings.naming import Names, Run, changed
 from multistage.settings.tree import TRAINED, Config, parse
@@ -143,6 +143,7 @@ def hydra() -> Iterator[Any]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     inside = GlobalHydra.instance().is_initialized()
     try:
@@ -150,6 +151,9 @@ def hydra() -> Iterator[Any]:
             yield GlobalHydra.instance().config_loader()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{first_line(error)}; conf/train.yaml shows what can be set") from None
+    except (YAMLError, UnicodeDecodeError):  # of which Hydra does not name the file
+        yaml_files.check(CONF)
+        raise
 
 
 def first_line(error: Exception) -> str:

@@ -6,9 +6,9 @@ experiment("ablation", ["draw=0"])     what would be typed for each of its runs
 from collections.abc import Sequence
 from typing import Any
 
-from multistage.registry.errors import ConfigError, one_line
+from multistage.registry.errors import ConfigError
 from multistage.registry.words import listing, nearest
-from multistage.settings import composition
+from multistage.settings import composition, yaml_files
 from multistage.settings.composition import expand, names
 
 
@@ -43,8 +43,6 @@ def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
     Raises:
         ConfigError: As for `experiment`.
     """
-    import yaml
-
     known = names("experiment")
     if name not in known:
         where = f"part {name} of {wholes[-1]}.yaml" if wholes else f"experiment={name}"
@@ -52,12 +50,7 @@ def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
     if name in wholes:
         raise ConfigError(f"{' -> '.join((*wholes, name))}: an experiment cannot be a part of itself; leave it out")
     file = composition.CONF / "experiment" / f"{name}.yaml"
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no yaml, or not in UTF-8: {one_line(error)}") from None
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    content = yaml_files.content(file)
     content = content if isinstance(content, dict) else {}
     grids, parts = content.get("grids", []), content.get("parts", [])
     lists = isinstance(grids, list) and isinstance(parts, list) and (grids or parts)

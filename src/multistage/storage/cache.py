@@ -2,7 +2,8 @@
 
 An entry is one safetensors file, named by the hash of everything its content depends on, with its SHA-256 beside it. It
 is read memory-mapped; a damaged one is noticed and made again. Of several processes that want the same entry one makes
-it and the others wait. A cache that cannot be written is done without.
+it and the others wait. Whoever may read the folder may read the entries. A cache that cannot be written, or read, as
+that of another user, is done without.
 """
 
 import hashlib
@@ -91,7 +92,7 @@ def cached(
     with _claimed(path) as writable:
         if (found := _read(path)) is not None and holds(found):  # another process made it meanwhile
             return found
-        if path.exists() and found is None:
+        if found is None and os.access(path, os.R_OK):
             log.warning("%s is damaged; making it again", path)
         tensors = build()
         size = sum(tensor.nbytes for tensor in tensors.values())
@@ -151,6 +152,7 @@ def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> No
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new)
             new_checksum = Path(scratch) / checksum.name
             new_checksum.write_text(durable.file_digest(new) + "\n")
+            new.chmod(new_checksum.stat().st_mode)  # as readable for others as any file; safetensors asks for less
             checksum.unlink(missing_ok=True)  # an entry without checksum is none: a crash in between does no harm
             new.replace(path)
             new_checksum.replace(checksum)

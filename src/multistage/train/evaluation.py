@@ -12,6 +12,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from multistage.network.views import Views
 from multistage.registry.errors import MultistageError
+from multistage.registry.words import harmless
 from multistage.train.batches import Inputs
 
 
@@ -128,10 +129,6 @@ def prediction_table(images: Sequence[str], labels: Tensor, said: Predictions) -
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as text. A cell that a spreadsheet would take for a formula begins with an apostrophe."""
-
-    def harmless(cell: object) -> object:
-        return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(map(harmless, header))
