@@ -178,3 +178,9 @@ def test_a_frozen_run_computes_features_of_test_images_once(plan, looked, do):
     again = do(plan("refine=false", "readout=sgd"))
     assert sum(looked) == images
     assert record["seconds"].keys() == again["seconds"].keys() == {"data", "features", "train", "test"}
+
+
+def test_another_pillow_makes_other_features(monkeypatch):
+    before = features.computed_by(torch.device("cpu"))
+    monkeypatch.setattr("PIL.__version__", "0.0")
+    assert features.computed_by(torch.device("cpu")) != before

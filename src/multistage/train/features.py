@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from multistage.data import Stored
 from multistage.data.dataset import Dataset, hash_tensors
+from multistage.data.decoder import decoder
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
 from multistage.network.reading import Reading
@@ -140,7 +141,7 @@ def images_of(settings: Settings, dataset: Dataset) -> tuple[object, ...]:
 
 def computed_by(device: torch.device) -> tuple[object, ...]:
     """What decides the last digits of whatever is computed, or, if it changes, all of them."""
-    return device.type, torch.__version__, torch.get_num_threads(), code_digest(), RESULTS_VERSION
+    return device.type, torch.__version__, torch.get_num_threads(), code_digest(), decoder(), RESULTS_VERSION
 
 
 @lru_cache
