@@ -6,6 +6,7 @@ from pathlib import Path
 from audit.ladder import choice, others, plot
 from audit.ladder.climb import Ladder, Step
 from audit.ladder.measures import MEASURES, over
+from audit.ladder.rungs import BESIDE, RUNGS, Rung
 from audit.tables.plot import carried, digests
 from audit.tables.results import Results
 from audit.tables.tables import plus_minus, rows, signed
@@ -24,14 +25,16 @@ class Page:
 
     Args:
         results: All that is published.
+        rungs: In order.
+        beside: Other forms of rungs.
 
     Raises:
         MultistageError: Runs that do not belong there.
     """
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, rungs: Sequence[Rung] = RUNGS, beside: Sequence[Rung] = BESIDE) -> None:
         self.folder = results.root / FOLDER
-        self.ladder = Ladder(results)
+        self.ladder = Ladder(results, rungs, beside)
         self.records, self.tuning = results.records(FOLDER), results.records(choice.FOLDER)
         self.others = others.read(self.folder)
 

@@ -54,6 +54,7 @@ class Rung:
 
 LEVELS = {"readout.levels": (2, 1)}
 FOUR = {**LEVELS, "filters.banks": 4}
+PENALTY = {"kernel.penalty": 1e-5}
 
 RUNGS = (
     Rung(
@@ -64,43 +65,53 @@ RUNGS = (
         minutes=7,
     ),
     Rung(
-        "ridge",
-        "least squares in closed form instead of logistic regression (`readout=ridge`)",
-        "Rifkin & Klautau 2004: one against all by least squares loses nothing",
-        "UU, ridge",
+        "kernel",
+        "least squares with a Gaussian kernel instead of logistic regression (`readout=kernel kernel.penalty=1e-5`)",
+        "Oyallon & Mallat 2015: a Gaussian kernel on fixed features",
+        "UU, kernel",
+        PENALTY,
         against="UU",
-        minutes=7,
+        minutes=5,
     ),
     Rung(
         "levels",
         "the last maps pooled to 2x2 and 1x1 cells, too (`readout.levels=[2,1]`)",
         "Lazebnik, Schmid & Ponce 2006: spatial pyramids",
-        "UU, ridge",
-        LEVELS,
-        against="ridge",
-        minutes=7,
+        "UU, kernel",
+        {**LEVELS, **PENALTY},
+        against="kernel",
+        minutes=5,
     ),
     Rung(
         "four filter sets",
         "four filter sets side by side, of other seeds (`filters.banks=4`): one network, four times as wide",
         "Coates, Lee & Ng 2011: wider layers of unsupervised features",
-        "UU, ridge",
-        FOUR,
+        "UU, kernel",
+        {**FOUR, **PENALTY},
         against="levels",
-        minutes=25,
+        minutes=15,
     ),
 )
 """Each adds one thing to the one before it; the last one is what `choice` chooses."""
 
 BESIDE = (
     Rung(
-        "kernel",
-        "a Gaussian kernel in place of the linear readout (`readout=kernel`)",
-        "Oyallon & Mallat 2015: Gaussian kernel on fixed features",
+        "default penalty",
+        "the default penalty of the kernel, 1e-4 (`kernel.penalty=auto`)",
+        "how much does the penalty matter?",
         "UU, kernel",
+        {**FOUR, "kernel.penalty": "auto"},
+        against="four filter sets",
+        minutes=15,
+    ),
+    Rung(
+        "ridge",
+        "least squares without a kernel (`readout=ridge`)",
+        "Rifkin & Klautau 2004: one against all by least squares loses nothing",
+        "UU, ridge",
         FOUR,
         against="four filter sets",
-        minutes=25,
+        minutes=15,
     ),
     Rung(
         "lbfgs",
@@ -109,16 +120,24 @@ BESIDE = (
         "UU, lbfgs",
         FOUR,
         against="four filter sets",
-        minutes=30,
+        minutes=15,
     ),
     Rung(
-        "random",
-        "random filters in place of learned ones (`filters=random`)",
-        "does width make up for learning?",
-        "RR, ridge",
-        FOUR,
-        against="four filter sets",
-        minutes=15,
+        "ridge, one filter set",
+        "the second rung with least squares in place of the kernel (`readout=ridge`)",
+        "does a linear readout need more features?",
+        "UU, ridge",
+        against="UU",
+        minutes=5,
+    ),
+    Rung(
+        "ridge, levels",
+        "the third rung, likewise",
+        "the same",
+        "UU, ridge",
+        LEVELS,
+        against="ridge, one filter set",
+        minutes=5,
     ),
 )
 """Other forms of a rung, whether they paid or not."""

@@ -2,7 +2,8 @@
 
 from report import invented
 
-from audit.ladder.rungs import BESIDE, RUNGS
+from audit.ladder.page import Page
+from audit.ladder.rungs import Rung
 from multistage.records.cells import Cell, key
 
 FROZEN = {"data": "caltech101", "filters": "psd", "refine": "false"}
@@ -17,7 +18,28 @@ SETTINGS = {
 }
 """Of each rung, as they are typed."""
 
+LEVELS = {"readout.levels": (2, 1)}
+FOUR = {**LEVELS, "filters.banks": 4}
+
+RUNGS = (
+    Rung("UU", "the paper's", "", "UU, lbfgs", minutes=7),
+    Rung("ridge", "least squares", "", "UU, ridge", against="UU", minutes=7),
+    Rung("levels", "a pyramid", "", "UU, ridge", LEVELS, against="ridge", minutes=7),
+    Rung("four filter sets", "width", "", "UU, ridge", FOUR, against="levels", minutes=25),
+)
+BESIDE = (
+    Rung("kernel", "a kernel", "", "UU, kernel", FOUR, against="four filter sets", minutes=25),
+    Rung("lbfgs", "logistic", "", "UU, lbfgs", FOUR, against="four filter sets", minutes=30),
+    Rung("random", "random filters", "", "RR, ridge", FOUR, against="four filter sets", minutes=15),
+)
+"""Rungs of these tests; those of the project change with what is tried."""
+
 ALL = {rung.name: rung for rung in (*RUNGS, *BESIDE)}
+
+
+def page(results):
+    """The page of these rungs."""
+    return Page(results, RUNGS, BESIDE)
 
 
 def classes(right, tested=10):

@@ -9,8 +9,7 @@ from report import invented
 
 from audit.ladder import choice
 from audit.ladder.climb import DRAWS
-from audit.ladder.page import Page
-from audit.ladder.rungs import REST, RUNGS, SCORED
+from audit.ladder.rungs import BESIDE, REST, RUNGS, SCORED
 from audit.tables.results import Results
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, experiments
@@ -66,7 +65,7 @@ def test_gray_and_colour_are_chosen_for_by_themselves(tmp_path):
     records = tuning(**LEAST) + figures.tuning("ridge", (90, 90, 90, 90, 90), data__colour="rgb")
     assert chosen(records) == RIDGE
     assert [c.words for c in choice.candidates(records, "rgb")] == [f"{RIDGE} data.colour=rgb"]
-    tried = Page(invented.results(tmp_path, ladder_tuning=records)).tried()
+    tried = figures.page(invented.results(tmp_path, ladder_tuning=records)).tried()
     assert "`data.colour=rgb`, chosen for by itself:" in tried
     assert tried.count("**chosen**") == 2
 
@@ -74,7 +73,7 @@ def test_gray_and_colour_are_chosen_for_by_themselves(tmp_path):
 def test_the_table_of_what_was_tried_by_hand(tmp_path):
     """UU has four points less in each draw; the mean of 64 to 68 has an interval of 2.776 times the root of 1/2."""
     records = tuning(**LEAST, levels=(99,))
-    rows = Page(invented.results(tmp_path, ladder_tuning=records)).tried().splitlines()[2:]
+    rows = figures.page(invented.results(tmp_path, ladder_tuning=records)).tried().splitlines()[2:]
     assert [[entry.strip() for entry in row.strip("|").split(" | ")] for row in rows] == [
         [f"`{LEVELS}`", "1", "99.00", "+35.00", rows[0].split(" | ")[4], "5.5", "not run on all draws"],
         [f"`{RIDGE}`", "5", "66.00 ± 1.96", "", rows[1].split(" | ")[4], "5.5", "**chosen**"],
@@ -83,12 +82,12 @@ def test_the_table_of_what_was_tried_by_hand(tmp_path):
 
 
 def test_it_is_said_whether_the_last_rung_is_what_the_rule_chooses(tmp_path):
-    rungs = {rung.name: rung for rung in RUNGS}
+    rungs = figures.ALL
     tried = choice.candidates(tuning(**LEAST))
     assert [choice.is_chosen(rungs[name], tried) for name in ("UU", "ridge", "levels")] == [False, True, False]
     wide = {"four filter sets": (80, 80, 80, 80, 80)}
     said = [
-        Page(invented.results(tmp_path, ladder_tuning=records)).agreed()
+        figures.page(invented.results(tmp_path, ladder_tuning=records)).agreed()
         for records in ([], tuning(**LEAST), tuning(**LEAST, **wide))
     ]
     assert said == [
@@ -101,13 +100,13 @@ def test_it_is_said_whether_the_last_rung_is_what_the_rule_chooses(tmp_path):
 def test_what_became_of_test_images_is_read_by_nothing_that_chooses(tmp_path):
     """The same choice and the same table, whatever the runs say of their test images, or if they say nothing."""
     records = tuning(**LEAST, levels=(66.2, 66.1, 66, 66, 66))
-    before = Page(invented.results(tmp_path / "before", ladder_tuning=records))
+    before = figures.page(invented.results(tmp_path / "before", ladder_tuning=records))
     turned, silent = copy.deepcopy(records), copy.deepcopy(records)
     for number, record in enumerate(turned):
         record["metrics"] |= {"test_accuracy": number / 100, "test_mean_class_accuracy": 1 - number / 100}
         for entry in record["per_class"]:
             entry["correct"] = number % 2
-    assert Page(invented.results(tmp_path / "turned", ladder_tuning=turned)).tried() == before.tried()
+    assert figures.page(invented.results(tmp_path / "turned", ladder_tuning=turned)).tried() == before.tried()
     for record in silent:
         del record["metrics"]["test_accuracy"], record["metrics"]["test_mean_class_accuracy"], record["per_class"]
     (one,) = [each for each in choice.candidates(records) if each.chosen]
@@ -166,7 +165,7 @@ def test_every_rung_is_a_run_of_the_experiment():
     assert {run.config["draw"] for run in planned} == set(DRAWS)
     assert {run.config["data.validation"] for run in planned} == {0}
     of_rung = {figures.planned(run): [] for run in planned}
-    for rung in figures.ALL.values():
+    for rung in (*RUNGS, *BESIDE):
         for how in (SCORED, REST):
             wanted = rung.wanted("ladder", how)
             for cell in of_rung:
@@ -174,7 +173,7 @@ def test_every_rung_is_a_run_of_the_experiment():
                     of_rung[cell].append((rung.name, how is SCORED))
     assert [len(rungs) for rungs in of_rung.values()] == [1] * len(of_rung)  # each run has its row
     scored = {name for (name, is_scored), *_ in of_rung.values() if is_scored}
-    assert scored >= figures.ALL.keys() - {RUNGS[0].name}  # table1 has the first
+    assert scored >= {rung.name for rung in (*RUNGS[1:], *BESIDE)}  # table1 has the first
 
 
 def test_the_experiment_that_tunes_draws_what_it_may():

@@ -2,11 +2,10 @@ import pytest
 from ladder import figures
 from report import invented
 
-from audit.ladder import measures
+from audit.ladder import measures, rungs
 from audit.ladder.climb import DRAWS, Ladder
 from audit.ladder.costs import Costs
-from audit.ladder.page import Page
-from audit.ladder.rungs import BESIDE, RUNGS, Rung
+from audit.ladder.rungs import Rung
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 
@@ -14,12 +13,14 @@ from multistage.settings import composition
 @pytest.fixture
 def climb(tmp_path):
     """The ladder of runs in results/ladder and results/table1."""
-    return lambda ladder=(), table1=(): Ladder(invented.results(tmp_path, ladder=list(ladder), table1=list(table1)))
+    return lambda ladder=(), table1=(): Ladder(
+        invented.results(tmp_path, ladder=list(ladder), table1=list(table1)), figures.RUNGS, figures.BESIDE
+    )
 
 
 @pytest.fixture
 def page(tmp_path):
-    return lambda **folders: Page(invented.results(tmp_path, **folders))
+    return lambda **folders: figures.page(invented.results(tmp_path, **folders))
 
 
 def steps(ladder):
@@ -37,7 +38,6 @@ def test_a_rung_is_found_by_its_settings_alone(climb, name):
     assert step.some.n == 2
     assert step.some.records == tuple(r for r in every if r["run"] in {figures.run(name, d)["run"] for d in (0, 1)})
     assert step.rest is None
-    assert set(figures.SETTINGS) == set(figures.ALL)
 
 
 def test_runs_on_all_remaining_images_are_told_apart(climb):
@@ -61,11 +61,11 @@ def test_a_refined_rung_is_told_by_every_setting_that_was_typed(tmp_path):
         record["overrides"] = list(composition.plan(record["overrides"]).overrides)
     adamw = {"_target_": "torch.optim.AdamW", "lr": 0.001, "weight_decay": 0.01, "momentum": None}
     further = {"augment.mirror": True, **{f"optimizer.{key}": value for key, value in adamw.items()}}
-    rungs = [
+    refined = [
         Rung("refined", "", "", "U+U+", further),
         Rung("longer", "", "", "U+U+", {**further, "trainer.max_epochs": 24}),
     ]
-    found = Ladder(invented.results(tmp_path, ladder=[plain, named]), rungs, []).rungs
+    found = Ladder(invented.results(tmp_path, ladder=[plain, named]), refined, []).rungs
     assert [step.some and step.some.records for step in found] == [(plain,), (named,)]
     without = [Rung("refined", "", "", "U+U+", {"augment.mirror": True})]
     assert Ladder(invented.results(tmp_path, ladder=[plain, named]), without, []).rungs[0].some is None
@@ -164,13 +164,13 @@ def test_a_score_is_of_the_draws_that_chose_nothing_and_holds_nothing_out(climb,
 def test_rungs_are_named_once_and_compared_with_one_above(tmp_path):
     results = invented.results(tmp_path)
     with pytest.raises(MultistageError, match="two rungs of the ladder are named UU"):
-        Ladder(results, [RUNGS[0], RUNGS[0]], [])
+        Ladder(results, [figures.RUNGS[0], figures.RUNGS[0]], [])
     with pytest.raises(MultistageError, match="rung ridge of the ladder is compared with UU, not above it"):
-        Ladder(results, [RUNGS[1], RUNGS[0]], [])
+        Ladder(results, [figures.RUNGS[1], figures.RUNGS[0]], [])
     with pytest.raises(MultistageError, match=r"rung new of the ladder .*is no row"):
         Ladder(results, [Rung("new", "", "", "XX, lbfgs")], [])
 
 
 def test_each_rung_but_the_first_is_compared_with_the_one_before():
-    assert [rung.against for rung in RUNGS] == ["", *(rung.name for rung in RUNGS[:-1])]
-    assert all(rung.against and rung.minutes for rung in BESIDE)
+    assert [rung.against for rung in rungs.RUNGS] == ["", *(rung.name for rung in rungs.RUNGS[:-1])]
+    assert all(rung.against and rung.minutes for rung in rungs.BESIDE)

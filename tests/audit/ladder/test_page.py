@@ -28,7 +28,7 @@ def publish(tmp_path):
         folder.mkdir(exist_ok=True)
         for name in ("others.yaml", "README.template.md"):
             (folder / name).write_bytes((RESULTS / "ladder" / name).read_bytes())
-        return page.Page(invented.results(tmp_path, **folders))
+        return figures.page(invented.results(tmp_path, **folders))
 
     return make
 
@@ -60,7 +60,7 @@ def test_a_picture_is_drawn_once(publish):
 
 def test_without_a_run_there_is_no_picture(publish, tmp_path):
     assert publish(ladder=[]).picture() is None
-    assert page.Page(invented.results(tmp_path / "nothing")).picture() is None
+    assert figures.page(invented.results(tmp_path / "nothing")).picture() is None
 
 
 @pytest.mark.parametrize("ladder", [[], climbed()], ids=["nothing was run", "everything was run"])
