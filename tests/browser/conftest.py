@@ -25,8 +25,10 @@ def look(browser):
     """Open a page; what it asked for and complained of is checked at the end."""
     contexts, requests, complaints = [], [], []
 
-    def open_(file, fragment="", width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    def open_(file, fragment="", width=1280, scheme="light", altered=False):
+        """`altered`: its scripts are no longer those that its policy names, and run all the same."""
+        size = {"width": width, "height": 800}
+        context = browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=altered)
         contexts.append(context)
         tab = context.new_page()
         tab.on("request", lambda request: requests.append(request.url))

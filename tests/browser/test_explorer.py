@@ -88,7 +88,7 @@ def test_a_mistake_in_a_layer_is_seen(look, tmp_path, model, right, wrong):
     assert text.count(right) == 1
     mutant = tmp_path / "mutant.html"
     mutant.write_text(text.replace(right, wrong), encoding="utf-8")
-    assert difference(look(mutant), RECORDS[model], IMAGES[-4:]) > TOLERANCE
+    assert difference(look(mutant, altered=True), RECORDS[model], IMAGES[-4:]) > TOLERANCE
 
 
 @pytest.mark.parametrize(
