@@ -13,6 +13,10 @@ IMAGE = (1, 18, 16)
 STAGES = [StageGeometry(6, 3, 4, 2), StageGeometry(8, 3, 2, 1, fan_in=3)]  # pooled: 6 x 7x6, 8 x 4x3
 X = torch.randn(3, *IMAGE, generator=torch.Generator().manual_seed(0))
 
+UPPER, LOWER, LEFT, RIGHT = slice(0, 2), slice(2, 4), slice(0, 2), slice(1, 3)  # three columns: cells share the middle
+QUARTERS = [(rows, columns) for rows in (UPPER, LOWER) for columns in (LEFT, RIGHT)]
+QUARTER_ROOT = (12 / 4) ** 0.5 / 4  # mean of four positions, times the root of the twelve over four cells
+
 
 def network(**options):
     return MultiStageNet(IMAGE, 5, STAGES, **options).eval()
@@ -24,11 +28,6 @@ def test_levels_of_the_last_stage_stand_behind_its_maps():
     quarters = torch.stack([maps[:, :, rows, columns].sum((2, 3)) for rows, columns in QUARTERS], 2)
     expected = [maps.flatten(1), QUARTER_ROOT * quarters.flatten(1), maps.sum((2, 3)) / 12**0.5]
     torch.testing.assert_close(net.features(X), torch.cat(expected, 1))
-
-
-UPPER, LOWER, LEFT, RIGHT = slice(0, 2), slice(2, 4), slice(0, 2), slice(1, 3)  # three columns: cells share the middle
-QUARTERS = [(rows, columns) for rows in (UPPER, LOWER) for columns in (LEFT, RIGHT)]
-QUARTER_ROOT = (12 / 4) ** 0.5 / 4  # mean of four positions, times the root of the twelve over four cells
 
 
 def test_a_list_for_each_stage_reads_them_all():

@@ -9,25 +9,7 @@ import pytest
 import torch
 
 from multistage.registry.errors import ConfigError
-from multistage.storage import cache
 from multistage.storage.cache import cached, folder
-
-
-@pytest.fixture
-def cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_in_use", {})
-    monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "multistage"))
-    return tmp_path / "multistage"
-
-
-@pytest.fixture
-def build():
-    def make():
-        make.calls += 1
-        return {"images": torch.arange(6.0).reshape(2, 3), "labels": torch.tensor([make.calls])}
-
-    make.calls = 0
-    return make
 
 
 def entry(cache_folder, suffix=".safetensors"):

@@ -4,28 +4,8 @@ import multiprocessing
 import os
 
 import pytest
-import torch
 
-from multistage.storage import cache
 from multistage.storage.cache import cached
-
-
-@pytest.fixture
-def cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_in_use", {})
-    monkeypatch.setenv("MULTISTAGE_CACHE", str(tmp_path / "multistage"))
-    return tmp_path / "multistage"
-
-
-@pytest.fixture
-def build():
-    def make():
-        make.calls += 1
-        return {"images": torch.arange(6.0).reshape(2, 3), "labels": torch.tensor([make.calls])}
-
-    make.calls = 0
-    return make
-
 
 NOBODY = 65534
 

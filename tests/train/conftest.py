@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+from PIL import Image
 
 from multistage.train import protocol
 from multistage.train.history import History
@@ -27,3 +29,11 @@ def train(plan):
             return protocol.train(run.config, dataset, run.settings.draw.of(dataset), history, "none"), history
 
     return train
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A file of noise in colour."""
+    path = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)).save(path)
+    return path

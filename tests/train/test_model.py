@@ -41,13 +41,6 @@ def folder(trained, tmp_path):
 
 
 @pytest.fixture
-def image(tmp_path):
-    path = tmp_path / "image.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)).save(path)
-    return path
-
-
-@pytest.fixture
 def within_bounds():
     """Half a minute and less than 2 GB; a pipe that is waited for ends here."""
 

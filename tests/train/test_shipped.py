@@ -3,11 +3,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import shipping
 import torch
-from PIL import Image
 from safetensors.torch import load
 
 import multistage
@@ -33,13 +31,6 @@ def models(run, tmp_path, monkeypatch):
     (tmp_path / "own/folder").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "own/folder")
     return tmp_path / "models"
-
-
-@pytest.fixture
-def image(tmp_path):
-    path = tmp_path / "image.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)).save(path)
-    return path
 
 
 def test_a_name_loads_from_any_folder_what_was_trained(models, run, image):

@@ -3,7 +3,8 @@
 views.mirror=true views.shift=8        ten views: five places, each as it is and mirrored
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Views(Choice):
     """The views of an image that is validated, tested or predicted (Krizhevsky, Sutskever & Hinton, NIPS 2012).
+
+    The validation that ends each epoch, and chooses one, sees the image itself alone.
 
     Attributes:
         mirror: Whether each view is shown mirrored, left to right, too.
@@ -66,15 +69,28 @@ class Views(Choice):
         Args:
             net: From images to scores [n, classes].
             x: Images [n, maps, height, width].
-            logistic: Whether the softmax of scores estimates probabilities, whose mean the softmax of the result is
-                then; else scores are averaged.
+            logistic: As of `mean_scores`.
 
         Returns:
             [n, classes].
         """
-        import torch
+        return mean_scores([net(view) for view in self.of(x)], logistic) if self.several else net(x)
 
-        said = torch.stack([net(view) for view in self.of(x)])
-        if len(said) == 1 or not logistic:
-            return said.mean(0)
-        return said.log_softmax(2).logsumexp(0) - torch.tensor(float(len(said))).log()
+
+def mean_scores(said: "Sequence[Tensor]", logistic: bool) -> "Tensor":
+    """The mean of several answers about the same images, of several views or several networks.
+
+    Probabilities are averaged by their logarithms, so that the softmax of the result is their mean and none is lost to
+    rounding.
+
+    Args:
+        said: Scores [n, classes], at least one.
+        logistic: Whether the softmax of scores estimates probabilities, which are averaged then; else scores are.
+
+    Returns:
+        [n, classes].
+    """
+    import torch
+
+    scores = torch.stack(list(said))
+    return scores.log_softmax(2).logsumexp(0) - math.log(len(said)) if logistic else scores.mean(0)

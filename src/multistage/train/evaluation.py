@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from multistage.network.views import Views
+from multistage.network.views import Views, mean_scores
 from multistage.registry.errors import MultistageError
 from multistage.registry.words import harmless
 from multistage.train.batches import Inputs
@@ -58,16 +57,10 @@ class Predictions:
 def averaged(said: Sequence[Predictions]) -> Predictions:
     """The mean of what several models say of the same images: of probabilities, else of margins.
 
-    Probabilities are averaged by their logarithms, so that the softmax of the result is their mean and none is lost to
-    rounding.
-
     Args:
         said: At least one, of the same classes, all of probabilities or none.
     """
-    scores = torch.stack([each.scores for each in said])
-    if said[0].logistic:
-        return replace(said[0], scores=scores.log_softmax(2).logsumexp(0) - math.log(len(said)))
-    return replace(said[0], scores=scores.mean(0))
+    return replace(said[0], scores=mean_scores([each.scores for each in said], said[0].logistic))
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
