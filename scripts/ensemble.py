@@ -14,6 +14,7 @@ from pathlib import Path
 
 from audit.models.ensemble import ensemble
 from multistage.cli import streams
+from multistage.cli.ending import exit_code
 from multistage.registry.errors import MultistageError
 from multistage.storage import durable
 from multistage.train import hardware
@@ -27,17 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     hardware.prepare()
     with streams.lasting():
-        try:
-            if options.json and not options.json.resolve().parent.is_dir():
-                raise MultistageError(f"{options.json} cannot be written: {options.json.parent} is no folder")
-            found = ensemble(options.runs, lambda line: print(line, file=sys.stderr))
-            text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-            if options.json:
-                durable.write(options.json.resolve(), text.encode())
-            print(text, end="")
-        except (MultistageError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code if isinstance(error, MultistageError) else 1
+        return exit_code(lambda: _test(options.runs, options.json))
+
+
+def _test(given: list[str], file: Path | None) -> int:
+    if file and not file.resolve().parent.is_dir():
+        raise MultistageError(f"{file} cannot be written: {file.parent} is no folder")
+    found = ensemble(given, lambda line: print(line, file=sys.stderr))
+    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+    if file:
+        durable.write(file.resolve(), text.encode())
+    print(text, end="")
     return 0
 
 

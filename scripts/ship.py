@@ -14,8 +14,9 @@ from pathlib import Path
 
 from audit.models import check, ship
 from multistage.cli import streams
+from multistage.cli.ending import exit_code
 from multistage.records import shipped
-from multistage.registry.errors import ConfigError, MultistageError
+from multistage.registry.errors import ConfigError
 from multistage.train import hardware
 
 ROOT = Path(__file__).parent.parent
@@ -30,19 +31,17 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     models = root / "results" / "models"
     hardware.prepare()
     with streams.lasting():
-        try:
-            if options.check:
-                return _check(options.words, models)
-            if not options.words:
-                for file in check.write_cards(models):
-                    print(file)
-            elif len(options.words) == 2:
-                print(ship.ship(Path(options.words[0]), options.words[1], models))
-            else:
-                raise ConfigError(f"{len(options.words)} words; expected RUN NAME, such as runs/... caltech101/best")
-        except (MultistageError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code if isinstance(error, MultistageError) else 1
+        return exit_code(lambda: (_check if options.check else _ship)(options.words, models))
+
+
+def _ship(words: list[str], models: Path) -> int:
+    if not words:
+        for file in check.write_cards(models):
+            print(file)
+    elif len(words) == 2:
+        print(ship.ship(Path(words[0]), words[1], models))
+    else:
+        raise ConfigError(f"{len(words)} words; expected RUN NAME, such as runs/... caltech101/best")
     return 0
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from multistage.cli import same_images, sweep
+from multistage.cli import progress, same_images, sweep
 from multistage.data import download
-from multistage.records import runs
+from multistage.records import cells, runs
 from multistage.registry.errors import ConfigError, MissingDataError, MultistageError
 from multistage.settings import composition
 from multistage.train import checkpoint, protocol
@@ -81,10 +81,10 @@ def test_failures_are_listed_with_commands_beside_the_table_of_the_others(planne
 
 
 @pytest.mark.parametrize(
-    ("left", "said"),
-    [({"parameters": "many"}, "parameters=many is not allowed"), (None, "it ended and left no record")],
+    ("left", "said", "lines"),
+    [({"parameters": "many"}, "parameters=many is not allowed", 4), (None, " and 3 others: it ended and left no", 1)],
 )
-def test_a_run_that_leaves_no_record_to_be_read_is_not_done_for_ever(planned, capsys, left, said):
+def test_a_run_that_leaves_no_record_to_be_read_is_not_done_for_ever(planned, capsys, left, said, lines):
     done = []
 
     def launch(todo):
@@ -97,7 +97,7 @@ def test_a_run_that_leaves_no_record_to_be_read_is_not_done_for_ever(planned, ca
     assert len(done) == 4
     errors = capsys.readouterr().err
     assert errors.startswith("4 of the runs could not be finished")
-    assert errors.count(said) == 4
+    assert errors.count(said) == lines
 
 
 def test_failed_runs_wait_until_they_are_asked_for(planned, capsys):
@@ -213,6 +213,42 @@ def test_data_that_are_gone_are_looked_for_once(tmp_path, monkeypatch, capsys, f
     assert len(errors) == (0 if finished == 4 else 3)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_new_sweep_whose_images_are_not_there_tries_one_download(tmp_path, monkeypatch, capsys, elsewhere):
+    """Before any process begins, which would try again; on other machines there may be other images."""
+    tried = []
+
+    def refuse(data, *_):
+        tried.append(data)
+        raise OSError("no network")
+
+    monkeypatch.setattr(download, "_fetch_packed", refuse)
+    typed = ["data=mnist", f"data.root={tmp_path / 'data'}", f"output={tmp_path}/runs", "model=avgpool"]
+    planned = [composition.plan([*typed, f"draw={draw}"]) for draw in range(4)]
+    done = []
+    code = sweep.sweep(planned, launcher(done), "again", elsewhere=elsewhere)
+    assert (code, len(tried), len(done)) == ((0, 0, 4) if elsewhere else (4, 1, 0))
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert [line.startswith(f"  {planned[0].folder} and 3 others: MNIST is not in ") for line in lines] == (
+        [] if elsewhere else [True]
+    )
+
+
+def test_what_runs_will_take_is_that_of_finished_ones_most_like_them(planned):
+    """Seconds are looked up, not compared with those of each finished run."""
+    finish(planned[0], seconds={"train": 10.0})
+    finish(planned[2], seconds={"train": 30.0})
+    assert progress.Progress(planned)._expected() == [10, 30]
+    assert progress.Progress([planned[0], planned[3]])._expected() == [10]
+
+
+def test_a_line_about_a_run_reads_the_settings_of_no_other(planned, monkeypatch, capsys):
+    read = []
+    monkeypatch.setattr(progress, "key", lambda record: read.append(record) or cells.key(record))
+    assert sweep.sweep(planned, launcher([]), "again") == 0
+    assert len(read) == 2 * len(planned)
+
+
 def test_a_process_that_cannot_download_images_tries_once(planned, monkeypatch):
     monkeypatch.setattr(sweep, "_gone", {})
     tried = []
@@ -233,7 +269,7 @@ def test_an_engine_that_breaks_fails_no_run(planned, capsys):
 
     assert sweep.sweep(planned, launch, "again") == 4
     shown = capsys.readouterr()
-    assert shown.err.count("RuntimeError: worker lost") == 3
+    assert shown.err.count(" and 2 others: the engine that launches runs failed: RuntimeError: worker lost") == 1
     assert shown.err.startswith("3 of the runs could not be finished; the same command goes on with them:\n")
     assert "1/4" in shown.out
 

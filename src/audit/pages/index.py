@@ -6,7 +6,7 @@ claims.
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from audit.claims.verdicts import Judged
 from audit.pages import captions, figures, pictures
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place
-from audit.tables.layout import Table
+from audit.tables.layout import Table, foremost
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.cells import SIGNS, Cell
@@ -51,11 +51,11 @@ def places_of(folder: Path, table: Table) -> list[Place]:
         folder: ``results/<name>``.
         table: One of its tables.
     """
-    places = []
+    places, series = [], {protocol: number for number, protocol in enumerate(table.protocols)}
     for protocol, architecture, cell in table.places():
         row = architecture if table.against_labels else str(cell.config["model"])
         link = identifier(folder.name, table.title, protocol, row)
-        places.append(Place(cell, row, table.protocols.index(protocol), protocol, link))
+        places.append(Place(cell, row, series[protocol], protocol, link))
     return places
 
 
@@ -70,25 +70,38 @@ def _experiment(given: Experiment) -> dict[str, Any]:
         "facts": captions.facts(given.records),
         "digest": hashlib.sha256((given.folder / RECORDS).read_bytes()).hexdigest(),
         "at_work": given.name in WITH_WEIGHTS,
-        "blocks": [_block(given.folder, table) for table in given.tables],
+        "blocks": [_block(given.folder, table, set(foremost(given.cells))) for table in given.tables],
     }
 
 
-def _block(folder: Path, table: Table) -> dict[str, Any]:
-    """One data set, or one number of stages: its table and its figures, best model first."""
-    ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
-    used = dict.fromkeys(place.row for place in ranked)
-    rows = [size for size in table.architectures if size in used] if table.against_labels else list(used)
-    places = sorted(ranked, key=lambda place: (rows.index(place.row), place.series))
+def _block(folder: Path, table: Table, drawn: Container[Cell]) -> dict[str, Any]:
+    """One data set, or one number of stages: its table, best model first, and figures of the cells to be drawn."""
+    places = _places(folder, table)
     found = [place.cell for place in places]
+    rows: dict[str, dict[int, Place]] = {}
+    for place in places:
+        rows.setdefault(place.row, {})[place.series] = place
+    shown = table.only(cell for cell in found if cell in drawn)
     return {
         "id": identifier(folder.name, table.title),
         "table": table,
         "caption": captions.table(found, table.as_in_paper or table.against_labels),
-        "rows": [(row, {place.series: place for place in places if place.row == row}) for row in rows],
+        "rows": rows.items(),
         "marked": any(cell.mark for cell in found),
-        "figures": [*_figures(table, places), *_artifacts(folder, [r for cell in found for r in cell.records])],
+        "drawn": len(shown.cells),
+        "figures": [
+            *(_figures(shown, _places(folder, shown)) if shown.cells else ()),
+            *_artifacts(folder, [record for cell in found for record in cell.records]),
+        ],
     }
+
+
+def _places(folder: Path, table: Table) -> list[Place]:
+    """Where each cell stands, row by row: those of the best model first, or those with the fewest labels."""
+    ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
+    names = table.architectures if table.against_labels else dict.fromkeys(place.row for place in ranked)
+    rank = {name: number for number, name in enumerate(names)}
+    return sorted(ranked, key=lambda place: (rank[place.row], place.series))
 
 
 def _figures(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,6 @@ from multistage.records.cells import Cell
 from multistage.records.paper import letters, matching
 from multistage.records.runs import Record
 from multistage.registry.words import listing
-from multistage.settings.naming import IN_PATH
 
 DATA = {
     "ablation": "digits",
@@ -75,14 +74,12 @@ class Wanted(Quantity):
 
     def unsaid(self, cell: Cell) -> list[str]:
         """The keys that a cell's runs set and that are not named here."""
-        record = cell.records[0]
-        typed = [override.lstrip("+~").partition("=")[0] for override in record.get("overrides", ())]
+        config, recorded = cell.config, cell.records[0]["config"]
         named = [name for name, _ in (*self.settings, *self.further)]
         return [
             key
-            for key in typed
-            if key not in IN_PATH
-            and (key in cell.config or key not in record["config"])  # others bear on no result
+            for key in layout.further(cell)
+            if (key in config or key not in recorded)  # others bear on no result
             and not any(_means(name, key) for name in named)
         ]
 

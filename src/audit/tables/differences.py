@@ -31,7 +31,7 @@ class Change:
 
 
 def differences(cells: Sequence[Cell]) -> list[Change]:
-    """Every pair of cells that differs in one respect and shares draws, by respect.
+    """Every pair of cells that differs in one respect and shares draws, by respect; all pairs are looked at.
 
     Raises:
         MultistageError: Runs of one draw that used other images or another version of the code.
@@ -44,9 +44,10 @@ def differences(cells: Sequence[Cell]) -> list[Change]:
             if len(names) == 1 and names[0] not in OTHER_IMAGES and _draws(one) & _draws(other):
                 before, after = sorted((one, other), key=lambda cell: _rank(names[0], cell.config.get(names[0])))
                 found.append(Change(names[0], before, after, paired(after, before)))
-    shown = [*ORDERS, *sorted({change.respect for change in found} - ORDERS.keys())]
+    respects = {change.respect for change in found}
+    shown = {respect: i for i, respect in enumerate((*ORDERS, *sorted(respects - ORDERS.keys())))}
     order = {cell: i for i, cell in enumerate(sorted(cells, key=_protocol_first))}
-    return sorted(found, key=lambda change: (shown.index(change.respect), order[change.before], order[change.after]))
+    return sorted(found, key=lambda change: (shown[change.respect], order[change.before], order[change.after]))
 
 
 def _differing(one: Cell, other: Cell) -> set[str]:

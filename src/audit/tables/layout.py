@@ -5,8 +5,8 @@ Cells that differ in the number of labels a class are the points of a curve, the
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from multistage.data import data_sets
@@ -25,6 +25,10 @@ LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 
 TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
 """Settings that the paper leaves to be chosen: with other ones, a cell of Table 1 stands in the same place."""
+
+
+MOST = 100
+"""Cells of a folder that are compared with each other and drawn one by one; tables have all."""
 
 
 class Placed(NamedTuple):
@@ -63,6 +67,27 @@ class Table:
             for architecture in self.architectures:
                 if found := self.cells.get((protocol, architecture)):
                     yield Placed(protocol, architecture, found)
+
+    def only(self, chosen: Iterable[Cell]) -> "Table":
+        """The table with these of its cells alone, and no empty rows or columns; all of it if it has no others."""
+        chosen = set(chosen)
+        left = {place: cell for place, cell in self.cells.items() if cell in chosen}
+        if len(left) == len(self.cells):
+            return self
+        protocols, architectures = map(set, zip(*left, strict=True)) if left else (set(), set())
+        return replace(
+            self,
+            protocols=tuple(name for name in self.protocols if name in protocols),
+            architectures=tuple(name for name in self.architectures if name in architectures),
+            cells=left,
+        )
+
+
+def foremost(cells: Sequence[Cell], most: int = MOST) -> list[Cell]:
+    """At most so many cells, in their order: those that the paper has, then those with the fewest settings typed."""
+    ranked = sorted(cells, key=lambda cell: (cell.paper is None, len(further(cell))))
+    chosen = set(ranked[:most])
+    return [cell for cell in cells if cell in chosen]
 
 
 def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
@@ -182,8 +207,13 @@ def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
 
 def only_tuned(cell: Cell, *besides: str) -> bool:
     """Whether all that was typed, `besides` and what names a run, are settings that the paper leaves to be chosen."""
+    return all(key in besides or key.partition(".")[0] in TUNED for key in further(cell))
+
+
+def further(cell: Cell) -> list[str]:
+    """The keys that were typed for a cell's runs, but for those that name a run."""
     typed = (override.lstrip("+~").partition("=")[0] for override in cell.records[0].get("overrides", ()))
-    return all(key in (*IN_PATH, *besides) or key.partition(".")[0] in TUNED for key in typed)
+    return [key for key in typed if key not in IN_PATH]
 
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:

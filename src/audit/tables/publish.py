@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from audit.tables import plot, tables
+from audit.tables.layout import foremost
 from audit.tables.results import Experiment
 from multistage.records.files import to_lines
 from multistage.storage import durable
@@ -36,6 +37,9 @@ def publish(experiment: Experiment, redraw: bool = False) -> list[Path]:
     changed = [folder / name for name, text in contents.items() if durable.update(folder / name, text.encode())]
     digests, path = plot.digests(to_lines(experiment.records), contents["table.csv"]), folder / PICTURE
     if redraw or plot.carried(path) != digests:
-        plot.draw(experiment.name, experiment.tables, digests, path)
+        chosen = foremost(experiment.cells)
+        left = f": {len(chosen)} of {len(experiment.cells)} variants" if len(chosen) < len(experiment.cells) else ""
+        shown = [table.only(chosen) for table in experiment.tables]
+        plot.draw(experiment.name + left, [table for table in shown if table.cells], digests, path)
         changed.append(path)
     return changed

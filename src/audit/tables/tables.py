@@ -3,9 +3,10 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from audit.tables.differences import Change, differences
-from audit.tables.layout import Table, protocol, symbol
+from audit.tables.layout import Table, foremost, protocol, symbol
 from audit.tables.results import Experiment
 from audit.tables.templates import render
 from multistage.records.cells import METRIC, Cell
@@ -66,9 +67,8 @@ def to_csv(experiment: Experiment) -> str:
 
 def to_markdown(experiment: Experiment) -> str:
     """The tables, the differences between variants, and the command behind each cell."""
-    changes = differences(experiment.cells)
-    respects = {change.respect: _changes([c for c in changes if c.respect == change.respect]) for change in changes}
-    chance = round((1 - CONFIDENCE) * len(changes))
+    compared = foremost(experiment.cells)
+    changes = differences(compared)
     runs = [
         [
             *(cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
@@ -82,9 +82,11 @@ def to_markdown(experiment: Experiment) -> str:
         "tables/table.md",
         name=experiment.name,
         grids=grids,
+        all=len(experiment.cells),
+        compared=len(compared),
         count=len(changes),
-        chance=chance,
-        respects=respects,
+        chance=round((1 - CONFIDENCE) * len(changes)),
+        respects={respect: _changes(found) for respect, found in groupby(changes, lambda change: change.respect)},
         runs=rows(header, runs),
     )
 
@@ -132,7 +134,7 @@ def _bar(interval: Interval | None) -> str:
     return "" if interval is None else f" ± {half_width(interval):.2f}"
 
 
-def _changes(changes: Sequence[Change]) -> str:
+def _changes(changes: Iterable[Change]) -> str:
     lines = []
     for change in changes:
         before, after = (cell.title.split(", ") for cell in (change.before, change.after))

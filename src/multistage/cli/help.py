@@ -5,7 +5,7 @@ import textwrap
 from multistage.filters import filter_methods
 from multistage.operations import normalisations, poolings, rectifications
 from multistage.readout import readouts
-from multistage.settings import composition
+from multistage.settings import composition, flat
 from multistage.settings.config import MOST_STAGES
 
 TEXT = """\
@@ -43,7 +43,7 @@ def text() -> str:
         train=TRAIN,
         predict=PREDICT,
         conf="conf/train.yaml" if IN_CHECKOUT else composition.CONF / "train.yaml",
-        groups="\n".join(_line(group) for group in (*composition.GROUPS, *composition.SHORTHANDS, "experiment")),
+        groups="\n".join(_line(group) for group in (*flat.GROUPS, *composition.SHORTHANDS, "experiment")),
         operations="\n".join(f"  {op.key:15} {', '.join(op)}" for op in (rectifications, normalisations, poolings)),
         most_stages=MOST_STAGES,
         filters=", ".join(filter_methods),

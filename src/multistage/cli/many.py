@@ -39,7 +39,13 @@ def many(words: Sequence[str], typed: Sequence[str]) -> int:
     since = time.time()
     launch = workers.pool(launched, since) if isinstance(launched, int) else launched(partial(workers.alone, since))
     command = f"{help.TRAIN} {shlex.join(typed)}"
-    return sweep(planned, lambda todo: launch([each[run.folder] for run in todo]), command, settings["retry_failed"])
+    return sweep(
+        planned,
+        lambda todo: launch([each[run.folder] for run in todo]),
+        command,
+        settings["retry_failed"],
+        elsewhere=not isinstance(launched, int),
+    )
 
 
 def checked(words: Sequence[str]) -> tuple[list["Run"], list[list[str]], list[str]]:

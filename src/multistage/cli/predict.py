@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multistage.cli import extras, streams
+from multistage.cli.ending import exit_code
 from multistage.records import shipped
 from multistage.registry.errors import ConfigError, DataError, MultistageError, enough_memory
 from multistage.registry.words import shown
@@ -42,26 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--csv", metavar="FILE", help="write a table instead, with all probabilities; -: to stdout")
     options = parser.parse_args(arguments)
     with streams.lasting():
-        return _ended(options)
+        try:
+            return exit_code(lambda: _predict(options))
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
 
 
-def _ended(options: argparse.Namespace) -> int:
-    try:
-        if options.top < 1:
-            raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")
-        extras.require()
-        from multistage.train.loading import load
+def _predict(options: argparse.Namespace) -> int:
+    if options.top < 1:
+        raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")
+    extras.require()
+    from multistage.train.loading import load
 
-        model = load([options.run, *options.others]) if options.others else load(options.run)
-        if options.csv is None:
-            return show(model, options.images, options.top)
-        return write(model, options.images, options.csv)
-    except MultistageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    model = load([options.run, *options.others]) if options.others else load(options.run)
+    if options.csv is None:
+        return show(model, options.images, options.top)
+    return write(model, options.images, options.csv)
 
 
 def show(model: "Model | Average", images: Sequence[str], top: int) -> int:

@@ -1,11 +1,12 @@
-"""Whether finished runs of a sweep saw the images that there are now."""
+"""Whether a sweep has its images, and whether its finished runs saw those that there are now."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from multistage.data import DataSet
+from multistage.data import DataSet, Stored
 from multistage.records import runs
-from multistage.registry.errors import DataError
+from multistage.registry.errors import DataError, MissingDataError, MultistageError
 from multistage.settings.naming import Run
 
 
@@ -42,3 +43,26 @@ def other_images(finished: Sequence[Run]) -> tuple[list[Run], dict[DataSet, str]
         if runs.finished(run.folder, run.config, runs.identity(split.digest, dataset.content_hash)) is None:
             changed.append(run)
     return changed, gone
+
+
+def missing(wanted: Iterable[DataSet]) -> dict[DataSet, str]:
+    """Data sets of which nothing is there and that cannot be downloaded, and why; what else is wrong the runs say.
+
+    Each is tried once, before processes of their own would try for each of their runs.
+    """
+    from multistage.data import listed
+
+    gone: dict[DataSet, str] = {}
+    for data in wanted:
+        if isinstance(data, Stored) and not _holds_files(Path(data.root) / getattr(data, "folder", "")):
+            try:
+                listed(data)
+            except MissingDataError as error:
+                gone[data] = str(error)
+            except (MultistageError, OSError):
+                continue
+    return gone
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())

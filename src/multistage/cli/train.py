@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from multistage.cli import configuration, extras, help, streams
+from multistage.cli.ending import exit_code
 from multistage.cli.many import chosen_experiment, many
 from multistage.cli.one import one
-from multistage.registry.errors import ConfigError, MultistageError
+from multistage.registry.errors import ConfigError
 from multistage.settings import advice, launchers
 
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
@@ -31,16 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _ended(arguments: Sequence[str]) -> int:
     try:
-        return _run(arguments)
+        return exit_code(lambda: _run(arguments))
     except (KeyboardInterrupt, Terminated) as stop:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
-    except MultistageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
 
 
 def _run(arguments: Sequence[str]) -> int:

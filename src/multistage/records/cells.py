@@ -224,13 +224,15 @@ def _plain(value: Any) -> Any:
 
 def _titles(groups: Mapping[Key, Record]) -> list[str]:
     """Each cell in words; where these do not tell two apart, the settings in which they differ do."""
-    plain = [_title(record) for record in groups.values()]
-    titles = []
-    for settings, title in zip(groups, plain, strict=True):
-        others = [dict(other) for other, same in zip(groups, plain, strict=True) if same == title]
-        differing = [k for k, value in settings if any(other.get(k, "absent") != value for other in others)]
-        titles.append(", ".join([title, *(f"{k}={listing([dict(settings)[k]])}" for k in differing)]))
-    return titles
+    alike: dict[str, list[Key]] = {}
+    plain = {settings: _title(record) for settings, record in groups.items()}
+    for settings, title in plain.items():
+        alike.setdefault(title, []).append(settings)
+    shared = {title: set(first).intersection(*others) for title, (first, *others) in alike.items()}
+    return [
+        ", ".join([title, *(f"{k}={listing([value])}" for k, value in settings if (k, value) not in shared[title])])
+        for settings, title in plain.items()
+    ]
 
 
 def _title(record: Record) -> str:
@@ -243,7 +245,7 @@ def _title(record: Record) -> str:
 
 def _refuse_mixes(found: Sequence[Cell]) -> None:
     """Raise if a cell's runs do not belong together."""
-    folders: dict[str, Record] = {}
+    folders: dict[str, tuple[Record, Cell]] = {}
     for cell in found:
         draws: dict[int, Record] = {}
         runs: dict[tuple[int, int], Record] = {}
@@ -255,9 +257,9 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
             _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("data_hash", "split_hash"))
             if runs.setdefault(draw(record), record) is not record:
                 raise MultistageError(f"{path(record)} is recorded twice; keep one of its records")
-            first = folders.setdefault("".join(common_path(record)), record)
-            if differing := dict(key(first)).items() ^ dict(key(record)).items():
-                names = ", ".join(sorted({name for name, _ in differing}))
+            first, other = folders.setdefault("".join(common_path(record)), (record, cell))
+            if other is not cell:
+                names = ", ".join(sorted({name for name, _ in set(other.key) ^ set(cell.key)}))
                 raise MultistageError(
                     f"{path(first)} and {path(record)} differ in {names} and cannot stand in one table; "
                     "run the older one again with overwrite=true"

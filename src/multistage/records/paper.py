@@ -37,9 +37,10 @@ def matching(entries: Sequence[Record], config: Config) -> Record | None:
         config: The run's configuration.
     """
     for entry in entries if config.get("data.maps", 1) == 1 else ():
-        settings = {key: value for key, value in entry.items() if rule_of(key) and key != "readout"}
         readouts = (entry["readout"],) if "readout" in entry else LINEAR
-        if config["readout"] in readouts and all(config.get(key, value) == value for key, value in settings.items()):
+        if config["readout"] in readouts and all(
+            key == "readout" or config.get(key, value) == value or not rule_of(key) for key, value in entry.items()
+        ):
             return entry
     return None
 

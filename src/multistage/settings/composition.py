@@ -7,25 +7,26 @@ Nothing that comes out of here is Hydra's: configurations are flat mappings of p
 """
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from multistage.data.augment import Augmentation
-from multistage.registry.errors import ConfigError, UnreadError, one_line
+from multistage.registry.errors import ConfigError, UnreadError
 from multistage.registry.words import as_typed, listing, nearest
-from multistage.settings import advice, callbacks, completion, optimizer, param_groups, trainer, yaml_files
+from multistage.settings import advice, callbacks, completion, flat, optimizer, param_groups, trainer, yaml_files
 from multistage.settings.config import below, check, check_effect, check_values, options, rule_of, unknown
+from multistage.settings.flat import GROUPS
 from multistage.settings.naming import Names, Run, changed
 from multistage.settings.tree import TRAINED, Config, parse
 
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
-GROUPS = ("model", "data", "geometry", "logger")
 PATHS = ("data.root", "output")
 IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
 SHORTHANDS = ("optimizer", "param_groups", "schedule", "callbacks", "augment")
@@ -48,8 +49,8 @@ def plan(typed: Sequence[str]) -> Run:
     Raises:
         ConfigError: One line that names key, value and what is allowed.
     """
-    with hydra() as loader:
-        config, defaults, keys = _composition(typed, loader)
+    with hydra():
+        config, defaults, keys = _composition(typed)
         bare = _defaults(CONF, ())
     config, defaults = completion.completed(config, defaults)
     settings = check(config)
@@ -66,21 +67,23 @@ def plan(typed: Sequence[str]) -> Run:
     return Run(config, settings, names.folder, names.overrides, names.whereabouts)
 
 
-def _composition(typed: Sequence[str], loader: Any) -> tuple[Config, Config, list[str]]:
+def _composition(typed: Sequence[str]) -> tuple[Config, Config, list[str]]:
     """What was typed with what the chosen files say, what they say alone, and the keys that were typed otherwise."""
-    parsed = _parse(typed, loader)
+    parsed = _parse(typed)
     choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
     files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
-    defaults = _defaults(CONF, tuple(choices.items()))
-    there = {**defaults, **_defaults(CONF, tuple((choices | files).items()))}
+    plain, chosen = tuple(choices.items()), tuple((choices | files).items())
+    defaults = _defaults(CONF, plain)
+    there = {**defaults, **_defaults(CONF, chosen)}
+    known = _known(CONF, plain) | _known(CONF, chosen)
     for override in parsed:
-        _check_key(override, there)
+        _check_key(override, known)
     values = [o for o in parsed if o.key_or_group not in {*GROUPS, *files}]
-    config = _flat(_composed(CONF, tuple((choices | files).items())), values)
+    config = flat.with_values(flat.composed(CONF, chosen), values)
     if "augment" in files:  # which takes away what the data set's own file says; frozen filters read neither
-        plain = {f"augment.{field.name}": field.default for field in fields(Augmentation)}
-        without = plain if config["refine"] else defaults
-        config |= {key: without[key] for key in plain if key in defaults and key not in config}
+        none = {f"augment.{field.name}": field.default for field in fields(Augmentation)}
+        without = none if config["refine"] else defaults
+        config |= {key: without[key] for key in none if key in defaults and key not in config}
     config = {key: value for key, value in config.items() if not trainer.is_default(key, value)}
     check_values(config, defaults)
     if "geometry" in choices:
@@ -101,7 +104,7 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
     """
     common = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
     planned, typed = list[Run](), list[list[str]]()
-    refusals = dict[str, list[UnreadError]]()
+    refusals, refused = Counter[str](), dict[str, UnreadError]()
     with hydra():
         for job in jobs:
             words, run = list(job), None
@@ -114,21 +117,23 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
                         raise
                     words = [word for word in words if word not in unread]
                     for word in unread:
-                        refusals.setdefault(word, []).append(refusal)
+                        refusals[word] += 1
+                        refused.setdefault(word, refusal)  # the first alone: each holds what led to it
             planned.append(run)
             typed.append(words)
-    for found in refusals.values():
-        if len(found) == len(jobs):
-            raise found[0]
+    for word, count in refusals.items():
+        if count == len(jobs):
+            raise refused[word]
     told = "{} is left out of {} of {} runs, which do not read it"
-    return planned, typed, [told.format(word, len(found), len(jobs)) for word, found in refusals.items()]
+    return planned, typed, [told.format(word, count, len(jobs)) for word, count in refusals.items()]
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """The runs of a multirun: every combination of values, as Hydra's own sweeper has them."""
     with hydra() as loader:
         alternatives = []
-        for override in _parse(overrides, loader):
+        for override in _parse(overrides):
+            override.config_loader = loader  # finds the files of glob(...)
             key = override.get_key_element()
             sweeping = override.is_sweep_override()
             values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
@@ -161,23 +166,26 @@ def first_line(error: Exception) -> str:
     return next(line for line in str(error).splitlines() if line.strip()).rstrip(":. ")
 
 
-def _parse(overrides: Sequence[str], loader: Any) -> list[Any]:
+def _parse(overrides: Sequence[str]) -> list[Any]:
+    parsed = [_parsed(override) for override in overrides]
+    if None in parsed:
+        known = {*_known(CONF, ()), *GROUPS, *SHORTHANDS}
+        raise ConfigError(advice.unreadable(overrides, parsed.index(None), known, files()))
+    return parsed
+
+
+@lru_cache(2**14)
+def _parsed(override: str) -> Any:
+    """What Hydra reads in a word; None if it cannot. Runs of a sweep share nearly all of theirs."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
-    parser = OverridesParser.create(loader)
-    parsed = []
-    for number, override in enumerate(overrides):
-        for form in (_added(override), _quoted(override)):
-            try:
-                parsed += parser.parse_overrides([form])
-                break
-            except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
-                continue
-        else:
-            known = {*_known(_defaults(CONF, ())), *GROUPS, *SHORTHANDS}
-            raise ConfigError(advice.unreadable(overrides, number, known, files()))
-    return parsed
+    for form in (_added(override), _quoted(override)):
+        try:
+            return OverridesParser.create().parse_overrides([form])[0]
+        except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
+            continue
+    return None
 
 
 def _quoted(typed: str) -> str:
@@ -214,7 +222,7 @@ def _is_shorthand(override: Any) -> bool:
     return override.key_or_group in SHORTHANDS and not override.is_delete() and override.value() is not None
 
 
-def _check_key(override: Any, defaults: Config) -> None:
+def _check_key(override: Any, known: Collection[str]) -> None:
     """Refuse keys that nothing reads; only the arguments of classes can be added to what is there."""
     key, line = override.key_or_group, override.input_line
     if key in GROUPS or _is_shorthand(override):
@@ -230,7 +238,6 @@ def _check_key(override: Any, defaults: Config) -> None:
     section, added = key.partition(".")[0], override.is_add() or override.is_force_add()
     if (added or override.is_delete()) and section not in TRAINED:
         raise ConfigError(f"{line}: only keys of {', '.join(TRAINED)} can be added or removed")
-    known = _known(defaults)
     if key in known or added:
         return
     if section in TRAINED:  # another class may have it
@@ -240,76 +247,15 @@ def _check_key(override: Any, defaults: Config) -> None:
         raise ConfigError(advice.unknown(key, line, {*known, *GROUPS, *SHORTHANDS}, files()))
 
 
-def _known(defaults: Config) -> set[str]:
-    """All keys that may be typed with certain files, sections of several included."""
-    sections = {name.rpartition(".")[0] for name in defaults} - {""}
-    return {*defaults, *options(), *sections, *map("trainer.{}".format, trainer.ARGUMENTS)}
-
-
-@cache
-def _composed(conf: Path, choices: tuple[tuple[str, str], ...]) -> Any:
-    """What Hydra composes of the chosen files, before any value is set."""
-    from hydra import compose
-    from omegaconf import OmegaConf
-
-    composed = compose("train", [f"{group}={name}" for group, name in choices], return_hydra_config=True)
-    names = {group: composed.hydra.runtime.choices[group] for group in GROUPS}
-    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), names
-
-
 @cache
 def _defaults(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
     """The configuration of the chosen files as it is when no value is set."""
-    return _flat(_composed(conf, choices), [])
+    return flat.with_values(flat.composed(conf, choices), [])
 
 
-def _flat(composed: Any, values: Sequence[Any]) -> dict[str, Any]:
-    """A composed configuration with values set, resolved and flattened; a sweep reads the files once.
-
-    Args:
-        composed: By `_composed`.
-        values: Parsed overrides, in order.
-    """
-    from omegaconf import OmegaConf, open_dict
-    from omegaconf.errors import OmegaConfBaseException
-
-    tree, names = composed
-    tree = tree.copy()
-    beside = dict[str, Any]()  # filters.banks beside filters=psd: a tree has either a value or keys below it
-    for value in values:
-        key = value.key_or_group
-        if key in options() and not isinstance(tree.get(key.partition(".")[0], {}), Mapping):
-            beside[key] = value.value()
-            continue
-        try:
-            with open_dict(tree):
-                if value.is_delete():
-                    parent, _, name = key.rpartition(".")
-                    del (OmegaConf.select(tree, parent) if parent else tree)[name]
-                else:
-                    OmegaConf.update(tree, key, value.value(), merge=True, force_add=True)
-        except (OmegaConfBaseException, KeyError, TypeError) as error:
-            raise ConfigError(
-                f"{value.input_line} cannot be set ({first_line(error)}); conf/train.yaml shows what can be"
-            ) from None
-    try:
-        resolved = OmegaConf.to_container(tree, resolve=True)
-    except OmegaConfBaseException as error:
-        where = str(error.full_key)
-        typed = next((o.input_line for o in values if where.startswith(o.key_or_group)), where)
-        reason = one_line(error).partition(" full_key")[0]
-        raise ConfigError(
-            f"{typed} cannot be resolved ({reason}); expected a value, or ${{KEY}} with the key of another setting"
-        ) from None
-    config: dict[str, Any] = {}
-    for key, content in resolved.items():  # type: ignore[union-attr]
-        if key in GROUPS:
-            config[str(key)] = names[key]
-        config |= _flatten(str(key), content)
-    return config | beside
-
-
-def _flatten(key: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return {k: v for name, inner in value.items() for k, v in _flatten(f"{key}.{name}", inner).items()}
-    return {key: value}
+@cache
+def _known(conf: Path, choices: tuple[tuple[str, str], ...]) -> set[str]:
+    """All keys that may be typed with certain files, sections of several included."""
+    defaults = _defaults(conf, choices)
+    sections = {name.rpartition(".")[0] for name in defaults} - {""}
+    return {*defaults, *options(), *sections, *map("trainer.{}".format, trainer.ARGUMENTS)}

@@ -6,6 +6,7 @@ Only classes of `HOMES` can be named, so that no configuration can run other cod
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from multistage.registry.errors import ConfigError, UnreadError, one_line
@@ -211,12 +212,8 @@ def named_class(key: str, target: Any) -> type:
     Raises:
         ConfigError: Anything else.
     """
-    module, base_name = HOMES[key.partition(".")[0]]
-    home = importlib.import_module(module)
-    base = getattr(home, base_name)
-    classes = {
-        name: c for name, c in vars(home).items() if inspect.isclass(c) and issubclass(c, base) and name != base_name
-    }
+    module, base = HOMES[key.partition(".")[0]]
+    classes = _classes(module, base)
     name = str(target).removeprefix(module + ".")
     if target != f"{module}.{name}" or name not in classes:
         last = name.rpartition(".")[2].lower()
@@ -224,3 +221,11 @@ def named_class(key: str, target: Any) -> type:
         hint = f"; type {key}._target_={module}.{same[0]}" if same else nearest(last, classes)
         raise ConfigError(f"{key}._target_={shown(target)} is not allowed; expected a class of {module}{hint}")
     return classes[name]
+
+
+@cache
+def _classes(module: str, base: str) -> dict[str, type]:
+    """The classes of a module by name that have a base of it in common."""
+    home = importlib.import_module(module)
+    known = {name: found for name, found in vars(home).items() if inspect.isclass(found) and name != base}
+    return {name: found for name, found in known.items() if issubclass(found, getattr(home, base))}

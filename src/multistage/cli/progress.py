@@ -1,0 +1,122 @@
+"""How a sweep goes: which of its runs are finished, as their folders say, and how long the others will take."""
+
+import statistics
+import threading
+import time
+from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from multistage.cli.terminal import duration, line
+from multistage.records import runs
+from multistage.records.cells import Key, key
+from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+from multistage.settings.naming import Run
+from multistage.settings.tree import Config
+
+
+class Progress:
+    """Which runs of a list are finished, seen on disk; a line for each that becomes so meanwhile.
+
+    Args:
+        planned: All runs.
+
+    Attributes:
+        records: Of finished runs, by folder.
+        cells: The same, by cell and folder.
+
+    Raises:
+        ConfigError: A finished run is another run now.
+    """
+
+    def __init__(self, planned: Sequence[Run]) -> None:
+        self.planned = planned
+        self.written = {run.folder: _written(run) for run in planned}
+        version = {"results_version": runs.RESULTS_VERSION}
+        found = {run.folder: runs.finished(run.folder, run.config, version) for run in planned}
+        self.records = {folder: record for folder, record in found.items() if record is not None}
+        self.cells: dict[Key, dict[Path, Record]] = {}
+        for folder, record in self.records.items():
+            self.cells.setdefault(key(record), {})[folder] = record
+        self.before = len(self.records)
+        self.started = time.perf_counter()
+        self.stopped = threading.Event()
+
+    def header(self, left: int, failed: int) -> str:
+        """How many runs, how many of them done, how long the others will take."""
+        parts = [f"{len(self.planned)} runs", f"{len(self.records)} done", f"{left} to do"]
+        if failed:
+            parts.append(f"{failed} failed before (retry_failed=true does them again)")
+        if left and (expected := self._expected()):
+            parts.append(f"about {duration(statistics.mean(expected) * left)} one after the other")
+        return ", ".join(parts)
+
+    def left(self, failed: Container[Path]) -> list[Run]:
+        """The runs that are neither finished nor failed, in order; last those that were begun before and did not end.
+
+        One that takes the whole sweep with it, as where a container is killed for its memory, holds up no other.
+        """
+        found = [run for run in self.planned if run.folder not in self.records and run.folder not in failed]
+        return sorted(found, key=lambda run: (run.folder / runs.CONFIG).exists())
+
+    def forget(self, changed: Iterable[Run]) -> None:
+        """Count finished runs as unfinished."""
+        for run in changed:
+            del self.cells[key(self.records.pop(run.folder))][run.folder]
+        self.before = len(self.records)
+
+    def __enter__(self) -> "Progress":
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.thread.join()
+        self.show_new()
+
+    def _watch(self) -> None:
+        while not self.stopped.wait(0.5):
+            self.show_new()
+
+    def show_new(self) -> None:
+        """Print a line for each run that was finished since the last look."""
+        for run in self.planned:
+            if run.folder in self.records or _written(run) in (None, self.written[run.folder]):
+                continue
+            with suppress(MultistageError):
+                if record := runs.read(run.folder):
+                    self.records[run.folder] = record
+                    self.cells.setdefault(key(record), {})[run.folder] = record
+                    print(self._line(record), flush=True)
+
+    def _line(self, record: Record) -> str:
+        done, left = len(self.records) - self.before, len(self.planned) - len(self.records)
+        seconds = (time.perf_counter() - self.started) / done * left
+        return line(record, list(self.cells[key(record)].values()), f"{len(self.records)}/{len(self.planned)}", seconds)
+
+    def _expected(self) -> list[float]:
+        """Seconds that each run takes that is left, if one like it is finished: the mean of those most like it."""
+        seconds: dict[Key, list[float]] = {}
+        for record in self.records.values():
+            for alike in _likenesses(record["config"]):
+                seconds.setdefault(alike, []).append(sum(record["seconds"].values()))
+        means = {alike: statistics.mean(found) for alike, found in seconds.items()}
+        left = [run for run in self.planned if run.folder not in self.records]
+        known = ([means[alike] for alike in _likenesses(run.config) if alike in means] for run in left)
+        return [found[0] for found in known if found]
+
+
+def _likenesses(config: Config) -> list[Key]:
+    """What a run has in common with those that take as long, the most first."""
+    shared = (("data", "model", "stages", "refine", "readout"), ("data", "refine", "readout"), ("data",))
+    return [tuple((name, config[name]) for name in names) for names in shared]
+
+
+def _written(run: Run) -> int | None:
+    """When the record in a run's folder was written, whatever it holds; None if there is none."""
+    try:
+        return (run.folder / runs.RESULT).stat().st_mtime_ns
+    except OSError:
+        return None
