@@ -8,6 +8,7 @@ import audit
 ARROWS = {
     "tables": set(),
     "claims": {"tables"},
+    "grid": {"tables"},
     "ladder": {"tables"},
     "speed": {"tables"},
     "instruments": set(),
