@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from markupsafe import Markup
 
 from audit.grid import plot
 from audit.grid.answer import answer
@@ -27,7 +26,7 @@ from audit.grid.variance import FACTORS, effects
 from audit.tables.plot import carried, digests
 from audit.tables.results import Results
 from audit.tables.tables import rows, signed
-from audit.tables.templates import ENVIRONMENT, render
+from audit.tables.templates import render
 from audit.tables.words import count, listed
 from multistage.records.files import to_lines
 from multistage.records.intervals import Interval, mean_of
@@ -203,12 +202,3 @@ def _words(protocol: Protocol) -> str:
     """A protocol."""
     number = count(protocol.stages, "stage")
     return f"{number}, {protocol.filters} filters {'refined' if protocol.refine else 'frozen'}"
-
-
-def _tenths(value: str) -> Markup:
-    """A figure of one decimal, which narrow pages leave out."""
-    whole, _, tenth = value.partition(".")
-    return Markup('{}<span class="tenth">.{}</span>').format(whole, tenth)
-
-
-ENVIRONMENT.filters["tenths"] = _tenths

@@ -53,12 +53,12 @@ class Place(NamedTuple):
     def typed(self) -> dict[str, object]:
         """Settings as they are typed."""
         within = self.normalise == WITHIN
-        typed = {
+        return {
+            **({"contrast_norm.across_maps": False} if within else {}),
             "model.rectify": self.rectify,
             "model.normalise": "lcn" if within else self.normalise,
             "model.pool": self.pool,
         }
-        return {**typed, "contrast_norm.across_maps": False} if within else {**typed}
 
 
 class Protocol(NamedTuple):
@@ -138,8 +138,9 @@ class Grid:
         return self._runs.get((EQUAL.get(place, place), protocol), Runs({}))
 
     def protocols(self, place: Place) -> list[Protocol]:
-        """By which a place was run."""
-        return sorted(protocol for other, protocol in self._runs if other == EQUAL.get(place, place))
+        """By which a place was run, that of the first part first."""
+        found = [protocol for other, protocol in self._runs if other == EQUAL.get(place, place)]
+        return sorted(found, key=lambda protocol: (protocol != RANDOM, protocol))
 
     def chosen_by(self, place: Place) -> float | None:
         """Accuracy of a place on the draw by which places are chosen, by the grid's own runs; None: not run."""

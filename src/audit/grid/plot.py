@@ -38,11 +38,10 @@ def draw(values: np.ndarray, metadata: Mapping[str, str]) -> bytes:
             if np.isfinite(value):
                 colour = "black" if value > low + LIGHT * (high - low) else "white"
                 axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
-        for place, symbol in PAPER.items():
+        for place in PAPER:
             column = normalisations.index(place.normalise)
             row = rectifications.index(place.rectify) * len(poolings) + poolings.index(place.pool)
             axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#D55E00", lw=2.5, zorder=4))
-            axes.annotate(symbol, (column + 0.45, row - 0.45), ha="right", va="top", fontsize=5, color="#D55E00")
         for row in range(len(poolings), len(flat), len(poolings)):
             axes.axhline(row - 0.5, color="white", lw=2.5)
         axes.set_xticks(range(len(normalisations)), normalisations, rotation=35, ha="left", fontsize=9)

@@ -6,7 +6,7 @@ from functools import cache
 
 from report import invented
 
-from audit.grid.places import DISTINCT, PAPER, RANDOM, Protocol
+from audit.grid.places import BEST_OF_PAPER, DISTINCT, PAPER, RANDOM, Protocol
 from multistage.settings import naming
 
 LEVEL = {
@@ -45,8 +45,11 @@ def record(place, protocol=RANDOM, draw=0, noise=0.8):
     value = expected(place) + random.Random(f"{place} {protocol} {draw}").gauss(0, noise)
     value += 2 * (protocol.stages - 2) + 5 * protocol.refine + 3 * (protocol.filters == "psd") + 0.5 * draw
     made["metrics"]["test_mean_class_accuracy"] = value / 100
-    made["run"] = f"{naming.cell(made['config'])}-{'-'.join(place)}"
-    keys = [*("data", "filters", "refine", "draw", "seed", "stages"), *typed]
+    usual = BEST_OF_PAPER.typed
+    further = [key for key, value in typed.items() if value != usual.get(key)]
+    parts = [f"{key.split('.')[-1]}-{str(typed[key]).lower()}" for key in further]
+    made["run"] = "-".join([naming.cell(made["config"]), *parts])
+    keys = [*("data", "filters", "refine", "readout", "draw", "seed", "stages"), *further]
     made["overrides"] = [f"{key}={str(made['config'][key]).lower()}" for key in keys]
     made["split_hash"] = f"draw {draw}"
     return made
