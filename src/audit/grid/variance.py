@@ -74,13 +74,14 @@ def noise(measured: Mapping[Any, Sequence[float]]) -> Noise | None:
     return Noise(float((rest**2).sum() / freedom), freedom)
 
 
-def shares(values: np.ndarray, of: Noise | None, seed: int = 0) -> list[Share]:
+def shares(values: np.ndarray, of: Noise | None, repeats: int = REPEATS, seed: int = 0) -> list[Share]:
     """Of every main effect and product, in order.
 
     Args:
         values: Accuracies [rectifications, normalisations, poolings], all there.
         of: Of a run; None: nothing is subtracted, and there are no intervals.
-        seed: Of the bootstrap.
+        repeats: Of the bootstrap.
+        seed: Of its random numbers.
     """
     free = _freedom(values.shape)
     variance = of.variance if of else 0.0
@@ -89,7 +90,7 @@ def shares(values: np.ndarray, of: Noise | None, seed: int = 0) -> list[Share]:
         return [Share(factors, value, None) for factors, value in found.items()]
     random = np.random.default_rng(seed)
     drawn = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         spread = variance * of.freedom / random.chisquare(of.freedom)
         again = values + random.normal(0, spread**0.5, values.shape)
         drawn.append([*_fractions(_squares(again), free, variance + spread).values()])
