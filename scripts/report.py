@@ -4,7 +4,8 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             and docs/layer.md, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
-                                            results/ladder, from src/audit/ladder and records;
+                                            results/ladder and results/grid, from src/audit and records;
+                                            conf/experiment/grid_*.yaml, whose cells results/grid chooses;
                                             effects in DEVIATIONS.md, from results/deviations
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audit.claims import ledger, templates
+from audit.grid import choice
+from audit.grid import page as grid_page
 from audit.ladder.page import Page
 from audit.pages import artifacts, index, readme
 from audit.speed import table as speed
@@ -52,7 +55,12 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         ladder = Page(results)
         if drawn := ladder.picture(options.redraw):
             print(drawn)
-        write(templates.readmes(folder, figures, **ladder.functions()))
+        grid = grid_page.Page(results)
+        if drawn := grid.picture(options.redraw):
+            print(drawn)
+        write(templates.readmes(folder, figures, **ladder.functions(), **grid.functions()))
+        write(grid.documents())
+        write(choice.files(grid.grid, root / "conf" / "experiment"))
         if measured := speed.read(folder / "speed"):
             write({folder / "speed" / "table.md": speed.table(measured)})
         write(

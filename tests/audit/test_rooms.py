@@ -7,7 +7,8 @@ import audit
 
 ARROWS = {
     "tables": set(),
-    "claims": {"tables"},
+    "claims": {"tables", "grid"},
+    "grid": {"tables"},
     "ladder": {"tables"},
     "speed": {"tables"},
     "instruments": set(),

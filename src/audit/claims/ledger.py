@@ -1,8 +1,8 @@
 """``results/claims.md``: every claim with its evidence, its tests, what was measured, and the verdict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from audit.claims import extra, lecture, paper_beyond, paper_table1, wording
+from audit.claims import extra, extra_grid, lecture, paper_beyond, paper_table1, wording
 from audit.claims.claims import Claim
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged, Outcome, Result, gather, judge
@@ -13,7 +13,7 @@ from audit.tables.templates import ENVIRONMENT, render
 from audit.tables.words import count, listed
 from multistage.records.runs import Record
 
-CLAIMS = (*paper_table1.CLAIMS, *paper_beyond.CLAIMS, *lecture.CLAIMS, *extra.CLAIMS)
+CLAIMS = (*paper_table1.CLAIMS, *paper_beyond.CLAIMS, *lecture.CLAIMS, *extra.CLAIMS, *extra_grid.CLAIMS)
 
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"
@@ -22,7 +22,7 @@ OUTCOMES: tuple[Outcome, ...] = ("supported", "contradicted", "undecided", "no d
 """In the order of a tally."""
 
 LONG = 12
-"""Tests; more of them are summed up, and their table has to be opened."""
+"""Tests; more of them are summed up, and their table has to be opened. Likewise rows of cells that are missing."""
 
 
 def ledger(results: Results) -> list[Judged]:
@@ -103,10 +103,13 @@ def _runs(given: Iterable[Wanted], published: Sequence[Record]) -> list[str]:
     for wanted in dict.fromkeys(given):
         row, column = wanted.place(published)
         folders.setdefault(wanted.folder, {}).setdefault(row, []).append(column)
-    return [
-        f"{'; '.join(f'{row}: {listed(columns)}' for row, columns in cells.items())} (`{command(folder)}`)"
-        for folder, cells in folders.items()
-    ]
+    return [f"{_named(cells)} (`{command(folder)}`)" for folder, cells in folders.items()]
+
+
+def _named(cells: Mapping[str, Sequence[str]]) -> str:
+    if len(cells) > LONG:
+        return count(sum(map(len, cells.values())), "cell")
+    return "; ".join(f"{row}: {listed(columns)}" for row, columns in cells.items())
 
 
 ENVIRONMENT.globals |= {"wording": wording}

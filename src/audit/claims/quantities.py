@@ -1,6 +1,7 @@
 """What claims measure: accuracies of cells, what they differ by, epochs to a training loss, numbers of the lecture.
 
-Those of cells are taken draw by draw; their mean over draws has Student's 95 % interval.
+Those of cells are taken draw by draw; means over draws, or over differences of like cells, have Student's 95 %
+interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,16 @@ class Epochs(Quantity):
 
 
 @dataclass(frozen=True)
+class Over(Quantity):
+    """The mean of differences between cells that are alike but for what is asked: one number each, its mean over draws.
+
+    Its interval is over these differences.
+    """
+
+    parts: tuple[Quantity, ...]
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A quantity, mean over draws.
 
@@ -66,6 +77,8 @@ class Estimate:
 
 def leaves(quantity: Quantity) -> list[Quantity]:
     """The cells and numbers that a quantity is made of, in order."""
+    if isinstance(quantity, Over):
+        return [leaf for part in quantity.parts for leaf in leaves(part)]
     if isinstance(quantity, Less | Epochs):
         return leaves(quantity.one) + leaves(quantity.other)
     return [] if isinstance(quantity, OfPaper) else [quantity]
@@ -81,10 +94,15 @@ def estimate(quantity: Quantity, says: str, cells: Cells, numbers: Mapping[str, 
         return _epochs(quantity, says, cells)
     if any(isinstance(leaf, Number) for leaf in leaves(quantity)):
         return Estimate(_number(quantity, numbers))
-    values = _accuracies(quantity, cells)
-    if not values:
+    found = [[*_accuracies(part, cells).values()] for part in _parts(quantity)]
+    if not all(found):
         return Estimate(None, reason="the cells share no draw and seed")
-    return Estimate(_mean([*values.values()], says, "points" if isinstance(quantity, Less) else "%"))
+    values = [fmean(values) for values in found] if isinstance(quantity, Over) else found[0]
+    return Estimate(_mean(values, says, "%" if isinstance(quantity, Wanted) else "points"))
+
+
+def _parts(quantity: Quantity) -> Sequence[Quantity]:
+    return quantity.parts if isinstance(quantity, Over) else [quantity]
 
 
 def of_paper(quantity: Quantity, published: Sequence[Record]) -> float:

@@ -115,7 +115,7 @@ def gather(claims: Iterable[Claim], results: Results) -> Evidence:
     """
     cells, found = {}, results.found
     for claim in claims:
-        for wanted in (wanted for test in claim.tests for wanted in test.cells):
+        for wanted in dict.fromkeys(wanted for test in claim.tests for wanted in test.cells if wanted not in cells):
             try:
                 if cell := find(wanted, found):
                     cells[wanted] = cell

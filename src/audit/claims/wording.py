@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from audit.claims.claims import HALF
-from audit.claims.quantities import Epochs, Number, OfPaper
+from audit.claims.quantities import Epochs, Number, OfPaper, Over
 from audit.claims.verdicts import Judged, Outcome, Result
 from audit.tables.addresses import Less, Quantity, Wanted
 from audit.tables.tables import MINUS, plus_minus, signed
@@ -78,6 +78,8 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
             return f"`{name}`"
         case Epochs(loss, one, other):
             return f"epochs to a training loss of {loss:g}: {quantity(one - other, published)}"
+        case Over(parts):
+            return f"mean over {len(parts)} differences such as {quantity(parts[0], published)}"
         case Less(Wanted() as one, OfPaper()):
             entry = one.paper(published)
             printed = entry is not None and "printed" not in entry  # else the paper has it in another form

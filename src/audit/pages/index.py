@@ -7,11 +7,8 @@ claims.
 import hashlib
 import re
 from collections.abc import Container, Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from audit.claims.verdicts import Judged
 from audit.pages import captions, figures, pictures
@@ -21,7 +18,7 @@ from audit.tables.layout import Table, foremost
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.cells import SIGNS, Cell
-from multistage.records.files import command, path
+from multistage.records.files import path
 from multistage.records.runs import Record
 
 PAGE = "index.html"
@@ -141,10 +138,4 @@ def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, s
         yield captions.confusion(path(run), *confused), pictures.confusion(*confused)
 
 
-def _code(text: str) -> Markup:
-    """A text whose backticks become HTML."""
-    return Markup(re.sub("`(.*?)`", r"<code>\1</code>", escape(text)))
-
-
-ENVIRONMENT.filters |= {"command": command, "code": _code}
 ENVIRONMENT.globals |= {"SIGNS": SIGNS, "identifier": identifier, "not_run": _not_run}

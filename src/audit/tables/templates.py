@@ -1,5 +1,6 @@
 """HTML and Markdown by Jinja: templates lie beside the code that fills them, as ``pages/page.html``."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -9,6 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+
+from multistage.records.files import command
 
 AUDIT = Path(__file__).parents[1]
 
@@ -21,6 +24,11 @@ def source(name: str) -> Markup:
 def broken(name: str) -> Markup:
     """A name that may be broken after its underscores."""
     return Markup(escape(name).replace("_", "_<wbr>"))
+
+
+def code(text: str) -> Markup:
+    """A text whose backticks become HTML."""
+    return Markup(re.sub("`(.*?)`", r"<code>\1</code>", escape(text)))
 
 
 def base64(content: bytes) -> str:
@@ -44,6 +52,8 @@ ENVIRONMENT = Environment(
 ENVIRONMENT.globals |= {"source": source, "zip": zip}
 ENVIRONMENT.filters |= {
     "broken": broken,
+    "code": code,
+    "command": command,
     "base64": base64,
     "integrity": integrity,
     "percent": "{:.2f}%".format,

@@ -7,6 +7,7 @@ if each run has a draw of its own (``seed=${draw}``).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, stdev
 from typing import Any, Literal
 
@@ -57,7 +58,7 @@ class Cell:
     paper: Record | None
     title: str
 
-    @property
+    @cached_property
     def config(self) -> Record:
         """The common settings as a mapping."""
         return dict(self.key)

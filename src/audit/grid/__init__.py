@@ -1,0 +1,1 @@
+"""The grid: every rectification with every normalisation and every pooling, from records."""

@@ -1,0 +1,74 @@
+"""What is the best multi-stage architecture? One paragraph, filled from records."""
+
+from audit.grid.figures import Figures
+from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, MEASURING, PAPER, RANDOM, Protocol
+from audit.grid.variance import Share
+from audit.tables.tables import signed
+from audit.tables.words import count, listed
+from multistage.records.intervals import mean_of
+
+
+def answer(figures: Figures) -> str:
+    """The paragraph; what was not run is left out, and one sentence says so.
+
+    Args:
+        figures: Of the grid.
+    """
+    if not figures.order:
+        left = len(figures.grid.missing)
+        return f"No answer yet: {left} of {len(DISTINCT)} cells of the first part are missing."
+    said = [_best(figures), _papers(figures), _matters(figures.shares)]
+    said += [_change(figures, RANDOM, Protocol(3), "A third stage")]
+    said += [_change(figures, RANDOM, Protocol(2, "psd"), "Learning filters without labels")]
+    said += [_change(figures, RANDOM, Protocol(2, "random", True), "Refinement")]
+    return " ".join(filter(None, said))
+
+
+def _best(figures: Figures) -> str:
+    if not figures.ranking:
+        place = figures.order[0]
+        return (
+            f"On draw {CHOOSING} alone `{place.name}` is first with {figures.grid.chosen_by(place):.1f} %, random "
+            "filters frozen; which cells may be the best, further draws have to say."
+        )
+    first, able = figures.ranking[0], [each for each in figures.ranking if each.may_be_best]
+    said = (
+        f"With random frozen filters and two stages, `{first.place.name}` is first with {first.mean:.1f} % on draws "
+        f"{MEASURING[0]} to {MEASURING[-1]}."
+    )
+    if len(able) == 1:
+        return f"{said} It is the best of {count(len(figures.ranking), 'cell')}, with 95 % confidence for all together."
+    others = [f"`{each.place.name}`" for each in able[1:6]]
+    more = f" and {len(able) - 6} more" if len(able) > 6 else ""
+    return f"{said} Of {count(len(figures.ranking), 'cell')} it cannot be told from {listed(others)}{more}."
+
+
+def _papers(figures: Figures) -> str:
+    """Where the paper's best stands."""
+    rank = figures.order.index(BEST_OF_PAPER) + 1
+    said = f"The paper's {PAPER[BEST_OF_PAPER]} is number {rank} of {len(figures.order)} on draw {CHOOSING}"
+    found = next((each for each in figures.ranking if each.place == BEST_OF_PAPER), None)
+    if found is None or found == figures.ranking[0]:
+        return f"{said}."
+    low, high = found.against
+    verdict = "and may be the best" if found.may_be_best else "and is not the best"
+    return f"{said}, {verdict}: {signed(low)} to {signed(high)} points against the best of the others."
+
+
+def _matters(shares: list[Share]) -> str:
+    """Which share of the variance is whose, largest first."""
+    largest = sorted(shares, key=lambda share: -share.value)
+    parts = [f"{share.name} ({100 * share.value:.0f} %)" for share in largest if share.value >= 0.05]
+    return f"Of what cells differ by, most is {listed(parts)}." if parts else ""
+
+
+def _change(figures: Figures, before: Protocol, after: Protocol, what: str) -> str:
+    found = figures.changes(before, after)
+    if not found:
+        return f"{what} was not run yet."
+    mean = mean_of([each.difference for each in found], what)
+    best = found[0]
+    return (
+        f"{what} changes {count(len(found), 'cell')} by {signed(mean.value, mean.interval)} points on average; best is "
+        f"then `{best.place.name}` with {best.after:.1f} %."
+    )

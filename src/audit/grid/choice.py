@@ -1,0 +1,150 @@
+"""Which places the later parts of ``experiment=grid`` hold, by a rule that was written before its runs.
+
+Places are ranked by the first part alone: accuracy on draw 0, two stages, random frozen filters. Later parts hold the
+best of them and the paper's five, and run them on other draws, so that nothing is measured on the draw that chose it.
+Test images of that draw take part in the choice; the draws share images, as Caltech-101 has no more.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit.grid.places import CHOOSING, DISTINCT, PAPER, Grid, Place
+
+ONE_STEP = (
+    Place("abs", "lcn", "l2"),
+    Place("abs", "lcn", "max_overlap"),
+    Place("relu", "lcn", "average"),
+    *(Place("abs", each, "average") for each in ("lcn_within", "groupnorm", "layernorm", "rmsnorm", "batchnorm")),
+)
+"""What claims ask for besides: the paper's best with another rectification, normalisation or pooling."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A later part.
+
+    Attributes:
+        name: Of its file in conf/experiment.
+        says: What it holds.
+        takes: What its runs take.
+        best: How many places of the ranking.
+        common: Settings of all its runs.
+        first: Places that it holds whatever the ranking says.
+        further: Settings of those that are next in the ranking, up to `last`.
+        last: Of the ranking.
+        papers: Whether it holds the paper's five, whatever their rank; experiment=table1 has some of their runs.
+    """
+
+    name: str
+    says: str
+    takes: str
+    best: int
+    common: Mapping[str, object]
+    first: Sequence[Place] = tuple(PAPER)
+    further: Mapping[str, object] = field(default_factory=dict)
+    last: int = 0
+    papers: bool = True
+
+    def places(self, ranking: Sequence[Place]) -> Iterator[tuple[Place, Mapping[str, object]]]:
+        """What it holds, each with settings of its own; of an empty ranking, `first`."""
+        for place in dict.fromkeys((*self.first, *ranking[: max(self.best, self.last)])):
+            own = {} if place in self.first or place in ranking[: self.best] else self.further
+            if self.papers or place not in PAPER:
+                yield place, {**own, **({"optimizer.lr": rate(place)} if self.common["refine"] else {})}
+
+
+FROZEN = {"data": "caltech101", "filters": "random", "refine": False, "readout": "lbfgs"}
+
+PARTS = (
+    Part(
+        "grid_stages",
+        "One and three stages: the paper's five and the best 40 of the first part, draw 1.",
+        "About 90 runs, one to two minutes each on one CPU core.",
+        40,
+        {**FROZEN, "stages": [1, 3], "draw": 1, "seed": "${draw}"},
+    ),
+    Part(
+        "grid_draws",
+        "Two stages, draws 1 to 4: one step from the paper's best, the best 30 of the first part; ten more on draw 1.",
+        "About 160 runs, one to two minutes each on one CPU core. The paper's five stand in results/table1.",
+        30,
+        {**FROZEN, "draw": "range(1,5)", "seed": "${draw}"},
+        further={"draw": 1},
+        last=40,
+        papers=False,
+        first=ONE_STEP,
+    ),
+    Part(
+        "grid_psd",
+        "Filters without labels, two and three stages: the paper's five and the best 30 of the first part, draw 1.",
+        "About 70 runs, four to six minutes each on one CPU core.",
+        30,
+        {**FROZEN, "filters": "psd", "stages": [2, 3], "draw": 1, "seed": "${draw}"},
+    ),
+    Part(
+        "grid_refined",
+        "Refined, two stages: one step from the paper's best, and the best 15 of the first part, draws 1 and 2.",
+        "About 40 runs, ten minutes each on one CPU core. The paper's five stand in results/table1.",
+        15,
+        {"data": "caltech101", "filters": "random", "refine": True, "draw": "range(1,3)", "seed": "${draw}"},
+        first=ONE_STEP,
+        papers=False,
+    ),
+)
+
+
+def ranked(grid: Grid) -> list[Place]:
+    """Places by accuracy on the draw that chooses, best first; none as long as the first part is not whole."""
+    if grid.missing:
+        return []
+    found = {place: value for place in DISTINCT if (value := grid.chosen_by(place)) is not None}
+    return sorted(found, key=lambda place: (-found[place], place))
+
+
+def rate(place: Place) -> float:
+    """Highest rate of refinement: that of the column of Table 1 which is most like it, as table1_two_stage has it."""
+    if place.pool in ("max", "max_overlap"):
+        return 0.005  # N-P_M
+    if place.normalise == "none" or (place.rectify == "none" and place.pool != "l2"):
+        return 0.2  # R_abs-P_A, N-P_A
+    return 0.02  # R_abs-N-P_A
+
+
+def files(grid: Grid, folder: Path) -> dict[Path, str]:
+    """The yaml of every later part that a folder of experiments has, as the rule makes it."""
+    ranking = ranked(grid)
+    every = {folder / f"{part.name}.yaml": part for part in PARTS}
+    return {file: text(part, ranking) for file, part in every.items() if file.exists()}
+
+
+def text(part: Part, ranking: Sequence[Place]) -> str:
+    """The yaml of a part."""
+    state = (
+        f"Ranked by accuracy on draw {CHOOSING}."
+        if ranking
+        else "The best are filled in once the first part is published."
+    )
+    lines = [
+        f"# {part.says}",
+        f"# python train.py experiment={part.name}",
+        f"# {part.takes}",
+        f"# {state} Made by python scripts/report.py; the rule: src/audit/grid/choice.py.",
+        "# Figures: results/grid/README.md.",
+        "name: grid",
+        "grids:",
+    ]
+    for number, (place, own) in enumerate(part.places(ranking)):
+        settings = {**place.typed, **own}
+        if number == 0:
+            lines.append("  - &part")
+            lines += [f"    {key}: {_value(value)}" for key, value in {**part.common, **settings}.items()]
+        else:
+            lines.append(
+                f"  - {{<<: *part, {', '.join(f'{key}: {_value(value)}' for key, value in settings.items())}}}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,204 @@
+"""What ``results/grid/README.template.md`` can call, the picture beside it, and the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from audit.grid import plot
+from audit.grid.answer import answer
+from audit.grid.figures import Figures
+from audit.grid.places import (
+    CHOOSING,
+    DISTINCT,
+    EQUAL,
+    EVERY,
+    FOLDER,
+    LEVELS,
+    MEASURING,
+    PAPER,
+    RANDOM,
+    Grid,
+    Place,
+    Protocol,
+)
+from audit.grid.variance import FACTORS, effects
+from audit.tables.plot import carried, digests
+from audit.tables.results import Results
+from audit.tables.tables import rows, signed
+from audit.tables.templates import render
+from audit.tables.words import count, listed
+from multistage.records.files import to_lines
+from multistage.records.intervals import Interval, mean_of
+from multistage.storage import durable
+
+PICTURE, PAGE = "grid.png", "index.html"
+NOT_RUN = "Not run yet; `python train.py experiment={name}` runs it, and the same command again goes on."
+SHOWN = 20
+"""Places of the ranking by one draw."""
+
+
+class Page:
+    """The tables of the page.
+
+    Args:
+        results: All that is published.
+
+    Raises:
+        MultistageError: Runs that do not belong there.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.folder = results.root / FOLDER
+        self.grid = Grid(results)
+        self.figures = Figures(self.grid)
+
+    def functions(self) -> dict[str, Callable[[], str]]:
+        """By the names that the template has for them."""
+        return {
+            "grid_answer": lambda: answer(self.figures),
+            "grid_state": self.state,
+            "grid_map": self.map,
+            "grid_shares": self.shares,
+            "grid_levels": self.levels,
+            "grid_ranking": self.ranking,
+            "grid_best": self.best,
+            "grid_stages": lambda: "\n\n".join(self.changes(RANDOM, Protocol(stages)) for stages in (1, 3)),
+            "grid_learned": lambda: "\n\n".join(
+                self.changes(before, after)
+                for before, after in (
+                    (RANDOM, Protocol(2, "psd")),
+                    (Protocol(2, "psd"), Protocol(3, "psd")),
+                )
+            ),
+            "grid_refined": lambda: self.changes(RANDOM, Protocol(2, "random", True)),
+            "grid_left_out": lambda: listed([f"`{one.name}` (as `{other.name}`)" for one, other in EQUAL.items()]),
+        }
+
+    def state(self) -> str:
+        """In words: how much of the first part was run, and what is missing."""
+        missing = self.grid.missing
+        there = len(DISTINCT) - len(missing)
+        if not there:
+            return NOT_RUN.format(name=FOLDER)
+        said = f"{there} of {len(DISTINCT)} cells of the first part were run."
+        if not missing:
+            return said
+        some = listed([f"`{place.name}`" for place in missing[:SHOWN]])
+        return f"{said} Missing: {some}{f' and {len(missing) - SHOWN} more' if len(missing) > SHOWN else ''}."
+
+    def map(self) -> str:
+        """Markdown: the heat map, and where the page is; nothing as long as nothing was run."""
+        if not self.grid.own:
+            return ""
+        return f"![Accuracy of every cell]({PICTURE})\n\nEvery cell with its runs and commands: [{PAGE}]({PAGE})."
+
+    def shares(self) -> str:
+        """Markdown: the share of variance of each factor and product."""
+        if not self.figures.shares:
+            return self.state()
+        lines = [[each.name, f"{100 * each.value:.1f} %", _percent(each.interval)] for each in self.figures.shares]
+        return rows(["", "share of the variance", "95 % interval"], lines)
+
+    def levels(self) -> str:
+        """Markdown: what each level of a factor adds on average, in points."""
+        if not self.figures.shares:
+            return self.state()
+        tables = []
+        for axis, (factor, names) in enumerate(zip(FACTORS, LEVELS, strict=True)):
+            found = effects(self.grid.values, axis)
+            order = np.argsort(-found, kind="stable")
+            tables.append(rows([factor, "points"], [[f"`{names[i]}`", signed(float(found[i]))] for i in order]))
+        return "\n\n".join(tables)
+
+    def ranking(self) -> str:
+        """Markdown: places on the draws that measure, with simultaneous intervals."""
+        if not self.figures.ranking:
+            return f"Needs cells on draws {MEASURING[0]} to {MEASURING[-1]}: {NOT_RUN.format(name='grid_draws')}"
+        lines = [
+            [
+                *(number, f"`{each.place.name}`", PAPER.get(each.place, ""), f"{each.mean:.2f}"),
+                f"{signed(each.against[0])} to {signed(each.against[1])}",
+                "may be the best" if each.may_be_best else "",
+            ]
+            for number, each in enumerate(self.figures.ranking, 1)
+        ]
+        return rows(["", "operations", "paper", "accuracy", "less the best of the others, 95 % together", ""], lines)
+
+    def best(self) -> str:
+        """Markdown: the best of the draw that chooses, and the paper's five among all."""
+        order = self.figures.order
+        if not order:
+            return self.state()
+        shown = [(number, place) for number, place in enumerate(order, 1) if number <= SHOWN or place in PAPER]
+        lines = [
+            [number, f"`{place.name}`", PAPER.get(place, ""), f"{self.grid.chosen_by(place):.2f}"]
+            for number, place in shown
+        ]
+        return rows(["rank", "operations", "paper", f"accuracy, draw {CHOOSING}"], lines)
+
+    def changes(self, before: Protocol, after: Protocol) -> str:
+        """Markdown: places that were run by two protocols on shared draws, what changed, and the mean over places."""
+        found, header = self.figures.changes(before, after), [_words(before), _words(after)]
+        title = f"From {header[0]} to {header[1]}"
+        if not found:
+            return f"{title}: not run yet."
+        lines = [
+            [
+                *(f"`{each.place.name}`", PAPER.get(each.place, ""), len(each.draws)),
+                *(f"{each.before:.2f}", f"{each.after:.2f}", signed(each.difference)),
+            ]
+            for each in found
+        ]
+        mean = mean_of([each.difference for each in found], title)
+        over = f"mean difference over {count(len(found), 'cell')} {signed(mean.value, mean.interval)} points."
+        return f"{title}: {over}\n\n{rows(['operations', 'paper', 'draws', *header, 'difference'], lines)}"
+
+    def picture(self, redraw: bool = False) -> Path | None:
+        """Draw the heat map if there is one to draw and it was drawn from other records.
+
+        Returns:
+            Its path if it was drawn.
+        """
+        if not self.grid.own:
+            return None
+        file, values = self.folder / PICTURE, self.grid.values
+        metadata = digests(to_lines(self.grid.own), np.array2string(values, threshold=values.size))
+        if not redraw and carried(file) == metadata:
+            return None
+        durable.update(file, plot.draw(values, metadata))
+        return file
+
+    def documents(self) -> dict[Path, str]:
+        """The page in HTML; none as long as nothing was run."""
+        return {self.folder / PAGE: self._document()} if self.grid.own else {}
+
+    def _document(self) -> str:
+        values = {place: value for place in EVERY if (value := self.grid.chosen_by(place)) is not None}
+        return render(
+            "grid/page.html",
+            answer=answer(self.figures),
+            state=self.state(),
+            figures=self.figures,
+            order=self.figures.order,
+            grid=self.grid,
+            levels=LEVELS,
+            distinct=DISTINCT,
+            equal=EQUAL,
+            paper=PAPER,
+            values=values,
+            first=next(iter(values), None),
+            scale=(min(values.values(), default=0), max(values.values(), default=0)),
+            draw=CHOOSING,
+            **{"place_of": Place, "words": _words, "signed": signed},
+        )
+
+
+def _percent(interval: Interval | None) -> str:
+    return "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+
+
+def _words(protocol: Protocol) -> str:
+    """A protocol."""
+    number = count(protocol.stages, "stage")
+    return f"{number}, {protocol.filters} filters {'refined' if protocol.refine else 'frozen'}"

@@ -1,0 +1,191 @@
+"""Places of the grid, a rectification, a normalisation and a pooling each, and the runs that stand in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+from typing import NamedTuple
+
+import numpy as np
+
+from audit.tables.results import Results
+from multistage.operations import normalisations, poolings, rectifications
+from multistage.records.cells import METRIC
+from multistage.records.files import path
+from multistage.records.runs import Record
+from multistage.registry.errors import MultistageError
+from multistage.settings.tree import Config
+
+FOLDER = "grid"
+FOLDERS = (FOLDER, "table1")
+"""Where its runs are published; the first folder that has a run gives it. The other one has the paper's five."""
+
+CHOOSING, MEASURING = 0, range(1, 5)
+"""The draw by which places are chosen for further runs, and those on which the chosen ones are measured."""
+
+WITHIN = "lcn_within"
+"""Local contrast normalisation of each map by itself; no name of `normalisations`, but a setting of ``lcn``."""
+
+RECTIFICATIONS = tuple(rectifications)
+NORMALISATIONS = tuple(name for each in normalisations for name in ((each, WITHIN) if each == "lcn" else (each,)))
+POOLINGS = tuple(poolings)
+LEVELS = (RECTIFICATIONS, NORMALISATIONS, POOLINGS)
+
+
+class Place(NamedTuple):
+    """What a stage does after its filter bank."""
+
+    rectify: str
+    normalise: str
+    pool: str
+
+    @property
+    def name(self) -> str:
+        """In order of application, as presets are named."""
+        return " ".join(self)
+
+    @property
+    def address(self) -> str:
+        """On its page."""
+        return "-".join(self)
+
+    @property
+    def typed(self) -> dict[str, object]:
+        """Settings as they are typed."""
+        within = self.normalise == WITHIN
+        return {
+            **({"contrast_norm.across_maps": False} if within else {}),
+            "model.rectify": self.rectify,
+            "model.normalise": "lcn" if within else self.normalise,
+            "model.pool": self.pool,
+        }
+
+
+class Protocol(NamedTuple):
+    """How a network was made and trained."""
+
+    stages: int = 2
+    filters: str = "random"
+    refine: bool = False
+
+
+RANDOM = Protocol()
+"""That of the first part."""
+
+EQUAL = {Place("abs", each, "l2"): Place("none", each, "l2") for each in ("none", "lrn", "rmsnorm")}
+"""Places that equal another: these normalisations treat x and -x alike, and L2 pooling squares away what abs does."""
+
+EVERY = [Place(*names) for names in product(*LEVELS)]
+DISTINCT = [place for place in EVERY if place not in EQUAL]
+
+BEST_OF_PAPER = Place("abs", "lcn", "average")
+PAPER = {
+    BEST_OF_PAPER: "R_abs-N-P_A",
+    Place("abs", "none", "average"): "R_abs-P_A",
+    Place("none", "lcn", "max"): "N-P_M",
+    Place("none", "lcn", "average"): "N-P_A",
+    Place("none", "none", "average"): "P_A",
+}
+"""The columns of the paper's Table 1."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of a place by one protocol.
+
+    Attributes:
+        records: By draw.
+    """
+
+    records: Mapping[int, Record]
+
+    def accuracy(self, draw: int) -> float:
+        """In %, mean over classes."""
+        return 100 * float(self.records[draw]["metrics"][METRIC])
+
+    @property
+    def mean(self) -> float:
+        """In %, over draws."""
+        return fmean(map(self.accuracy, self.records))
+
+
+class Grid:
+    """The runs of every place.
+
+    Args:
+        results: All that is published.
+
+    Raises:
+        MultistageError: A run of the grid's folder that is none of the grid.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.own = results.records(FOLDER)
+        for record in self.own:
+            if not _is_of_grid(record["config"]):
+                raise MultistageError(
+                    f"results/{FOLDER} has {path(record)}; expected Caltech-101, seed=draw, no images held out, "
+                    "filters random or psd, frozen ones read by lbfgs"
+                )
+        found: dict[tuple[Place, Protocol], dict[int, Record]] = {}
+        for record in (record for folder in FOLDERS for record in results.records(folder)):
+            if _is_of_grid(record["config"]):
+                found.setdefault(_key(record["config"]), {}).setdefault(record["config"]["draw"], record)
+        self._runs = {key: Runs(dict(sorted(records.items()))) for key, records in found.items()}
+
+    def runs(self, place: Place, protocol: Protocol = RANDOM) -> Runs:
+        """Those of a place, or of the one that it equals."""
+        return self._runs.get((EQUAL.get(place, place), protocol), Runs({}))
+
+    def protocols(self, place: Place) -> list[Protocol]:
+        """By which a place was run, that of the first part first."""
+        found = [protocol for other, protocol in self._runs if other == EQUAL.get(place, place)]
+        return sorted(found, key=lambda protocol: (protocol != RANDOM, protocol))
+
+    def chosen_by(self, place: Place) -> float | None:
+        """Accuracy of a place on the draw by which places are chosen, by the grid's own runs; None: not run."""
+        runs = self.runs(place)
+        return runs.accuracy(CHOOSING) if CHOOSING in runs.records else None
+
+    @property
+    def missing(self) -> list[Place]:
+        """Places of the first part that were not run."""
+        own = {_key(record["config"])[0] for record in self.own if _is_first(record["config"])}
+        return [place for place in DISTINCT if place not in own]
+
+    @property
+    def values(self) -> np.ndarray:
+        """Accuracy in % on the draw that chooses, [rectifications, normalisations, poolings]; NaN: not run."""
+        found = [self.chosen_by(place) for place in EVERY]
+        flat = [np.nan if value is None else value for value in found]
+        return np.array(flat).reshape([len(names) for names in LEVELS])
+
+    def measured(self, protocol: Protocol = RANDOM, draws: Sequence[int] = MEASURING) -> dict[Place, list[float]]:
+        """Accuracies of the places that have all of some draws, draw by draw."""
+        runs = {place: self.runs(place, protocol) for place in DISTINCT}
+        return {
+            place: [each.accuracy(draw) for draw in draws]
+            for place, each in runs.items()
+            if set(draws) <= set(each.records)
+        }
+
+
+def _is_first(config: Config) -> bool:
+    return _key(config)[1] == RANDOM and config["draw"] == CHOOSING
+
+
+def _key(config: Config) -> tuple[Place, Protocol]:
+    within = config["model.normalise"] == "lcn" and not config["contrast_norm.across_maps"]
+    normalise = WITHIN if within else config["model.normalise"]
+    place = Place(config["model.rectify"], normalise, config["model.pool"])
+    return place, Protocol(config["stages"], config["filters"], config["refine"])
+
+
+def _is_of_grid(config: Config) -> bool:
+    return (
+        config["data"] == "caltech101"
+        and config["seed"] == config["draw"]
+        and config["data.validation"] == 0
+        and config["filters"] in ("random", "psd")
+        and (config["refine"] or config["readout"] == "lbfgs")
+    )

@@ -1,0 +1,58 @@
+"""``grid.png``: the heat map, rectification and pooling against normalisation. Needs matplotlib."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from audit.grid.places import LEVELS, PAPER
+
+WIDTH, HEIGHT = 9.5, 9.0
+LIGHT = 0.55
+"""Of the range of values; above it, colours are light, and figures on them dark."""
+
+
+def draw(values: np.ndarray, metadata: Mapping[str, str]) -> bytes:
+    """A PNG.
+
+    Args:
+        values: Accuracies in %, [rectifications, normalisations, poolings]; NaN: not run.
+        metadata: Text that the picture carries.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    rectifications, normalisations, poolings = LEVELS
+    flat = values.transpose(0, 2, 1).reshape(-1, len(normalisations))
+    low, high = np.nanmin(flat), np.nanmax(flat)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=130, facecolor="white", layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.imshow(flat, aspect="auto", cmap="viridis", vmin=low, vmax=high)
+        for row, column in np.ndindex(flat.shape):
+            value = flat[row, column]
+            if np.isfinite(value):
+                colour = "black" if value > low + LIGHT * (high - low) else "white"
+                axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
+        for place in PAPER:
+            column = normalisations.index(place.normalise)
+            row = rectifications.index(place.rectify) * len(poolings) + poolings.index(place.pool)
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#D55E00", lw=2.5, zorder=4))
+        for row in range(len(poolings), len(flat), len(poolings)):
+            axes.axhline(row - 0.5, color="white", lw=2.5)
+        axes.set_xticks(range(len(normalisations)), normalisations, rotation=35, ha="left", fontsize=9)
+        axes.xaxis.tick_top()
+        axes.set_yticks(range(len(flat)), [f"{r} {p}" for r in rectifications for p in poolings], fontsize=8)
+        axes.tick_params(length=0)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        axes.set_xlabel(
+            "accuracy on Caltech-101, %, draw 0, two stages of random frozen filters; outlined: the paper's five"
+        )
+        made = io.BytesIO()
+        figure.savefig(made, format="png", metadata={"Software": None, **metadata})
+    return made.getvalue()

@@ -1,0 +1,97 @@
+"""README, picture and page of the grid: whole, partly published, and with nothing."""
+
+import re
+
+import pytest
+from committed import RESULTS
+from grid import runs
+
+from audit.claims.templates import Figures, readmes
+from audit.grid import page
+from audit.grid.places import DISTINCT, EQUAL, PAPER
+from audit.tables.plot import carried
+from multistage.records.files import command
+
+TEMPLATE = "README.template.md"
+
+
+def publish(root, records):
+    """A page of these runs, and its README."""
+    folder = root / "grid"
+    folder.mkdir()
+    (folder / TEMPLATE).write_bytes((RESULTS / "grid" / TEMPLATE).read_bytes())
+    made = page.Page(runs.published(root, grid=records))
+    return made, readmes(root, Figures({}, []), **made.functions())[folder / "README.md"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    made, readme = publish(tmp_path_factory.mktemp("results"), runs.every())
+    (document,) = made.documents().values()
+    return made, readme, document
+
+
+def test_nothing_is_made_of_nothing(tmp_path):
+    made, readme = publish(tmp_path, [])
+    assert made.documents() == {}
+    assert made.picture() is None
+    assert "No answer yet: 327 of 327 cells of the first part are missing." in readme
+    assert "`python train.py experiment=grid` runs it" in readme
+    assert "grid.png" not in readme
+
+
+def test_a_part_of_it_says_what_is_missing(tmp_path):
+    made, readme = publish(tmp_path, runs.first(DISTINCT[:-3]))
+    assert "324 of 327 cells of the first part were run." in readme
+    assert all(f"`{place.name}`" in readme for place in DISTINCT[-3:])
+    assert "may be the best" not in readme.partition("## Which")[0]
+    (document,) = made.documents().values()
+    assert document.count('class="absent"') == 3
+    assert 'id="shares"' not in document
+
+
+def test_the_first_part_alone_has_shares_without_intervals_and_no_winner(tmp_path):
+    made, readme = publish(tmp_path, runs.first())
+    assert "which cells may be the best, further draws have to say" in readme
+    assert all(share.interval is None for share in made.figures.shares)
+    assert "A third stage was not run yet." in readme
+
+
+def test_the_answer_is_what_the_runs_say(whole):
+    made, readme, document = whole
+    best = made.figures.ranking[0]
+    assert f"`{best.place.name}` is first with {best.mean:.1f} %" in readme
+    assert f"<code>{best.place.name}</code> is first with" in document
+    assert "most is normalisation (" in readme
+    assert "nan" not in readme
+
+
+def test_runs_are_compared_without_the_draw_that_chose_them(whole):
+    made, _, _ = whole
+    for protocol in (page.Protocol(3), page.Protocol(2, "psd")):
+        found = made.figures.changes(page.RANDOM, protocol)
+        assert {tuple(each.draws) for each in found} == {(1,)}
+        assert {each.place for each in found} >= set(PAPER)
+
+
+def test_every_cell_is_on_the_page_with_its_runs_and_commands(whole):
+    made, _, document = whole
+    buttons = dict(re.findall(r'<button type="button" id="([^"]+)" aria-controls="runs-([^"]+)"', document))
+    assert len(buttons) == len(DISTINCT) + len(EQUAL)
+    for place in EQUAL:
+        assert buttons[place.address] == EQUAL[place].address
+    assert set(re.findall(r'<article class="place" id="runs-([^"]+)" hidden>', document)) == set(buttons.values())
+    assert document.count('class="paper"') == len(PAPER)
+    assert all(f"<code>{command(record)}</code>" in document for record in made.grid.own)
+    assert set(re.findall(r'<a href="#([^"]+)"', document)) <= set(buttons)
+    assert document.count('tabindex="0" ') == 1 + document.count('<div class="scroll" tabindex="0"')  # one for the map
+
+
+def test_a_picture_is_drawn_once(tmp_path):
+    pytest.importorskip("matplotlib")
+    made, _ = publish(tmp_path, runs.first(DISTINCT[:100]))
+    path = made.picture()
+    assert path.name == page.PICTURE
+    assert set(carried(path)) == {"Records", "Table"}
+    assert made.picture() is None
+    assert made.picture(redraw=True) == path
