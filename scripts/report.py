@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                     for page in ("README.md", "DEVIATIONS.md", "docs/layer.md")
                 },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
-                folder / index.PAGE: index.document(results, claims),
+                folder / index.PAGE: index.document(results, claims, ladder.ladder),
             }
         )
     except (MultistageError, OSError) as error:
