@@ -113,9 +113,9 @@ CLAIMS = (
                 for model, without in ((BOTH, ABS), (N, NEITHER), ("relu_lcn_avgpool", "relu_avgpool"))
             ]
         ),
-        limits="That it does so at one rate for all: on Caltech-101 rates differ between architectures (R+R+ by "
-        "held-out images, U+U+ by the length of features), so that epochs saved may be the rate's doing. On digits "
-        "all have one rate, and the loss falls as far in the second epoch.",
+        limits="Whether it does so at one rate for all. On Caltech-101 rates differ between architectures (R+R+ by "
+        "held-out images, U+U+ by the length of features), so the rate may be what saves epochs. On digits all have "
+        "one rate, and the loss falls as far in the second epoch.",
     ),
     claim(
         "paper-19",

@@ -55,7 +55,7 @@ def test_figures_come_move_and_go(repository):
     text = changes.document(repository.root)
     assert f"| `{figure}` | 60.00 (1) | 65.00 (2) | 1 run added |" in text
     assert f"| `{figure}` | 65.00 (2) | 67.00 (2) | 1 run added, 1 taken away |" in text
-    assert text.index("avgpool goes") < text.index("run again") < text.index("first")
+    assert text.index(": avgpool goes") < text.index(": run again") < text.index(": first")
     assert "no | figure" not in text
 
 
