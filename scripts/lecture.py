@@ -2,6 +2,7 @@
 
 python scripts/lecture.py                            results/lecture: index.html, its pictures, measured.json
 python scripts/lecture.py lecture-04 lecture-08 --output lecture          some sections only, elsewhere
+python scripts/lecture.py --frame                    only the header and the style of index.html; measures nothing
 
 Minutes, on one core. Needs Caltech-101 and MNIST (see conf/data), and the networks published in results/explorer.
 """
@@ -18,6 +19,7 @@ from audit.lecture import publish, sections
 from audit.lecture.material import Material
 from audit.lecture.section import Section
 from multistage.registry.errors import MultistageError
+from multistage.storage import durable
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +30,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(modules)}; all if none")
     parser.add_argument("--output", type=Path, help="folder to write instead of results/lecture")
+    parser.add_argument("--frame", action="store_true", help="renew header and style of the page and measure nothing")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sections if name not in modules]:
         parser.error(f"{unknown[0]} is no section; expected one of {', '.join(modules)}")
@@ -37,6 +40,11 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)  # other numbers of threads round otherwise
     try:
+        if options.frame:
+            page = output / publish.INDEX
+            if durable.update(page, publish.reframed(page.read_text("utf-8")).encode()):
+                print(page)
+            return 0
         material = Material(root / "results")
         made = [measure(modules[name], material) for name in options.sections or modules]
         for file in publish.write(output, made):

@@ -6,21 +6,28 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             results/claims.md, from src/audit/claims and records;
                                             results/ladder and results/grid, from src/audit and records;
                                             conf/experiment/grid_*.yaml, whose cells results/grid chooses;
-                                            effects in DEVIATIONS.md, from results/deviations
+                                            effects in DEVIATIONS.md, from results/deviations;
+                                            results/results.json, every figure, one a line;
+                                            results/CHANGES.md, from the history of records
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
+python scripts/report.py --check            write nothing; name what would be written, and exit with 1 if there is any
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from audit.claims import ledger, templates
 from audit.grid import choice
 from audit.grid import page as grid_page
 from audit.ladder.page import Page
-from audit.pages import artifacts, index, readme
+from audit.pages import artifacts, changes, index, readme
 from audit.speed import table as speed
+from audit.tables import listing
 from audit.tables.publish import publish, texts
 from audit.tables.results import RECORDS, Experiment, Results
 from multistage.records.files import collect, from_file, merge, path, to_lines
@@ -31,6 +38,9 @@ from multistage.storage import durable
 
 ROOT = Path(__file__).parent.parent
 
+MADE = ("results", "docs", "README.md", "DEVIATIONS.md")
+"""What the script reads and writes."""
+
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line, collect, rebuild; returns the exit code."""
@@ -38,7 +48,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("runs", type=Path, nargs="?", help="folder of runs to publish, e.g. runs/ablation")
     parser.add_argument("--replace", action="store_true", help="drop published records that are not among these runs")
     parser.add_argument("--redraw", action="store_true", help="draw pictures again whose records have not changed")
+    parser.add_argument("--check", action="store_true", help="write nothing and name what is stale")
     options = parser.parse_args(arguments)
+    if options.check:
+        return check(root)
     if options.replace and options.runs is None:
         parser.error("--replace needs a folder of runs, e.g. runs/ablation")
     try:
@@ -70,9 +83,12 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                     for page in ("README.md", "DEVIATIONS.md", "docs/layer.md")
                 },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
-                folder / index.PAGE: index.document(results, claims),
+                folder / listing.LISTING: listing.document(results),
+                folder / index.PAGE: index.document(results, claims, ladder.ladder),
             }
         )
+        if changes.is_whole(root):
+            write({folder / changes.CHANGES: changes.document(root)})
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -80,6 +96,25 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         print(f"error: {error.name} is missing; pip install 'multistage[report]'", file=sys.stderr)
         return 1
     return 0
+
+
+def check(root: Path) -> int:
+    """Make everything again in a copy and name what differs; returns the exit code."""
+    with TemporaryDirectory() as folder:
+        copied = Path(folder).resolve()
+        for name in MADE:
+            copy = shutil.copytree if (root / name).is_dir() else shutil.copy2
+            copy(root / name, copied / name)
+        before = {file: file.read_bytes() for file in copied.rglob("*") if file.is_file()}
+        with redirect_stdout(None):
+            code = main([], copied)
+        made = [file for file in copied.rglob("*") if file.is_file() and before.get(file) != file.read_bytes()]
+        stale = sorted(file.relative_to(copied).as_posix() for file in made)
+    if changes.is_whole(root) and not changes.is_current(root):
+        stale.append(f"results/{changes.CHANGES}")
+    for name in stale:
+        print(f"stale: {name}")
+    return code or int(bool(stale))
 
 
 def take(runs: Path, target: Path, paper: list[Record], replace: bool) -> None:

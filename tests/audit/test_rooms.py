@@ -13,7 +13,7 @@ ARROWS = {
     "speed": {"tables"},
     "instruments": set(),
     "models": {"tables"},
-    "pages": {"tables", "claims", "speed"},
+    "pages": {"tables", "claims", "speed", "ladder"},
     "lecture": {"tables", "pages", "instruments"},
     "explorer": {"tables", "pages"},
 }

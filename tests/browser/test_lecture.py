@@ -37,10 +37,10 @@ def test_every_section_opens_with_its_pictures(look, file):
 
 def test_the_contents_lead_to_every_section(look, file):
     tab = look(file)
-    for link in tab.locator("nav a").all():
+    for link in tab.locator("nav[aria-label=Contents] a").all():
         link.click()
         assert tab.evaluate("document.querySelector(location.hash).getBoundingClientRect().top") < 800
-    assert tab.locator("nav a").count() == len(sections.names())
+    assert tab.locator("nav[aria-label=Contents] a").count() == len(sections.names())
 
 
 def test_the_figures_of_a_section_open(look, file):

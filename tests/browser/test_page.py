@@ -8,6 +8,7 @@ from browser.colour import contrast, luminance
 from report import invented
 
 from audit.claims import ledger
+from audit.ladder.climb import Ladder
 from audit.pages import index
 from audit.tables.results import Results
 from multistage.records.files import command, from_file
@@ -23,13 +24,20 @@ def rich(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "results"
     invented.publish(folder, invented.records())
     results = Results(folder)
-    (folder / index.PAGE).write_text(index.document(results, ledger.ledger(results)), encoding="utf-8")
+    page = index.document(results, ledger.ledger(results), Ladder(results))
+    (folder / index.PAGE).write_text(page, encoding="utf-8")
     return folder / index.PAGE
 
 
 @pytest.fixture(params=["committed", "invented"])
 def file(request):
     return RESULTS / "index.html" if request.param == "committed" else request.getfixturevalue("rich")
+
+
+def unfold(tab):
+    """Open everything that is folded away."""
+    tab.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    return tab
 
 
 def models(table):
@@ -46,20 +54,28 @@ def test_the_page_opens(look, file):
     assert tab.title() == "multistage: results"
     assert tab.locator("h1").inner_text().replace("\u2011", "-") == "What is the best multi-stage architecture?"
     assert tab.locator("figure").count() >= 3
+    assert not tab.locator("#all figure").first.is_visible()
     for image in tab.locator("img").all():
         assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+
+
+CELLS = """[...document.querySelectorAll("button.cell")].map((opener) => {
+  const runs = document.getElementById(opener.getAttribute("aria-controls"));
+  const texts = (selector) => [...runs.querySelectorAll(selector)].map((found) => found.textContent);
+  const mean = opener.querySelector(".mean").textContent;
+  return [opener.parentElement.dataset.value, mean, texts("code"), texts("tbody tr:not(.command) td:nth-child(2)")];
+})"""
+"""Of every cell: its mean, exactly and as shown; commands and accuracies of its runs."""
 
 
 def test_numbers_are_those_of_the_records(look, file):
     shown = {}
     tab = look(file)
-    for opener in tab.locator("button.cell").all():
-        runs = tab.locator(f"#{opener.get_attribute('aria-controls')}")
-        for code in runs.locator("code").all_text_contents():
-            shown.setdefault(code, []).append(opener.locator(".mean").inner_text())
-        cells = runs.locator("tbody tr:not(.command) td:nth-child(2)").all_text_contents()
-        mean = sum(float(cell.rstrip("%")) for cell in cells) / len(cells)
-        assert float(opener.locator(".mean").inner_text()) == pytest.approx(mean, abs=0.011)
+    for exact, text, commands, runs in tab.evaluate(CELLS):
+        for code in commands:
+            shown.setdefault(code, []).append(f"{float(exact):.2f}")
+        assert text in (f"{float(exact):.2f}", f"{float(exact):.1f}")
+        assert float(exact) == pytest.approx(sum(float(run.rstrip("%")) for run in runs) / len(runs), abs=0.011)
     values = {}
     for source in file.parent.glob("*/records.jsonl"):
         for record in from_file(source):
@@ -76,7 +92,7 @@ def test_numbers_are_those_of_the_records(look, file):
 
 @pytest.mark.parametrize("by", ["click", "keyboard"])
 def test_tables_sort(look, rich, by):
-    table = look(rich).locator("table.results").nth(1)
+    table = unfold(look(rich)).locator("table.results").nth(1)
     before = models(table)
 
     def sort(column):
@@ -101,7 +117,7 @@ def test_tables_sort(look, rich, by):
 
 
 def test_places_without_a_run_stand_last_whichever_way_a_table_is_sorted(look):
-    table = look(RESULTS / "index.html").locator("table.results").filter(has_text="not run").first
+    table = unfold(look(RESULTS / "index.html")).locator("table.results").filter(has_text="not run").first
     values = numbers(table, 1)
     assert None in values
     for _ in range(2):
@@ -114,7 +130,7 @@ def test_places_without_a_run_stand_last_whichever_way_a_table_is_sorted(look):
 
 
 def test_a_cell_opens_its_runs_and_their_commands(look, rich):
-    tab = look(rich)
+    tab = unfold(look(rich))
     record = from_file(rich.parent / "ablation" / "records.jsonl")[0]
     code = tab.get_by_text(command(record), exact=True)
     opener = tab.locator("button.cell").first
@@ -132,7 +148,7 @@ def test_a_cell_opens_its_runs_and_their_commands(look, rich):
 
 
 def test_runs_stay_with_their_cell_when_a_table_is_sorted(look, rich):
-    table = look(rich).locator("table.results").nth(1)
+    table = unfold(look(rich)).locator("table.results").nth(1)
     table.locator("button.cell").first.click()
     table.locator("thead button").first.click()
     runs = table.locator("tr.runs:visible")
@@ -141,7 +157,7 @@ def test_runs_stay_with_their_cell_when_a_table_is_sorted(look, rich):
 
 
 def test_marks_of_the_cost_figure_lead_to_runs(look, rich):
-    tab = look(rich)
+    tab = unfold(look(rich))
     mark = tab.locator("svg.scatter a").first
     identifier = mark.get_attribute("href")
     mark.focus()
@@ -157,7 +173,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(look, file, scheme):
     tab = look(file, width=360, scheme=scheme)
     for opened in (False, True):
         if opened:
-            tab.evaluate("document.querySelectorAll('button.cell').forEach(button => button.click())")
+            unfold(tab).evaluate("document.querySelectorAll('button.cell').forEach(button => button.click())")
         assert tab.evaluate("document.documentElement.scrollWidth") == 360
         wide = tab.evaluate(
             "[...document.querySelectorAll('.panel-of-runs')].filter(box => box.scrollWidth > box.clientWidth).length"
@@ -194,11 +210,41 @@ def test_words_can_be_told_from_their_background(look, rich, scheme):
 
 
 def test_everything_can_be_reached_by_keyboard(look, rich):
-    tab = look(rich, width=360)
+    tab = unfold(look(rich, width=360))
     first = tab.locator("table.results").first
     reached = set()
-    for _ in range(60):
+    for _ in range(120):
         tab.keyboard.press("Tab")
         reached.add(tab.evaluate("document.activeElement.id || document.activeElement.getAttribute('class')"))
     assert "scroll wide" in reached
     assert {cell.get_attribute("id") for cell in first.locator("button.cell").all()} <= reached
+
+
+def test_a_link_to_a_set_of_runs_or_to_a_claim_opens_it(look):
+    for name in ("ablation", "paper-02"):
+        tab = look(RESULTS / "index.html", f"#{name}")
+        assert tab.locator(f"#{name}").evaluate("details => details.open && details.getBoundingClientRect().top < 800")
+
+
+def test_the_search_shows_the_rows_that_hold_all_words(look):
+    tab = look(RESULTS / "index.html")
+    rows = tab.locator("#all .results > tbody:visible")
+    assert rows.count() == 0
+    tab.get_by_label("Search").fill("readout=kernel  filters.banks=4 LADDER")
+    assert rows.count() > 0
+    texts = [text.lower() for text in rows.all_text_contents()]
+    assert all("readout=kernel" in text and "filters.banks=4" in text for text in texts)
+    assert tab.locator("#found").inner_text().startswith(f"{rows.count()} rows in ")
+    assert {each.get_attribute("id") for each in tab.locator(".set:visible").all()} == {"ladder", "ladder_tuning"}
+    tab.get_by_label("Search").fill("no such thing")
+    assert tab.locator("#found").inner_text() == "0 rows in 0 sets of runs"
+    tab.get_by_label("Search").fill("")
+    assert rows.count() == 0
+    assert tab.locator(".set").count() == tab.locator(".set:visible").count()
+
+
+def test_the_first_screen_has_the_answer_and_its_picture(look):
+    tab = look(RESULTS / "index.html")
+    for part in (tab.locator("#answer p").first, tab.locator("#answer .bars")):
+        box = part.bounding_box()
+        assert box["y"] + box["height"] <= 800

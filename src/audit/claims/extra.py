@@ -40,7 +40,7 @@ def factors(model: str) -> list[Quantity]:
 CLAIMS = (
     claim(
         "extra-01",
-        "Rectification is the largest single factor with average pooling, also once the classifier has converged.",
+        "Rectification is the largest single factor with average pooling, even if the classifier has converged.",
         "The paper's claim (paper-03), asked of the converged classifier and of every other factor of Table 1.",
         ask(
             "what abs brings P_A, beyond what N, max pooling, learned filters, training, a second stage bring it",
@@ -64,7 +64,7 @@ CLAIMS = (
     ),
     claim(
         "extra-02",
-        "Max pooling owes its independence from rectification to its smaller windows, which do not overlap.",
+        "Max pooling needs no rectification because its windows are smaller and do not overlap.",
         "The paper's P_M takes 5x5 and 4x4, without overlap, where its P_A takes 10x10 and 6x6, with overlap.",
         ask(
             "what the maximum loses in the mean's windows, beyond what it keeps of its gain over the mean",
@@ -75,7 +75,7 @@ CLAIMS = (
     claim(
         "extra-03",
         "The positive part is as good as the absolute value.",
-        "The paper asserts it (paper-12); asked here is only whether it is worse.",
+        "The paper asserts it (paper-12). Here the question is only whether the positive part is worse.",
         ask("positive part less absolute value on Caltech-101, not more than two points below", above=-2, alone=3).of(
             beyond_table1.each(RANDOM, *RELU) - table1.each(RANDOM, BOTH, ABS)
         ),
@@ -85,8 +85,8 @@ CLAIMS = (
     ),
     claim(
         "extra-04",
-        "Batch normalisation can replace contrast normalisation, with few labels too.",
-        "Ours to ask; the paper is older than batch normalisation. From how many labels on, the rows on MNIST say.",
+        "Batch normalisation can replace contrast normalisation, even with few labels.",
+        "Our question; the paper is older than batch normalisation. The tests on MNIST show how many labels it needs.",
         ask(
             "batch normalisation less N after abs, MNIST by labels a class, not more than half a point below",
             above=-0.5,
@@ -106,7 +106,7 @@ CLAIMS = (
     ),
     claim(
         "extra-05",
-        "No guess of DEVIATIONS.md moves R_abs-N-P_A with random frozen filters by more than two points.",
+        "No guess in DEVIATIONS.md changes R_abs-N-P_A with random frozen filters by more than two points.",
         "Each switch that bears on frozen filters, changed alone.",
         ask("with the switch less without", within=2).of(
             *[deviations(RR, BOTH, switch) - deviations(RR, BOTH) for switch in SWITCHES]

@@ -17,7 +17,7 @@ CLAIMS = (
     ),
     claim(
         "lecture-02",
-        "Local fields with weights of their own suit registered images; sharing needs no registration.",
+        "Local fields with unshared weights suit registered images; shared weights need no registration.",
         "Said, without figures.",
         ask("what sharing gains on moved images, beyond what it gains on registered ones", above=0).of(
             Number("gain_far") - Number("gain_0")
@@ -27,7 +27,7 @@ CLAIMS = (
     ),
     claim(
         "lecture-03",
-        "Pixels are correlated with their neighbours and hardly with pixels far away.",
+        "Pixels are strongly correlated with their neighbours and hardly with pixels far away.",
         "Said, without figures.",
         ask("correlation of neighbours, beyond that at forty pixels, photographs", above=0).of(
             Number("photo_near") - Number("photo_forty")
@@ -44,7 +44,7 @@ CLAIMS = (
     ),
     claim(
         "lecture-04",
-        "Shared filters are equivariant; what moves the image moves the maps.",
+        "Shared filters are equivariant: if the image moves, the maps move with it.",
         "A theorem for filters; errors are those of float32.",
         ask("error of the filter bank", below=1e-4).of(Number("bank")),
         ask("error of fields that share no weights", above=0.1).of(Number("unshared")),
@@ -60,7 +60,7 @@ CLAIMS = (
     ),
     claim(
         "lecture-06",
-        "Zero padding lets filters go over the border.",
+        "Zero padding lets filters reach over the border.",
         "A corner pixel bears on one unit of a 9x9 filter without padding.",
         ask("units that a corner pixel bears on", within=0, of=1, alone=0).of(Number("corner_valid")),
         ask("further units that it bears on with padding", above=0, alone=0).of(

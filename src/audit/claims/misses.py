@@ -1,10 +1,10 @@
-"""What differs from the paper: cells that miss its figure, with what explains them, and columns in another order.
+"""What differs from the paper: cells that miss its figure, with what explains them, and columns in a different order.
 
-What is tried is another cell, run to see whether what it changes is why a cell misses. It counts if it lies on the
-paper's side of the cell, beyond chance: by more than half the interval of their difference over the runs that both
-have; by three points for a single run, by three over the root of two for two. What it leaves is the miss of all runs
-less what was so moved. Where that is within three points of the paper, the cell's miss is accounted for; where more
-remains, in part; where something else went more than three points beyond the paper's figure, that lies between.
+A follow-up experiment is another cell, run to test one explanation of a miss. It counts if it moves the cell towards
+the paper's figure beyond chance: by more than half the interval of their difference over the runs that both have. For
+a single run that is three points, for two runs three over the root of two. The rest is the miss of all runs less this
+movement. A miss is accounted for if a rest is within three points of the paper, and accounted for in part if all rests
+are larger. If a follow-up goes more than three points beyond the paper's figure, the paper is between the two.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from multistage.records.intervals import half_width
 Rests = Mapping[Cell, Mapping[str, float | None]]
 """Of cells, what was tried to explain them, in words, and the points that it leaves of the miss, as from `rest`."""
 
-Judgement = Literal["accounted for", "in part", "the paper lies between", "open"]
+Judgement = Literal["accounted for", "in part", "the paper is between", "open"]
 
 OTHERS: dict[Judgement, str] = {
-    "the paper lies between": "The paper lies between what was tried and the cell",
+    "the paper is between": "The paper is between a follow-up experiment and the cell",
     "in part": "In part",
-    "open": "Without a tested explanation yet",
+    "open": "No tested explanation yet",
 }
 
 ORDERED = 2.0
@@ -60,7 +60,7 @@ def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
         return "open"
     if min(map(abs, left)) <= CLOSE:
         return "accounted for"
-    return "the paper lies between" if any(each * miss < 0 for each in left) else "in part"
+    return "the paper is between" if any(each * miss < 0 for each in left) else "in part"
 
 
 def missed(found: Found, name: str, tried: Rests) -> str:
@@ -77,7 +77,7 @@ def missed(found: Found, name: str, tried: Rests) -> str:
         lines.append([placed.row, placed.column, *figures, _tried(rests), judgement])
     if not lines:
         return NONE
-    heads = ["row", "column", "here", "paper", "miss", "n", "what was tried (what of the miss it leaves)", "judged"]
+    heads = ["row", "column", "here", "paper", "miss", "n", "follow-up experiments (rest of the miss)", "judged"]
     return f"{rows(heads, lines)}\n\n{_summary(places)}"
 
 

@@ -50,8 +50,8 @@ CLAIMS = (
     ),
     claim(
         "paper-16",
-        "Random filters with both beat a trained network with neither only when labels are few, and never a trained "
-        "one with both.",
+        "Random filters with rectification and normalisation beat a trained network without them only when labels are "
+        "few, and never beat a trained network with them.",
         'NORB: RR with both {{ norb("RR", BOTH, labels=20) }} (20 labels a class) to '
         '{{ norb("RR", BOTH, labels=4860) }} (all); R+R+ with neither {{ norb("R+R+", NEITHER, labels=20) }} to '
         '{{ norb("R+R+", NEITHER, labels=4860) }}; R+R+ with both {{ norb("R+R+", BOTH, labels=20) }} to '
@@ -113,13 +113,13 @@ CLAIMS = (
                 for model, without in ((BOTH, ABS), (N, NEITHER), ("relu_lcn_avgpool", "relu_avgpool"))
             ]
         ),
-        limits="That it does so at one rate for all: on Caltech-101 rates differ between architectures (R+R+ by "
-        "held-out images, U+U+ by the length of features), so that epochs saved may be the rate's doing. On digits "
-        "all have one rate, and the loss falls as far in the second epoch.",
+        limits="Whether it does so at one rate for all. On Caltech-101 rates differ between architectures (R+R+ by "
+        "held-out images, U+U+ by the length of features), so the rate may be what saves epochs. On digits all have "
+        "one rate, and the loss falls as far in the second epoch.",
     ),
     claim(
         "paper-19",
-        "What drives a random pooled unit most is an oriented grating, and it may move.",
+        "A random pooled unit responds most to an oriented grating, and tolerates shifts of it.",
         "Fig. 4, pictures; that the grating lies where the filter's spectrum has its peak is a prediction of Saxe et "
         "al. (2011).",
         ask("correlation of the best grating's frequency with the spectral peak's, over filters", above=0.5).of(

@@ -29,14 +29,14 @@ def refining(stages: int, *models: str) -> np.ndarray:
 CLAIMS = (
     claim(
         "paper-01",
-        "Random filters that are never trained do well if rectification and normalisation follow them.",
+        "Random filters, never trained, work well if rectification and normalisation follow them.",
         '{{ table1("R", BOTH) }} % with one stage, {{ table1("RR", BOTH) }} % with two.',
         ask("two stages, less the paper's figure", above=-3).of(table1.each(frozen("RR"), BOTH) - PAPER),
         ask("one stage, less the paper's figure", above=-3).of(table1.each(frozen("R"), BOTH) - PAPER),
     ),
     claim(
         "paper-02",
-        "Random filters do badly without rectification or without normalisation.",
+        "Random filters work badly if rectification or normalisation is missing.",
         'RR without N {{ table1("RR", ABS) }} %, without abs {{ table1("RR", N) }} %, with neither '
         '{{ table1("RR", NEITHER) }} %; with both {{ table1("RR", BOTH) }} %.',
         ask("what is lost without N, without abs, without both", above=HALF).of(
@@ -59,7 +59,7 @@ CLAIMS = (
     ),
     claim(
         "paper-04",
-        "Normalisation adds to rectification, and most where nothing is learned.",
+        "Normalisation adds accuracy to rectification, and most if the filters are random and frozen.",
         'N on top of abs: {{ table1("U+U+", BOTH) - table1("U+U+", ABS) }} points (U+U+), '
         '{{ table1("R+R+", BOTH) - table1("R+R+", ABS) }} (R+R+), {{ table1("UU", BOTH) - table1("UU", ABS) }} (UU), '
         '{{ table1("RR", BOTH) - table1("RR", ABS) }} (RR).',
@@ -74,7 +74,7 @@ CLAIMS = (
     ),
     claim(
         "paper-05",
-        "Max pooling removes much of the need for rectification, as it does not cancel signs.",
+        "Max pooling removes much of the need for rectification, because it does not cancel signs.",
         'U+U+: N-P_M {{ table1("U+U+", N_MAX) }} %, N-P_A {{ table1("U+U+", N) }} %; but RR only '
         '{{ table1("RR", N_MAX) }} % and {{ table1("RR", N) }} %.',
         ask("what max pooling brings without abs, refined", above=HALF, alone=3).of(gain(REFINED, N_MAX, N)),
@@ -99,7 +99,7 @@ CLAIMS = (
     ),
     claim(
         "paper-07",
-        "With neither rectification nor normalisation, a second stage of frozen filters does harm.",
+        "Without rectification and normalisation, a second stage of frozen filters lowers accuracy.",
         'P_A: U {{ table1("U", NEITHER) }} to UU {{ table1("UU", NEITHER) }} %, R {{ table1("R", NEITHER) }} to RR '
         '{{ table1("RR", NEITHER) }} %.',
         ask("what the second stage brings to P_A", below=0).of(
@@ -108,7 +108,7 @@ CLAIMS = (
     ),
     claim(
         "paper-08",
-        "Supervised refinement always helps, and most where the non-linearities are weak.",
+        "Supervised refinement always helps, and most if rectification or normalisation is missing.",
         'All 20 pairs of Table 1 rise, from {{ table1("U+", N_MAX) - table1("U", N_MAX) }} points (U, N-P_M) to '
         '{{ table1("R+R+", ABS) - table1("RR", ABS) }} (RR, R_abs-P_A).',
         ask("what refinement brings two stages", above=0, alone=3).of(refining(2, *COLUMNS)),
@@ -119,7 +119,7 @@ CLAIMS = (
     ),
     claim(
         "paper-09",
-        "Learning filters without labels is unimportant where rectification and normalisation are there.",
+        "Learning filters without labels matters little if rectification and normalisation are present.",
         'R_abs-N-P_A: UU less RR {{ table1("UU", BOTH) - table1("RR", BOTH) }} points, U+U+ less R+R+ '
         '{{ table1("U+U+", BOTH) - table1("R+R+", BOTH) }}, U less R {{ table1("U", BOTH) - table1("R", BOTH) }}, U+ '
         'less R+ {{ table1("U+", BOTH) - table1("R+", BOTH) }}, all within its error bars of one point each.',
@@ -136,7 +136,7 @@ CLAIMS = (
     ),
     claim(
         "paper-10",
-        "Learning filters without labels matters where they stay fixed and normalisation or rectification is missing.",
+        "Learning filters without labels matters if they stay frozen and normalisation or rectification is missing.",
         'UU less RR {{ table1("UU", ABS) - table1("RR", ABS) }} points (R_abs-P_A), '
         '{{ table1("UU", N_MAX) - table1("RR", N_MAX) }} (N-P_M); U less R {{ table1("U", ABS) - table1("R", ABS) }} '
         'and {{ table1("U", N_MAX) - table1("R", N_MAX) }}.',
@@ -145,8 +145,8 @@ CLAIMS = (
     ),
     claim(
         "paper-11",
-        "Purely supervised networks of two stages do work on 3,060 images; that they failed before was the "
-        "non-linearity, not the number of parameters.",
+        "Purely supervised networks of two stages work with 3,060 training images; earlier failures were due to the "
+        "non-linearity, not to the number of parameters.",
         'R+R+: P_A {{ table1("R+R+", NEITHER) }} %, R_abs-N-P_A {{ table1("R+R+", BOTH) }} %, with as many parameters.',
         ask("R+R+ with abs and N, less the paper's figure", above=-3, alone=3).of(table1("R+R+", BOTH) - PAPER),
         ask("what abs and N bring a network that labels alone have trained", above=HALF, alone=3).of(
@@ -166,7 +166,7 @@ CLAIMS = (
     ),
     claim(
         "paper-13",
-        "Gabor filters, and templates in the second stage, are no better than random filters.",
+        "Gabor filters in the first stage, and templates in the second, are no better than random filters.",
         'G {{ table1("G", BOTH) }} %, R {{ table1("R", BOTH) }} %; GT {{ table1("GT", BOTH) }} %, RR '
         '{{ table1("RR", BOTH) }} %. Its error bars are one point, hence the bound.',
         ask("Gabor less random filters, one stage", below=1).of(frozen_less("G", "R", BOTH)),
@@ -176,7 +176,7 @@ CLAIMS = (
     ),
     claim(
         "paper-14",
-        "A pyramid SVM on one stage is as good as a second stage, and fails on the second stage's maps.",
+        "A pyramid SVM on one stage is as accurate as two stages, and much less accurate on the second stage's maps.",
         'U with the SVM {{ table1("U, pyramid_svm", BOTH) }} %, UU {{ table1("UU", BOTH) }} %, U+U+ '
         '{{ table1("U+U+", BOTH) }} %; UU with the SVM {{ table1("UU, pyramid_svm", BOTH) }} %.',
         ask("one stage with the SVM less two stages, frozen", within=2).of(

@@ -29,11 +29,24 @@ def verdict(judged: Judged) -> str:
     return words
 
 
-def headline(judged: Judged, published: Sequence[Record]) -> str:
-    """The figure of the test that fits least: of those with the worst outcome, the one with the least margin."""
+def support(judged: Judged) -> str:
+    """How many tests support a claim, how many were not run yet, and whether other data stand in."""
+    measured, tests = len(judged.measured), len(judged.results)
+    supported = sum(result.outcome == "supported" for result in judged.measured)
+    missing = [f"{tests - measured} not run"] * (measured < tests)
+    return ", ".join([f"{supported} of {measured} tests", *missing, *["stand-in data"] * bool(judged.claim.stand_in)])
+
+
+def weakest(judged: Judged) -> Result | None:
+    """The claim's weakest test: the worst outcome, and among equals the one with the smallest margin."""
     order: Sequence[Outcome] = ("contradicted", "undecided", "supported")
-    least = min(judged.measured, key=lambda result: (order.index(result.outcome), result.margin), default=None)
-    return "" if least is None else f"{quantity(least.test.quantity, published)}: {figure(least)}"
+    return min(judged.measured, key=lambda result: (order.index(result.outcome), result.margin), default=None)
+
+
+def headline(judged: Judged, published: Sequence[Record]) -> str:
+    """The quantity and the figure of the weakest test; "" without data."""
+    found = weakest(judged)
+    return "" if found is None else f"{quantity(found.test.quantity, published)}: {figure(found)}"
 
 
 def figure(result: Result) -> str:

@@ -25,9 +25,9 @@ NEAR = 0.5
 """Points."""
 
 RULE = (
-    f"Of the configurations that were run on all of draws {DRAWS[0]} to {DRAWS[-1]} and whose mean accuracy on "
-    f"held-out images lies at most {NEAR:g} points below the highest, the one with the fewest features; of several "
-    "with as many, the most accurate."
+    f"Take the configurations that were run on all of draws {DRAWS[0]} to {DRAWS[-1]}. Keep those whose mean accuracy "
+    f"on held-out images is at most {NEAR:g} points below the highest. Choose the one with the fewest features; among "
+    "equals, the most accurate."
 )
 
 SAID = ("data", "data.validation", "data.test_per_class", "draw", "seed", "name", "experiment", "refine")

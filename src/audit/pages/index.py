@@ -1,44 +1,124 @@
 """results/index.html: every published record on one page, which needs nothing but itself.
 
-A pure function of ``results/*/records.jsonl``, the artifacts beside them, ``results/paper.yaml`` and the ledger of
-claims.
+A pure function of ``results/*/records.jsonl``, the artifacts and pictures beside them, ``results/paper.yaml``,
+``conf/experiment``, the ledger of claims and the ladder.
 """
 
 import hashlib
 import re
 from collections.abc import Container, Iterator, Sequence
+from html import escape
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
-from audit.pages import captions, figures, pictures
+from audit.ladder.climb import Ladder, Step
+from audit.pages import answer, captions, figures, pictures
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
-from audit.pages.figures import Place
+from audit.pages.figures import Place, Scale
 from audit.tables.layout import Table, foremost
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.cells import SIGNS, Cell
 from multistage.records.files import path
 from multistage.records.runs import Record
+from multistage.settings import composition
+from multistage.settings.tree import Config
 
 PAGE = "index.html"
 
+VERDICTS = {
+    "holds": ("\N{CHECK MARK}", "inside"),
+    "holds in part": ("\N{CIRCLE WITH LEFT HALF BLACK}", "within"),
+    "fails": ("\N{BALLOT X}", "off"),
+    "no data": ("\N{EN DASH}", "none"),
+}
+"""Sign and colour of each verdict."""
 
-def document(results: Results, claims: Sequence[Judged]) -> str:
+GROUPS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
+"""Headings of claims, by the first word of their ids."""
+
+FILTERS = {"random": "random filters", "psd": "filters learned without labels", "gabor": "Gabor filters"}
+CLASSIFIERS = {"sgd": "SGD, as the authors'", "lbfgs": "L-BFGS, converged", "pyramid_svm": "pyramid SVM"}
+
+CARDS = (
+    (
+        "grid/index.html",
+        "The grid",
+        "Every combination of rectification, normalisation and pooling.",
+        "grid/grid.png",
+    ),
+    (
+        "explorer.html",
+        "The explorer",
+        "Fifteen trained networks run in your browser, on digits or on one that you draw. See every map of every step.",
+        "explorer/digits.png",
+    ),
+    (
+        "lecture/index.html",
+        "The lecture, measured",
+        "What lectures say of convolutional networks, measured on real images.",
+        "lecture/lecture-07-detector.png",
+    ),
+)
+"""Other pages: address, title, words, picture; those that are there are shown."""
+
+
+def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
     """The page.
 
     Args:
         results: All that is published.
         claims: Judged by it.
+        ladder: Later methods, run on it.
     """
-    experiments = results.experiments.values()
+    experiments = [_experiment(each) for each in results.experiments.values() if each.records]
+    columns, later = answer.columns(answer.paper_tables(results)), answer.top(ladder)
+    figures = [
+        *(v for column in columns for v in (column.cell.mean, column.paper)),
+        *(s.some.mean for s in ladder.rungs if s.some),
+    ]
     return render(
-        "pages/page.html",
-        summary=captions.summary([record for each in experiments for record in each.records]),
-        claims=claims,
+        "pages/index.html",
+        answer=list(answer.sentences(results, claims, ladder)),
+        rule=answer.RULE if columns else "",
+        contents=[(target, name) for target, name, there in _sections(columns, later) if there],
+        columns=columns,
+        later=later,
+        steps=ladder.rungs,
+        scale=Scale([0, *figures], margin=0),
+        summary=captions.summary([record for each in results.experiments.values() for record in each.records]),
+        table1_blocks=[
+            block
+            for each in experiments
+            for block in each["blocks"]
+            if each["name"] == "table1" and block["table"].as_in_paper
+        ],
+        cards=_cards(results.root),
+        claims={
+            name: group
+            for prefix, name in GROUPS.items()
+            if (group := [j for j in claims if j.claim.id.startswith(prefix)])
+        },
+        evidence=PaperFigures(results.paper).fill,
         published=results.paper,
-        experiments=[_experiment(each) for each in experiments if each.records],
+        experiments=experiments,
     )
+
+
+def _sections(columns: Sequence[answer.Column], later: Step | None) -> list[tuple[str, str, bool]]:
+    """The sections of the page: identifier, name, whether there is one."""
+    return [
+        ("paper-table", "Table 1", bool(columns)),
+        ("later-methods", "The ladder", later is not None),
+        ("see", "See it work", True),
+        ("claims", "Claims", True),
+        ("all", "All results", True),
+    ]
 
 
 def places_of(folder: Path, table: Table) -> list[Place]:
@@ -64,6 +144,8 @@ def identifier(*parts: str) -> str:
 def _experiment(given: Experiment) -> dict[str, Any]:
     return {
         "name": given.name,
+        "purpose": purpose(given.name),
+        "runs": len(given.records),
         "facts": captions.facts(given.records),
         "digest": hashlib.sha256((given.folder / RECORDS).read_bytes()).hexdigest(),
         "at_work": given.name in WITH_WEIGHTS,
@@ -81,9 +163,11 @@ def _block(folder: Path, table: Table, drawn: Container[Cell]) -> dict[str, Any]
     shown = table.only(cell for cell in found if cell in drawn)
     return {
         "id": identifier(folder.name, table.title),
+        "label": f"{folder.name}, {table.title}",
         "table": table,
         "caption": captions.table(found, table.as_in_paper or table.against_labels),
         "rows": rows.items(),
+        "by_protocol": list(_by_protocol(table, places)),
         "marked": any(cell.mark for cell in found),
         "drawn": len(shown.cells),
         "figures": [
@@ -99,6 +183,45 @@ def _places(folder: Path, table: Table) -> list[Place]:
     names = table.architectures if table.against_labels else dict.fromkeys(place.row for place in ranked)
     rank = {name: number for number, name in enumerate(names)}
     return sorted(ranked, key=lambda place: (rank[place.row], place.series))
+
+
+def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str, dict[str, Place]]]:
+    """The rows of the paper's layout: name, what it is in words, places by architecture."""
+    for protocol in table.protocols:
+        here = {place.cell: place for place in places if place.protocol == protocol}
+        found = {a: here[cell] for (p, a), cell in table.cells.items() if p == protocol and cell in here}
+        yield protocol, _words(next(iter(here)).config), found
+
+
+def _words(config: Config) -> str:
+    """What learns, in words: filters and classifier."""
+    filters = FILTERS.get(config["filters"], str(config["filters"]))
+    return filters + (
+        ", then trained" if config["refine"] else f"; {CLASSIFIERS.get(config['readout'], config['readout'])}"
+    )
+
+
+def purpose(name: str) -> str:
+    """The first sentence of an experiment's file, "" if it has none: what the runs are for."""
+    file = composition.CONF / "experiment" / f"{name}.yaml"
+    if not file.is_file():
+        return ""
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text(encoding="utf-8").splitlines())
+    return re.split(r"(?<=\.) ", " ".join(line.removeprefix("#").strip() for line in lines))[0]
+
+
+def _cards(root: Path) -> list[dict[str, Any]]:
+    """The other pages that are published, each with a picture if that is there, too."""
+    return [
+        {
+            "address": address,
+            "title": title,
+            "words": words,
+            "picture": (root / picture).read_bytes() if (root / picture).is_file() else b"",
+        }
+        for address, title, words, picture in CARDS
+        if (root / address).is_file()
+    ]
 
 
 def _figures(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
@@ -138,4 +261,18 @@ def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, s
         yield captions.confusion(path(run), *confused), pictures.confusion(*confused)
 
 
-ENVIRONMENT.globals |= {"SIGNS": SIGNS, "identifier": identifier, "not_run": _not_run}
+def _code(text: str) -> Markup:
+    """A text whose backticks become HTML."""
+    return Markup(re.sub("`(.*?)`", r"<code>\1</code>", escape(text)))
+
+
+def _symbol(text: str) -> Markup:
+    """The paper's symbol of an architecture, with subscripts."""
+    return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", escape(text)))
+
+
+ENVIRONMENT.filters |= {"code": _code, "symbol": _symbol, "verdicts_tally": answer.tally}
+ENVIRONMENT.globals |= {
+    **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": answer.operations},
+    **{"identifier": identifier, "not_run": _not_run},
+}

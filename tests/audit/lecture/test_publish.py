@@ -36,11 +36,17 @@ def test_the_page_shows_figures_pictures_and_tables_needs_nothing_but_itself_and
         "<figcaption>Of 2\N{NO-BREAK SPACE}%.</figcaption>",
         '<th scope="row">&lt;b&gt;</th><td class="right">2</td>',
         '<td class="right">1,000</td>',
-        *(f'href="{link}"' for link in ("../index.html", "../claims.md", "#lecture-04")),
+        *(f'href="{link}"' for link in ("../index.html", "../index.html#claims", "#lecture-04")),
     ):
         assert part in document
     assert "http:" not in document.replace("http-equiv", "")
     assert "https:" not in document
+
+
+def test_a_page_of_an_older_frame_keeps_its_sections():
+    made = publish.document([section(pictures=["a"]), section("lecture-05")])
+    older = made.replace("<h1>", "<h1>Older: ").replace("</style>", "old { color: red }</style>")
+    assert publish.reframed(older) == made != older
 
 
 def test_what_was_not_measured_cannot_be_said():

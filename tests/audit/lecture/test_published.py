@@ -33,6 +33,11 @@ def test_the_page_shows_these_pictures_and_figures():
             assert f"<dt>{name} = " in document, f"{claim}.{name}: {AGAIN}"
 
 
+def test_its_header_and_style_are_those_of_the_templates():
+    page = (FOLDER / publish.INDEX).read_text(encoding="utf-8")
+    assert page == publish.reframed(page), "run python scripts/lecture.py --frame"
+
+
 def test_the_folder_stays_small():
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 4_000_000
 

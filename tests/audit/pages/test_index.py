@@ -9,6 +9,7 @@ from committed import RESULTS
 from report import invented
 
 from audit.claims import ledger, wording
+from audit.ladder.climb import Ladder
 from audit.pages import index
 from audit.tables.results import Results
 from multistage.records.files import command, from_file
@@ -16,7 +17,7 @@ from multistage.records.files import command, from_file
 
 def page(folder):
     results = Results(folder)
-    return index.document(results, ledger.ledger(results))
+    return index.document(results, ledger.ledger(results), Ladder(results))
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +40,23 @@ def test_the_committed_page_names_every_run():
             assert f">{record['metrics']['test_mean_class_accuracy']:.2%}<" in committed
 
 
-def test_it_shows_every_verdict(results, text):
-    shown = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>', text)
-    assert [(name, unescape(claim), verdict) for name, claim, verdict, _ in shown] == [
-        (each.claim.id, each.claim.claim, wording.verdict(each)) for each in ledger.ledger(Results(results))
+def test_it_shows_every_verdict_with_its_weakest_test(results, text):
+    shown = re.findall(
+        r'<details id="([a-z]+-\d\d)"><summary><span class="verdict \w+">. ([a-z ]+)<span.*?</span></span>'
+        r"<span>(.*?)</span></summary>(.*?)</details>",
+        text,
+        re.DOTALL,
+    )
+    judged = ledger.ledger(Results(results))
+    assert [(name, verdict, unescape(claim)) for name, verdict, claim, _ in shown] == [
+        (each.claim.id, each.verdict, each.claim.claim) for each in judged
     ]
-    assert any("<code>" in figure for *_, figure in shown)
-    assert "`" not in "".join(figure for *_, figure in shown)
+    assert ["Weakest test" in body for *_, body in shown] == [bool(wording.weakest(each)) for each in judged]
+    assert "`" not in "".join(body for *_, body in shown)
 
 
 def test_every_figure_has_its_sentence(text):
-    assert text.count("<figure>") == text.count("<figcaption>") >= 10
+    assert text.count("<figure") == text.count("<figcaption>") >= 10
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", text, re.DOTALL):
         assert re.search(r"\w\.(\s|<|$)", caption), caption
     assert " nan" not in text

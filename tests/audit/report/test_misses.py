@@ -45,8 +45,8 @@ def test_nothing_explains_a_cell_that_the_paper_does_not_have(record, published)
         ({"a": 3.0}, "accounted for"),
         ({"a": 9.0, "b": -2.9, "c": None}, "accounted for"),
         ({"a": 3.1, "b": 9.0}, "in part"),
-        ({"a": 3.1, "b": -3.1}, "the paper lies between"),
-        ({"a": -3.1}, "the paper lies between"),
+        ({"a": 3.1, "b": -3.1}, "the paper is between"),
+        ({"a": -3.1}, "the paper is between"),
     ],
 )
 @pytest.mark.parametrize("sign", [1, -1])
@@ -63,13 +63,13 @@ def test_missed_cells_stand_with_what_was_tried_and_are_counted(record, publishe
     found = {"table1": [*rows, Placed("RR, lbfgs", "P_A", other)], "other": rows[:1], "ablation": []}
     table = misses.missed(found, "table1", {missed: {"nothing": None, "much": -5.0, "most": -4.0}})
     tried = "most (−4.00); much (−5.00); nothing (not beyond chance)"
-    assert f"| RR, lbfgs | R_abs-P_A | 54.00 ± 12.71 | 33.7 | +20.30 | 2 | {tried} | the paper lies between |" in table
+    assert f"| RR, lbfgs | R_abs-P_A | 54.00 ± 12.71 | 33.7 | +20.30 | 2 | {tried} | the paper is between |" in table
     assert "| RR, lbfgs | P_A | 20.00 | 8.8 | +11.20 | 1 |  | open |" in table
     assert table.count("\n| RR") == 2
     assert table.endswith(
         "Accounted for, within three points of the paper: of 2 by `lbfgs` 0, of 0 by the others 0. "
-        "**The paper lies between what was tried and the cell:** "
-        "RR, lbfgs R_abs-P_A. **Without a tested explanation yet:** RR, lbfgs P_A."
+        "**The paper is between a follow-up experiment and the cell:** "
+        "RR, lbfgs R_abs-P_A. **No tested explanation yet:** RR, lbfgs P_A."
     )
     assert misses.missed(found, "ablation", {}) == "None so far."
 

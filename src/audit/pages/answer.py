@@ -1,0 +1,154 @@
+"""The answer: does the paper hold up, which architecture is best, and how far do later methods get?
+
+All of it is counted from records, claims and the ladder, by `RULE` and by what `columns` states.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from audit.claims.verdicts import Judged, Verdict
+from audit.ladder.climb import Ladder, Step
+from audit.tables.layout import Table
+from audit.tables.results import Results
+from audit.tables.words import listed
+from multistage.records.cells import Cell
+
+OPERATIONS = {
+    "R_abs": "absolute value",
+    "N": "contrast normalisation",
+    "P_A": "average pooling",
+    "P_M": "max pooling",
+}
+"""What the letters of the paper's architectures stand for."""
+
+NOT_RUN = "Table 1 of the paper was not run yet; `python train.py experiment=table1` runs it."
+COUNTED: dict[Verdict, str] = {
+    "holds": "hold",
+    "holds in part": "hold in part",
+    "fails": "fail",
+    "no data": "lack data",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """An architecture of Table 1 at its best.
+
+    Attributes:
+        symbol: The paper's.
+        cell: The most accurate one here, over all rows.
+        paper: The paper's highest figure, in %, over the same rows.
+    """
+
+    symbol: str
+    cell: Cell
+    paper: float
+
+    @property
+    def words(self) -> str:
+        """Its operations."""
+        return operations(self.symbol)
+
+
+def operations(symbol: str) -> str:
+    """The operations of an architecture in words, "" if a letter is not the paper's."""
+    letters = symbol.split("-")
+    return ", ".join(OPERATIONS[letter] for letter in letters) if OPERATIONS.keys() >= set(letters) else ""
+
+
+def paper_tables(results: Results) -> list[Table]:
+    """The blocks of Table 1, as far as they were run."""
+    experiment = results.experiments.get("table1")
+    return [table for table in experiment.tables if table.as_in_paper] if experiment else []
+
+
+def columns(tables: Sequence[Table]) -> list[Column]:
+    """Every architecture at its best, best one first: the highest mean here, beside the paper's highest figure."""
+    cells: dict[str, list[Cell]] = {}
+    for table in tables:
+        for (_, symbol), cell in table.cells.items():
+            if cell.paper is not None:
+                cells.setdefault(symbol, []).append(cell)
+    found = [
+        Column(symbol, max(each, key=lambda c: c.mean), max(float(c.paper["value"]) for c in each if c.paper))
+        for symbol, each in cells.items()
+    ]
+    return sorted(found, key=lambda column: -column.cell.mean)
+
+
+def agreement(tables: Sequence[Table]) -> tuple[int, int]:
+    """In how many rows of Table 1 the paper's best architecture is best here too, and of how many.
+
+    Rows in which all architectures that the paper has were run, and more than one.
+    """
+    same = [_best_is_ours(table, protocol) for table in tables for protocol in table.protocols]
+    known = [each for each in same if each is not None]
+    return sum(known), len(known)
+
+
+def _best_is_ours(table: Table, protocol: str) -> bool | None:
+    paper = {symbol: float(e["value"]) for (row, symbol), e in table.paper.items() if row == protocol}
+    ours = {symbol: table.cells[protocol, symbol].mean for symbol in paper if (protocol, symbol) in table.cells}
+    if len(paper) < 2 or ours.keys() != paper.keys():
+        return None
+    return max(ours, key=lambda symbol: ours[symbol]) == max(paper, key=lambda symbol: paper[symbol])
+
+
+def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:
+    """How many claims have each verdict, those without a claim left out."""
+    found = [judged.verdict for judged in claims]
+    return {verdict: found.count(verdict) for verdict in COUNTED if verdict in found}
+
+
+def tally(claims: Sequence[Judged]) -> str:
+    """8 hold, 11 hold in part and 2 fail."""
+    return listed([f"{number} {COUNTED[verdict]}" for verdict, number in verdicts(claims).items()])
+
+
+RULE = (
+    "The paper holds up if its best architecture is best here in every row of Table 1 and every claim holds. "
+    "It mostly holds up if both are so for more than half, counting claims that hold in part. "
+    "Otherwise it does not hold up. "
+    "Rows count if all five architectures were run; frozen filters have a row for each classifier."
+)
+"""What `holds_up` applies, in words."""
+
+
+def holds_up(same: int, rows: int, claims: Sequence[Judged]) -> str:
+    """Whether the paper holds up, by `RULE`."""
+    found = verdicts(claims)
+    holding = found.get("holds", 0) + found.get("holds in part", 0)
+    if same == rows and found.get("holds", 0) == len(claims):
+        return "holds up"
+    return "mostly holds up" if 2 * same > rows and 2 * holding > len(claims) else "does not hold up"
+
+
+def top(ladder: Ladder) -> Step | None:
+    """The highest rung that was run."""
+    return next((step for step in reversed(ladder.rungs) if step.some), None)
+
+
+def sentences(results: Results, claims: Sequence[Judged], ladder: Ladder) -> Iterator[str]:
+    """Two sentences: whether the paper holds up; what is best, and how accurate it is.
+
+    Args:
+        results: All that is published.
+        claims: All that were judged.
+        ladder: Later methods.
+    """
+    tables = paper_tables(results)
+    found, (same, rows) = columns(tables), agreement(tables)
+    if not found or not rows:
+        yield NOT_RUN
+        return
+    of_paper = [judged for judged in claims if judged.claim.id.startswith("paper")]
+    yield (
+        f"The paper {holds_up(same, rows, of_paper)}: its best architecture is best here in {same} of {rows} rows of "
+        f"Table 1; of its {len(of_paper)} claims, {tally(of_paper)}."
+    )
+    best, later, space = found[0], top(ladder), "\N{NO-BREAK SPACE}"
+    beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""
+    yield (
+        f"Best is {best.words or best.symbol}: up to {best.cell.mean:.1f}{space}% on Caltech-101 "
+        f"(the paper: {best.paper}{space}%){beyond}."
+    )
