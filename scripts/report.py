@@ -4,7 +4,8 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             and docs/layer.md, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
-                                            results/ladder, from src/audit/ladder and records;
+                                            results/ladder, results/robustness and angles of results/labels_coil20,
+                                            from the rooms of src/audit that are named so, and records;
                                             effects in DEVIATIONS.md, from results/deviations
 python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
 """
@@ -14,9 +15,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from audit.angles import count as views
+from audit.angles import page as angles
 from audit.claims import ledger, templates
-from audit.ladder.page import Page
+from audit.ladder import page as ladder
 from audit.pages import artifacts, index, readme
+from audit.robustness import page as robustness
 from audit.speed import table as speed
 from audit.tables.publish import publish, texts
 from audit.tables.results import RECORDS, Experiment, Results
@@ -49,10 +53,12 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         figures = templates.Figures(results.found, results.paper)
         claims = ledger.ledger(results)
         functions = readme.functions(results)
-        ladder = Page(results)
-        if drawn := ladder.picture(options.redraw):
-            print(drawn)
-        write(templates.readmes(folder, figures, **ladder.functions()))
+        pages = ladder.Page(results), robustness.Page(results), angles.Page(results)
+        for each in pages:
+            if drawn := each.picture(options.redraw):
+                print(drawn)
+        named = {name: function for each in pages for name, function in each.functions().items()}
+        write(templates.readmes(folder, figures, **named))
         if measured := speed.read(folder / "speed"):
             write({folder / "speed" / "table.md": speed.table(measured)})
         write(
@@ -91,6 +97,7 @@ def take(runs: Path, target: Path, paper: list[Record], replace: bool) -> None:
     found, names = {path(record) for record in collected}, {path(record) for record in before}
     target.mkdir(parents=True, exist_ok=True)
     artifacts.publish_best(runs, target, records)
+    views.publish(runs, target, records)
     durable.write(file, to_lines(records).encode())
     print(f"{file}: {len(records)} runs, {len(found - names)} of them new")
     for name in replaced:

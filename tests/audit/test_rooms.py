@@ -9,6 +9,8 @@ ARROWS = {
     "tables": set(),
     "claims": {"tables"},
     "ladder": {"tables"},
+    "robustness": {"tables"},
+    "angles": {"tables"},
     "speed": {"tables"},
     "instruments": set(),
     "models": {"tables"},
