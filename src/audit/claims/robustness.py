@@ -28,7 +28,7 @@ def kept_by_n(row: str, with_n: str, without: str, how: Mapping[str, object]) ->
 CLAIMS = (
     claim(
         "extra-06",
-        "N keeps what it keeps: with it a network loses less of its accuracy where contrast falls or light is uneven.",
+        "With N a network keeps more of its accuracy where contrast falls or light is uneven.",
         "Said everywhere; the paper has no figure. What a network keeps: the mean of its accuracies at five strengths, "
         "over the one on clean images.",
         ask("share kept under less contrast, a lighting gradient: with N less without", above=0).of(

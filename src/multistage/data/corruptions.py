@@ -83,11 +83,12 @@ def fog(levels: "np.ndarray", density: float, random: "torch.Generator") -> "np.
     import numpy as np
     from scipy import ndimage
 
-    height, width = levels.shape[:2]
-    clouds = np.zeros((height, width))
+    finest = 2 ** OCTAVES[-1] + 1
+    clouds = np.zeros((finest, finest))
     for octave in OCTAVES:
         side = 2**octave + 1
-        clouds += ndimage.zoom(_uniform(random, side, side), (height / side, width / side), order=1) / 2**octave
+        clouds += ndimage.zoom(_uniform(random, side, side), finest / side, order=1) / 2**octave
+    clouds = ndimage.zoom(clouds, (levels.shape[0] / finest, levels.shape[1] / finest), order=1)
     clouds = (clouds - clouds.min()) / max(float(np.ptp(clouds)), 1e-12)
     veil = density * (1 + clouds[:, :, None]) / 2
     return levels * (1 - veil) + veil
