@@ -21,6 +21,9 @@ NOT_RUN = f"Not run yet; `python train.py experiment={FOLDER}` runs it, and the 
 BIN = 15
 """Degrees that are taken together."""
 
+AT_LEAST = 20
+"""Views of a range of angles in a draw; a range with fewer of them ends a curve by chance, and is left out."""
+
 FEW = (1, 2, 4, 8)
 """Labelled views of an object from which others are far enough away to make a curve."""
 
@@ -107,7 +110,7 @@ def _binned(counts: Counts) -> dict[float, float]:
     for degrees, pair in counts.items():
         together.setdefault(-(-degrees // BIN) * BIN - (BIN - 5) / 2, []).append(pair)
     sums = {middle: [sum(each) for each in zip(*pairs, strict=True)] for middle, pairs in together.items()}
-    return {middle: 100 * (1 - right / tested) for middle, (right, tested) in sums.items()}
+    return {middle: 100 * (1 - right / tested) for middle, (right, tested) in sums.items() if tested >= AT_LEAST}
 
 
 def _degrees(middle: float) -> str:

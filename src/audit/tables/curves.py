@@ -1,4 +1,4 @@
-"""Pictures of curves with intervals, several panels side by side. Needs matplotlib."""
+"""Pictures of curves with intervals, shares in %, several panels side by side. Needs matplotlib."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -67,6 +67,8 @@ def draw(title: str, y: str, panels: Sequence[Panel], metadata: Mapping[str, str
             each.set_axisbelow(True)
             for side in ("top", "right"):
                 each.spines[side].set_visible(False)
+        low, high = axes[0].get_ylim()  # which all share; intervals may reach further than shares can
+        axes[0].set_ylim(max(low, -2), min(high, 102))
         for unused in axes[len(panels) :]:
             unused.set_visible(False)
         figure.supylabel(y, fontsize=9)

@@ -6,7 +6,7 @@ import pytest
 from committed import RESULTS
 from report import invented
 
-from audit.angles import count
+from audit.angles import count, page
 from audit.angles.page import NOT_RUN, PICTURE, Page
 from audit.claims.templates import Figures, readmes
 from multistage.records import runs
@@ -99,6 +99,12 @@ def test_runs_that_leave_views_out_and_other_data_sets_are_not_counted(tmp_path)
     assert not count.read(publish(tmp_path, others))
 
 
+@pytest.fixture(autouse=True)
+def _of_one_object(monkeypatch):
+    """Which has few views of any angle."""
+    monkeypatch.setattr(page, "AT_LEAST", 1)
+
+
 def pages(tmp_path):
     records = [record(draw, labels) for draw in (0, 1) for labels in (1, 2)]
     publish(tmp_path, records)
@@ -118,14 +124,20 @@ def test_errors_are_those_of_fifteen_degrees_together(tmp_path):
     assert "| 5 to 15 | 0.00 ± 0.00 |" in found.by_views()
 
 
+def test_angles_of_which_few_views_test_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "AT_LEAST", 9)
+    (line,) = pages(tmp_path).lines(2).values()
+    assert list(line) == [10.0, 25.0, 40.0]
+
+
 @pytest.mark.parametrize("run", [False, True])
 def test_page_and_picture_are_made_whatever_was_run(tmp_path, run):
-    page = pages(tmp_path) if run else Page(invented.results(tmp_path / "results"))
+    made = pages(tmp_path) if run else Page(invented.results(tmp_path / "results"))
     folder = tmp_path / "results" / "labels_coil20"
     folder.mkdir(exist_ok=True)
     template = RESULTS / "labels_coil20" / "README.template.md"
     (folder / template.name).write_bytes(template.read_bytes())
-    (text,) = readmes(tmp_path / "results", Figures({}, []), **page.functions()).values()
+    (text,) = readmes(tmp_path / "results", Figures({}, []), **made.functions()).values()
     assert (NOT_RUN in text) == (not run) == (PICTURE not in text)
-    assert page.picture() == (folder / PICTURE if run else None)
-    assert page.picture() is None
+    assert made.picture() == (folder / PICTURE if run else None)
+    assert made.picture() is None
