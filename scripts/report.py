@@ -4,7 +4,8 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             and docs/layer.md, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
-                                            results/ladder and results/grid, from src/audit and records;
+                                            results/ladder, results/grid, results/robustness and angles of
+                                            results/labels_coil20, from the rooms of src/audit that are named so, and records;
                                             conf/experiment/grid_*.yaml, whose cells results/grid chooses;
                                             effects in DEVIATIONS.md, from results/deviations;
                                             results/results.json, every figure, one a line;
@@ -21,11 +22,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from audit.angles import count as views
+from audit.angles import page as angles
 from audit.claims import ledger, templates
 from audit.grid import choice
-from audit.grid import page as grid_page
-from audit.ladder.page import Page
+from audit.grid import page as grid
+from audit.ladder import page as ladder
 from audit.pages import artifacts, changes, index, readme
+from audit.robustness import page as robustness
 from audit.speed import table as speed
 from audit.tables import listing
 from audit.tables.publish import publish, texts
@@ -65,15 +69,15 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         figures = templates.Figures(results.found, results.paper)
         claims = ledger.ledger(results)
         functions = readme.functions(results)
-        ladder = Page(results)
-        if drawn := ladder.picture(options.redraw):
-            print(drawn)
-        grid = grid_page.Page(results)
-        if drawn := grid.picture(options.redraw):
-            print(drawn)
-        write(templates.readmes(folder, figures, **ladder.functions(), **grid.functions()))
-        write(grid.documents())
-        write(choice.files(grid.grid, root / "conf" / "experiment"))
+        climbed, crossed = ladder.Page(results), grid.Page(results)
+        pages = climbed, crossed, robustness.Page(results), angles.Page(results)
+        for each in pages:
+            if drawn := each.picture(options.redraw):
+                print(drawn)
+        named = {name: function for each in pages for name, function in each.functions().items()}
+        write(templates.readmes(folder, figures, **named))
+        write(crossed.documents())
+        write(choice.files(crossed.grid, root / "conf" / "experiment"))
         if measured := speed.read(folder / "speed"):
             write({folder / "speed" / "table.md": speed.table(measured)})
         write(
@@ -84,7 +88,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                 },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
                 folder / listing.LISTING: listing.document(results),
-                folder / index.PAGE: index.document(results, claims, ladder.ladder),
+                folder / index.PAGE: index.document(results, claims, climbed.ladder),
             }
         )
         if changes.is_whole(root):
@@ -134,6 +138,7 @@ def take(runs: Path, target: Path, paper: list[Record], replace: bool) -> None:
     found, names = {path(record) for record in collected}, {path(record) for record in before}
     target.mkdir(parents=True, exist_ok=True)
     artifacts.publish_best(runs, target, records)
+    views.publish(runs, target, records)
     durable.write(file, to_lines(records).encode())
     print(f"{file}: {len(records)} runs, {len(found - names)} of them new")
     for name in replaced:

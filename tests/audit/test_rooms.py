@@ -10,6 +10,8 @@ ARROWS = {
     "claims": {"tables", "grid"},
     "grid": {"tables"},
     "ladder": {"tables"},
+    "robustness": {"tables"},
+    "angles": {"tables"},
     "speed": {"tables"},
     "instruments": set(),
     "models": {"tables"},

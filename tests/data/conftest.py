@@ -15,6 +15,7 @@ from PIL import Image
 from torchvision.datasets import CIFAR10
 
 from multistage.data import listed, manifest, read_all
+from multistage.data.sets import coil20
 from multistage.data.sets.cifar10 import Cifar10
 from multistage.data.sets.fashion_mnist import FashionMnist
 from multistage.data.sets.mnist import Mnist
@@ -27,7 +28,7 @@ SHARED = TESTS.parents[1] / "shared"
 REAL_DATA = Path(os.environ.get("MULTISTAGE_DATA") or SHARED / "data")
 OFFICIAL = {"mnist": Mnist, "fashion_mnist": FashionMnist, "cifar10": Cifar10}
 SIZES = {"caltech101": (1, 24), "cifar10": (3, 32), "digits": (1, 28), "fake": (1, 28), "fashion_mnist": (1, 28)}
-SIZES |= {"image_folder": (1, 24), "mnist": (1, 28), "norb": (1, 96)}
+SIZES |= {"coil20": (1, 24), "image_folder": (1, 24), "mnist": (1, 28), "norb": (1, 96)}
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +96,9 @@ def made(root, nobody, monkeypatch, digests):
         data = sets.MADE[name](root)
         if name in OFFICIAL:
             monkeypatch.setattr(OFFICIAL[name], "mirrors", [nobody])
-        if name in ("caltech101", "mnist"):
+        if name == "coil20":
+            monkeypatch.setattr(coil20, "CONTENT", sets.pixel_digest(data.files))
+        if name in ("caltech101", "mnist", "norb"):
             listed = digests(root if name == "mnist" else data.folder)
             monkeypatch.setattr(manifest, "read", {name: listed}.__getitem__)
         if name == "cifar10":

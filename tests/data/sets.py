@@ -93,6 +93,17 @@ def cifar10(root):
     return write(root / "cifar-10-batches-py", packed, Truth(images, [0, 3, 9, 3] * 6, 4, CIFAR10))
 
 
+def coil20(root):
+    """All views, small: each object has waves of its own, which turn with the view."""
+    shapes = {f"obj{number}/obj{number}__{view}.png": (8, 8) for number in range(1, 21) for view in range(72)}
+    return write_images(root / "coil20", shapes)
+
+
+def pixel_digest(files):
+    """SHA-256 of the pixels of image files, in their order."""
+    return hashlib.sha256(b"".join(np.asarray(Image.open(path)).tobytes() for path in files)).hexdigest()
+
+
 def norb(root):
     """Five pairs to train, three to test."""
     folder, training, testing = root / "norb", [3, 1, 4, 0, 2], [0, 4, 4]
@@ -104,6 +115,7 @@ def norb(root):
 MADE = {
     "caltech101": lambda root: write_images(root / "caltech101/101_ObjectCategories", PHOTOGRAPHS),
     "cifar10": cifar10,
+    "coil20": coil20,
     "fashion_mnist": lambda root: idx(root / "FashionMNIST/raw", FASHION),
     "image_folder": lambda root: write_images(root, PICTURES),
     "mnist": lambda root: idx(root / "MNIST/raw", tuple("0123456789")),

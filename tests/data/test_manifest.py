@@ -135,7 +135,7 @@ def test_sha256sum_reads_and_writes_the_format(folder, tmp_path, monkeypatch):
     assert check() == 1
 
 
-@pytest.mark.parametrize(("name", "lines"), [("caltech101", 9144), ("mnist", 4)])
+@pytest.mark.parametrize(("name", "lines"), [("caltech101", 9144), ("mnist", 4), ("norb", 3)])
 def test_shipped_manifests_are_complete_and_well_formed(name, lines):
     text = (manifest.FOLDER / f"{name}.sha256").read_text()
     listed = [re.fullmatch(r"([0-9a-f]{64})  ([\w./-]+)", line) for line in text.splitlines()]

@@ -1,11 +1,13 @@
 """The format of small NORB's files."""
 
+import hashlib
 import struct
 
 import numpy as np
 import pytest
-from data.norb_files import BYTES, matrix
+from data.norb_files import BYTES, TEST_IMAGES, TRAIN_IMAGES, TRAIN_LABELS, matrix
 
+from multistage.data import manifest
 from multistage.data.norb import read_matrix
 
 FLOATS = 0x1E3D4C51
@@ -62,3 +64,25 @@ def test_a_damaged_matrix_is_refused_by_name(tmp_path, refused, content, word):
     (tmp_path / "a.mat").write_bytes(content)
     with refused(tmp_path / "a.mat", word):
         read_matrix(tmp_path / "a.mat")
+
+
+def test_the_labels_of_the_real_training_file_can_be_made_byte_for_byte(tmp_path):
+    labels = np.tile(np.arange(5, dtype="<i4"), 4860)
+    content = bytes.fromhex("54 4C 3D 1E 01 00 00 00 EC 5E 00 00 01 00 00 00 01 00 00 00") + labels.tobytes()
+    assert hashlib.sha256(content).hexdigest() == manifest.read("norb")[TRAIN_LABELS]
+    assert content == matrix(labels.astype(np.int32))  # which the tests write other files with
+    (tmp_path / TRAIN_LABELS).write_bytes(content)
+    assert np.array_equal(read_matrix(tmp_path / TRAIN_LABELS), labels)
+
+
+def test_the_manifest_has_the_files_whose_checksums_are_known():
+    assert set(manifest.read("norb")) == {TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES}
+
+
+@pytest.mark.parametrize("name", [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES])
+def test_other_files_than_the_manifest_has_are_refused_by_name(made, load, refused, name):
+    data = made("norb")
+    path = data.folder / name
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    with refused("norb differs from its manifest", f"1 changed: {name}", "cs.nyu.edu"):
+        load("norb")

@@ -11,7 +11,7 @@ RANDOM, REFINED = ("RR, sgd", "RR, lbfgs", "R+R+"), ("U+U+", "R+R+")
 table1, table1_tests, beyond_table1 = Folder("table1"), Folder("table1_tests"), Folder("beyond_table1")
 ablation, mnist, norb = Folder("ablation"), Folder("mnist"), Folder("norb")
 labels_mnist, labels_mnist_variants = Folder("labels_mnist"), Folder("labels_mnist_variants")
-labels_caltech101 = Folder("labels_caltech101")
+labels_caltech101, robustness = Folder("labels_caltech101"), Folder("robustness")
 
 
 def frozen(*rows: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from audit.claims import extra, extra_grid, lecture, paper_beyond, paper_table1, wording
+from audit.claims import extra, extra_grid, lecture, paper_beyond, paper_table1, robustness, wording
 from audit.claims.claims import Claim
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged, Outcome, Result, gather, judge
@@ -13,7 +13,14 @@ from audit.tables.templates import ENVIRONMENT, render
 from audit.tables.words import count, listed
 from multistage.records.runs import Record
 
-CLAIMS = (*paper_table1.CLAIMS, *paper_beyond.CLAIMS, *lecture.CLAIMS, *extra.CLAIMS, *extra_grid.CLAIMS)
+CLAIMS = (
+    *paper_table1.CLAIMS,
+    *paper_beyond.CLAIMS,
+    *lecture.CLAIMS,
+    *extra.CLAIMS,
+    *extra_grid.CLAIMS,
+    *robustness.CLAIMS,
+)
 
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"

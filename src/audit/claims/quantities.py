@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Literal
 
 from audit.tables.addresses import Less, Quantity, Wanted
+from audit.tables.kept import kept
 from multistage.records.cells import METRIC, Cell, Draw, draw, pairs
 from multistage.records.intervals import Measured, t_interval
 from multistage.records.runs import Record
@@ -36,6 +37,14 @@ class Number(Quantity):
     """A number of ``results/lecture/measured.json``, by its name below the claim's id."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Kept(Quantity):
+    """The share of its accuracy that a cell keeps under a corruption, see `tables.kept`."""
+
+    cell: Wanted
+    corruption: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ def leaves(quantity: Quantity) -> list[Quantity]:
         return [leaf for part in quantity.parts for leaf in leaves(part)]
     if isinstance(quantity, Less | Epochs):
         return leaves(quantity.one) + leaves(quantity.other)
+    if isinstance(quantity, Kept):
+        return [quantity.cell]
     return [] if isinstance(quantity, OfPaper) else [quantity]
 
 
@@ -125,6 +136,10 @@ def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
     match quantity:
         case Wanted():
             return {draw(record): _accuracy(record) for record in cells[quantity].records}
+        case Kept(one, corruption):
+            return {draw(record): kept(record, corruption) for record in cells[one].records}
+        case Less(Kept(one), Kept(other)) if not pairs(cells[one], cells[other]):
+            return {}
         case Less(Wanted() as one, Wanted() as other):  # which refuses runs that must not be compared
             found = pairs(cells[one], cells[other])
             return {key: _accuracy(record) - _accuracy(another) for key, (record, another) in found.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from audit.claims.claims import HALF
-from audit.claims.quantities import Epochs, Number, OfPaper, Over
+from audit.claims.quantities import Epochs, Kept, Number, OfPaper, Over
 from audit.claims.verdicts import Judged, Outcome, Result
 from audit.tables.addresses import Less, Quantity, Wanted
 from audit.tables.tables import MINUS, plus_minus, signed
@@ -89,6 +89,8 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
             return cell(given, published)
         case Number(name):
             return f"`{name}`"
+        case Kept(one, corruption):
+            return f"share kept under {corruption}, {cell(one, published)}"
         case Epochs(loss, one, other):
             return f"epochs to a training loss of {loss:g}: {quantity(one - other, published)}"
         case Over(parts):

@@ -28,6 +28,7 @@ DATA = {
     "ablation": "digits",
     **dict.fromkeys(("mnist", "mnist_tuning", "labels_mnist", "labels_mnist_variants"), "mnist"),
     "norb": "norb",
+    "labels_coil20": "coil20",
 }
 """The data set of a folder of results, where that is not Caltech-101 and none is said."""
 

@@ -106,7 +106,7 @@ def _legend(axes: "Axes", table: Table) -> None:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), **look)
 
 
-def _look(i: int) -> tuple[str, str]:
+def look(i: int) -> tuple[str, str]:
     """Colour and marker of a block's protocol, from 0."""
     return COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)]
 
@@ -124,7 +124,7 @@ def _panel(axes: "Axes", table: Table) -> None:
     step = 0.7 / len(table.protocols)
     extent: tuple[float, ...] = ()
     for i, protocol in enumerate(table.protocols):
-        colour, marker = _look(i)
+        colour, marker = look(i)
         offset = (i - (len(table.protocols) - 1) / 2) * step
         for line, architecture in enumerate(shown):
             cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
@@ -154,7 +154,7 @@ def _curve(axes: "Axes", table: Table) -> None:
     """Error against labels a class, both logarithmic; dashed lines with hollow diamonds for the paper."""
     least = 0.01  # no errors at all cannot stand on a logarithmic axis
     for i, protocol in enumerate(table.protocols):
-        colour, marker = _look(i)
+        colour, marker = look(i)
         line = [(int(a), table.cells[protocol, a]) for a in table.architectures if (protocol, a) in table.cells]
         paper = [(int(a), table.paper[protocol, a]) for a in table.architectures if (protocol, a) in table.paper]
         errors = [max(100 - cell.mean, least) for _, cell in line]

@@ -4,6 +4,7 @@ torchvision's Caltech101 is not this data set: it drops the background class and
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -59,7 +60,8 @@ def read_caltech101(
     everything = torch.arange(len(names))
     source = f"{content_hash} {specification} {decoder()}"
     tensors = cached("caltech101", source, lambda: {"images": files[everything]}, limited=True)
-    return folders_dataset(names, tensors["images"], content_hash, sorted(expected), skipped)
+    dataset = folders_dataset(names, tensors["images"], content_hash, sorted(expected), skipped)
+    return replace(dataset, paths=files.paths)
 
 
 def folders_dataset(

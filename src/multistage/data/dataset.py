@@ -72,6 +72,7 @@ class Dataset:
         notes: What else a person should know of what was found, a sentence each.
         flat: Numbers of images in files that lack any contrast, known once these were read.
         several: Numbers of images whose files have further ones, pages or frames, that are not used; known likewise.
+        paths: Of the files that images lie in, one an image; () where these are kept in memory as they were decoded.
     """
 
     images: Images
@@ -85,6 +86,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     flat: tuple[int, ...] = ()
     several: tuple[int, ...] = ()
+    paths: Sequence[str] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Images as the network takes them: float32 [len(indices), maps, height, width]."""

@@ -205,4 +205,5 @@ def without(dataset: Dataset, left_out: Sequence[int]) -> Dataset:
         is_test=of(dataset.is_test),
         is_validation=of(dataset.is_validation),
         skipped=tuple(sorted([*dataset.skipped, *names])),
+        paths=images.paths,
     )

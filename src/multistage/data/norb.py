@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from multistage.data import manifest
 from multistage.data.dataset import Dataset, hash_tensors
 from multistage.registry.errors import DataError
 from multistage.storage import durable
@@ -18,6 +19,7 @@ from multistage.storage import durable
 TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 MAX_RANK = 8
 CLASS_NAMES = ("animal", "human", "plane", "truck", "car")
+SOURCE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 STEMS = {
     "training": "smallnorb-5x46789x9x18x6x2x96x96-training",
     "testing": "smallnorb-5x01235x9x18x6x2x96x96-testing",
@@ -27,14 +29,17 @@ STEMS = {
 def read_norb(root: Path, maps: int, side: int) -> Dataset:
     """All pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
 
+    The manifest has the files whose checksums are known, all but the test images' categories.
+
     Raises:
-        DataError: Files missing or damaged.
+        DataError: Files missing, damaged, or others than the manifest has.
     """
     folder = root / "norb"
+    found = {(stem, kind): _find(folder, f"{stem}-{kind}.mat") for stem in STEMS.values() for kind in ("dat", "cat")}
+    manifest.verify(folder, manifest.read("norb"), ignored=("*",), advice=f"fetch them again from {SOURCE}")
     images, labels = [], []
     for stem in STEMS.values():
-        pictures = read_matrix(_find(folder, f"{stem}-dat.mat"))
-        categories = read_matrix(_find(folder, f"{stem}-cat.mat"))
+        pictures, categories = read_matrix(found[stem, "dat"]), read_matrix(found[stem, "cat"])
         if pictures.ndim != 4 or categories.shape != pictures.shape[:1]:
             raise DataError(f"{folder / stem}: images {pictures.shape} and categories {categories.shape} do not match")
         if pictures.shape[1] < maps or pictures.shape[2:] != (side,) * 2:
@@ -89,7 +94,7 @@ def _find(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
         raise DataError(
-            f"{path} is missing; fetch {name}.gz from https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/ (430 MB in all, "
+            f"{path} is missing; fetch {name}.gz from {SOURCE} (430 MB in all, "
             f"for research only), unpack it into {folder}, or set data.root"
         )
     return path

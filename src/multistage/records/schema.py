@@ -128,6 +128,7 @@ OPTIONAL = {
     "filters": _each(_named(AMOUNT)),
     "readout": _named(AMOUNT),
     "history": _named(_each(either(AMOUNT, NOTHING))),
+    "corruptions": _named(_each(number(0, 1))),
     "diverged": text(),
     "precision": text(),
     "weights_sha256": HEXADECIMAL,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
 from multistage.data.augment import Augmentation
+from multistage.data.corruptions import Robustness
 from multistage.filters import filter_methods
 from multistage.network.reading import FilterSets, Reading
 from multistage.network.views import Views
@@ -97,7 +98,7 @@ class Option(NamedTuple):
 def options() -> dict[str, Option]:
     """The settings of all choices there are, by key."""
     found: dict[str, Option] = {}
-    choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading, Views]
+    choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading, Views, Robustness]
     for registry in REGISTRIES.values():
         choices += registry.values()
     for choice in choices:

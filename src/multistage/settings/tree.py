@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from multistage.dashboards import Logger, loggers
 from multistage.data import DataSet, Draw, data_sets
 from multistage.data.augment import Augmentation
+from multistage.data.corruptions import Robustness
 from multistage.filters import Method, filter_methods
 from multistage.network.reading import FilterSets, Reading
 from multistage.network.shapes import Shape, ShapeError, StageGeometry, StageShapes, trace
@@ -108,6 +109,7 @@ class Settings:
         logger: Where the run is shown beside its files; bears on nothing.
         augmentation: How training images are changed, where labels train everything.
         views: In which views images are validated and tested.
+        robustness: Whether test images are tested corrupted, too.
         read: All keys that were read, with their values.
         bearing: Those of them that bear on the result.
     """
@@ -128,6 +130,7 @@ class Settings:
     logger: Logger
     augmentation: Augmentation
     views: Views
+    robustness: Robustness
     read: Mapping[str, Value]
     bearing: Mapping[str, Value]
 
@@ -218,6 +221,7 @@ def parse(config: Config) -> Settings:
         reader.options(loggers.choose(reader.value("logger", "csv", bears=False)), "logger"),
         reader.options(Augmentation, "augment") if reader.value("refine") else Augmentation(),
         reader.options(Views, Views.section),
+        reader.options(Robustness, Robustness.section),
         reader.read,
         reader.bearing,
     )

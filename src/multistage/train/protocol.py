@@ -30,7 +30,7 @@ from multistage.settings import trainer
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
-from multistage.train import features, filters, hardware, mistakes
+from multistage.train import corruptions, features, filters, hardware, mistakes
 from multistage.train.batches import Inputs, Samples, in_memory
 from multistage.train.checkpoint import Resumable, begin, stretches
 from multistage.train.evaluation import (
@@ -128,6 +128,10 @@ def _perform(
             "test_accuracy": accuracy(predicted, labels, len(names)),
             "test_mean_class_accuracy": accuracy(predicted, labels, len(names), average="macro"),
         }
+        corrupted = {}
+        if run.settings.robustness.corrupted:
+            with history.phase("corruptions"):
+                corrupted = corruptions.accuracies(run.settings, net, dataset, split.test, device)
         confusion = multiclass_confusion_matrix(predicted, labels, len(names))
         settings = {schema.SETTINGS: schema.settings_digest(config)}
         weights = save(net.state_dict(), settings)
@@ -154,6 +158,7 @@ def _perform(
             **({"filters": trained.filters} if trained.filters else {}),
             **({"readout": trained.chosen} if trained.chosen else {}),
             "per_class": per_class,
+            **({"corruptions": corrupted} if corrupted else {}),
             "history": history.columns(),
             **({"diverged": diverged} if diverged else {}),
             "parameters": sum(p.numel() for p in net.parameters()),

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from audit.claims import verdicts
-from audit.claims.quantities import Epochs, Less, of_paper
+from audit.claims.quantities import Epochs, Kept, Less, of_paper
 from audit.tables import addresses
 from multistage.records import paper
 from multistage.records.cells import Cell
@@ -40,10 +40,13 @@ def _bounds(test, bound, wanted, slack):
 
 
 def _terms(quantity, sign=1, loss=None):
-    """The cells of a quantity, each with the loss that it must get to (None: its accuracy) and its sign."""
+    """The cells of a quantity, each with what is asked of it and its sign: the loss that it must get to, the corruption
+    under which it keeps a share (None: its accuracy)."""
     if isinstance(quantity, Less | Epochs):
         loss = getattr(quantity, "loss", None)
         return _terms(quantity.one, sign, loss) + _terms(quantity.other, -sign, loss)
+    if isinstance(quantity, Kept):
+        return [(quantity.corruption, quantity.cell, sign)]
     return [(loss, quantity, sign)] if isinstance(quantity, addresses.Wanted) else []
 
 
@@ -55,7 +58,7 @@ def _cells(claim, wanted, draws):
         if len(terms) == 1:  # less the paper's figure
             constant = of_paper(terms[0][1], PUBLISHED)
         if terms:
-            low, high = _bounds(result.test, result.bound, wanted, SLACK if terms[0][0] is None else SOONER)
+            low, high = _bounds(result.test, result.bound, wanted, SOONER if _is_loss(terms[0][0]) else SLACK)
             row = {}
             for loss, cell, sign in terms:
                 place = names.setdefault((loss, cell), len(names))
@@ -65,17 +68,24 @@ def _cells(claim, wanted, draws):
     if not names:
         return {}
     matrix = np.array([[row.get(place, 0) for place in range(len(names))] for row in rows])
-    ranges = [(2, 99.9) if loss is None else (1.5, 6) for loss, _ in names]
+    ranges = [(1.5, 6) if _is_loss(what) else (2, 99.9) for what, _ in names]
     solved = linprog(np.zeros(len(names)), matrix, limits, bounds=ranges)
     assert solved.success, f"nothing makes all tests of {claim.id} {wanted}"
     values = dict(zip(names, solved.x, strict=True))
     return {cell: _cell(cell, values, draws) for _, cell in names}
 
 
+def _is_loss(what):
+    return isinstance(what, float)
+
+
 def _cell(wanted, values, draws):
     settings = (*wanted.settings, *wanted.further)
     spread = 0.01 * random.Random(str(wanted)).uniform(1, 2)
-    loss, epochs = next(((loss, at) for (loss, other), at in values.items() if loss and other == wanted), (None, None))
+    loss, epochs = next(
+        ((loss, at) for (loss, other), at in values.items() if _is_loss(loss) and other == wanted), (None, None)
+    )
+    kept = {name: at for (name, other), at in values.items() if isinstance(name, str) and other == wanted}
     records = []
     for draw in range(draws):
         off = spread * (draw - (draws - 1) / 2)
@@ -84,6 +94,7 @@ def _cell(wanted, values, draws):
             "config": {**dict(settings), "draw": draw, "seed": draw},
             "metrics": {"test_mean_class_accuracy": accuracy / 100},
             "split_hash": f"draw {draw}",
+            "corruptions": {name: [accuracy / 100 * (at + off) / 100] * 5 for name, at in kept.items()},
         }
         if loss is not None:
             course = [loss * math.exp(epochs + off - epoch) for epoch in range(1, 11)]

@@ -10,6 +10,7 @@ from report import invented
 from audit.pages import index
 from audit.tables import plot, tables
 from audit.tables.results import Experiment
+from multistage.data import manifest
 from multistage.settings import composition, experiments
 from multistage.train import protocol
 from multistage.train.quiet import quiet
@@ -75,6 +76,7 @@ def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
 def test_norb_runs_from_generated_files_to_the_curve(tmp_path, monkeypatch, published):
     monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path))
     norb_files.write(tmp_path / "norb", [*range(5)] * 4, [*range(5)] * 2)
+    monkeypatch.setattr(manifest, "read", {"norb": {}}.__getitem__)
     typed = ["draw=0", "data.train_per_class=2,4", f"output={tmp_path / 'runs'}"]
     with composition.hydra():
         jobs = [job for job in experiments.experiment("norb", typed) if "filters=random" in job]

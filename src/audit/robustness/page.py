@@ -1,0 +1,108 @@
+"""What ``results/robustness/README.template.md`` can call, and the picture beside it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from audit.robustness import measures
+from audit.tables.curves import Panel, draw
+from audit.tables.plot import carried, digests
+from audit.tables.results import Results
+from audit.tables.tables import plus_minus, rows, signed
+from multistage.data.corruptions import CORRUPTIONS
+from multistage.records.cells import Cell
+from multistage.records.files import to_lines
+from multistage.records.intervals import Measured
+from multistage.storage import durable
+
+FOLDER, PICTURE = "robustness", "robustness.png"
+NOT_RUN = f"Not run yet; `python train.py experiment={FOLDER}` runs it, and the same command again goes on."
+
+
+class Page:
+    """The tables of the page.
+
+    Args:
+        results: All that is published.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.folder = results.root / FOLDER
+        self.records, paper = results.records(FOLDER), results.paper
+        cells = results.experiments[FOLDER].cells if self.records else ()
+        columns = [entry for entry in paper if entry["table"] == 1]
+        self.cells: dict[str, Cell] = {measures.name(cell, columns): cell for cell in cells}
+        self.changes = measures.with_and_without(cells)
+        self._name = {cell: name for name, cell in self.cells.items()}
+
+    def functions(self) -> dict[str, Callable[[], str]]:
+        """By the names that the template has for them."""
+        return {
+            "robustness_corruptions": self.corruptions,
+            "robustness_networks": self.networks,
+            "robustness_gains": self.gains,
+            "robustness_curves": self.curves,
+        }
+
+    def curves(self) -> str:
+        """Markdown: the picture, if there is anything to draw."""
+        return f"![Accuracy of each network against the strength of each corruption]({PICTURE})" if self.cells else ""
+
+    def corruptions(self) -> str:
+        """Markdown: what each corruption does, and its five amounts."""
+        lines = [
+            [f"{name}: {each.says}", " ".join(f"{amount:.3g}" for amount in each.amounts), each.of_imagenet_c]
+            for name, each in CORRUPTIONS.items()
+        ]
+        return rows(["corruption", "strengths 1 to 5", "in ImageNet-C"], lines)
+
+    def networks(self) -> str:
+        """Markdown: a network a row, its clean accuracy, and the share that it keeps under each corruption."""
+        lines = [
+            [name, cell.n, plus_minus(cell.mean, cell.interval), *(_figure(cell, each) for each in CORRUPTIONS)]
+            for name, cell in self.cells.items()
+        ]
+        return rows(["network", "draws", "accuracy, clean", *CORRUPTIONS], lines) if lines else NOT_RUN
+
+    def gains(self) -> str:
+        """Markdown: a pair of networks a row, how much larger the share is that the one with N keeps."""
+        lines = [
+            [
+                self._name[change.after],
+                self._name[change.before],
+                change.difference.n,
+                *(_in_bold(measures.gain(change, each)) for each in CORRUPTIONS),
+            ]
+            for change in self.changes
+        ]
+        return rows(["with N", "without", "draws", *CORRUPTIONS], lines) if lines else NOT_RUN
+
+    def picture(self, redraw: bool = False) -> Path | None:
+        """Draw the picture if there is one to draw and its records are others than it was drawn from.
+
+        Returns:
+            Its path if it was drawn.
+        """
+        if not self.cells:
+            return None
+        file, metadata = self.folder / PICTURE, digests(to_lines(self.records), self.networks())
+        if not redraw and carried(file) == metadata:
+            return None
+        strengths = {float(n): str(n) for n in range(6)}
+        panels = [
+            Panel(name, "strength", {each: measures.curve(c, name) for each, c in self.cells.items()}, strengths)
+            for name in CORRUPTIONS
+        ]
+        title, y = "robustness: frozen networks on corrupted images", "accuracy, %, mean over classes and draws"
+        durable.update(file, draw(title, y, panels, metadata))
+        return file
+
+
+def _figure(cell: Cell, corruption: str) -> str:
+    found = measures.share(cell, corruption)
+    return plus_minus(found.value, found.interval)
+
+
+def _in_bold(found: Measured) -> str:
+    """A difference, in bold where its interval leaves out zero."""
+    text, interval = signed(found.value, found.interval), found.interval
+    return f"**{text}**" if interval and (interval[0] > 0 or interval[1] < 0) else text

@@ -1,0 +1,77 @@
+"""COIL-20 (Nene, Nayar & Murase 1996): 20 objects on a turntable, 72 views each, 5 degrees apart."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multistage.data import Stored, data_sets
+from multistage.registry.errors import DataError
+
+if TYPE_CHECKING:
+    from multistage.data.dataset import Dataset
+
+OBJECTS, VIEWS, DEGREES = 20, 72, 5
+
+CONTENT = "7274cbacb79ea6c57340827c9f9301745a8e9b3173dea4aa828e00b49c42946c"
+"""SHA-256 of all pixels, object by object and view by view, as they were decoded: 1,440 x 128 x 128 bytes."""
+
+ADVICE = (
+    "fetch coil-20-proc.zip from https://cave.cs.columbia.edu/repository/COIL-20 (for research only), unpack it there, "
+    "or set data.root"
+)
+
+
+@data_sets.register("coil20", rank=6)
+@dataclass(frozen=True)
+class Coil20(Stored):
+    """All views, gray; draws choose those that are labelled."""
+
+    def read(self) -> "Dataset":
+        """uint8 [1440, 1, size, size], resized from 128x128; an image's name is its object and the angle in degrees.
+
+        Raises:
+            DataError: Views that are missing or unreadable, or pixels that are not those of COIL-20.
+        """
+        import numpy as np
+        import torch
+
+        from multistage.data.dataset import Dataset
+        from multistage.data.images import read_image, to_gray
+        from multistage.data.resizing import resize
+        from multistage.storage import durable
+
+        folder = Path(self.root) / "coil20"
+        files = {path.name: path for path in folder.rglob("obj*__*.png")}
+        wanted = [(number, view) for number in range(1, OBJECTS + 1) for view in range(VIEWS)]
+        paths = [files.get(f"obj{number}__{view}.png") for number, view in wanted]
+        if lacking := [f"obj{n}__{v}.png" for (n, v), path in zip(wanted, paths, strict=True) if path is None]:
+            raise DataError(f"{folder} lacks {len(lacking)} views, {lacking[0]} among them; {ADVICE}")
+        decoded = [to_gray(read_image(path)) for path in paths if path]
+        content = durable.digest(b"".join(image.tobytes() for image in decoded))
+        if content != CONTENT:
+            raise DataError(f"{folder} holds other images than COIL-20 has; {ADVICE}")
+        side = self.image_size
+        images = torch.from_numpy(np.stack([resize(image, side, side) for image in decoded]))[:, None]
+        labels = torch.tensor([number - 1 for number, _ in wanted])
+        names = [f"obj{number}/{DEGREES * view}" for number, view in wanted]
+        class_names = tuple(f"obj{number}" for number in range(1, OBJECTS + 1))
+        return Dataset(images, labels, class_names, names, None, content)
+
+
+def angle(name: str) -> tuple[str, int]:
+    """Object and degrees of an image's name.
+
+    Raises:
+        ValueError: It is no name of a view.
+    """
+    found = re.fullmatch(r"(obj\d+)/(\d+)", name)
+    if not found:
+        raise ValueError(f"{name} names no view; expected an object and degrees, such as obj7/35")
+    return found[1], int(found[2])
+
+
+def apart(one: int, other: int) -> int:
+    """Degrees between two angles on a circle, at most 180."""
+    turned = abs(one - other) % 360
+    return min(turned, 360 - turned)

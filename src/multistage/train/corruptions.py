@@ -1,0 +1,41 @@
+"""How often a trained network is right on corrupted test images."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from multistage.data.corruptions import CORRUPTIONS, STRENGTHS, Corrupted
+from multistage.data.dataset import Dataset, Picked
+from multistage.network.net import MultiStageNet
+from multistage.settings.tree import Settings
+from multistage.train.evaluation import Viewed, accuracy, predict
+
+
+def accuracies(
+    settings: Settings, net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device
+) -> dict[str, list[float]]:
+    """The mean accuracy over classes of each corruption, by name, at each of `STRENGTHS`.
+
+    Randomness is that of the draw: all networks of a draw see the same corrupted images.
+
+    Args:
+        settings: Of the run.
+        net: Trained, with its classifier.
+        dataset: Where the images are.
+        indices: Which of them, int64 [n].
+        device: Where to compute.
+
+    Raises:
+        DataError: An image that cannot be read again, or corrupted.
+    """
+    several = settings.views.several
+    module: nn.Module = Viewed(net, settings.views, settings.readout.logistic) if several else net
+    labels, classes = dataset.labels[indices], len(dataset.class_names)
+
+    def measured(name: str, strength: int) -> float:
+        images = Corrupted(settings.data, dataset, name, strength, settings.draw.draw)
+        inputs = Picked(replace(dataset, images=images), indices)
+        return accuracy(predict(module, inputs, settings.batch_size, device), labels, classes, average="macro")
+
+    return {name: [measured(name, strength) for strength in STRENGTHS] for name in CORRUPTIONS}
