@@ -5,7 +5,7 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
                                             results/ladder, results/grid, results/robustness and angles of
-                                            results/labels_coil20, from the rooms of src/audit that are named so, and records;
+                                            results/labels_coil20, from rooms of src/audit and records;
                                             conf/experiment/grid_*.yaml, whose cells results/grid chooses;
                                             effects in DEVIATIONS.md, from results/deviations;
                                             results/results.json, every figure, one a line;
