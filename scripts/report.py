@@ -1,7 +1,7 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
-python scripts/report.py                    results/*/table.*, results/index.html and tables of README
-                                            and docs/layer.md, from records;
+python scripts/report.py                    results/*/table.*, results/index.html and figures of README
+                                            and docs/, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
                                             results/ladder, from src/audit/ladder and records;
@@ -48,18 +48,19 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                 print(file)
         figures = templates.Figures(results.found, results.paper)
         claims = ledger.ledger(results)
-        functions = readme.functions(results)
         ladder = Page(results)
+        functions = readme.functions(results, claims, ladder.ladder.top)
         if drawn := ladder.picture(options.redraw):
             print(drawn)
         write(templates.readmes(folder, figures, **ladder.functions()))
         if measured := speed.read(folder / "speed"):
             write({folder / "speed" / "table.md": speed.table(measured)})
+        pages = (root / "README.md", root / "DEVIATIONS.md", *sorted((root / "docs").glob("*.md")))
         write(
             {
                 **{
-                    root / page: figures.refill((root / page).read_text("utf-8"), page, **functions)
-                    for page in ("README.md", "DEVIATIONS.md", "docs/layer.md")
+                    page: figures.refill(page.read_text("utf-8"), page.relative_to(root), **functions)
+                    for page in pages
                 },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
                 folder / index.PAGE: index.document(results, claims),
