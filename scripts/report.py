@@ -59,8 +59,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         write(
             {
                 **{
-                    page: figures.refill(page.read_text("utf-8"), page.relative_to(root), **functions)
-                    for page in pages
+                    page: figures.refill(page.read_text("utf-8"), page.relative_to(root), **functions) for page in pages
                 },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
                 folder / index.PAGE: index.document(results, claims),

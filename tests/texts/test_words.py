@@ -1,4 +1,4 @@
-"""Texts that can be read at once: short sentences, a short README, links that lead somewhere, no figure typed by hand."""
+"""Short sentences, a short README, links that lead somewhere, and no figure that was typed by hand."""
 
 import re
 
@@ -58,7 +58,10 @@ def test_every_page_of_the_documentation_has_its_place():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("One. Two is `a.b. C` here.\n\n- Three [four](x.md). Five.", ["One.", "Two is code here.", "- Three four.", "Five."]),
+        (
+            "One. Two is `a.b. C` here.\n\n- Three [four](x.md). Five.",
+            ["One.", "Two is code here.", "- Three four.", "Five."],
+        ),
         ("| a. B | c |\n| --- | --- |", ["a.", "B", "c"]),
         ("```bash\nx. Y\n```\n\n<!-- {{ f() }} -->1. A<!-- end --> Six (7.5).", ["1.", "A Six (7.5)."]),
     ],

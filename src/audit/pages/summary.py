@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from audit.claims.verdicts import Judged
+from audit.claims.verdicts import Judged, Verdict
 from audit.pages import table1
 from audit.tables.results import Results
 from audit.tables.templates import render
@@ -13,7 +13,12 @@ from multistage.records.cells import Cell
 WORDS = {"R_abs": "absolute value", "N": "local contrast normalisation", "P_A": "average pooling", "P_M": "max pooling"}
 """The paper's symbols."""
 
-VERDICTS = {"holds": "hold", "holds in part": "hold in part", "fails": "fail", "no data": "are undecided"}
+VERDICTS: dict[Verdict, str] = {
+    "holds": "hold",
+    "holds in part": "hold in part",
+    "fails": "fail",
+    "no data": "are undecided",
+}
 """How several claims are said to have come out."""
 
 RANDOM = "RR, sgd"
