@@ -40,10 +40,12 @@ def summary(results: Results, claims: Sequence[Judged], top: Cell | None) -> str
     paper = {at: place.paper["value"] for at, place in found.items()}
     compared = [place.cell for (row, _), place in found.items() if place.cell and "lbfgs" not in row]
     best, best_there = (max(values, key=lambda at: values[at]) for values in (ours, paper))
-    verdicts = Counter(judged.verdict for judged in claims if judged.claim.id.startswith("paper"))
+    of_paper = [judged for judged in claims if judged.claim.id.startswith("paper")]
+    verdicts = Counter(judged.verdict for judged in of_paper)
     return render(
         "pages/summary.md",
         verdicts=verdicts,
+        failing=[judged.claim.id for judged in of_paper if judged.verdict == "fails"],
         said=listed([f"{verdicts[each]} {said}" for each, said in VERDICTS.items() if verdicts[each]]),
         words=listed([WORDS[symbol] for symbol in best[1].split("-")]),
         close=sum(cell.mark != "off" for cell in compared),
