@@ -54,6 +54,7 @@ class Rung:
 
 LEVELS = {"readout.levels": (2, 1)}
 FOUR = {**LEVELS, "filters.banks": 4}
+EIGHT = {**LEVELS, "filters.banks": 8}
 PENALTY = {"kernel.penalty": 1e-5}
 
 RUNGS = (
@@ -90,6 +91,15 @@ RUNGS = (
         {**FOUR, **PENALTY},
         against="levels",
         minutes=15,
+    ),
+    Rung(
+        "eight filter sets",
+        "eight of them (`filters.banks=8`)",
+        "does more of the same go on paying?",
+        "UU, kernel",
+        {**EIGHT, **PENALTY},
+        against="four filter sets",
+        minutes=30,
     ),
 )
 """Each adds one thing to the one before it; the last one is what `choice` chooses."""
