@@ -1,7 +1,7 @@
 """Publish finished runs, and make again every table and picture that is made from published records.
 
-python scripts/report.py                    results/*/table.*, results/index.html and tables of README
-                                            and docs/layer.md, from records;
+python scripts/report.py                    results/*/table.*, results/index.html and figures of README
+                                            and docs/, from records;
                                             results/*/README.md, from README.template.md beside it and records;
                                             results/claims.md, from src/audit/claims and records;
                                             results/ladder, results/grid, results/robustness and angles of
@@ -68,8 +68,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                 print(file)
         figures = templates.Figures(results.found, results.paper)
         claims = ledger.ledger(results)
-        functions = readme.functions(results)
         climbed, crossed = ladder.Page(results), grid.Page(results)
+        functions = readme.functions(results, claims, climbed.ladder.top)
         pages = climbed, crossed, robustness.Page(results), angles.Page(results)
         for each in pages:
             if drawn := each.picture(options.redraw):
@@ -80,11 +80,12 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         write(choice.files(crossed.grid, root / "conf" / "experiment"))
         if measured := speed.read(folder / "speed"):
             write({folder / "speed" / "table.md": speed.table(measured)})
+        written = (root / "README.md", root / "DEVIATIONS.md", *sorted((root / "docs").glob("*.md")))
         write(
             {
                 **{
-                    root / page: figures.refill((root / page).read_text("utf-8"), page, **functions)
-                    for page in ("README.md", "DEVIATIONS.md", "docs/layer.md")
+                    file: figures.refill(file.read_text("utf-8"), file.relative_to(root), **functions)
+                    for file in written
                 },
                 folder / ledger.TEXT: ledger.document(claims, results.paper),
                 folder / listing.LISTING: listing.document(results),

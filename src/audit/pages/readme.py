@@ -1,14 +1,17 @@
-"""The tables of README and docs/layer.md: commands, what they gave here, what the paper has; Table 1; MNIST; speed."""
+"""What README and docs/ take from records: the summary, commands and their figures, Table 1, MNIST, speed."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
+from audit.claims.verdicts import Judged
 from audit.pages import table1
+from audit.pages.summary import summary
 from audit.speed import layer_page
 from audit.speed import table as speed
 from audit.tables.results import Results
 from audit.tables.tables import rows
 from audit.tables.words import count
+from multistage.records.cells import METRIC, Cell
 from multistage.records.files import command
 from multistage.records.paper import matching
 from multistage.records.runs import Record
@@ -43,13 +46,35 @@ def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
     return f"{fmean(errors):.2f} % (mean of {count(len(errors), 'run')}: {each}){beside}."
 
 
-def functions(results: Results) -> dict[str, Callable[[], str]]:
-    """What README's expressions can call; results of Table 1, MNIST and speed may be absent."""
-    paper = results.paper
+def expected(records: Sequence[Record], published: Sequence[Record], typed: str) -> str:
+    """Minutes and figures of one command.
+
+    Raises:
+        LookupError: No published run of it.
+    """
+    found = next((record for record in records if command(record) == typed), None)
+    if found is None:
+        raise LookupError(f"no published run of: {typed}")
+    paper, minutes = paper_value(published, found), sum(found["seconds"].values()) / 60
+    beside = "" if paper is None else f"; the paper has {paper:.1f} %"
+    return f"{minutes:.1f} minutes, {100 * found['metrics'][METRIC]:.1f} % (mean over classes){beside}"
+
+
+def functions(results: Results, claims: Sequence[Judged], top: Cell | None) -> dict[str, Callable[..., str]]:
+    """What expressions of README and docs/ can call; results of Table 1, MNIST and speed may be absent.
+
+    Args:
+        results: All that is published.
+        claims: With their verdicts.
+        top: The highest rung of the ladder, None if none was run.
+    """
+    paper, first = results.paper, results.records("first_light")
     return {
-        "table_1": lambda: table1.readme(results),
+        "summary": lambda: summary(results, claims, top),
+        "table_1": lambda: table1.page(results),
         "mnist_errors": lambda: mnist(results.records("mnist"), paper),
-        "commands": lambda: table(results.records("first_light"), paper),
+        "commands": lambda: table(first, paper),
+        "expected": lambda typed: expected(first, paper, typed),
         "speed": lambda: speed.readme(speed.read(results.root / "speed")),
         "layer_speed": lambda: layer_page.page(speed.read(results.root / "speed")),
     }

@@ -1,7 +1,8 @@
-"""README's form of the paper's Table 1: its rows, its columns, ours beside the paper's."""
+"""The paper's Table 1 on one page: its rows, its columns, ours beside the paper's."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import NamedTuple
 
 from audit.claims.cells import READOUTS, table1
 from audit.tables.addresses import Found, find
@@ -20,8 +21,19 @@ APART = 3.0
 ABSENT = "Not run yet; `python train.py experiment=table1` runs it, and the same command again goes on."
 
 
-def readme(results: Results) -> str:
-    """Markdown: the paper's 44 places, a row for each classifier of frozen filters, minutes a run.
+class Place(NamedTuple):
+    """One place of Table 1: what the paper has there, and ours, None if it was not run."""
+
+    paper: Record
+    cell: Cell | None
+
+
+Places = Mapping[tuple[str, str], Place]
+"""By row and column, in the paper's order."""
+
+
+def places(results: Results) -> Places:
+    """The paper's 44 figures beside ours; frozen filters have a row for each classifier.
 
     Args:
         results: All that is published, of results/table1 perhaps nothing yet, or some of its runs.
@@ -29,27 +41,42 @@ def readme(results: Results) -> str:
     Raises:
         MultistageError: Two tuned cells for one place.
     """
-    records, found = results.records("table1"), results.found
+    rows, found = _rows([entry for entry in results.paper if entry["table"] == 1]), results.found
+    return {
+        (name, column): Place(entry, _cell(name, entry, found))
+        for name, row in rows.items()
+        for column, entry in row.items()
+    }
+
+
+def page(results: Results) -> str:
+    """Markdown: all `places`, and minutes a run.
+
+    Args:
+        results: As of `places`.
+
+    Raises:
+        MultistageError: As of `places`.
+    """
+    records, found = results.records("table1"), places(results)
     if not records:
         return ABSENT
-    rows = _rows([entry for entry in results.paper if entry["table"] == 1])
-    cells = {(name, column): _cell(name, entry, found) for name, row in rows.items() for column, entry in row.items()}
-    columns = tuple(dict.fromkeys(column for _, column in cells))
+    columns = tuple(dict.fromkeys(column for _, column in found))
     blocks = []
     for stages in (1, 2):  # the paper's
         lines = []
-        for name, row in rows.items():
-            if any(entry["stages"] == stages for entry in row.values()):
-                values = [_entry(cells, (name, column), row[column]) if column in row else "" for column in columns]
-                seconds = [cell.seconds for column in row if (cell := cells[name, column])]
-                lines.append([name, *values, f"{fmean(seconds) / 60:.1f}" if seconds else ""])
+        for name in dict.fromkeys(row for (row, _), place in found.items() if place.paper["stages"] == stages):
+            row = {column: found[name, column] for column in columns if (name, column) in found}
+            values = [_entry(found, (name, column)) if column in row else "" for column in columns]
+            seconds = [place.cell.seconds for place in row.values() if place.cell]
+            lines.append([name, *values, f"{fmean(seconds) / 60:.1f}" if seconds else ""])
         blocks.append(markdown([STAGES[stages], *columns, "minutes"], lines))
     machines = listed(sorted({machine(record) for record in records}))
     return render("pages/table1.md", signs=SIGNS, machines=machines, blocks=blocks).strip()
 
 
 def _rows(entries: Sequence[Record]) -> dict[str, dict[str, Record]]:
-    """The rows of README in the paper's order, and the paper's figure for each column."""
+    """The rows in the paper's order, and the paper's figure for each column."""
     found: dict[str, dict[str, Record]] = {}
     for entry in entries:
         readouts = (entry["readout"],) if "readout" in entry else ("",) if entry["refine"] else READOUTS
@@ -65,19 +92,19 @@ def _cell(row: str, entry: Record, found: Found) -> Cell | None:
     except LookupError as error:
         several, _, _ = str(error.args[0]).partition(";")
         raise MultistageError(
-            f"{row}, {entry['column']} of README's Table 1 {several}; publish all but one under another name, or drop "
+            f"{row}, {entry['column']} of Table 1 {several}; publish all but one under another name, or drop "
             "them from records.jsonl"
         ) from None
 
 
-def _entry(cells: Mapping[tuple[str, str], Cell | None], place: tuple[str, str], paper: Record) -> str:
-    """What stands in one place of README."""
-    cell = cells[place]
+def _entry(found: Places, at: tuple[str, str]) -> str:
+    """What stands in one place."""
+    paper, cell = found[at]
     if cell is None or cell.mark is None:
         return f"\N{EN DASH} / {paper['value']}"
     text = f"{cell.mean:.1f} / {paper['value']} {SIGNS[cell.mark]} ({cell.n})"
-    row, _, readout = place[0].partition(", ")
-    others = [cells.get((f"{row}, {other}", place[1])) for other in READOUTS if readout in READOUTS]
-    if any(other is not None and abs(other.mean - cell.mean) > APART for other in others):
+    row, _, readout = at[0].partition(", ")
+    others = [found.get((f"{row}, {other}", at[1])) for other in READOUTS if readout in READOUTS]
+    if any(other is not None and other.cell and abs(other.cell.mean - cell.mean) > APART for other in others):
         text += f"<br>training {cell.training:.0f}"
     return text

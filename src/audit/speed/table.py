@@ -177,7 +177,7 @@ def by_part(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
 
 
 def readme(records: Sequence[Record]) -> str:
-    """README's table: ratios only, as absolute times belong to a machine."""
+    """The table of docs/speed.md: ratios only, as absolute times belong to a machine."""
     measured = by_part(records)
     devices = [device for device in DEVICES if any(key[1] == device for key in measured)]
     if not devices:
@@ -188,7 +188,7 @@ def readme(records: Sequence[Record]) -> str:
         if any(text is not None for text in found):
             rows.append([label, *(text or "" for text in found)])
     text = markdown(["", *(DEVICES[device] for device in devices)], rows, numbers=True)
-    return text.replace("|  |", "| |", 1)  # the empty head, as README has it
+    return text.replace("|  |", "| |", 1)  # the empty head, as the page has it
 
 
 Fact = Callable[[Record], str | None]

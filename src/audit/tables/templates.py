@@ -57,6 +57,7 @@ ENVIRONMENT.filters |= {
     "base64": base64,
     "integrity": integrity,
     "percent": "{:.2f}%".format,
+    "one": "{:.1f}".format,
     "two": "{:.2f}".format,
 }
 

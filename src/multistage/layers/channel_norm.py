@@ -73,7 +73,7 @@ def _check(x: Tensor, eps: float, *of_channels: Tensor | None) -> None:
 
 
 class ChannelRMSNorm(nn.Module):
-    """Module form of :func:`rms_norm`, with a gain for each channel, initially 1."""
+    """Module form of `rms_norm`, with a gain for each channel, initially 1."""
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class ChannelRMSNorm(nn.Module):
 
 
 class ChannelLayerNorm(ChannelRMSNorm):
-    """Module form of :func:`layer_norm`, with a gain (initially 1) and a bias (initially 0) for each channel."""
+    """Module form of `layer_norm`, with a gain (initially 1) and a bias (initially 0) for each channel."""
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__(channels, eps)

@@ -166,7 +166,7 @@ OPTIONS = {name: each for name, each in signature(local_contrast_norm).parameter
 
 
 class LocalContrastNorm(nn.Module):
-    """Module form of :func:`local_contrast_norm`; it has no parameters and works on any number of maps.
+    """Module form of `local_contrast_norm`; it has no parameters and works on any number of maps.
 
     A mask belongs to its images, and is the second argument of the module: ``norm(x, mask)``.
     """

@@ -59,11 +59,9 @@ class OverAxes(LocalContrastNorm):
 class LocalContrastNorm1d(OverAxes):
     """Local contrast normalisation of signals, [n, maps, length] or [maps, length]; no parameters, any number of maps.
 
-    Args: those of `LocalContrastNorm`; `kernel_size` and `sigma` in samples of the signal. A mask is
-        [n or 1, 1, length], without the first axis where x is.
-
-    Returns:
-        Same shape and type as x; with `return_statistics` also mean and deviation, [n, groups, length].
+    Arguments are those of `LocalContrastNorm`, with `kernel_size` and `sigma` in samples of the signal. A mask is
+    [n or 1, 1, length], without the first axis where x has none. The result has the shape and type of x; with
+    `return_statistics` it comes with mean and deviation, [n, groups, length].
 
     Raises:
         ValueError: What `LocalContrastNorm` refuses, and x of another number of axes.
@@ -77,11 +75,9 @@ class LocalContrastNorm1d(OverAxes):
 class LocalContrastNorm3d(OverAxes):
     """Local contrast normalisation of volumes or clips, [n, maps, depth, height, width] or without n.
 
-    Args: those of `LocalContrastNorm`; `kernel_size` and `sigma` in voxels, the same along each axis. A mask is
-        [n or 1, 1, depth, height, width], without the first axis where x is.
-
-    Returns:
-        Same shape and type as x; with `return_statistics` also mean and deviation, [n, groups, depth, height, width].
+    Arguments are those of `LocalContrastNorm`, with `kernel_size` and `sigma` in voxels, the same along each axis. A
+    mask is [n or 1, 1, depth, height, width], without the first axis where x has none. The result has the shape and
+    type of x; with `return_statistics` it comes with mean and deviation, [n, groups, depth, height, width].
 
     Raises:
         ValueError: What `LocalContrastNorm` refuses, and x of another number of axes.

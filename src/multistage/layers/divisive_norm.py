@@ -154,7 +154,7 @@ def _raw(least: float, value: float, *shape: int) -> nn.Parameter:
 
 
 class DivisiveNorm2d(nn.Module):
-    """Module form of :func:`divisive_norm`, which learns floor, channel weights and exponent, or keeps them.
+    """Module form of `divisive_norm`, which learns floor, channel weights and exponent, or keeps them.
 
     Learned are ``raw_floor`` [channels], ``raw_exponent`` [] and ``raw_weights`` ([channels, channels], and [channels]
     for ``"each"``), numbers without bounds: c = 1e-6 + softplus(raw), p = 1 + softplus(raw), a = softplus(raw), divided
@@ -163,11 +163,17 @@ class DivisiveNorm2d(nn.Module):
 
     Args:
         channels: C, of x.
-        kernel_size, sigma, border, window, subtract: As of `divisive_norm`.
+        kernel_size: Side of the window, as of `divisive_norm`.
+        sigma: Width of its Gaussian, as of `divisive_norm`.
         floor: Initial c, the same for all channels; 0.5 is what the code of Ren et al. has for CIFAR-10.
+        border: What lies outside, as of `divisive_norm`.
         exponent: Initial p.
         weights: Initial a: ``"mean"``, 1 / channels each, or ``"each"``, 1 for the channel itself and 0 for others.
-        learn_floor, learn_exponent, learn_weights: Which are learned. Fixed ``"mean"`` blurs one map instead of all.
+        window: Its weights, as of `divisive_norm`.
+        subtract: Whether the local mean is subtracted first, as of `divisive_norm`.
+        learn_floor: Whether c is learned.
+        learn_exponent: Whether p is learned.
+        learn_weights: Whether a is learned. Fixed ``"mean"`` blurs one map instead of all.
 
     Raises:
         ValueError: What `divisive_norm` refuses; no channels; an initial value that cannot be learned from.

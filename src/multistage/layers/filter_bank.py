@@ -84,7 +84,7 @@ def _gained_tanh_gradient(grad: Tensor, squashed: Tensor, gain: Tensor) -> tuple
 
 
 class FilterBank(nn.Module):
-    """Module form of :func:`filter_bank`. Only connected kernels exist as parameters.
+    """Module form of `filter_bank`. Only connected kernels exist as parameters.
 
     Args:
         in_channels: Input maps; ``in_maps`` is accepted too, here and as an attribute.

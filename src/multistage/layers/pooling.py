@@ -62,7 +62,7 @@ def _averages(size: int, window: int, step: int) -> Tensor:
 
 @by_other_names
 def max_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """P_M: the largest value of every window; args, result and errors are those of :func:`average_pool`.
+    """P_M: the largest value of every window; args, result and errors are those of `average_pool`.
 
     Windows do not overlap unless `stride` says so, as in the paper. Only the winner gets gradient.
 
@@ -73,7 +73,7 @@ def max_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
 
 @by_other_names
 def l2_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """The root of the mean square of every window; args, result and errors are those of :func:`average_pool`.
+    """The root of the mean square of every window; args, result and errors are those of `average_pool`.
 
     An input x of a window with result y gets x / (kernel_size^2 y) of its gradient, and 0 where all of the window is 0.
     Squares are taken in float32 at least. torch's ``lp_pool2d`` has the root of the sum, not of the mean.
@@ -146,21 +146,21 @@ class _Pool(nn.Module):
 
 
 class AveragePool(_Pool):
-    """Module form of :func:`average_pool`."""
+    """Module form of `average_pool`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return average_pool(x, self.kernel_size, self.stride)
 
 
 class MaxPool(_Pool):
-    """Module form of :func:`max_pool`."""
+    """Module form of `max_pool`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return max_pool(x, self.kernel_size, self.stride)
 
 
 class L2Pool(_Pool):
-    """Module form of :func:`l2_pool`."""
+    """Module form of `l2_pool`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return l2_pool(x, self.kernel_size, self.stride)

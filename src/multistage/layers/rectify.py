@@ -69,7 +69,7 @@ def _absolute_gradient(grad: Tensor, x: Tensor) -> Tensor:
 
 
 class Rectify(nn.Module):
-    """Module form of :func:`rectify`."""
+    """Module form of `rectify`."""
 
     def __init__(self, kind: Kind = "abs") -> None:
         super().__init__()

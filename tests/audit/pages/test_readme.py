@@ -38,3 +38,12 @@ def test_committed_records_are_whole_and_of_this_version(path):
         shares = [c["correct"] / c["total"] for c in entry["per_class"]]
         assert entry["metrics"]["test_mean_class_accuracy"] == pytest.approx(sum(shares) / len(shares), abs=1e-6)
         assert records.to_lines([entry]).count("\n") == 1
+
+
+def test_what_to_expect_of_a_command_is_what_its_run_gave(record, published):
+    runs = [record(0.61, data="caltech101"), record(0.97)]
+    typed = records.command(runs[0])
+    assert readme.expected(runs, published, typed) == "2.0 minutes, 61.0 % (mean over classes); the paper has 64.7 %"
+    assert readme.expected(runs, published, records.command(runs[1])) == "2.0 minutes, 97.0 % (mean over classes)"
+    with pytest.raises(LookupError, match=r"no published run of: python train\.py seed=1"):
+        readme.expected(runs, published, "python train.py seed=1")

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from report import invented
 
@@ -12,11 +14,11 @@ COLUMNS = ("R_abs-N-P_A", "R_abs-P_A", "N-P_M", "N-P_A", "P_A")
 @pytest.fixture
 def readme(tmp_path):
     """Of records in results/table1."""
-    return lambda records: table1.readme(invented.results(tmp_path, table1=records))
+    return lambda records: table1.page(invented.results(tmp_path, table1=records))
 
 
 def table(text):
-    _, legend, *blocks = text.split("\n\n")
+    legend, *blocks = re.split(r"\n\n(?=\|)", text)
     heads, rows = [], {}
     for text in blocks:
         lines = [[entry.strip() for entry in line.strip("|").split("|")] for line in text.splitlines()]
@@ -88,7 +90,5 @@ def test_where_two_cells_want_a_place_the_untuned_one_has_it(record, readme, pub
     assert block.protocols == ("R+R+", "R+R+, lr-0.01")
     assert block.cells["R+R+", "R_abs-N-P_A"].mean == pytest.approx(66)
     tuned = [*runs[1:], record(0.5, data="caltech101", optimizer__lr=0.1)]
-    with pytest.raises(
-        MultistageError, match=r"R\+R\+, R_abs-N-P_A of README's Table 1 fits 2 cells .* optimizer\.lr;"
-    ):
+    with pytest.raises(MultistageError, match=r"R\+R\+, R_abs-N-P_A of Table 1 fits 2 cells .* optimizer\.lr;"):
         readme(tuned)

@@ -44,8 +44,8 @@ def prepared(tmp_path_factory):
     """A repository with the smallest folder of results and with those of speed."""
     root = tmp_path_factory.mktemp("repository")
     (root / "docs").mkdir()
-    for name in ("README.md", "DEVIATIONS.md", "docs/layer.md"):
-        shutil.copy(ROOT / name, root / name)
+    for file in (ROOT / "README.md", ROOT / "DEVIATIONS.md", *ROOT.glob("docs/*.md")):
+        shutil.copy(file, root / file.relative_to(ROOT))
     for name in ("first_light", "speed"):
         shutil.copytree(
             ROOT / "results" / name, root / "results" / name, ignore=shutil.ignore_patterns("artifacts", "README*")
@@ -83,6 +83,7 @@ def test_everything_committed_is_what_its_records_make():
 FIRST = "results/first_light"
 SHOWN = {
     "README.md",
+    "docs/reproducing.md",
     "results/index.html",
     "results/results.json",
     *(f"{FIRST}/table.{suffix}" for suffix in ("csv", "md", "png")),
