@@ -42,7 +42,7 @@ from multistage.storage import durable
 
 ROOT = Path(__file__).parent.parent
 
-MADE = ("results", "docs", "README.md", "DEVIATIONS.md")
+MADE = ("results", "docs", "conf", "README.md", "DEVIATIONS.md")
 """What the script reads and writes."""
 
 
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         figures = templates.Figures(results.found, results.paper)
         claims = ledger.ledger(results)
         climbed, crossed = ladder.Page(results), grid.Page(results)
-        functions = readme.functions(results, claims, climbed.ladder.top)
+        functions = readme.functions(results, claims, climbed.ladder)
         pages = climbed, crossed, robustness.Page(results), angles.Page(results)
         for each in pages:
             if drawn := each.picture(options.redraw):

@@ -72,9 +72,9 @@ class Ladder:
         return [self._steps[rung.name] for rung in self._rungs]
 
     @property
-    def top(self) -> Cell | None:
-        """Runs of the highest rung that was run."""
-        return next((step.some for step in reversed(self.rungs) if step.some), None)
+    def top(self) -> Step | None:
+        """The highest rung that was run."""
+        return next((step for step in reversed(self.rungs) if step.some), None)
 
     @property
     def beside(self) -> list[Step]:

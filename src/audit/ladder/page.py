@@ -102,10 +102,10 @@ class Page:
 
     def top(self) -> str:
         """One sentence: the highest rung that was run."""
-        climbed = [step for step in self.ladder.rungs if step.some]
-        if not climbed or climbed[-1].some is None:
+        last = self.ladder.top
+        if last is None or last.some is None:
             return NOT_RUN.format(name=FOLDER)
-        last, cell = climbed[-1], climbed[-1].some
+        cell = last.some
         return (
             f"The highest rung that was run, {self._name(last)}, has {plus_minus(cell.mean, cell.interval)} % "
             f"({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."

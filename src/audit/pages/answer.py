@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.claims.verdicts import Judged, Verdict
-from audit.ladder.climb import Ladder, Step
+from audit.ladder.climb import Ladder
 from audit.tables.layout import Table
 from audit.tables.results import Results
 from audit.tables.words import listed
@@ -15,7 +15,7 @@ from multistage.records.cells import Cell
 
 OPERATIONS = {
     "R_abs": "absolute value",
-    "N": "contrast normalisation",
+    "N": "local contrast normalisation",
     "P_A": "average pooling",
     "P_M": "max pooling",
 }
@@ -123,11 +123,6 @@ def holds_up(same: int, rows: int, claims: Sequence[Judged]) -> str:
     return "mostly holds up" if 2 * same > rows and 2 * holding > len(claims) else "does not hold up"
 
 
-def top(ladder: Ladder) -> Step | None:
-    """The highest rung that was run."""
-    return next((step for step in reversed(ladder.rungs) if step.some), None)
-
-
 def sentences(results: Results, claims: Sequence[Judged], ladder: Ladder) -> Iterator[str]:
     """Two sentences: whether the paper holds up; what is best, and how accurate it is.
 
@@ -146,7 +141,7 @@ def sentences(results: Results, claims: Sequence[Judged], ladder: Ladder) -> Ite
         f"The paper {holds_up(same, rows, of_paper)}: its best architecture is best here in {same} of {rows} rows of "
         f"Table 1; of its {len(of_paper)} claims, {tally(of_paper)}."
     )
-    best, later, space = found[0], top(ladder), "\N{NO-BREAK SPACE}"
+    best, later, space = found[0], ladder.top, "\N{NO-BREAK SPACE}"
     beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""
     yield (
         f"Best is {best.words or best.symbol}: up to {best.cell.mean:.1f}{space}% on Caltech-101 "

@@ -77,7 +77,7 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         ladder: Later methods, run on it.
     """
     experiments = [_experiment(each) for each in results.experiments.values() if each.records]
-    columns, later = answer.columns(answer.paper_tables(results)), answer.top(ladder)
+    columns, later = answer.columns(answer.paper_tables(results)), ladder.top
     figures = [
         *(v for column in columns for v in (column.cell.mean, column.paper)),
         *(s.some.mean for s in ladder.rungs if s.some),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from audit.claims.verdicts import Judged
+from audit.ladder.climb import Ladder
 from audit.pages import table1
 from audit.pages.summary import summary
 from audit.speed import layer_page
@@ -11,7 +12,7 @@ from audit.speed import table as speed
 from audit.tables.results import Results
 from audit.tables.tables import rows
 from audit.tables.words import count
-from multistage.records.cells import METRIC, Cell
+from multistage.records.cells import METRIC
 from multistage.records.files import command
 from multistage.records.paper import matching
 from multistage.records.runs import Record
@@ -60,17 +61,17 @@ def expected(records: Sequence[Record], published: Sequence[Record], typed: str)
     return f"{minutes:.1f} minutes, {100 * found['metrics'][METRIC]:.1f} % (mean over classes){beside}"
 
 
-def functions(results: Results, claims: Sequence[Judged], top: Cell | None) -> dict[str, Callable[..., str]]:
+def functions(results: Results, claims: Sequence[Judged], ladder: Ladder) -> dict[str, Callable[..., str]]:
     """What expressions of README and docs/ can call; results of Table 1, MNIST and speed may be absent.
 
     Args:
         results: All that is published.
         claims: With their verdicts.
-        top: The highest rung of the ladder, None if none was run.
+        ladder: Later methods.
     """
     paper, first = results.paper, results.records("first_light")
     return {
-        "summary": lambda: summary(results, claims, top),
+        "summary": lambda: summary(results, claims, ladder),
         "table_1": lambda: table1.page(results),
         "mnist_errors": lambda: mnist(results.records("mnist"), paper),
         "commands": lambda: table(first, paper),
