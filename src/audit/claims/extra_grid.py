@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from audit.claims.cells import table1
 from audit.claims.claims import ask, claim
 from audit.claims.quantities import Over
-from audit.grid.choice import ONE_STEP
+from audit.grid.choice import ONE_STEP, rate
 from audit.grid.places import BEST_OF_PAPER, EQUAL, NORMALISATIONS, PAPER, POOLINGS, RECTIFICATIONS, Place
 from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, N, Quantity, Wanted
 
@@ -22,10 +22,11 @@ EVERYWHERE = [(rectify, pool) for rectify in RECTIFICATIONS for pool in POOLINGS
 
 
 def at(place: Place, row: str = FROZEN) -> Wanted:
-    """A cell of the grid."""
+    """A cell of the grid; a refined one at the rate that it is trained with."""
     usual = BEST_OF_PAPER.typed
     typed = EQUAL.get(place, place).typed
-    return grid(row, BOTH, {key.rpartition(".")[2]: value for key, value in typed.items() if value != usual.get(key)})
+    further = {key.rpartition(".")[2]: value for key, value in typed.items() if value != usual.get(key)}
+    return grid(row, BOTH, {**further, "lr": rate(place)} if row == REFINED else further)
 
 
 def over(pairs: Iterable[tuple[Place, Place]]) -> Quantity:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from audit.claims import verdicts
-from audit.claims.quantities import Epochs, Kept, Less, of_paper
+from audit.claims.quantities import Epochs, Kept, Less, Over, of_paper
 from audit.tables import addresses
 from multistage.records import paper
 from multistage.records.cells import Cell
@@ -39,6 +39,21 @@ def _bounds(test, bound, wanted, slack):
     return (bound + slack, math.inf) if upwards else (-math.inf, bound - slack)
 
 
+def _asked(result, wanted, asked):
+    """What cells are asked for by a test: a quantity, and the least and the greatest that it may be.
+
+    A mean over differences asks for each of them: alike, or around the bound unless it is asked for by itself.
+    """
+    quantity = result.test.quantity
+    slack = SOONER if isinstance(quantity, Epochs) else SLACK
+    low, high = _bounds(result.test, result.bound, wanted, slack)
+    if not isinstance(quantity, Over):
+        return [(quantity, (low, high))] if _terms(quantity) else []
+    target, off = low if math.isfinite(low) else high, 0.5 if wanted == "undecided" else 0
+    exact = [target if part in asked else target + off * (-1) ** i for i, part in enumerate(quantity.parts)]
+    return [(part, (value, value)) for part, value in zip(quantity.parts, exact, strict=True)]
+
+
 def _terms(quantity, sign=1, loss=None):
     """The cells of a quantity, each with what is asked of it and its sign: the loss that it must get to, the corruption
     under which it keeps a share (None: its accuracy)."""
@@ -54,12 +69,10 @@ def _cells(claim, wanted, draws):
     """Cells of `draws` runs; accuracies and epochs differ a little from draw to draw, and from cell to cell."""
     rows, limits, names = [], [], {}
     for result in verdicts.judge(claim, verdicts.Evidence({}, {}, PUBLISHED)).results:
-        terms, constant = _terms(result.test.quantity), 0.0
-        if len(terms) == 1:  # less the paper's figure
-            constant = of_paper(terms[0][1], PUBLISHED)
-        if terms:
-            low, high = _bounds(result.test, result.bound, wanted, SOONER if _is_loss(terms[0][0]) else SLACK)
-            row = {}
+        for part, (low, high) in _asked(result, wanted, {test.quantity for test in claim.tests}):
+            terms, constant, row = _terms(part), 0.0, {}
+            if len(terms) == 1:  # less the paper's figure
+                constant = of_paper(terms[0][1], PUBLISHED)
             for loss, cell, sign in terms:
                 place = names.setdefault((loss, cell), len(names))
                 row[place] = row.get(place, 0) + sign

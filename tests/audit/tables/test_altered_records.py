@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from report import invented
 
+from audit.ladder.climb import Ladder
 from audit.pages import captions, index
 from audit.tables import publish
 from audit.tables.results import Results
@@ -70,7 +71,7 @@ def show(folder, record, others):
     invented.results(folder, first_light=[record, *others])
     results = Results(folder)
     (experiment,) = results.experiments.values()
-    return index.document(results, []), *publish.texts(experiment).values()
+    return index.document(results, [], Ladder(results)), *publish.texts(experiment).values()
 
 
 def shown_or_named(folder, content, others):
