@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from report import invented
 
+from audit.grid.choice import rate
 from audit.grid.places import BEST_OF_PAPER, DISTINCT, PAPER, RANDOM, Protocol
 from multistage.settings import naming
 
@@ -40,7 +41,7 @@ def expected(place):
 def record(place, protocol=RANDOM, draw=0, noise=0.8):
     """One run."""
     made = copy.deepcopy(_planned(protocol.filters, str(protocol.refine).lower()))
-    typed = place.typed
+    typed = place.typed | ({"optimizer.lr": rate(place)} if protocol.refine else {})
     made["config"] |= {"contrast_norm.across_maps": True, **typed}
     made["config"] |= {"draw": draw, "seed": draw, "stages": protocol.stages, "name": "grid"}
     value = expected(place) + random.Random(f"{place} {protocol} {draw}").gauss(0, noise)
