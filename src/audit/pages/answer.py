@@ -139,7 +139,7 @@ def sentences(results: Results, claims: Sequence[Judged], ladder: Ladder) -> Ite
     of_paper = [judged for judged in claims if judged.claim.id.startswith("paper")]
     yield (
         f"The paper {holds_up(same, rows, of_paper)}: its best architecture is best here in {same} of {rows} rows of "
-        f"Table 1; of its {len(of_paper)} claims, {tally(of_paper)}."
+        f"Table 1; of {len(of_paper)} claims by its authors, {tally(of_paper)}."
     )
     best, later, space = found[0], ladder.top, "\N{NO-BREAK SPACE}"
     beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""

@@ -26,7 +26,6 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
     if not columns or not complete or ladder.top is None:
         return table1.ABSENT
     best, found = columns[0], table1.places(results)
-    compared = [place.cell for (row, _), place in found.items() if place.cell and "lbfgs" not in row]
     of_paper = [judged for judged in claims if judged.claim.id.startswith("paper")]
     there = max(found, key=lambda at: found[at].paper["value"])
     return render(
@@ -40,11 +39,16 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         row=next(row for (row, _), place in found.items() if place.cell is best.cell),
         there=there,
         highest=found[there].paper["value"],
-        close=sum(cell.mark != "off" for cell in compared),
-        compared=len(compared),
+        agreeing={each: _agreeing(found, other) for each, other in (("sgd", "lbfgs"), ("lbfgs", "sgd"))},
         same=same,
         complete=complete,
         random=found[RANDOM, best.symbol],
         random_row=RANDOM,
         top=ladder.top.some,
     ).strip()
+
+
+def _agreeing(found: table1.Places, without: str) -> str:
+    """How many figures agree, of how many, rows of one classifier left out."""
+    cells = [place.cell for (row, _), place in found.items() if place.cell and without not in row]
+    return f"{sum(cell.mark != 'off' for cell in cells)} of {len(cells)}"
