@@ -107,7 +107,8 @@ class Page:
             return NOT_RUN.format(name=FOLDER)
         cell = last.some
         return (
-            f"The highest rung that was run, {self._name(last)}, has {plus_minus(cell.mean, cell.interval)} % "
+            f"The highest rung that was run is {self.ladder.numbers[last.rung.name]}, {last.rung.name}. It has "
+            f"{plus_minus(cell.mean, cell.interval)} % "
             f"({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
         )
 

@@ -28,7 +28,9 @@ def summary(record: Record, folder: Path) -> str:
         "test accuracy": ", ".join([tested, *chance(record)]),
         "validation": None if validation is None else f"{validation:.2%}",
         "training": f"{metrics['train_accuracy']:.2%}",
-        "diverged": f"{record['diverged']}; try a smaller optimizer.lr" if "diverged" in record else None,
+        "diverged": f"{record['diverged']}; try more epochs or a smaller optimizer.lr"
+        if "diverged" in record
+        else None,
         "resumed": resumed(record),
         "parameters": f"{record['parameters']:,}",
         "seconds": f"{sum(seconds.values()):.1f} ({phases}) on {record['device']}",

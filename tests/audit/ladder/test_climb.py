@@ -126,7 +126,9 @@ def test_the_tables_show_accuracy_gain_minutes_and_threads(page):
     rows = [cells_of(row) for row in made.counts().splitlines()[2:]]
     assert rows[-1] == ["2 ridge", "all others", "1", "60.00", "60.00", "90.00", "90.00"]
     assert rows[0][3:] == ["56.67 ± 6.54", "56.67 ± 6.54", "60.00 ± 0.00", "60.00 ± 0.00"]
-    assert made.top() == "The highest rung that was run, 2 ridge, has 66.67 ± 6.54 % (5 draws) in 6 minutes a run."
+    assert (
+        made.top() == "The highest rung that was run is 2, ridge. It has 66.67 ± 6.54 % (5 draws) in 6 minutes a run."
+    )
 
 
 def test_what_was_found_ready_is_charged():
