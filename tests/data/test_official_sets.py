@@ -61,9 +61,9 @@ def test_the_content_hash_is_the_same_every_time(made, load, name):
         assert load(name).content_hash != load(name, maps=2).content_hash
 
 
-@pytest.mark.parametrize(("name", "image", "label"), [("fashion_mnist", 24, 8), ("norb", 24, 20)])
+@pytest.mark.parametrize(("name", "image", "label"), [("fashion_mnist", 24, 8)])
 def test_the_content_hash_follows_every_file(made, load, name, image, label):
-    """Of sets without checksums; `image` and `label` are places of bytes of which the last bit may change."""
+    """Of a set without checksums; `image` and `label` are places of bytes of which the last bit may change."""
     data = made(name)
     hashes = {load(name).content_hash}
     for path in data.files:
@@ -230,8 +230,9 @@ def test_a_cifar10_file_that_would_run_code_is_not_unpickled(made, load, refused
         pytest.param(norb_files.TEST_IMAGES, np.zeros((3, 1, 96, 96), np.uint8), id="a camera missing"),
     ],
 )
-def test_norb_files_that_do_not_fit_are_refused(made, load, refused, name, array):
+def test_norb_files_that_do_not_fit_are_refused(made, load, refused, monkeypatch, name, array):
     folder = made("norb").folder
+    monkeypatch.setattr(manifest, "read", {"norb": {}}.__getitem__)  # which would refuse them first
     (folder / name).write_bytes(norb_files.matrix(array))
     with refused(folder / name[: -len("-dat.mat")]):
         load("norb", maps=2)

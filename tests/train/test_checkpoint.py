@@ -17,9 +17,9 @@ IDENTITY = runs.identity("split", "data")
 
 
 def damaged(content, chance):
-    """Cut somewhere, or one bit flipped somewhere."""
+    """Cut somewhere before the last byte, which is a mere line feed in some files, or one bit flipped somewhere."""
     if chance.random() < 0.5:
-        return content[: chance.randrange(len(content))]
+        return content[: chance.randrange(len(content) - 1)]
     position = chance.randrange(len(content))
     return content[:position] + bytes([content[position] ^ (1 << chance.randrange(8))]) + content[position + 1 :]
 

@@ -73,15 +73,16 @@ def _tests(results: Sequence[Result], published: Sequence[Record]) -> str:
     return rows(["test", "is supported if", "measured", "outcome"], lines)
 
 
-def _families(results: Sequence[Result]) -> dict[str, list[Result]]:
+def families(results: Sequence[Result]) -> dict[str, list[Result]]:
     """Tests by what they are about."""
-    families: dict[str, list[Result]] = {}
+    found: dict[str, list[Result]] = {}
     for result in results:
-        families.setdefault(result.test.says, []).append(result)
-    return families
+        found.setdefault(result.test.says, []).append(result)
+    return found
 
 
-def _tally(results: Sequence[Result]) -> str:
+def tally(results: Sequence[Result]) -> str:
+    """How many tests have each outcome."""
     outcomes = [result.outcome for result in results]
     counts = [f"{outcomes.count(each)} {each}" for each in OUTCOMES if each in outcomes]
     return listed(counts).replace("no data", "without data")
@@ -121,6 +122,6 @@ def _named(cells: Mapping[str, Sequence[str]]) -> str:
 
 ENVIRONMENT.globals |= {"wording": wording}
 ENVIRONMENT.filters |= {
-    **{"tally": _tally, "families": _families, "tests": _tests, "summary": _summary},
+    **{"tally": tally, "families": families, "tests": _tests, "summary": _summary},
     **{"commands": _commands, "missing": _missing, "count": count},
 }

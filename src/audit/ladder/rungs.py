@@ -101,6 +101,15 @@ RUNGS = (
         against="four filter sets",
         minutes=30,
     ),
+    Rung(
+        "ridge regression",
+        "least squares without a kernel (`readout=ridge ridge.penalty=3`): as good on held-out images, and simpler",
+        "Rifkin & Klautau 2004: one against all by least squares loses nothing",
+        "UU, ridge",
+        {**EIGHT, "ridge.penalty": 3},
+        against="eight filter sets",
+        minutes=30,
+    ),
 )
 """Each adds one thing to the one before it; the last one is what `choice` chooses."""
 
@@ -119,9 +128,18 @@ BESIDE = (
         "least squares without a kernel (`readout=ridge`)",
         "Rifkin & Klautau 2004: one against all by least squares loses nothing",
         "UU, ridge",
-        FOUR,
+        {**FOUR, "ridge.penalty": "auto"},
         against="four filter sets",
         minutes=15,
+    ),
+    Rung(
+        "ridge, eight filter sets",
+        "the default penalty, 1 (`ridge.penalty=auto`)",
+        "how much does the penalty matter?",
+        "UU, ridge",
+        {**EIGHT, "ridge.penalty": "auto"},
+        against="ridge regression",
+        minutes=30,
     ),
     Rung(
         "lbfgs",
@@ -137,6 +155,7 @@ BESIDE = (
         "the second rung with least squares in place of the kernel (`readout=ridge`)",
         "does a linear readout need more features?",
         "UU, ridge",
+        {"ridge.penalty": "auto"},
         against="UU",
         minutes=5,
     ),
@@ -145,7 +164,7 @@ BESIDE = (
         "the third rung, likewise",
         "the same",
         "UU, ridge",
-        LEVELS,
+        {**LEVELS, "ridge.penalty": "auto"},
         against="ridge, one filter set",
         minutes=5,
     ),

@@ -14,6 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from audit.claims import ledger, wording
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
 from audit.ladder.climb import Ladder, Step
@@ -261,18 +262,16 @@ def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, s
         yield captions.confusion(path(run), *confused), pictures.confusion(*confused)
 
 
-def _code(text: str) -> Markup:
-    """A text whose backticks become HTML."""
-    return Markup(re.sub("`(.*?)`", r"<code>\1</code>", escape(text)))
-
-
 def _symbol(text: str) -> Markup:
     """The paper's symbol of an architecture, with subscripts."""
     return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", escape(text)))
 
 
-ENVIRONMENT.filters |= {"code": _code, "symbol": _symbol, "verdicts_tally": answer.tally}
+ENVIRONMENT.filters |= {
+    **{"symbol": _symbol, "verdicts_tally": answer.tally},
+    **{"families": ledger.families, "tally": ledger.tally},
+}
 ENVIRONMENT.globals |= {
     **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": answer.operations},
-    **{"identifier": identifier, "not_run": _not_run},
+    **{"identifier": identifier, "not_run": _not_run, "wording": wording},
 }

@@ -51,8 +51,10 @@ def expected(records: Sequence[Record], published: Sequence[Record], typed: str)
     """Minutes and figures of one command.
 
     Raises:
-        LookupError: No published run of it.
+        LookupError: No published run of it, though there are others.
     """
+    if not records:
+        return f"not run yet; `{typed}` runs it"
     found = next((record for record in records if command(record) == typed), None)
     if found is None:
         raise LookupError(f"no published run of: {typed}")

@@ -1,4 +1,4 @@
-"""HTML and Markdown by Jinja: templates lie beside the code that fills them, as ``pages/page.html``."""
+"""HTML and Markdown by Jinja: templates lie beside the code that fills them, as ``pages/index.html``."""
 
 import re
 from base64 import b64encode

@@ -7,6 +7,7 @@ import pytest
 from data import norb_files
 from report import invented
 
+from audit.ladder.climb import Ladder
 from audit.pages import index
 from audit.tables import plot, tables
 from audit.tables.results import Experiment
@@ -64,7 +65,8 @@ def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     pytest.importorskip("matplotlib")
     plot.draw("norb", Experiment(Path("norb"), curve, published).tables, {}, tmp_path / "table.png")
     assert (tmp_path / "table.png").stat().st_size > 10_000
-    text = index.document(invented.results(tmp_path, norb=curve), [])
+    results = invented.results(tmp_path, norb=curve)
+    text = index.document(results, [], Ladder(results))
     assert "error against labels a class" in text
     assert f"with 100 labels a class <b>{NAME}</b> errs least, 19.50%" in text
     assert re.findall(r'<th scope="row" data-value="(\d+)">', text) == ["20", "50", "100"]
