@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from multistage.registry.errors import ConfigError
+from multistage.registry.words import shown
 
 if TYPE_CHECKING:
     from multistage.settings.tree import Settings
@@ -53,9 +54,14 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     side, stages, padding = (config[key] for key in ("data.image_size", "stages", "filter_bank.padding"))
     if type(side) is not int or not SMALLEST <= side <= LARGEST:
-        raise ConfigError(f"geometry=auto fits images of {SMALLEST} to {LARGEST} pixels, not data.image_size={side}")
+        raise ConfigError(
+            f"data.image_size={shown(side)} does not go with geometry=auto; expected {SMALLEST} to {LARGEST} pixels, or "
+            "another geometry"
+        )
     if type(stages) is not int or not 1 <= stages <= FITTED_STAGES:
-        raise ConfigError(f"geometry=auto fits 1 to {FITTED_STAGES} stages, not stages={stages}")
+        raise ConfigError(
+            f"stages={shown(stages)} does not go with geometry=auto; expected 1 to {FITTED_STAGES}, or another geometry"
+        )
     fitted: dict[str, Any] = {}
 
     def take(number: int, name: str, fitting: Any) -> Any:
