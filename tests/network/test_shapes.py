@@ -94,7 +94,10 @@ def test_automatic_sizes_keep_what_was_typed_and_refuse_what_they_cannot_fit():
     run = plan(["data=mnist", "geometry=auto", "geometry.stage1.kernel=7", "stages=3"])
     assert run.settings.geometry[0].kernel == 7
     assert run.folder.name == "draw-0-seed-0-geometry-auto-stage1.kernel-7"
-    for typed, named in (("stages=5", "1 to 4 stages"), ("data.image_size=20", "24 to 512 pixels")):
+    for typed, named in (
+        ("stages=5", "expected 1 to 4, or another geometry"),
+        ("data.image_size=20", "24 to 512 pixels"),
+    ):
         with pytest.raises(ConfigError, match=named):
             plan(["data=fake", "geometry=auto", typed])
 
