@@ -7,16 +7,16 @@ from audit.angles import count
 from audit.angles.count import Counts
 from audit.tables.curves import Panel, draw
 from audit.tables.layout import Table
-from audit.tables.plot import carried, digests
+from audit.tables.plot import digests, renew
 from audit.tables.results import Results
 from audit.tables.tables import plus_minus, rows
+from audit.tables.words import not_run
 from multistage.records.cells import Cell
 from multistage.records.files import path, to_lines
 from multistage.records.intervals import Measured, mean_of
-from multistage.storage import durable
 
 FOLDER, PICTURE = "labels_coil20", "angles.png"
-NOT_RUN = f"Not run yet; `python train.py experiment={FOLDER}` runs it, and the same command again goes on."
+NOT_RUN = not_run(FOLDER)
 
 BIN = 15
 """Degrees that are taken together."""
@@ -86,17 +86,14 @@ class Page:
         if not any(lines.values()):
             return None
         file, metadata = self.folder / PICTURE, digests(to_lines(self.records), self.by_views())
-        if not redraw and carried(file) == metadata:
-            return None
         ticks = {float(degrees): str(degrees) for degrees in (0, 45, 90, 135, 180)}
         panels = [
             Panel(f"{views} labelled view{'s' * (views > 1)}", "degrees to the nearest", found, ticks)
             for views, found in lines.items()
             if found
         ]
-        title = "COIL-20: error by the angle to the nearest labelled view"
-        durable.update(file, draw(title, "error, %, mean over draws", panels, metadata))
-        return file
+        title, y = "COIL-20: error by the angle to the nearest labelled view", "error, %, mean over draws"
+        return renew(file, metadata, lambda: draw(title, y, panels, metadata), redraw)
 
     def _line(self, cell: Cell) -> dict[float, Measured]:
         each = [_binned(self.counts[path(record)]) for record in cell.records if path(record) in self.counts]

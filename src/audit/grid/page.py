@@ -23,17 +23,15 @@ from audit.grid.places import (
     Protocol,
 )
 from audit.grid.variance import FACTORS, effects
-from audit.tables.plot import carried, digests
+from audit.tables.plot import digests, renew
 from audit.tables.results import Results
 from audit.tables.tables import rows, signed
 from audit.tables.templates import render
-from audit.tables.words import count, listed
+from audit.tables.words import count, listed, not_run
 from multistage.records.files import to_lines
 from multistage.records.intervals import Interval, mean_of
-from multistage.storage import durable
 
 PICTURE, PAGE = "grid.png", "index.html"
-NOT_RUN = "Not run yet; `python train.py experiment={name}` runs it, and the same command again goes on."
 SHOWN = 20
 """Places of the ranking by one draw."""
 
@@ -80,7 +78,7 @@ class Page:
         missing = self.grid.missing
         there = len(DISTINCT) - len(missing)
         if not there:
-            return NOT_RUN.format(name=FOLDER)
+            return not_run(FOLDER)
         said = f"{there} of {len(DISTINCT)} cells of the first part were run."
         if not missing:
             return said
@@ -114,7 +112,7 @@ class Page:
     def ranking(self) -> str:
         """Markdown: places on the draws that measure, with simultaneous intervals."""
         if not self.figures.ranking:
-            return f"Needs cells on draws {MEASURING[0]} to {MEASURING[-1]}: {NOT_RUN.format(name='grid_draws')}"
+            return f"Needs cells on draws {MEASURING[0]} to {MEASURING[-1]}: {not_run('grid_draws')}"
         lines = [
             [
                 *(number, f"`{each.place.name}`", PAPER.get(each.place, ""), f"{each.mean:.2f}"),
@@ -164,10 +162,7 @@ class Page:
             return None
         file, values = self.folder / PICTURE, self.grid.values
         metadata = digests(to_lines(self.grid.own), np.array2string(values, threshold=values.size))
-        if not redraw and carried(file) == metadata:
-            return None
-        durable.update(file, plot.draw(values, metadata))
-        return file
+        return renew(file, metadata, lambda: plot.draw(values, metadata), redraw)
 
     def documents(self) -> dict[Path, str]:
         """The page in HTML; none as long as nothing was run."""

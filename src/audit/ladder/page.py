@@ -7,17 +7,14 @@ from audit.ladder import choice, others, plot
 from audit.ladder.climb import Ladder, Step
 from audit.ladder.measures import MEASURES, over
 from audit.ladder.rungs import BESIDE, RUNGS, Rung
-from audit.tables.plot import carried, digests
+from audit.tables.plot import digests, renew
 from audit.tables.results import Results
-from audit.tables.tables import plus_minus, rows, signed
-from audit.tables.words import count, listed
-from multistage.records.cells import Cell, Difference
+from audit.tables.tables import emphasised, plus_minus, rows, signed
+from audit.tables.words import count, listed, not_run
+from multistage.records.cells import Cell
 from multistage.records.files import path, to_lines
-from multistage.records.intervals import Interval
-from multistage.storage import durable
 
 FOLDER, PICTURE = "ladder", "ladder.png"
-NOT_RUN = "Not run yet; `python train.py experiment={name}` runs it, and the same command again goes on."
 
 
 class Page:
@@ -75,7 +72,7 @@ class Page:
             for step in steps
             if step.some
         ]
-        return rows(header, lines) if lines else NOT_RUN.format(name=FOLDER)
+        return rows(header, lines) if lines else not_run(FOLDER)
 
     def counts(self) -> str:
         """Markdown: every rung's accuracy in all ways in which it is counted, for both choices of test images."""
@@ -85,7 +82,7 @@ class Page:
             for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
             if cell
         ]
-        return rows(["rung", "test images", "runs", *MEASURES], lines) if lines else NOT_RUN.format(name=FOLDER)
+        return rows(["rung", "test images", "runs", *MEASURES], lines) if lines else not_run(FOLDER)
 
     def missing(self) -> str:
         """In words: rungs that were not run, those not tested on all remaining images, and runs that are of no rung."""
@@ -104,7 +101,7 @@ class Page:
         """One sentence: the highest rung that was run."""
         last = self.ladder.top
         if last is None or last.some is None:
-            return NOT_RUN.format(name=FOLDER)
+            return not_run(FOLDER)
         cell = last.some
         return (
             f"The highest rung that was run is {self.ladder.numbers[last.rung.name]}, {last.rung.name}. It has "
@@ -119,7 +116,7 @@ class Page:
         for colour in colours:
             words = "" if colour == choice.GRAY else f"`data.colour={colour}`, chosen for by itself:\n\n"
             tables.append(words + _candidates(choice.candidates(self.tuning, colour)))
-        return "\n\n".join(tables) or NOT_RUN.format(name=choice.FOLDER)
+        return "\n\n".join(tables) or not_run(choice.FOLDER)
 
     def agreed(self) -> str:
         """One sentence: whether the last rung is what the rule chooses."""
@@ -145,11 +142,8 @@ class Page:
         lines = [(other.value, other.line) for other in self.others if other.line]
         names = [(self._name(step), step.some is not None) for step in steps]
         metadata = digests(to_lines(self.ladder.records), f"{self.climbed(steps)}\n{names}\n{lines}")
-        if not redraw and carried(file) == metadata:
-            return None
-        drawn = plot.draw(self.ladder.rungs, self.ladder.beside, self.ladder.numbers, self.others, metadata)
-        durable.update(file, drawn)
-        return file
+        rungs, beside, numbers = self.ladder.rungs, self.ladder.beside, self.ladder.numbers
+        return renew(file, metadata, lambda: plot.draw(rungs, beside, numbers, self.others, metadata), redraw)
 
     def _name(self, step: Step) -> str:
         number = self.ladder.numbers.get(step.rung.name)
@@ -159,17 +153,7 @@ class Page:
         if step.gain is None:
             return "–" if step.rung.against else ""
         against = self.ladder.numbers.get(step.rung.against, step.rung.against)
-        return f"{_beyond_chance(step.gain)} ({step.gain.n}) on {against}"
-
-
-def _beyond_chance(gain: Difference) -> str:
-    """A difference, in bold where its interval leaves out zero."""
-    text = signed(gain.mean, gain.interval)
-    return f"**{text}**" if gain.interval and _leaves_out_zero(gain.interval) else text
-
-
-def _leaves_out_zero(interval: Interval) -> bool:
-    return interval[0] > 0 or interval[1] < 0
+        return f"{emphasised(step.gain.mean, step.gain.interval)} ({step.gain.n}) on {against}"
 
 
 def _figure(cell: Cell, name: str) -> str:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from audit.robustness import measures
 from audit.tables.curves import Panel, draw
-from audit.tables.plot import carried, digests
+from audit.tables.differences import Change
+from audit.tables.plot import digests, renew
 from audit.tables.results import Results
-from audit.tables.tables import plus_minus, rows, signed
+from audit.tables.tables import emphasised, plus_minus, rows
+from audit.tables.words import not_run
 from multistage.data.corruptions import CORRUPTIONS
 from multistage.records.cells import Cell
 from multistage.records.files import to_lines
-from multistage.records.intervals import Measured
-from multistage.storage import durable
 
 FOLDER, PICTURE = "robustness", "robustness.png"
-NOT_RUN = f"Not run yet; `python train.py experiment={FOLDER}` runs it, and the same command again goes on."
+NOT_RUN = not_run(FOLDER)
 
 
 class Page:
@@ -70,7 +70,7 @@ class Page:
                 self._name[change.after],
                 self._name[change.before],
                 change.difference.n,
-                *(_in_bold(measures.gain(change, each)) for each in CORRUPTIONS),
+                *(_gain(change, each) for each in CORRUPTIONS),
             ]
             for change in self.changes
         ]
@@ -85,16 +85,13 @@ class Page:
         if not self.cells:
             return None
         file, metadata = self.folder / PICTURE, digests(to_lines(self.records), self.networks())
-        if not redraw and carried(file) == metadata:
-            return None
         strengths = {float(n): str(n) for n in range(6)}
         panels = [
             Panel(name, "strength", {each: measures.curve(c, name) for each, c in self.cells.items()}, strengths)
             for name in CORRUPTIONS
         ]
         title, y = "robustness: frozen networks on corrupted images", "accuracy, %, mean over classes and draws"
-        durable.update(file, draw(title, y, panels, metadata))
-        return file
+        return renew(file, metadata, lambda: draw(title, y, panels, metadata), redraw)
 
 
 def _figure(cell: Cell, corruption: str) -> str:
@@ -102,7 +99,6 @@ def _figure(cell: Cell, corruption: str) -> str:
     return plus_minus(found.value, found.interval)
 
 
-def _in_bold(found: Measured) -> str:
-    """A difference, in bold where its interval leaves out zero."""
-    text, interval = signed(found.value, found.interval), found.interval
-    return f"**{text}**" if interval and (interval[0] > 0 or interval[1] < 0) else text
+def _gain(change: Change, corruption: str) -> str:
+    found = measures.gain(change, corruption)
+    return emphasised(found.value, found.interval)

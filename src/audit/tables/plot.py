@@ -1,11 +1,12 @@
 """``table.png``: every cell as a dot with its interval, beside the paper's figure. Needs matplotlib."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from audit.tables.layout import Table
+from multistage.storage import durable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +43,24 @@ def carried(path: Path) -> dict[str, str]:
             return {name: str(image.info[name]) for name in ("Records", "Table") if name in image.info}
     except (FileNotFoundError, UnidentifiedImageError):
         return {}
+
+
+def renew(file: Path, metadata: Mapping[str, str], drawn: Callable[[], bytes], redraw: bool = False) -> Path | None:
+    """Draw a picture if the one that is there carries other digests.
+
+    Args:
+        file: PNG to write.
+        metadata: As from `digests`.
+        drawn: Draws it, and gives the PNG that carries them.
+        redraw: Draw it in any case.
+
+    Returns:
+        Its path if it was drawn.
+    """
+    if not redraw and carried(file) == metadata:
+        return None
+    durable.update(file, drawn())
+    return file
 
 
 def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: Path) -> None:

@@ -130,6 +130,12 @@ def signed(value: float, interval: Interval | None = None) -> str:
     return ("0.00" if float(text) == 0 else text.replace("-", MINUS)) + _bar(interval)
 
 
+def emphasised(value: float, interval: Interval | None) -> str:
+    """As `signed`, in bold where the interval leaves out zero."""
+    text = signed(value, interval)
+    return f"**{text}**" if interval and (interval[0] > 0 or interval[1] < 0) else text
+
+
 def _bar(interval: Interval | None) -> str:
     return "" if interval is None else f" ± {half_width(interval):.2f}"
 
@@ -139,16 +145,13 @@ def _changes(changes: Iterable[Change]) -> str:
     for change in changes:
         before, after = (cell.title.split(", ") for cell in (change.before, change.after))
         common = [word for word in before if word in after]
-        difference, interval = change.difference, change.difference.interval
-        text = signed(difference.mean, interval)
-        if interval is not None and (interval[0] > 0 or interval[1] < 0):
-            text = f"**{text}**"
+        difference = change.difference
         lines.append(
             [
                 ", ".join(common),
                 ", ".join(word for word in before if word not in common),
                 ", ".join(word for word in after if word not in common),
-                f"{text} ({difference.n})",
+                f"{emphasised(difference.mean, difference.interval)} ({difference.n})",
             ]
         )
     return rows(["both", "from", "to", "difference"], lines)

@@ -22,6 +22,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
+def not_run(experiment: str) -> str:
+    """What stands where figures will be: the command that makes them."""
+    return f"Not run yet; `python train.py experiment={experiment}` runs it, and the same command again goes on."
+
+
 def machine(record: Record) -> str:
     """What a run was done on, as far as its record says it."""
     part = "processor" if record["device"] == "cpu" else "gpu"
