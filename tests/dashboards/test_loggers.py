@@ -16,7 +16,7 @@ from multistage.dashboards import Summary
 
 def test_csv_has_no_dashboard(plan, tmp_path):
     with make_opened(plan("logger=csv").config, tmp_path, "x") as opened:
-        opened.log(1, {"train_loss": 1.0})
+        opened.log({"epoch": 1, "train_loss": 1.0})
         opened.summarise(SUMMARY)
     assert list(tmp_path.iterdir()) == []
 
@@ -33,7 +33,7 @@ class Failing:
         if moment == self.moment:
             raise OSError(28, "No space left on device")
 
-    def log(self, step, metrics):
+    def log(self, row):
         self._do("log")
 
     def summarise(self, summary):
@@ -153,7 +153,11 @@ def _leaves(value):
 
 def test_the_difference_from_the_paper_is_in_points():
     assert SUMMARY.numbers["paper_difference"] == pytest.approx(0.3)
-    assert Summary(SUMMARY.metrics, [], np.zeros((0, 0))).numbers == SUMMARY.metrics
+
+
+def test_final_metrics_have_names_of_their_own():
+    """A learning curve is called train_accuracy too."""
+    assert Summary({"train_accuracy": 0.5}, [], np.zeros((0, 0))).numbers == {"final/train_accuracy": 0.5}
 
 
 def test_results_are_the_same_with_a_dashboard_that_fails(plan, monkeypatch):
