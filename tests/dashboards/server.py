@@ -24,6 +24,9 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.runs, self.rows, self.files = [], [], {}
 
+    def handle_error(self, *_):
+        """A client that leaves without a word is no error."""
+
     @property
     def environment(self):
         """By which wandb finds it, and has a key for it."""

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -236,7 +237,7 @@ def test_wandbs_variables_count_where_nothing_is_typed(plan, tmp_path, monkeypat
 
 
 def test_tags_notes_and_a_group_from_the_environment_are_kept(plan, tmp_path, monkeypatch):
-    for name, value in {"TAGS": "tuning,today", "NOTES": "a remark", "RUN_GROUP": "mine", "NAME": "x"}.items():
+    for name, value in {"TAGS": "tuning,today", "NOTES": "a remark", "RUN_GROUP": "mine"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     with make_opened(plan("logger=wandb").config, tmp_path):
         pass
@@ -244,6 +245,24 @@ def test_tags_notes_and_a_group_from_the_environment_are_kept(plan, tmp_path, mo
     assert run["tags"] == ["fake", "random", "refined", "softmax", "tuning", "today"]
     assert (run["notes"], run["run_group"], run["display_name"]) == ("a remark", "mine", "digits/a")
     assert run["run_id"] == wandb_run.identifier("multistage", "mine", "digits/a")
+
+
+def test_variables_that_the_documentation_names_are_wandbs():
+    text = (ROOT / "docs" / "dashboards.md").read_text()
+    assert {*re.findall(r"WANDB_\w+", text)} <= {value for value in vars(wandb.env).values() if isinstance(value, str)}
+
+
+def test_names_and_folders_from_the_environment_have_no_effect(plan, tmp_path, monkeypatch):
+    names = ("NAME", "RUN_ID", "JOB_TYPE", "DIR", "RESUME")
+    for name in names:
+        monkeypatch.setenv(f"WANDB_{name}", str(tmp_path / "elsewhere") if name == "DIR" else "must")
+    config = plan("logger=wandb").config
+    whole_run(config, tmp_path / "run")
+    found = inspect(tmp_path / "run")
+    (run,) = [record["run"] for record in found if record["type"] == "run"]
+    assert (run["display_name"], run["job_type"]) == ("digits/a", config["model"])
+    assert run["run_id"] == wandb_run.identifier("multistage", "adhoc", "digits/a")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_wandb_that_is_disabled_does_nothing(plan, tmp_path, monkeypatch, started):

@@ -11,6 +11,7 @@ import pytest
 from dashboards.example import SUMMARY, whole_run
 from dashboards.server import serving
 from dashboards.wandb_files import WANDB, inspect
+from texts.pages import PAGES, commands
 
 from multistage.dashboards import wandb_run
 from multistage.settings import composition
@@ -41,8 +42,7 @@ def check(server):
     assert (first["project"], first["groupName"]) == ("multistage", "adhoc")
     assert (first["displayName"], first["jobType"]) == ("digits/a", "abs_lcn_avgpool")
     assert first["tags"] == ["fake", "random", "refined", "softmax"]
-    config = json.loads(server.runs[-1]["config"])
-    assert config["optimizer"]["value"]["name"] == "sgd"
+    assert json.loads(server.runs[-1]["config"])["model"]["value"] == "abs_lcn_avgpool"
     assert [(row["epoch"], row["train_loss"]) for row in server.rows] == [(1, 1.0), (2, 0.5)]
     summary = json.loads(server.files["wandb-summary.json"])
     assert {name: summary[name] for name in SUMMARY.numbers} == pytest.approx(SUMMARY.numbers)
@@ -57,10 +57,11 @@ def check(server):
 
 
 def test_an_offline_run_is_synced_later_as_a_whole(server, tmp_path):
-    whole_run(composition.plan(("data=fake", "logger=wandb")).config, tmp_path)
-    (run,) = tmp_path.glob("wandb/offline-run-*")
+    """By the line of docs/dashboards.md that uploads all runs."""
+    whole_run(composition.plan(("data=fake", "logger=wandb")).config, tmp_path / "runs" / "a")
     assert not server.runs
-    done = command(server, tmp_path, WANDB, "sync", run)
+    *_, line = (line for line in commands(PAGES["docs/dashboards.md"]) if line.startswith("wandb sync"))
+    done = command(server, tmp_path, "sh", "-c", line.replace("wandb", str(WANDB), 1))
     assert done.returncode == 0, done.stderr
     check(server)
 
