@@ -67,8 +67,9 @@ def test_a_dashboard_that_hangs_costs_a_limited_time_and_one_warning(plan, tmp_p
     monkeypatch.setattr(loggers, "GRACE", 0.1)
     dashboard = Hanging(moment, tmp_path / "fifo")
     monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard._do("start") or dashboard)
+    config = plan("logger=wandb").config
     began = time.monotonic()
-    whole_run(plan("logger=wandb").config, tmp_path)
+    whole_run(config, tmp_path)
     assert 0.7 < time.monotonic() - began < 1.5
     (message,) = warned()
     assert "logger=wandb did not answer within 1 seconds; the run goes on" in message
