@@ -1,11 +1,11 @@
-"""Dashboards beside a run's own files: wandb or TensorBoard if asked, nothing with ``logger=csv``.
+"""Dashboards in addition to a run's own files: wandb or TensorBoard if asked, nothing with ``logger=csv``.
 
     wandb_run            one wandb run, offline unless asked      tensorboard_events   the same for TensorBoard
     pictures             kernels and confusions as pixels         workspace            wandb's page that compares runs
 
-These are views. What a run is and found lies in its folder; a dashboard that is absent, fails, hangs or cannot reach
-its server costs one warning and at most `PATIENCE` seconds, and never changes or stops the run. A logger is one file of
-`kinds`.
+These are views. A run's settings and results are in its folder. A dashboard that is absent, fails, hangs or cannot
+reach its server costs one warning and at most `PATIENCE` seconds, and never changes or stops the run. A logger is one
+file of `kinds`.
 
 May import `network` and the rooms below it, not `data` or `readout` beside it.
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 15
-"""How long the end of a run waits for uploads; what is left lies in the run's folder for ``wandb sync``."""
+"""How long the end of a run waits for uploads; what is left stays in the run's folder for ``wandb sync``."""
 
 BEST = {"loss": "min", "accuracy": "max"}
 """What the table of runs keeps of a learning curve, next to its last value, by the last word of its name."""
@@ -32,6 +32,8 @@ CONFUSION = ("Actual", "Predicted", "nPredictions")
 
 class WandbRun:
     """One wandb run, complete in ``<folder>/wandb``; what an earlier attempt left there is removed.
+
+    wandb's variables for a run's name, id, job type and folder have no effect; its tags, group and notes have.
 
     Args:
         logger: Which project, and whether it is sent at once.
