@@ -16,7 +16,7 @@ from multistage.dashboards import Summary
 
 def test_csv_has_no_dashboard(plan, tmp_path):
     with make_opened(plan("logger=csv").config, tmp_path, "x") as opened:
-        opened.log(1, {"train_loss": 1.0})
+        opened.log({"epoch": 1, "train_loss": 1.0})
         opened.summarise(SUMMARY)
     assert list(tmp_path.iterdir()) == []
 
@@ -33,7 +33,7 @@ class Failing:
         if moment == self.moment:
             raise OSError(28, "No space left on device")
 
-    def log(self, step, metrics):
+    def log(self, row):
         self._do("log")
 
     def summarise(self, summary):
@@ -67,8 +67,9 @@ def test_a_dashboard_that_hangs_costs_a_limited_time_and_one_warning(plan, tmp_p
     monkeypatch.setattr(loggers, "GRACE", 0.1)
     dashboard = Hanging(moment, tmp_path / "fifo")
     monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard._do("start") or dashboard)
+    config = plan("logger=wandb").config
     began = time.monotonic()
-    whole_run(plan("logger=wandb").config, tmp_path)
+    whole_run(config, tmp_path)
     assert 0.7 < time.monotonic() - began < 1.5
     (message,) = warned()
     assert "logger=wandb did not answer within 1 seconds; the run goes on" in message
@@ -153,7 +154,11 @@ def _leaves(value):
 
 def test_the_difference_from_the_paper_is_in_points():
     assert SUMMARY.numbers["paper_difference"] == pytest.approx(0.3)
-    assert Summary(SUMMARY.metrics, [], np.zeros((0, 0))).numbers == SUMMARY.metrics
+
+
+def test_final_metrics_have_names_of_their_own():
+    """A learning curve is called train_accuracy too."""
+    assert Summary({"train_accuracy": 0.5}, [], np.zeros((0, 0))).numbers == {"final/train_accuracy": 0.5}
 
 
 def test_results_are_the_same_with_a_dashboard_that_fails(plan, monkeypatch):

@@ -35,10 +35,10 @@ def test_rows_are_there(events):
 
 def test_pictures_and_texts_are_there(events):
     tags = events[1].Tags()
-    assert {"filters_before", "filters_after", "confusion"} <= set(tags["images"])
+    assert {"filters/before", "filters/after", "classes/confusion"} <= set(tags["images"])
     texts = {tag: events[1].Tensors(tag)[0].tensor_proto.string_val[0].decode() for tag in tags["tensors"]}
     assert "model: abs_lcn_avgpool" in texts["config/text_summary"]
-    assert "| ant | 3 | 3 |" in texts["per_class/text_summary"]
+    assert "| ant | 3 | 3 |" in texts["classes/accuracy/text_summary"]
     assert f"paper: {SUMMARY.paper}" in texts["summary/text_summary"]
 
 
@@ -51,7 +51,7 @@ def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
     whole_run(plan("logger=tensorboard").config, tmp_path, replace(SUMMARY, kernels_after=red))
     read = EventAccumulator(str(tmp_path / "tensorboard"))
     read.Reload()
-    picture = Image.open(io.BytesIO(read.Images("filters_after")[0].encoded_image_string))
+    picture = Image.open(io.BytesIO(read.Images("filters/after")[0].encoded_image_string))
     assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 0, 0))
 
 

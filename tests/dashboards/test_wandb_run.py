@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import wandb
 import yaml
 from dashboards.example import SUMMARY, random_states, shown, whole_run
 from dashboards.example import opened as make_opened
+from dashboards.wandb_files import inspect, rows
 from PIL import Image
 
 from multistage import dashboards
@@ -22,20 +24,6 @@ from multistage.registry.errors import ConfigError
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[2]
-
-
-def inspect(folder, *options):
-    """What wandb's own reader finds of the only run in a folder."""
-    (path,) = folder.rglob("*.wandb")
-    reader = Path(sys.executable).with_name("wandb")
-    command = [reader, "leet", "inspect", *options, "--json", path]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return json.loads(lines) if options else [json.loads(line) for line in lines.splitlines()]
-
-
-def history(records):
-    items = [record["history"]["item"] for record in records if record["type"] == "history"]
-    return [(item["_step"], item["train_loss"]) for item in items if "train_loss" in item]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +56,38 @@ def test_an_offline_run_holds_its_settings_as_nested_plain_values(offline):
 def test_an_offline_run_holds_its_last_metrics_and_its_summary(offline):
     summary = offline[1]["summary"]
     assert offline[1]["state"] == "finished"
-    assert summary["train_loss"] == 0.5
     assert {name: summary[name] for name in SUMMARY.numbers} == pytest.approx(SUMMARY.numbers)
     assert summary["paper"] == 64.7
     assert summary["paper_difference"] == pytest.approx(0.3)
-    assert history(offline[2]) == [(1, 1.0), (2, 0.5)]
+    assert [(row["epoch"], row["train_loss"]) for row in rows(offline[2])] == [(1, 1.0), (2, 0.5)]
+
+
+def test_curves_have_epochs_as_their_x_axis_and_keep_their_best_and_last_values(offline):
+    defined = {record["metric"]["name"]: record["metric"] for record in offline[2] if record["type"] == "metric"}
+    assert {name: metric.get("step_metric") for name, metric in defined.items()} == {
+        "epoch": None,
+        "train_loss": "epoch",
+        "train_accuracy": "epoch",
+        "lr-SGD": "epoch",
+    }
+    assert defined["epoch"]["options"]["hidden"]
+    assert {name: metric.get("summary") for name, metric in defined.items()} == {
+        "epoch": None,
+        "train_loss": {"min": True, "last": True},
+        "train_accuracy": {"max": True, "last": True},
+        "lr-SGD": None,
+    }
+    summary = offline[1]["summary"]
+    assert summary["train_loss"] == {"min": 0.5, "last": 0.5}
+    assert summary["train_accuracy"] == {"max": 0.9, "last": 0.45}
+    assert summary["lr-SGD"] == 0.1
+
+
+def test_a_readout_that_counts_iterations_has_them_as_its_x_axis(plan, tmp_path):
+    with make_opened(plan("logger=wandb").config, tmp_path) as opened:
+        opened.log({"iteration": 20, "train_loss": 1.0})
+    defined = {r["metric"]["name"]: r["metric"].get("step_metric") for r in inspect(tmp_path) if r["type"] == "metric"}
+    assert defined == {"iteration": None, "train_loss": "iteration"}
 
 
 def test_an_offline_run_says_where_it_belongs(offline):
@@ -88,13 +103,13 @@ def test_an_offline_run_says_where_it_belongs(offline):
 def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
     folder, found, records = offline
     summary = found["summary"]
-    assert summary["filters_before"]["_type"] == summary["filters_after"]["_type"] == "image-file"
-    assert summary["per_class"]["_type"] == summary["confusion_table"]["_type"] == "table-file"
+    assert summary["filters/before"]["_type"] == summary["filters/after"]["_type"] == "image-file"
+    assert summary["classes/accuracy"]["_type"] == summary["classes/confusion_table"]["_type"] == "table-file"
     (files,) = folder.rglob("offline-run-*/files")
-    table = json.loads((files / summary["per_class"]["path"]).read_text())
+    table = json.loads((files / summary["classes/accuracy"]["path"]).read_text())
     assert table["columns"] == ["class", "correct", "total", "accuracy"]
     assert table["data"] == [["ant", 3, 3, 1.0], ["bee", 0, 1, 0.0]]
-    confusion = json.loads((files / summary["confusion_table"]["path"]).read_text())
+    confusion = json.loads((files / summary["classes/confusion_table"]["path"]).read_text())
     assert confusion["data"] == [["ant", "ant", 3], ["bee", "ant", 1], ["bee", "bee", 0]]
     staged = [
         entry["local_path"] for r in records if "artifact" in r for entry in r["artifact"]["manifest"]["contents"]
@@ -106,7 +121,7 @@ def test_pictures_and_tables_are_wandb_objects_in_the_runs_own_folder(offline):
 def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
     red = np.tile(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (4, 1, 5, 5))
     whole_run(plan("logger=wandb").config, tmp_path, replace(SUMMARY, kernels_after=red))
-    (path,) = tmp_path.rglob("filters_after*.png")
+    (path,) = tmp_path.rglob("filters/after*.png")
     picture = Image.open(path)
     assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 0, 0))
 
@@ -115,17 +130,17 @@ def test_filters_over_three_maps_are_in_colour(plan, tmp_path):
 def test_the_death_of_wandbs_own_process_costs_one_warning_and_the_next_run_is_whole(plan, tmp_path, warned):
     config = plan("logger=wandb").config
     with make_opened(config, tmp_path / "a", "a") as opened:
-        opened.log(1, {"train_loss": 1.0})
+        opened.log({"epoch": 1, "train_loss": 1.0})
         for process in _children():
             os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while not warned() and time.monotonic() < deadline:
-            opened.log(2, {"train_loss": 0.5})
+            opened.log({"epoch": 2, "train_loss": 0.5})
             time.sleep(0.05)
         opened.summarise(SUMMARY)
     assert len(warned()) == 1
     whole_run(config, tmp_path / "b")
-    assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/*.json"))) == 2
+    assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/classes/*.json"))) == 2
     assert len(warned()) == 1
 
 
@@ -137,21 +152,21 @@ def test_a_wandb_that_is_stopped_costs_one_warning_and_the_next_run_is_whole(
     monkeypatch.setattr(dashboards, "GRACE", 2.0)
     config = plan("logger=wandb").config
     with make_opened(config, tmp_path / "a", "a") as opened:
-        opened.log(1, {"train_loss": 1.0})
+        opened.log({"epoch": 1, "train_loss": 1.0})
         if moment == "end":
             opened.summarise(SUMMARY)
-            assert _within(10, lambda: list(tmp_path.rglob("a/wandb/offline-run-*/files/media/table/*.json")))
+            assert _within(10, lambda: list(tmp_path.rglob("a/wandb/offline-run-*/files/media/table/classes/*.json")))
         for process in _children():
             os.kill(process, signal.SIGSTOP)
         for step in range(2, 5000 if moment == "during" else 2):  # more than fits into a socket
-            opened.log(step, {"train_loss": 0.5})
+            opened.log({"epoch": step, "train_loss": 0.5})
         opened._patience, began = 2.0, time.monotonic()
     assert time.monotonic() - began < 8
     assert len(warned()) == 1
     assert "did not answer" in warned()[0]
     assert not list(_children())
     whole_run(config, tmp_path / "b")
-    assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/*.json"))) == 2
+    assert len(list(tmp_path.rglob("b/wandb/offline-run-*/files/media/table/classes/*.json"))) == 2
     assert len(warned()) == 1
     assert not list(_children())
 
@@ -219,6 +234,35 @@ def test_wandbs_variables_count_where_nothing_is_typed(plan, tmp_path, monkeypat
             "project": "multistage",
             "entity": None,
         }
+
+
+def test_tags_notes_and_a_group_from_the_environment_are_kept(plan, tmp_path, monkeypatch):
+    for name, value in {"TAGS": "tuning,today", "NOTES": "a remark", "RUN_GROUP": "mine"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    with make_opened(plan("logger=wandb").config, tmp_path):
+        pass
+    (run,) = [record["run"] for record in inspect(tmp_path) if record["type"] == "run"]
+    assert run["tags"] == ["fake", "random", "refined", "softmax", "tuning", "today"]
+    assert (run["notes"], run["run_group"], run["display_name"]) == ("a remark", "mine", "digits/a")
+    assert run["run_id"] == wandb_run.identifier("multistage", "mine", "digits/a")
+
+
+def test_variables_that_the_documentation_names_are_wandbs():
+    text = (ROOT / "docs" / "dashboards.md").read_text()
+    assert {*re.findall(r"WANDB_\w+", text)} <= {value for value in vars(wandb.env).values() if isinstance(value, str)}
+
+
+def test_names_and_folders_from_the_environment_have_no_effect(plan, tmp_path, monkeypatch):
+    names = ("NAME", "RUN_ID", "JOB_TYPE", "DIR", "RESUME")
+    for name in names:
+        monkeypatch.setenv(f"WANDB_{name}", str(tmp_path / "elsewhere") if name == "DIR" else "must")
+    config = plan("logger=wandb").config
+    whole_run(config, tmp_path / "run")
+    found = inspect(tmp_path / "run")
+    (run,) = [record["run"] for record in found if record["type"] == "run"]
+    assert (run["display_name"], run["job_type"]) == ("digits/a", config["model"])
+    assert run["run_id"] == wandb_run.identifier("multistage", "adhoc", "digits/a")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_wandb_that_is_disabled_does_nothing(plan, tmp_path, monkeypatch, started):
@@ -294,6 +338,7 @@ def started(monkeypatch):
     asked = {}
     run = SimpleNamespace(dir="runs/x/wandb/run-1/files", step=0, logged=[], summary={}, finish=lambda exit_code: None)
     run.log = lambda row, step=None: run.logged.append((step, row))
+    run.define_metric = lambda *_, **__: None
 
     def init(**arguments):
         asked.update(arguments)
@@ -359,11 +404,11 @@ def test_online_a_run_has_always_the_same_id_and_rows_the_server_has_are_left_ou
     started.run.step = 2
     with make_opened(config, tmp_path, "digits/a") as opened:
         for step in (1, 2, 3):
-            opened.log(step, {"train_loss": 0.5})
+            opened.log({"epoch": step, "train_loss": 0.5})
     assert started.asked["mode"] == "online"
     assert started.asked["resume"] == "allow"
     assert started.asked["id"] == wandb_run.identifier("multistage", "tuning", "digits/a")
-    assert started.run.logged == [(2, {"train_loss": 0.5}), (3, {"train_loss": 0.5})]
+    assert started.run.logged == [(step, {"epoch": step, "train_loss": 0.5}) for step in (2, 3)]
     assert len({wandb_run.identifier(*parts) for parts in ("aab", "aba", "baa", "aac")}) == 4
 
 
@@ -425,4 +470,4 @@ def test_each_parameter_of_the_sweep_can_be_typed():
         assert {key: config[key] for key in choices} == {key: value["value"] for key, value in values["args"].items()}
         assert config["logger.mode"] == "online"
         assert config["data.validation"] > 0
-    assert sweep["metric"] == {"name": "validation_accuracy", "goal": "maximize"}
+    assert sweep["metric"] == {"name": "final/validation_accuracy", "goal": "maximize"}

@@ -1,11 +1,11 @@
-"""Dashboards beside a run's own files: wandb or TensorBoard if asked, nothing with ``logger=csv``.
+"""Dashboards in addition to a run's own files: wandb or TensorBoard if asked, nothing with ``logger=csv``.
 
     wandb_run            one wandb run, offline unless asked      tensorboard_events   the same for TensorBoard
     pictures             kernels and confusions as pixels         workspace            wandb's page that compares runs
 
-These are views. What a run is and found lies in its folder; a dashboard that is absent, fails, hangs or cannot reach
-its server costs one warning and at most `PATIENCE` seconds, and never changes or stops the run. A logger is one file of
-`kinds`.
+These are views. A run's settings and results are in its folder. A dashboard that is absent, fails, hangs or cannot
+reach its server costs one warning and at most `PATIENCE` seconds, and never changes or stops the run. A logger is one
+file of `kinds`.
 
 May import `network` and the rooms below it, not `data` or `readout` beside it.
 """
@@ -67,22 +67,26 @@ class Summary:
     @property
     def kernels(self) -> "dict[str, NDArray[Any]]":
         """The kernels there are, by the name of their picture."""
-        pictures = {"filters_before": self.kernels_before, "filters_after": self.kernels_after}
+        pictures = {"filters/before": self.kernels_before, "filters/after": self.kernels_after}
         return {name: kernels for name, kernels in pictures.items() if kernels is not None}
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Every number there is: metrics, cost, and the paper's value with the difference, both in %."""
+        """Every number there is: final metrics, cost, and the paper's value with the difference, both in %.
+
+        A final metric is called ``final/...``: a learning curve may have the name without it.
+        """
         difference = None if self.paper is None else 100 * self.metrics["test_mean_class_accuracy"] - self.paper
         beside = {"parameters": self.parameters, "seconds": self.seconds}
         beside |= {"paper": self.paper, "paper_difference": difference}
-        return {**self.metrics, **{name: value for name, value in beside.items() if value is not None}}
+        final = {f"final/{name}": value for name, value in self.metrics.items()}
+        return {**final, **{name: value for name, value in beside.items() if value is not None}}
 
 
 class Dashboard(Protocol):
     """Where rows and a summary go; any method may raise, or never return."""
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
+    def log(self, row: Mapping[str, float]) -> None: ...
 
     def summarise(self, summary: Summary) -> None: ...
 
@@ -146,9 +150,9 @@ class Guarded:
         self._patience = PATIENCE - 2 * GRACE - (time.monotonic() - began)
         self._notice()
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Log one row; `step` is the epoch or the iteration."""
-        self._ask("log", step, dict(metrics))
+    def log(self, row: Mapping[str, float]) -> None:
+        """Log one row of metrics; its first entry counts: ``epoch`` or ``iteration``, from 1."""
+        self._ask("log", dict(row))
 
     def summarise(self, summary: Summary) -> None:
         """Log what came out of a run, at its end."""

@@ -19,21 +19,24 @@ class TensorBoardEvents:
         self.writer.add_text("config", _code(yaml.safe_dump(nested(config), sort_keys=False)))
         self.step = 0
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+    def log(self, row: Mapping[str, float]) -> None:
         """Log one row."""
-        for name, value in metrics.items():
-            self.writer.add_scalar(name, value, step)
+        (_, step), *metrics = row.items()
+        self.step = int(step)
+        for name, value in metrics:
+            self.writer.add_scalar(name, value, self.step)
         self.writer.flush()
-        self.step = step
 
     def summarise(self, summary: Summary) -> None:
         """Log pictures, tables and final figures."""
         for name, kernels in summary.kernels.items():
             picture = pictures.mosaic(kernels)
             self.writer.add_image(name, picture, self.step, dataformats="HWC"[: picture.ndim])
-        self.writer.add_image("confusion", pictures.heat(summary.confusion), self.step, dataformats="HW")
+        self.writer.add_image("classes/confusion", pictures.heat(summary.confusion), self.step, dataformats="HW")
         rows = "".join(f"| {e['name']} | {e['correct']} | {e['total']} |\n" for e in summary.per_class)
-        self.writer.add_text("per_class", f"| class | correct | total |\n| --- | ---: | ---: |\n{rows}", self.step)
+        self.writer.add_text(
+            "classes/accuracy", f"| class | correct | total |\n| --- | ---: | ---: |\n{rows}", self.step
+        )
         self.writer.add_text("summary", _code(yaml.safe_dump(summary.numbers, sort_keys=False)), self.step)
 
     def finish(self, exit_code: int) -> None:

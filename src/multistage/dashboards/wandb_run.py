@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 15
-"""How long the end of a run waits for uploads; what is left lies in the run's folder for ``wandb sync``."""
+"""How long the end of a run waits for uploads; what is left stays in the run's folder for ``wandb sync``."""
+
+BEST = {"loss": "min", "accuracy": "max"}
+"""What the table of runs keeps of a learning curve, next to its last value, by the last word of its name."""
 
 CONFUSION = ("Actual", "Predicted", "nPredictions")
 """Columns as wandb's chart of a confusion matrix calls them."""
@@ -29,6 +32,8 @@ CONFUSION = ("Actual", "Predicted", "nPredictions")
 
 class WandbRun:
     """One wandb run, complete in ``<folder>/wandb``; what an earlier attempt left there is removed.
+
+    wandb's variables for a run's name, id, job type and folder have no effect; its tags, group and notes have.
 
     Args:
         logger: Which project, and whether it is sent at once.
@@ -41,7 +46,8 @@ class WandbRun:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)  # or else wandb would quietly write to the system's temporary folder
         self.logger = logger
-        group = config["experiment"] or config["name"]
+        self._defined: set[str] = set()
+        group = os.environ.get("WANDB_RUN_GROUP") or config["experiment"] or config["name"]
         try:
             with _staging(self.folder):
                 wandb.setup(wandb.Settings(mode=logger.mode, silent=True))  # or else WANDB_MODE would go before
@@ -52,7 +58,7 @@ class WandbRun:
                     job_type=config["model"],
                     name=name[:128],  # for reading only; the id stands for all of it
                     id=identifier(logger.project, group, name),
-                    tags=tags(run),
+                    tags=[*tags(run), *filter(None, os.environ.get("WANDB_TAGS", "").split(","))],
                     config=nested(config),
                     dir=folder,
                     mode="online" if logger.mode == "online" and can_be_online() else "offline",
@@ -66,10 +72,23 @@ class WandbRun:
             _reset(logger)
             raise
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Log one row; rows that the server has already, of a run that was resumed, are left out."""
-        if step >= self.run.step:
-            self.run.log(dict(metrics), step=step)
+    def log(self, row: Mapping[str, float]) -> None:
+        """Log one row over its epoch or iteration; rows that the server has already, of a run that was resumed, are
+        left out."""
+        unit, *_ = row
+        for name in row.keys() - self._defined:
+            self._define(name, unit)
+        if row[unit] >= self.run.step:
+            self.run.log(dict(row), step=int(row[unit]))
+
+    def _define(self, name: str, unit: str) -> None:
+        """Tell wandb the x axis of a curve, and what to keep of it."""
+        self._defined.add(name)
+        if name == unit:
+            self.run.define_metric(unit, hidden=True)  # no curve of its own
+        else:
+            best = BEST.get(name.rpartition("_")[2])
+            self.run.define_metric(name, step_metric=unit, summary=f"{best},last" if best else None)
 
     def summarise(self, summary: Summary) -> None:
         """Log final figures, pictures and tables; figures first, since they cost least and matter most."""
@@ -79,8 +98,8 @@ class WandbRun:
             name: wandb.Image(pictures.mosaic(kernels), caption="first stage, one scale for all kernels")
             for name, kernels in summary.kernels.items()
         }
-        shown["per_class"] = wandb.Table(columns=["class", "correct", "total", "accuracy"], data=rows)
-        shown["confusion"] = _confusion(summary)
+        shown["classes/accuracy"] = wandb.Table(columns=["class", "correct", "total", "accuracy"], data=rows)
+        shown["classes/confusion"] = _confusion(summary)
         with _staging(self.folder):
             self.run.log(shown)
 

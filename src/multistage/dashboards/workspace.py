@@ -6,7 +6,7 @@ import wandb_workspaces.reports.v2 as panels
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
-ACCURACY = "test_mean_class_accuracy"
+ACCURACY = "final/test_mean_class_accuracy"
 RUNS = 500
 """How many runs a panel takes in; wandb's own limit is 10."""
 
@@ -50,59 +50,64 @@ def _section(name: str, content: list[Any]) -> ws.Section:
         name=name,
         panels=content,
         is_open=True,
-        layout_settings=ws.SectionLayoutSettings(columns=len(content), rows=1),
+        layout_settings=ws.SectionLayoutSettings(columns=min(len(content), 2), rows=(len(content) + 1) // 2),
     )
 
 
 def _sections() -> dict[str, list[Any]]:
     return {
-        "Accuracy by model": [
-            _bars("Test accuracy, mean over classes", ACCURACY, "model"),
-            _bars("Difference from the paper, points", "paper_difference", "model"),
-            _bars("Training accuracy", "train_accuracy", "model"),
+        "Accuracy": [
+            _bars("Test accuracy by model, mean over classes", ACCURACY, "model"),
+            _bars("Test accuracy by filters, mean over classes", ACCURACY, "filters"),
+            _bars("Difference from the paper by model, points", "paper_difference", "model"),
+            _bars("Training accuracy by model", "final/train_accuracy", "model"),
         ],
         "Learning curves": [
             _curves("Training loss", "train_loss"),
             _curves("Training accuracy", "train_accuracy"),
             _curves("Validation accuracy", "validation_accuracy"),
+            _curves("Training loss of readouts on frozen features", "train_loss", "iteration"),
         ],
-        "Runs compared": [panels.RunComparer(diff_only="split")],
-        "Cost against accuracy": [
-            _cost("Seconds and accuracy", "seconds"),
-            _cost("Parameters and accuracy", "parameters"),
+        "Cost": [
+            _bars("Seconds by model", "seconds", "model"),
+            _cost("Accuracy against seconds", "seconds"),
+            _bars("Parameters by model", "parameters", "model"),
+            _cost("Accuracy against parameters", "parameters"),
         ],
         "Classes": [
-            panels.WeavePanelSummaryTable(table_name="per_class"),
+            panels.WeavePanelSummaryTable(table_name="classes/accuracy"),
             panels.CustomChart(
-                query={"summaryTable": {"tableKey": "confusion_table"}},
+                query={"summaryTable": {"tableKey": "classes/confusion_table"}},
                 chart_name="wandb/confusion_matrix/v1",
                 chart_fields={column: column for column in ("Actual", "Predicted", "nPredictions")},
                 chart_strings={"title": "test images"},
             ),
         ],
         "Filters": [
-            panels.MediaBrowser(title="Before and after training", media_keys=["filters_before", "filters_after"])
+            panels.MediaBrowser(title="Before and after training", media_keys=["filters/before", "filters/after"])
         ],
+        "Runs compared": [panels.RunComparer(diff_only="split")],
     }
 
 
 def _bars(title: str, metric: str, group: str) -> Any:
-    """Mean over the runs of a group, with their standard deviation."""
+    """Mean over the runs of a group with its standard error; wandb has no confidence intervals."""
     return panels.BarPlot(
         title=title,
         metrics=[metric],
         groupby=panels.Config(group),
         groupby_aggfunc="mean",
-        groupby_rangefunc="stddev",
+        groupby_rangefunc="stderr",
         max_runs_to_show=RUNS,
         max_bars_to_show=50,
     )
 
 
-def _curves(title: str, metric: str) -> Any:
+def _curves(title: str, metric: str, over: str = "epoch") -> Any:
     """A curve for each model, the mean of its runs, with their standard deviation."""
     return panels.LinePlot(
         title=title,
+        x=over,
         y=[metric],
         groupby=panels.Config("model"),
         groupby_aggfunc="mean",

@@ -85,9 +85,8 @@ class History:
 
     def _append(self, row: Row) -> None:
         self.rows.append(row)
-        (_, step), *metrics = row.items()
         if self.dashboard:
-            self.dashboard.log(int(step), dict(metrics))
+            self.dashboard.log(row)
 
     def columns(self) -> dict[str, list[float | None]]:
         """The same by column."""
