@@ -63,6 +63,21 @@ def expected(records: Sequence[Record], published: Sequence[Record], typed: str)
     return f"{minutes:.1f} minutes, {100 * found['metrics'][METRIC]:.1f} % (mean over classes){beside}"
 
 
+def highest(ladder: Ladder, typed: str) -> str:
+    """Minutes and figure of the command that runs the ladder's highest rung on one draw.
+
+    Raises:
+        LookupError: The rung was run, but no run of it was started by this command.
+    """
+    if ladder.top is None or ladder.top.some is None:
+        return f"not run yet; `{typed}` runs it"
+    for record, seconds in zip(ladder.top.some.records, ladder.top.seconds, strict=True):
+        if command(record) == typed:
+            cores = f"{count(record['threads'], 'core')} of {record['hardware']['cores']}"
+            return f"{seconds / 60:.0f} minutes on {cores}, {100 * record['metrics'][METRIC]:.1f} % (mean over classes)"
+    raise LookupError(f"no run of the highest rung by: {typed}")
+
+
 def functions(results: Results, claims: Sequence[Judged], ladder: Ladder) -> dict[str, Callable[..., str]]:
     """What expressions of README and docs/ can call; results of Table 1, MNIST and speed may be absent.
 
@@ -78,6 +93,7 @@ def functions(results: Results, claims: Sequence[Judged], ladder: Ladder) -> dic
         "mnist_errors": lambda: mnist(results.records("mnist"), paper),
         "commands": lambda: table(first, paper),
         "expected": lambda typed: expected(first, paper, typed),
+        "highest": lambda typed: highest(ladder, typed),
         "speed": lambda: speed.readme(speed.read(results.root / "speed")),
         "layer_speed": lambda: layer_page.page(speed.read(results.root / "speed")),
     }

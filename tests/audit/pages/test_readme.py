@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 from committed import RESULTS
 
@@ -47,3 +49,14 @@ def test_what_to_expect_of_a_command_is_what_its_run_gave(record, published):
     assert readme.expected(runs, published, records.command(runs[1])) == "2.0 minutes, 97.0 % (mean over classes)"
     with pytest.raises(LookupError, match=r"no published run of: python train\.py seed=1"):
         readme.expected(runs, published, "python train.py seed=1")
+
+
+def test_the_best_of_the_ladder_is_said_of_the_command_that_runs_it(record):
+    runs = [record(0.7, draw=1), record(0.72)]
+    cell = SimpleNamespace(records=runs)
+    top = SimpleNamespace(some=cell, seconds=[1200, 1980])
+    typed = records.command(runs[1])
+    assert readme.highest(SimpleNamespace(top=top), typed) == "33 minutes on 1 core of 2, 72.0 % (mean over classes)"
+    with pytest.raises(LookupError, match=r"no run of the highest rung by: python train\.py seed=9"):
+        readme.highest(SimpleNamespace(top=top), "python train.py seed=9")
+    assert readme.highest(SimpleNamespace(top=None), typed) == f"not run yet; `{typed}` runs it"
