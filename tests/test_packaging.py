@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import multistage
 from multistage.cli import extras, predict, train
@@ -139,4 +140,15 @@ def test_so_is_what_builds_and_installs():
         assert "pip install uv" not in text, file
         assert "pip install --require-hashes -r requirements-build.txt" in text, file
         assert text.count("uv pip install") == text.count("-b requirements-build.txt") > 0, file
-    assert "uv build -q --wheel --require-hashes -b" in (ROOT / ".ci/wheel").read_text(encoding="utf-8")
+    assert "uv build -q --require-hashes -b" in (ROOT / ".ci/wheel").read_text(encoding="utf-8")
+
+
+def test_the_version_is_said_once_and_the_other_files_agree():
+    assert "version" in PROJECT["dynamic"]
+    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/multistage/__init__.py"
+    released = re.findall(r"(?m)^## \[(.+)\] - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert released[0] == (multistage.__version__, str(cited["date-released"]))
+    assert cited["version"] == multistage.__version__
+    dates = [date for _, date in released]
+    assert dates == sorted(dates, reverse=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from multistage.network.net import MultiStageNet
     from multistage.train.loading import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AveragePool",
     "ChannelLayerNorm",

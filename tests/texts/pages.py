@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
-FILES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "DEVIATIONS.md")), *sorted(ROOT.glob("docs/*.md"))]
+FILES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in FILES}
 """By their paths."""
 
