@@ -210,10 +210,10 @@ def test_the_real_caltech101_is_complete(real_data, load, settings):
 # Global contrast normalisation alone
 
 
-@pytest.mark.parametrize("maps", [1, 3])
-def test_images_without_local_normalisation_have_mean_zero_and_deviation_one(maps):
+@pytest.mark.parametrize(("maps", "colour"), [(1, "gray"), (3, "rgb")])
+def test_images_without_local_normalisation_have_mean_zero_and_deviation_one(maps, colour):
     image = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
-    x = globally(image, 40, maps)
+    x = globally(image, 40, colour)
     assert x.shape == (maps, 40, 40)
     inside = x[:, :, 10:30].double()
     assert inside.mean().abs() < 1e-6
@@ -229,3 +229,48 @@ def test_depth_needs_no_setting_without_local_normalisation_either():
     image = np.random.default_rng(0).integers(0, 128, (30, 30), np.uint8)
     assert torch.allclose(globally(image.astype(np.uint16) * 257, 30), globally(image, 30), atol=1e-5)
     assert not globally(np.full((9, 5), 200, np.uint8), 16).any()
+
+
+def test_luminance_of_colour_is_prepared_as_a_gray_image_is(real_data):
+    image = read_image(next((real_data / "caltech101/101_ObjectCategories/sunflower").glob("*.jpg")))
+    for way in (lambda colour: prepare(image, colour=colour), lambda colour: globally(image, 143, colour)):
+        gray, yuv = way("gray"), way("yuv")
+        assert yuv.shape == (3, 143, 143)
+        assert (yuv[:1] - gray).abs().max() < 0.1  # gray levels are rounded to whole ones, luminance is not
+        assert yuv[1:].abs().amax((1, 2)).min() > 0.3
+
+
+def test_differences_of_colour_are_zero_where_an_image_is_gray():
+    gray = picture(40, 30)
+    assert not globally(gray, 40, "yuv")[1:].abs().max() > 1e-6
+    assert not prepare(gray, 32, colour="yuv")[1:].abs().max() > 1e-6
+
+
+def test_differences_of_colour_in_numbers():
+    """A red and a blue half: gray is 0.298936 and 0.114021, blue less gray times 0.492, red less gray times 0.877."""
+    image = np.zeros((20, 20, 3), np.uint8)
+    image[:, :10, 0] = image[:, 10:, 2] = 200
+    x = globally(image, 20, "yuv")
+    apart = 0.298936 - 0.114021
+    deviation = apart / 2 * (400 / 399) ** 0.5
+    assert torch.allclose(x[0, 0, [0, -1]], torch.tensor([apart / 2, -apart / 2]) / deviation, atol=1e-5)
+    assert torch.allclose(x[1, 0, [0, -1]], 0.492 * torch.tensor([-0.298936, 1 - 0.114021]) / deviation, atol=1e-5)
+    assert torch.allclose(x[2, 0, [0, -1]], 0.877 * torch.tensor([1 - 0.298936, -0.114021]) / deviation, atol=1e-5)
+
+
+def test_an_image_whose_colours_are_equally_bright_keeps_its_content():
+    equal = 200 * 0.298936 / 0.587043
+    image = np.zeros((20, 20, 3))
+    image[:, :10, 0], image[:, 10:, 1] = 200, equal
+    for x in (globally(image, 20, "yuv"), prepare(image, 32, colour="yuv")):
+        assert x.isfinite().all()
+        assert x[0].abs().max() < 1e-3
+        assert 0.1 < x[2].abs().max() < 10
+    assert not globally(np.full((9, 9, 3), (10, 200, 30), np.uint8), 9, "yuv")[0].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("colour", ["rgb", "yuv"])
+def test_depth_changes_no_prepared_colour(colour):
+    image = np.stack([picture(40, 30), picture(30, 40).T, picture(40, 30)[::-1]], axis=2)
+    deep = image.astype(np.uint16) * 257
+    assert torch.allclose(prepare(deep, 32, colour=colour), prepare(image, 32, colour=colour), atol=1e-4)

@@ -239,8 +239,9 @@ def test_norb_files_that_do_not_fit_are_refused(made, load, refused, monkeypatch
 
 
 @pytest.mark.parametrize("label", [-1, 5])
-def test_an_impossible_category_of_norb_is_refused(made, load, refused, label):
+def test_an_impossible_category_of_norb_is_refused(made, load, refused, monkeypatch, label):
     folder = made("norb").folder
+    monkeypatch.setattr(manifest, "read", {"norb": {}}.__getitem__)  # which would refuse it first
     (folder / norb_files.TEST_LABELS).write_bytes(norb_files.matrix(np.array([0, label, 1], np.int32)))
-    with refused(folder, label):
+    with refused(folder, "categories must be 0 to 4", f"found {min(label, 0)} to {max(label, 1)}"):
         load("norb")

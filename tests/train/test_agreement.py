@@ -57,6 +57,7 @@ RUNS = {
     "transparent": (TRANSPARENT, ["data.colour=gray"]),
     "16 bits": (DEEP, []),
     "16 bits, of three maps": (DEEP, ["data.colour=rgb"]),
+    "16 bits, luminance and colour": (DEEP, ["data.colour=yuv"]),
 }
 
 

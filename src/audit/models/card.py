@@ -135,7 +135,12 @@ def _stored(about: Record) -> str:
 
 def _input(settings: Settings) -> str:
     maps, height, width = settings.image
-    kind = "one gray map" if maps == 1 else f"{maps} maps, red, green and blue"
+    colours = (
+        "luminance and two differences of colour"
+        if getattr(settings.data, "colour", "") == "yuv"
+        else "red, green and blue"
+    )
+    kind = "one gray map" if maps == 1 else f"{maps} maps, {colours}"
     way = {
         "lcn": "resized, normalised as a whole and locally, and padded to a square, as the paper has it (section 4)",
         "gcn": "resized, normalised as a whole, and padded to a square",

@@ -14,7 +14,8 @@ def tiles(kernels: NDArray[Any]) -> NDArray[Any]:
     """What stands in a picture of a filter bank, one tile a kernel; over three maps a kernel is one tile in colour.
 
     Args:
-        kernels: [maps, fan_in, k, k]; of three inputs the first is taken for red, the others for green and blue.
+        kernels: [maps, fan_in, k, k]; of three inputs the first is taken for red, the others for green and blue (false
+            colours, if the images are `data.colour=yuv`).
 
     Returns:
         [maps, k, k, 3] with a fan-in of three, else [maps * fan_in, k, k]; the same values.

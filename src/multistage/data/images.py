@@ -229,6 +229,19 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return gray
 
 
+def to_yuv(image: np.ndarray) -> np.ndarray:
+    """Luminance and two differences of colour, float64 [height, width, 3], of what `read_image` returns.
+
+    The first map is gray, by the weights of `to_gray`. The others are 0.492 times blue less gray and 0.877 times red
+    less gray. They are 0 wherever the image is gray.
+
+    Source: BT.601; Sermanet & LeCun, "Traffic sign recognition with multi-scale convolutional networks" (2011).
+    """
+    colours = to_colour(image).astype(np.float64)
+    gray = colours @ GRAY_WEIGHTS
+    return np.stack([gray, 0.492 * (colours[..., 2] - gray), 0.877 * (colours[..., 0] - gray)], axis=-1)
+
+
 def to_colour(image: np.ndarray) -> np.ndarray:
     """[height, width, 3] of what `read_image` returns, of its type; of a gray image three times the same memory."""
     return image if image.ndim == 3 else np.broadcast_to(image[:, :, None], (*image.shape, 3))

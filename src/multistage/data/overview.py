@@ -13,8 +13,13 @@ AT_A_TIME = 1024
 """Images that are looked at together."""
 
 
-def overview(dataset: Dataset, split: Split) -> dict[str, Any]:
+def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[str, Any]:
     """Counts of images and classes, and what was left out; plain values, for a record.
+
+    Args:
+        dataset: The images.
+        split: Which of them train, validate and test.
+        colour: As the data set has it; None if it has no such setting.
 
     Returns:
         ``images``, ``classes``, ``train`` and ``validation`` and ``test``, ``smallest`` and ``largest`` ([name, number
@@ -33,7 +38,7 @@ def overview(dataset: Dataset, split: Split) -> dict[str, Any]:
         **{part: len(getattr(split, part)) for part in ("train", "validation", "test")},
         "smallest": [ordered[0][1], ordered[0][0]],
         "largest": [ordered[-1][1], ordered[-1][0]],
-        "colour": {1: "gray", 3: "rgb"}.get(maps, f"{maps} maps"),
+        "colour": colour or {1: "gray", 3: "rgb"}.get(maps, f"{maps} maps"),
         "flat": len(flat),
         "notes": [
             *dataset.notes,

@@ -13,56 +13,72 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multistage.data.images import to_colour, to_gray
+from multistage.data.images import to_colour, to_gray, to_yuv
 from multistage.data.resizing import resize_longer_side
 from multistage.layers.contrast_norm import blur_matrix, gaussian_window, local_contrast_norm
 
 Variance = Literal["one_pass", "two_pass"]
+Colour = Literal["gray", "rgb", "yuv"]
 
 MARGIN = 4
 """Pixels that the 9x9 local normalisation cuts off at every side: 151 becomes 143."""
 
 
-def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass", maps: int = 1) -> Tensor:
-    """Any image, as `read_image` returns it, to float32 [maps, side, side]; `maps`: 1 for gray, 3 for colour."""
-    image = to_gray(image) if maps == 1 else to_colour(image)
-    return preprocess(resize_longer_side(image, side + 2 * MARGIN), variance)
+def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass", colour: Colour = "gray") -> Tensor:
+    """Any image, as `read_image` returns it, to float32 [maps, side, side]: one map of gray, three of colour."""
+    return preprocess(resize_longer_side(_as(image, colour), side + 2 * MARGIN), variance, colour)
 
 
-def globally(image: np.ndarray, side: int, maps: int = 1) -> Tensor:
+def globally(image: np.ndarray, side: int, colour: Colour = "gray") -> Tensor:
     """An image under global contrast normalisation alone: mean 0, deviation 1, over all its pixels and maps.
 
     Args:
         image: [h, w] or [h, w, 3], of any size and depth.
         side: Of the square; the shorter axis is padded with zeros.
-        maps: 1 for gray, 3 for colour.
+        colour: Maps of the result. Of yuv the first has mean 0 and deviation 1; the others keep their proportion to it.
 
     Returns:
         float32 [maps, side, side]; all 0 if the image is flat.
     """
-    image = to_gray(image) if maps == 1 else to_colour(image)
-    return pad_to_square(_normalised(resize_longer_side(image, side))).float()
+    return pad_to_square(_normalised(resize_longer_side(_as(image, colour), side), colour)).float()
 
 
-def _normalised(image: np.ndarray) -> Tensor:
-    """[h, w] or [h, w, maps] to float64 [maps, h, w] of mean 0 and deviation 1; zeros if it is flat."""
-    x = torch.from_numpy(np.moveaxis(np.atleast_3d(image), 2, 0).astype(np.float64))
-    deviation = x.std()
-    return (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
+def _as(image: np.ndarray, colour: Colour) -> np.ndarray:
+    return {"gray": to_gray, "rgb": to_colour, "yuv": to_colour}[colour](image)
 
 
-def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
+def _normalised(image: np.ndarray, colour: Colour) -> Tensor:
+    """[h, w] or [h, w, maps] to float64 [maps, h, w] of mean 0 and deviation 1; zeros if it is flat.
+
+    Of yuv these are the first map's mean and deviation, so that 0 stays gray in the others; or, where that map is flat,
+    the deviation of all.
+    """
+    planes = to_yuv(image) if colour == "yuv" else np.atleast_3d(image)
+    x = torch.from_numpy(np.moveaxis(planes, 2, 0).astype(np.float64))
+    deviation, middle = x.std(), x.mean()
+    if colour == "yuv":
+        middle = torch.stack([x[0].mean(), *middle.new_zeros(2)])[:, None, None]
+        apart = x - middle
+        rounding = 1e-9 * x.abs().amax()
+        deviation = next((each.std() for each in (apart[0], apart) if each.abs().amax() > rounding), rounding)
+    return (x - middle) / torch.where(deviation > 0, deviation, 1)
+
+
+def preprocess(image: np.ndarray, variance: Variance = "one_pass", colour: Colour = "rgb") -> Tensor:
     """The paper's preprocessing, after resizing.
 
     Subtract the image's mean, divide by its standard deviation, over all its maps; normalise locally over all maps with
     the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is continued); pad with
-    zeros to a square, centred (an odd row or column goes last). The paper has gray images. Over three maps of colour
-    this is its N: one mean and one deviation for all maps, so that their differences stay.
+    zeros to a square, centred (an odd row or column goes last). The paper has gray images. Red, green and blue are
+    normalised as by its N, with one mean and one deviation for all maps, so that their differences stay. Luminance and
+    the two differences of colour (yuv) are normalised locally one by one: luminance becomes what a gray image becomes
+    (but for rounding), and a region of one colour becomes 0, like a region of one gray level.
 
     Args:
         image: [h, w] or [h, w, maps], its longer side 151.
         variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as the authors' demo has it; ``"two_pass"``: the mean
             square of what the local mean leaves, as the thesis writes it (and as `local_contrast_norm`).
+        colour: yuv makes luminance and two differences of colour of red, green and blue; else the maps are as given.
 
     Returns:
         float32 [maps, 143, 143] (longer side - 8).
@@ -76,18 +92,22 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
     if min(image.shape[:2]) <= 2 * MARGIN:
         missing = [max(0, 2 * MARGIN + 1 - side) for side in image.shape[:2]]
         image = np.pad(image, [*((0, more) for more in missing), (0, 0)], mode="edge")
-    x = _normalised(image)
+    x = _normalised(image, colour)
+    together = torch.split(x, 1 if colour == "yuv" else len(x))
+    return pad_to_square(torch.cat([_locally(maps, variance) for maps in together])).float()
+
+
+def _locally(x: Tensor, variance: Variance) -> Tensor:
+    """[maps, h, w] normalised over all maps, [maps, h - 8, w - 8]."""
     inside = slice(MARGIN, -MARGIN)
     if variance == "one_pass":
         rows, columns = map(_blur, x.shape[1:])
         mean = rows @ x.mean(0) @ columns.T
         local_variance = (rows @ x.square().mean(0) @ columns.T - mean.square()).clamp_min(0)
-        normalised = (x[:, inside, inside] - mean) / local_variance.sqrt().clamp_min(1)
-    elif variance == "two_pass":
-        normalised = local_contrast_norm(x[None], floor=1.0, border="renormalise")[0, :, inside, inside]
-    else:
-        raise ValueError(f"variance must be 'one_pass' or 'two_pass', not {variance!r}")
-    return pad_to_square(normalised).float()
+        return (x[:, inside, inside] - mean) / local_variance.sqrt().clamp_min(1)
+    if variance == "two_pass":
+        return local_contrast_norm(x[None], floor=1.0, border="renormalise")[0, :, inside, inside]
+    raise ValueError(f"variance must be 'one_pass' or 'two_pass', not {variance!r}")
 
 
 @lru_cache(maxsize=256)

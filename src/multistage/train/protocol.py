@@ -168,7 +168,7 @@ def _perform(
             "weights_sha256": durable.digest(weights),
             **settings,
             **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
-            "images": overview(dataset, split),
+            "images": overview(dataset, split, config.get("data.colour")),
             **origin,
             **provenance.resumed(done),
             **hardware.describe(),

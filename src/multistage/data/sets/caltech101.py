@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from multistage.data.dataset import Dataset
 
-MAPS = {"gray": 1, "rgb": 3}
+MAPS = {"gray": 1, "rgb": 3, "yuv": 3}
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Preprocessed(Stored):
     """Images of any size that are normalised and padded to a square, gray or in colour.
 
     Attributes:
-        colour: Gray, as in the paper, or red, green and blue, which makes three maps.
+        colour: Gray, as in the paper; or three maps: red, green and blue, or luminance and two differences of colour.
         preprocessing: lcn: the paper's (section 4), which ends with local contrast normalisation; gcn: global contrast
             normalisation alone, mean 0 and deviation 1 of each image, which keeps the colour of large parts.
         variance: Local variance of the preprocessing, see `multistage.data.preprocessing.preprocess`.
         skip_damaged: Leave out files that cannot be read or are not those of the manifest.
     """
 
-    colour: Literal["gray", "rgb"] = "gray"
+    colour: Literal["gray", "rgb", "yuv"] = "gray"
     preprocessing: Literal["lcn", "gcn"] = "lcn"
     variance: Literal["one_pass", "two_pass"] = "one_pass"
     skip_damaged: bool = False
@@ -52,8 +52,8 @@ class Preprocessed(Stored):
         from multistage.data.preprocessing import globally, prepare
 
         if self.preprocessing == "gcn":
-            return globally(image, self.image_size, self.maps)
-        return prepare(image, self.image_size, self.variance, self.maps)
+            return globally(image, self.image_size, self.colour)
+        return prepare(image, self.image_size, self.variance, self.colour)
 
     def prepared(self, content: bytes) -> "Tensor":
         """`prepare` of a file's content, when there is room for its pixels.
@@ -76,6 +76,6 @@ class Caltech101(Preprocessed):
         from multistage.data.caltech101 import read_caltech101
 
         shape = self.maps, self.image_size, self.image_size
-        specification = f"{self.image_size} {self.variance} v1" + (" rgb" if self.maps == 3 else "")
+        specification = f"{self.image_size} {self.variance} v1" + (f" {self.colour}" if self.maps == 3 else "")
         specification += " gcn" if self.preprocessing == "gcn" else ""
         return read_caltech101(Path(self.root), shape, self.prepared, specification, self.skip_damaged)

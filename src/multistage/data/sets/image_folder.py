@@ -30,7 +30,7 @@ class ImageFolder(Preprocessed):
 
     root_is_content = True
 
-    colour: Literal["auto", "gray", "rgb"] = "auto"  # type: ignore[assignment]
+    colour: Literal["auto", "gray", "rgb", "yuv"] = "auto"  # type: ignore[assignment]
     ground: Literal["contrast", "white", "black"] = "contrast"
     max_pixels: int = setting(50_000_000, whole(1, 10**12), bears=False)
 
