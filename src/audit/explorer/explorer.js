@@ -21,19 +21,24 @@ function verdicts() {
   byId("verdicts").replaceChildren(...lines);
 }
 
+// R_abs with abs as a subscript.
+function symbol(text) {
+  return text.split(/_([A-Za-z]+)/).map((part, i) => (i % 2 ? element("sub", {}, part) : part));
+}
+
 function facts() {
   const chosen = state.names.map((name) => state.set.presets.get(name));
   const lines = chosen.map((preset) => {
     const operations = ["rectify", "normalise", "pool"].map((key) => `${key}: ${preset[key]}`).join(", ");
     const link = element("a", { href: preset.link }, `${preset.accuracy} % of the ${state.set.tested}`);
-    const paper = preset.paper ? `, the paper's ${preset.paper}` : "";
+    const paper = preset.paper ? [", the paper's ", ...symbol(preset.paper)] : [];
     const twin = preset.same_as ? `; on images of this size the same network as ${preset.same_as}` : "";
-    return element("p", {}, element("code", {}, preset.name), paper, ` (${operations}): `, link, twin, ".");
+    return element("p", {}, element("code", {}, preset.name), ...paper, ` (${operations}): `, link, twin, ".");
   });
   if (chosen.length > 1) {
     const differing = ["rectify", "normalise", "pool"].filter((key) => chosen[0][key] !== chosen[1][key]);
     const each = differing.map((key) => `${key} (${chosen.map((preset) => preset[key]).join(" or ")})`);
-    const worth = element("a", { href: "index.html#ablation" }, "What that is worth over several draws");
+    const worth = element("a", { href: "index.html#ablation" }, "What this changes, over several draws");
     lines.push(element("p", {}, differing.length ? `They differ in ${each.join(", ")}. ` : "They are the same. ", worth));
   }
   byId("facts").replaceChildren(...lines);
@@ -103,7 +108,7 @@ function enter(set) {
   clear();
   for (const choice of document.querySelectorAll("#sets input")) choice.checked = choice.value === set.name;
   for (const part of document.querySelectorAll("[data-set]")) part.hidden = part.dataset.set !== set.name;
-  byId("images").className = set.name;
+  byId("inputs").className = set.name;
   byId("images").replaceChildren(...set.images.map(thumbnail));
   byId("beside").parentElement.hidden = set.presets.size === 1;
   for (const [id, none] of [["model", []], ["beside", [element("option", { value: "" }, "none")]]]) {

@@ -48,7 +48,7 @@ function side(className, ...children) {
 }
 
 function absent() {
-  return side("absent", element("p", {}, "Not in this network: values go on as they are."));
+  return side("absent", element("p", {}, "Not in this network: values stay as they are."));
 }
 
 function maps(stage, name, which, count) {

@@ -57,7 +57,7 @@ CARDS = (
         "explorer.html",
         "The explorer",
         "Trained networks run in your browser, on digits, photographs or your own image. See every map of every step.",
-        "explorer/photographs/nautilus.png",
+        "explorer/photographs/butterfly.png",
     ),
     (
         "lecture/index.html",
