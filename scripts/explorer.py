@@ -1,14 +1,16 @@
-"""Make the feature explorer again, from published records, weights and digits.
+"""Make the feature explorer again, from published records, weights and images.
 
-python scripts/explorer.py              results/explorer.html, from results/explorer
-python scripts/explorer.py --digits     first take its digits from MNIST again: results/explorer/digits.png
+python scripts/explorer.py              results/explorer.html, from results/explorer and results/models
+python scripts/explorer.py --images     first take its images again: from MNIST results/explorer/digits.png, from
+                                        Caltech-101 results/explorer/photographs
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from audit.explorer import assemble, digits
+from audit.explorer import assemble, digits, photographs, sets
+from multistage.data import Stored
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
@@ -20,21 +22,32 @@ ROOT = Path(__file__).parent.parent
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line and write; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--digits", action="store_true", help="take the digits from MNIST's test set again")
+    parser.add_argument("--images", action="store_true", help="take the images from the data sets again")
     options = parser.parse_args(arguments)
     try:
-        if options.digits:
-            file = root / "results" / assemble.NAME / assemble.DIGITS
-            mnist = parse(composition.plan(["data=mnist"]).config).data.load()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            durable.write(file, digits.to_png(digits.choose(mnist)))
-            print(file)
+        if options.images:
+            _images(root / "results")
         if (written := assemble.write(root / "results")) is not None:
             print(written)
     except (MultistageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _images(results: Path) -> None:
+    """Take the images again, and name where they are.
+
+    Raises:
+        DataError: They are not here.
+    """
+    mnist = parse(composition.plan(["data=mnist"]).config).data.load()
+    (results / sets.NAME).mkdir(parents=True, exist_ok=True)
+    durable.write(results / sets.DIGITS, digits.to_png(digits.choose(mnist)))
+    caltech101 = parse(composition.plan(["data=caltech101"]).config).data
+    assert isinstance(caltech101, Stored)
+    photographs.write(results / sets.PHOTOGRAPHS, photographs.choose(Path(caltech101.root), sets.shipped(results)))
+    print(results / sets.DIGITS, results / sets.PHOTOGRAPHS, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Measure the lecture's assertions, and make the page that shows them.
+"""Measure what the lecture says, and make the page that shows it.
 
-python scripts/lecture.py                            results/lecture: index.html, its pictures, measured.json
+python scripts/lecture.py                            results/lecture: figures, tables, pictures and index.html
 python scripts/lecture.py lecture-04 lecture-08 --output lecture          some sections only, elsewhere
-python scripts/lecture.py --frame                    only the header and the style of index.html; measures nothing
+python scripts/lecture.py --words                    index.html again, with the words of now; measures nothing
 
 Minutes, on one core. Needs Caltech-101 and MNIST (see conf/data), and the networks published in results/explorer.
 """
@@ -19,7 +19,6 @@ from audit.lecture import publish, sections
 from audit.lecture.material import Material
 from audit.lecture.section import Section
 from multistage.registry.errors import MultistageError
-from multistage.storage import durable
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,7 +29,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(modules)}; all if none")
     parser.add_argument("--output", type=Path, help="folder to write instead of results/lecture")
-    parser.add_argument("--frame", action="store_true", help="renew header and style of the page and measure nothing")
+    parser.add_argument("--words", action="store_true", help="make the page again from what is there; measure nothing")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sections if name not in modules]:
         parser.error(f"{unknown[0]} is no section; expected one of {', '.join(modules)}")
@@ -40,10 +39,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)  # other numbers of threads round otherwise
     try:
-        if options.frame:
-            page = output / publish.INDEX
-            if durable.update(page, publish.reframed(page.read_text("utf-8")).encode()):
-                print(page)
+        if options.words:
+            for file in publish.write_page(output, {claim: sections.words(name) for claim, name in modules.items()}):
+                print(file)
             return 0
         material = Material(root / "results")
         made = [measure(modules[name], material) for name in options.sections or modules]

@@ -4,23 +4,42 @@ from pathlib import Path
 
 import numpy as np
 
-from audit.explorer import assemble, digits
+from audit.explorer import digits, photographs, sets
+from audit.explorer.packed import rounded
+from audit.pages import artifacts
 from multistage.records.files import from_file
+from multistage.records.runs import WEIGHTS
+from multistage.train.restore import restore
 
 RESULTS = Path(__file__).parents[2] / "results"
-FILE = RESULTS / f"{assemble.NAME}.html"
-RECORDS = {record["config"]["model"]: record for record in from_file(RESULTS / assemble.NAME / "records.jsonl")}
+FILE = RESULTS / f"{sets.NAME}.html"
+RECORDS = {record["config"]["model"]: record for record in from_file(RESULTS / sets.NAME / "records.jsonl")}
 MODELS = sorted(RECORDS)
+NOISE = np.random.default_rng(0)
 
 
-def images():
+def _digits():
     """The page's digits, one of them inverted, a flat image and noise; uint8 [n, 28, 28]."""
-    shown = digits.read(RESULTS / assemble.NAME / assemble.DIGITS).reshape(-1, digits.SIDE, digits.SIDE)
-    noise = np.random.default_rng(0).integers(0, 256, shown[:1].shape).astype(np.uint8)
-    return np.concatenate([shown, 255 - shown[:1], np.full_like(shown[:1], 99), noise])
+    shown = digits.read(RESULTS / sets.DIGITS).reshape(-1, digits.SIDE, digits.SIDE)
+    return np.concatenate([shown, 255 - shown[:1], np.full_like(shown[:1], 99), _noise(1, digits.SIDE, digits.SIDE)])
 
 
-IMAGES = images()
+def _noise(*shape):
+    return NOISE.integers(0, 256, shape).astype(np.uint8)
+
+
+DIGITS = _digits()
+PHOTOGRAPHS = photographs.read(RESULTS / sets.PHOTOGRAPHS)
+
+
+def trained(model):
+    """A network of the digits, with the weights of the page."""
+    return rounded(artifacts.network(RESULTS / sets.NAME, RECORDS[model]))
+
+
+def shipped():
+    """The network of the photographs."""
+    return restore(RESULTS / sets.MODEL / WEIGHTS, sets.shipped(RESULTS))
 
 
 def probabilities(tab):
@@ -28,18 +47,22 @@ def probabilities(tab):
     return np.array(tab.evaluate("passes.map((pass) => pass.probabilities)"))
 
 
-def choose(tab, digit):
-    tab.locator("#digits label").nth(digit).click()
+def choose(tab, image):
+    tab.locator("#images label").nth(image).click()
 
 
 def pixels(tab):
-    probabilities(tab)
-    return np.array(tab.evaluate("[...state.pixels]"), np.uint8).reshape(digits.SIDE, digits.SIDE)
+    return _picture(tab, "state.picture")
 
 
 def seen(tab):
+    return _picture(tab, "changed(state.picture, state)")
+
+
+def _picture(tab, expression):
     probabilities(tab)
-    return np.array(tab.evaluate("[...changed(state.pixels, state)]"), np.uint8).reshape(digits.SIDE, digits.SIDE)
+    height, width, values = tab.evaluate(f"(({{height, width, pixels}}) => [height, width, [...pixels]])({expression})")
+    return np.array(values, np.uint8).reshape(height, width)
 
 
 def middle(image):

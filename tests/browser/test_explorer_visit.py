@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from browser.colour import contrast, luminance
-from browser.explorer import FILE, IMAGES, MODELS, RECORDS, choose, middle, pixels, probabilities, seen
+from browser.explorer import DIGITS, FILE, MODELS, PHOTOGRAPHS, RECORDS, choose, middle, pixels, probabilities, seen
 from PIL import Image
 
-from audit.explorer import assemble, digits
+from audit.explorer import digits, sets
 
 pytestmark = pytest.mark.browser
 
@@ -34,16 +34,18 @@ def test_two_networks_stand_side_by_side_and_the_address_brings_them_back(look):
     assert "They differ in rectify (abs or none), normalise (lcn or none)." in tab.locator("#facts").inner_text()
     again = look(FILE, tab.evaluate("location.hash"))
     assert np.array_equal(probabilities(again), probabilities(tab))
-    assert again.locator("#digits input").nth(3).is_checked()
+    assert again.locator("#images input").nth(3).is_checked()
     tab.select_option("#beside", "")
     assert probabilities(tab).shape == (1, 10)
     assert tab.locator("[data-step='0.contrast_norm'] .side").count() == 1
 
 
-@pytest.mark.parametrize("fragment", ["#digit=99&model=nothing", "#digit=-1", "#digit=x&beside=%3Cb%3E", "#"])
+@pytest.mark.parametrize(
+    "fragment", ["#image=99&model=nothing", "#image=-1&set=letters", "#image=x&beside=%3Cb%3E", "#image=length", "#"]
+)
 def test_an_address_that_names_nothing_shows_the_first_digit(look, fragment):
     tab = look(FILE, fragment)
-    assert tab.evaluate("state.digit") == assemble.FIRST
+    assert tab.evaluate("state.image") == sets.FIRST
     assert probabilities(tab).shape == (1, 10)
 
 
@@ -67,15 +69,45 @@ def test_inverting_changes_nothing_where_the_absolute_value_is_taken(look):
 
 @pytest.mark.parametrize(("move", "shift"), [("left", (0, -1)), ("right", (0, 1)), ("up", (-1, 0)), ("down", (1, 0))])
 def test_an_image_can_be_moved(look, move, shift):
-    tab = look(FILE, "#digit=2")
+    tab = look(FILE, "#image=2")
     for _ in range(3):
         tab.click(f"[data-move={move}]")
-    around = np.pad(IMAGES[2], 3)
+    around = np.pad(DIGITS[2], 3)
     top, left = (3 - 3 * by for by in shift)
     assert np.array_equal(seen(tab), around[top : top + digits.SIDE, left : left + digits.SIDE])
     for _ in range(30):
         tab.click(f"[data-move={move}]")
     assert not seen(tab).any()
+
+
+def test_photographs_can_be_chosen_moved_and_opened(look, tmp_path):
+    tab = look(FILE)
+    tab.get_by_text("Photographs", exact=True).click()
+    assert probabilities(tab).shape == (1, 102)
+    assert tab.locator("#drawing").is_hidden()
+    assert tab.locator("#beside").is_hidden()
+    labels = tab.locator("#images input").evaluate_all("all => all.map(each => each.ariaLabel)")
+    assert labels == list(PHOTOGRAPHS)
+    choose(tab, 3)
+    emu = PHOTOGRAPHS["emu"]
+    assert np.array_equal(pixels(tab), emu)
+    tab.click("[data-move=right]")
+    tab.click("[data-move=up]")
+    around = np.pad(emu, 1, mode="edge")
+    assert np.array_equal(seen(tab), around[2:, :-2])
+    again = look(FILE, tab.evaluate("location.hash"))
+    assert np.array_equal(pixels(again), emu)
+    assert again.locator("#sets input").nth(1).is_checked()
+    Image.fromarray(np.dstack([emu] * 3)).resize((400, 800)).save(tmp_path / "photo.png")
+    tab.set_input_files("#file", tmp_path / "photo.png")
+    until(tab, "state.image === null")
+    assert pixels(tab).shape == (151, 76)
+    assert np.abs(pixels(tab).mean() - emu.mean()) < 2
+    assert "(label)" not in tab.locator(".bars").inner_text()
+    tab.go_back()
+    until(tab, "state.set.name === 'mnist'")
+    assert probabilities(tab).shape == (1, 10)
+    assert tab.locator("#drawing").is_visible()
 
 
 def draw(tab, points):
@@ -110,7 +142,7 @@ def test_drawn_digits_are_centred_as_mnists_are_and_recognised(look):
             tab.select_option("#model", model)
             votes.append(int(probabilities(tab)[0].argmax()))
         assert votes.count(digit) > len(MODELS) / 2, (digit, votes)
-        assert tab.locator("#digits input:checked").count() == 0
+        assert tab.locator("#images input:checked").count() == 0
         assert "(label)" not in tab.locator(".bars").inner_text()
 
 
@@ -150,11 +182,11 @@ def test_centring_leaves_mnists_own_digits_where_they_are(look):
     """Those whose box has 20 pixels need no scaling: their centring is MNIST's own, or nothing would be equal."""
     tab = look(FILE)
     whole = 0
-    for image in IMAGES[:20]:
+    for image in DIGITS[:20]:
         rows, columns = image.any(1).nonzero()[0], image.any(0).nonzero()[0]
         if max(np.ptp(rows), np.ptp(columns)) + 1 == 20:
             found = tab.evaluate(
-                "values => [...centred({data: values, width: SIDE, height: SIDE})]", image.ravel().tolist()
+                "values => [...centred({data: values, width: SIDE, height: SIDE}).pixels]", image.ravel().tolist()
             )
             assert np.array_equal(np.array(found).reshape(image.shape), image)
             whole += 1
@@ -172,16 +204,16 @@ def until(tab, expression):
 
 def test_image_files_become_gray_and_light_on_dark(look, tmp_path):
     tab = look(FILE)
-    Image.fromarray(IMAGES[4]).save(tmp_path / "small.png")
+    Image.fromarray(DIGITS[4]).save(tmp_path / "small.png")
     tab.set_input_files("#file", tmp_path / "small.png")
-    until(tab, "state.digit === null")
-    assert np.array_equal(pixels(tab), IMAGES[4])
+    until(tab, "state.image === null")
+    assert np.array_equal(pixels(tab), DIGITS[4])
     photo = np.full((300, 200, 3), (250, 240, 230), np.uint8)
     photo[50:250, 80:120] = (20, 40, 60)
     Image.fromarray(photo).save(tmp_path / "photo.jpg", quality=95)
     choose(tab, 0)
     tab.set_input_files("#file", tmp_path / "photo.jpg")
-    until(tab, "state.digit === null")
+    until(tab, "state.image === null")
     image = pixels(tab)
     assert image[14, 14] > 200
     assert image[:, :4].max() == 0
@@ -235,12 +267,13 @@ def test_everything_can_be_reached_by_keyboard(look):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_width_scrolls_sideways_and_everything_can_be_touched(look, width, scheme):
-    tab = look(FILE, "#model=abs_lcn_batchnorm_avgpool&beside=relu_lcn_avgpool", width, scheme)
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("shown", ["#model=abs_lcn_batchnorm_avgpool&beside=relu_lcn_avgpool", "#set=caltech101"])
+def test_no_width_scrolls_sideways_and_everything_can_be_touched(look, shown, width, scheme):
+    tab = look(FILE, shown, width, scheme)
     probabilities(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") == width
-    small = "[...document.querySelectorAll('button, select, #digits label, .file')].filter(b => b.checkVisibility()"
+    small = "[...document.querySelectorAll('button, select, #images label, .file')].filter(b => b.checkVisibility()"
     small += " && Math.min(b.offsetHeight, b.offsetWidth) < 24).length"
     assert tab.evaluate(small) == 0
     tab.locator("[data-step='1.filter_bank'] .grid button").first.click()

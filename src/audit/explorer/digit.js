@@ -3,29 +3,6 @@
 const SIDE = 28;
 const BOX = 20; // MNIST's digits fit into a square of this side
 const CENTRE = 14.5; // and their centre of mass lies within half a pixel of this, the middle of the fifteenth pixel
-const GRAY = [0.298936, 0.587043, 0.114021]; // multistage.data.images.GRAY_WEIGHTS
-
-// Means over the squares that cells of the new grid cover of the old one.
-function shrink({ data, width }, { left, top, right, bottom }, columns, rows) {
-  const [stepX, stepY] = [(right - left) / columns, (bottom - top) / rows];
-  const cover = (from, to) => {
-    const parts = [];
-    for (let i = Math.floor(from); i < to - 1e-9; i++) parts.push([i, Math.min(to, i + 1) - Math.max(from, i)]);
-    return parts;
-  };
-  const result = new Float64Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    const down = cover(top + row * stepY, top + (row + 1) * stepY);
-    for (let column = 0; column < columns; column++) {
-      let sum = 0;
-      for (const [x, wide] of cover(left + column * stepX, left + (column + 1) * stepX)) {
-        for (const [y, high] of down) sum += wide * high * data[y * width + x];
-      }
-      result[row * columns + column] = sum / (stepX * stepY);
-    }
-  }
-  return result;
-}
 
 function place(small, columns, rows, left, top) {
   const pixels = new Uint8ClampedArray(SIDE * SIDE);
@@ -33,7 +10,7 @@ function place(small, columns, rows, left, top) {
     const [x, y] = [left + (i % columns), top + Math.floor(i / columns)];
     if (x >= 0 && x < SIDE && y >= 0 && y < SIDE) pixels[y * SIDE + x] = Math.round(value);
   });
-  return pixels;
+  return { pixels, width: SIDE, height: SIDE };
 }
 
 // What was drawn, cut out, shrunk into MNIST's square and put where MNIST has the centre of mass.
@@ -47,7 +24,7 @@ function centred({ data, width, height }) {
     box.top = Math.min(box.top, y);
     box.bottom = Math.max(box.bottom, y + 1);
   });
-  if (box.right === 0) return new Uint8ClampedArray(SIDE * SIDE);
+  if (box.right === 0) return place([], 1, 1, 0, 0);
   const [wide, high] = [box.right - box.left, box.bottom - box.top];
   const scale = BOX / Math.max(wide, high);
   const [columns, rows] = [wide, high].map((side) => Math.max(1, Math.round(side * scale)));
@@ -63,7 +40,7 @@ function centred({ data, width, height }) {
 
 // A whole picture: one of 28 x 28 as it is; others fitted in, and dark on light turned to light on dark.
 function fitted({ data, width, height }) {
-  if (width === SIDE && height === SIDE) return Uint8ClampedArray.from(data);
+  if (width === SIDE && height === SIDE) return place(data, SIDE, SIDE, 0, 0);
   const edge = data.filter((_, i) => {
     const [x, y] = [i % width, Math.floor(i / width)];
     return x === 0 || y === 0 || x === width - 1 || y === height - 1;
@@ -74,20 +51,4 @@ function fitted({ data, width, height }) {
   const [columns, rows] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
   const small = shrink({ data: light, width }, { left: 0, top: 0, right: width, bottom: height }, columns, rows);
   return place(small, columns, rows, (SIDE - columns) >> 1, (SIDE - rows) >> 1);
-}
-
-function grayOf({ data, width, height }) {
-  const gray = Float64Array.from({ length: width * height }, (_, i) =>
-    Math.round(GRAY.reduce((sum, weight, channel) => sum + weight * data[4 * i + channel], 0)),
-  );
-  return { data: gray, width, height };
-}
-
-// Shifted, with the background's black moving in, then perhaps inverted.
-function changed(pixels, { right, down, inverted }) {
-  return pixels.map((_, i) => {
-    const [x, y] = [(i % SIDE) - right, Math.floor(i / SIDE) - down];
-    const value = x >= 0 && x < SIDE && y >= 0 && y < SIDE ? pixels[y * SIDE + x] : 0;
-    return inverted ? 255 - value : value;
-  });
 }

@@ -3,6 +3,7 @@
 const pad = byId("pad");
 const ink = pad.getContext("2d", { willReadFrequently: true });
 const STROKE = 26; // of the pad's 280 pixels: two to three of MNIST's, whose strokes are as wide
+const OPENED = { mnist: fitted, caltech101: resized };
 const pen = { x: pad.width / 2, y: pad.height / 2, lowered: false };
 
 function clear() {
@@ -81,7 +82,7 @@ byId("file").addEventListener("change", async (event) => {
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     clear();
-    take(fitted(grayOf(context.getImageData(0, 0, canvas.width, canvas.height))));
+    take(OPENED[state.set.name](grayOf(context.getImageData(0, 0, canvas.width, canvas.height))));
   } catch {
     byId("message").textContent = `${file.name} is not an image that this browser can read.`;
   }

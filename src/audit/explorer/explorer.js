@@ -1,4 +1,4 @@
-// The page: everything is computed and shown anew at each change, which takes milliseconds.
+// The page: each change computes and shows everything again; digits take milliseconds, photographs half a second.
 
 function percent(share) {
   const value = 100 * share;
@@ -10,41 +10,46 @@ function verdicts() {
   const lines = passes.map(({ name, probabilities }) => {
     const most = probabilities.indexOf(Math.max(...probabilities));
     const columns = element("span", { className: "columns", "aria-hidden": "true" });
-    probabilities.forEach((share, c) => {
+    ranked(probabilities).forEach((c) => {
       const column = element("i", { className: c === most ? "most" : "" });
-      column.style.setProperty("--share", share);
+      column.style.setProperty("--share", probabilities[c]);
       columns.append(column);
     });
-    const says = element("span", {}, element("b", {}, data.classes[most]), `, ${percent(probabilities[most])}`);
+    const says = element("span", {}, element("b", {}, state.set.classes[most]), `, ${percent(probabilities[most])}`);
     return element("p", {}, element("code", {}, name), columns, says);
   });
   byId("verdicts").replaceChildren(...lines);
 }
 
+// R_abs with abs as a subscript.
+function symbol(text) {
+  return text.split(/_([A-Za-z]+)/).map((part, i) => (i % 2 ? element("sub", {}, part) : part));
+}
+
 function facts() {
-  const chosen = state.names.map((name) => presets.get(name));
+  const chosen = state.names.map((name) => state.set.presets.get(name));
   const lines = chosen.map((preset) => {
     const operations = ["rectify", "normalise", "pool"].map((key) => `${key}: ${preset[key]}`).join(", ");
-    const link = element("a", { href: preset.link }, `${preset.accuracy} % of the test digits`);
-    const paper = preset.paper ? `, the paper's ${preset.paper}` : "";
+    const link = element("a", { href: preset.link }, `${preset.accuracy} % of the ${state.set.tested}`);
+    const paper = preset.paper ? [", the paper's ", ...symbol(preset.paper)] : [];
     const twin = preset.same_as ? `; on images of this size the same network as ${preset.same_as}` : "";
-    return element("p", {}, element("code", {}, preset.name), paper, ` (${operations}): `, link, twin, ".");
+    return element("p", {}, element("code", {}, preset.name), ...paper, ` (${operations}): `, link, twin, ".");
   });
   if (chosen.length > 1) {
     const differing = ["rectify", "normalise", "pool"].filter((key) => chosen[0][key] !== chosen[1][key]);
     const each = differing.map((key) => `${key} (${chosen.map((preset) => preset[key]).join(" or ")})`);
-    const worth = element("a", { href: "index.html#ablation" }, "What that is worth over several draws");
+    const worth = element("a", { href: "index.html#ablation" }, "What this changes, over several draws");
     lines.push(element("p", {}, differing.length ? `They differ in ${each.join(", ")}. ` : "They are the same. ", worth));
   }
   byId("facts").replaceChildren(...lines);
 }
 
 function show() {
-  const pixels = changed(state.pixels, state);
-  const input = standardise(pixels, SIDE);
+  const picture = changed(state.picture, state);
+  const input = PREPARATIONS[state.set.name](picture);
   passes = state.names.map((name) => ({ name, input, ...forward(network(name), input) }));
-  paintGray(document.querySelector("#strip canvas"), pixels);
-  paint(byId("seen"), input.data, SIDE, SIDE, largest(input.data));
+  paintGray(document.querySelector("#strip canvas"), picture);
+  paint(byId("seen"), input.data, input.width, input.height, largest(input.data));
   scale(byId("seen-scale"), largest(input.data));
   byId("invert").setAttribute("aria-pressed", state.inverted);
   document.body.classList.toggle("two", passes.length > 1);
@@ -69,9 +74,9 @@ function showSoon() {
   requestAnimationFrame(() => { waiting = false; show(); });
 }
 
-function take(pixels, digit = null) {
-  Object.assign(state, { pixels, digit, right: 0, down: 0, inverted: false });
-  for (const choice of document.querySelectorAll("#digits input")) choice.checked = digit === Number(choice.value);
+function take(picture, image = null) {
+  Object.assign(state, { picture, image, right: 0, down: 0, inverted: false });
+  for (const choice of document.querySelectorAll("#images input")) choice.checked = image === Number(choice.value);
   byId("message").textContent = "";
   remember();
   showSoon();
@@ -80,47 +85,59 @@ function take(pixels, digit = null) {
 // The address names what is shown, so that a link leads to it.
 function remember() {
   const [model, beside] = state.names;
-  const words = new URLSearchParams({ ...(state.digit === null ? {} : { digit: state.digit }), model, ...(beside ? { beside } : {}) });
+  const image = state.image === null ? {} : { image: state.image };
+  const words = new URLSearchParams({ set: state.set.name, ...image, model, ...(beside ? { beside } : {}) });
   if (location.hash !== `#${words}`) history.replaceState(null, "", `#${words}`); // browsers refuse hundreds of calls
 }
 
 function follow() {
   const words = new URLSearchParams(location.hash.slice(1));
-  const asked = Number(words.get("digit") ?? data.first);
-  const digit = Number.isInteger(asked) && asked >= 0 && asked * SIDE * SIDE < digits.length ? asked : data.first;
-  const known = (name) => presets.has(name);
-  state.names = [[words.get("model")].find(known) ?? data.presets[0].name, ...[words.get("beside")].filter(known)];
+  const set = sets.get(words.get("set")) ?? sets.values().next().value;
+  if (set !== state.set) enter(set);
+  const asked = Number(words.get("image") ?? set.first);
+  const image = set.images[asked] ? asked : set.first;
+  const known = (name) => set.presets.has(name);
+  state.names = [[words.get("model")].find(known) ?? set.presets.keys().next().value, ...[words.get("beside")].filter(known)];
   [byId("model").value, byId("beside").value] = [state.names[0], state.names[1] ?? ""];
-  take(digitPixels(digit), digit);
+  take(set.images[image], image);
 }
 
-function choices() {
-  for (const [id, none] of [["model", null], ["beside", "none"]]) {
-    const select = byId(id);
-    if (none) select.append(element("option", { value: "" }, none));
-    for (const [label, inPaper] of [["In the paper's Table 1", true], ["Others", false]]) {
-      const group = element("optgroup", { label });
-      for (const preset of data.presets.filter((each) => Boolean(each.paper) === inPaper)) {
-        group.append(element("option", { value: preset.name }, preset.name));
-      }
-      select.append(group);
-    }
-    select.addEventListener("change", () => {
-      state.names = [byId("model").value, byId("beside").value].filter(Boolean);
-      remember();
-      showSoon();
+// Offer a set's images and networks.
+function enter(set) {
+  state.set = set;
+  clear();
+  for (const choice of document.querySelectorAll("#sets input")) choice.checked = choice.value === set.name;
+  for (const part of document.querySelectorAll("[data-set]")) part.hidden = part.dataset.set !== set.name;
+  byId("inputs").className = set.name;
+  byId("images").replaceChildren(...set.images.map(thumbnail));
+  byId("beside").parentElement.hidden = set.presets.size === 1;
+  for (const [id, none] of [["model", []], ["beside", [element("option", { value: "" }, "none")]]]) {
+    const groups = [["In the paper's Table 1", true], ["Others", false]].map(([label, inPaper]) => {
+      const names = [...set.presets.values()].filter((each) => Boolean(each.paper) === inPaper).map((each) => each.name);
+      return element("optgroup", { label }, ...names.map((name) => element("option", { value: name }, name)));
     });
-  }
-  for (let digit = 0; digit * SIDE * SIDE < digits.length; digit++) {
-    const label = `a ${data.classes[classOf(digit)]}`;
-    const input = element("input", { type: "radio", name: "digit", value: digit, "aria-label": label, className: "unseen" });
-    const canvas = element("canvas", { className: "pixels" });
-    paintGray(canvas, digitPixels(digit));
-    input.addEventListener("change", () => { clear(); take(digitPixels(digit), digit); });
-    byId("digits").append(element("label", {}, input, canvas));
+    byId(id).replaceChildren(...none, ...groups.filter((group) => group.children.length));
   }
 }
 
+function thumbnail(image, number) {
+  const input = element("input", { type: "radio", name: "image", value: number, "aria-label": image.title, className: "unseen" });
+  const canvas = element("canvas", { className: "pixels" });
+  paintGray(canvas, image);
+  input.addEventListener("change", () => { clear(); take(image, number); });
+  return element("label", {}, input, canvas);
+}
+
+for (const id of ["model", "beside"]) {
+  byId(id).addEventListener("change", () => {
+    state.names = [byId("model").value, byId("beside").value].filter(Boolean);
+    remember();
+    showSoon();
+  });
+}
+for (const choice of document.querySelectorAll("#sets input")) {
+  choice.addEventListener("change", () => { location.hash = `#set=${choice.value}`; });
+}
 for (const button of document.querySelectorAll("[data-move]")) {
   button.addEventListener("click", () => {
     const [right, down] = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }[button.dataset.move];
@@ -134,6 +151,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { pa
 addEventListener("hashchange", follow);
 
 build();
-choices();
-clear();
 follow();

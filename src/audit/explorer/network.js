@@ -4,14 +4,40 @@
 
 const FLOAT32_EPSILON = 2 ** -23;
 
-// Each image by itself to mean 0 and deviation 1, a flat one to 0: multistage.data.dataset.standardise.
-function standardise(pixels, side) {
-  const n = pixels.length;
-  const mean = pixels.reduce((sum, value) => sum + value, 0) / n;
-  const variance = pixels.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n;
+const MARGIN = 4; // pixels that the preprocessing of photographs cuts off at every side
+const WINDOW = 2 * MARGIN + 1;
+
+// To mean 0 and deviation 1, a flat picture to 0. `lost`: degrees of freedom that the variance lacks.
+function standardised({ pixels, width, height }, lost) {
+  const mean = pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+  const variance = pixels.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (pixels.length - lost);
   const deviation = Math.sqrt(variance) || 1;
-  return { data: Float64Array.from(pixels, (value) => (value - mean) / deviation), maps: 1, height: side, width: side };
+  return { data: Float64Array.from(pixels, (value) => (value - mean) / deviation), maps: 1, height, width };
 }
+
+// From pixels to what a network sees: {pixels, width, height} to maps.
+const PREPARATIONS = {
+  // multistage.data.dataset.standardise
+  mnist: (picture) => standardised(picture, 0),
+
+  // multistage.data.preprocessing.preprocess, one pass: locally normalised where the window fits, padded to a square.
+  caltech101(picture) {
+    const { data: x, height, width } = standardised(picture, 1);
+    const mean = blur(x, height, width, gaussian(WINDOW));
+    const squares = blur(x.map((value) => value ** 2), height, width, gaussian(WINDOW));
+    const side = Math.max(height, width) - 2 * MARGIN;
+    const y = empty(1, side, side);
+    const [top, left] = [height, width].map((length) => Math.floor((side + 2 * MARGIN - length) / 2));
+    for (let row = MARGIN; row < height - MARGIN; row++) {
+      for (let column = MARGIN; column < width - MARGIN; column++) {
+        const i = row * width + column;
+        const sigma = Math.sqrt(Math.max(squares[i] - mean[i] ** 2, 0));
+        y.data[(top + row - MARGIN) * side + left + column - MARGIN] = (x[i] - mean[i]) / Math.max(sigma, 1);
+      }
+    }
+    return y;
+  },
+};
 
 function empty(maps, height, width) {
   return { data: new Float64Array(maps * height * width), maps, height, width };
@@ -160,16 +186,24 @@ function forward(network, input) {
   return { steps, probabilities: softmax(scores) };
 }
 
-// A network as the page holds it: places in an array of float32 become the values that stand there.
+// The values of half precision; a page holds no infinite ones.
+function fromHalf(bits) {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, (bits & 1023) / 1024];
+  return sign * (exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14);
+}
+
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+// A network as the page holds it: places among its bytes become the values that stand there.
 function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed.values), (character) => character.charCodeAt(0));
-  const values = new Float32Array(bytes.buffer);
-  const filled = (part) =>
-    Object.fromEntries(
-      Object.entries(part).map(([key, place]) => {
-        const stored = Array.isArray(place) && key !== "connections";
-        return [key, stored ? values.subarray(place[0], place[0] + place[1]) : place];
-      }),
+  const view = new DataView(bytesOf(packed.values).buffer);
+  const valuesAt = ({ at, length, half }) =>
+    Float32Array.from({ length }, (_, i) =>
+      half ? fromHalf(view.getUint16(at + 2 * i, true)) : view.getFloat32(at + 4 * i, true),
     );
+  const filled = (part) =>
+    Object.fromEntries(Object.entries(part).map(([key, value]) => [key, value.half === undefined ? value : valuesAt(value)]));
   return { stages: packed.stages.map((parts) => parts.map(filled)), classifier: filled(packed.classifier) };
 }

@@ -1,37 +1,43 @@
-"""A trained network as the page holds it: its steps in order, and one array of float32 where they find their values."""
+"""A trained network as the page holds it: its steps in order, and the bytes in which they find their values.
 
+Half precision is that of shipped models (`multistage.train.restore.halved`); it halves the page.
+"""
+
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from multistage.layers import AveragePool, FilterBank, LocalContrastNorm, MaxPool, Rectify
 from multistage.network.net import MultiStageNet
 from multistage.network.reading import Reading
 from multistage.registry.errors import MultistageError
+from multistage.train.restore import halved
 
 Step = dict[str, Any]
 
 
 class Values:
-    """Arrays one after the other, as little-endian float32."""
+    """Tensors one after the other, little-endian: kernels and matrices in half precision, vectors in float32."""
 
     def __init__(self) -> None:
-        self.parts: list[np.ndarray] = []
-        self.length = 0
+        self.content = bytearray()
 
-    def add(self, tensor: Tensor) -> list[int]:
-        """Append a tensor; where it begins and how many values it has."""
-        part = tensor.detach().to(torch.float32).numpy().ravel().astype("<f4")
-        place = [self.length, part.size]
-        self.parts.append(part)
-        self.length += part.size
+    def add(self, tensor: Tensor) -> dict[str, Any]:
+        """Append a tensor: at which byte it begins, how many values it has, and whether they are in half precision."""
+        stored = halved(tensor.detach()).numpy().ravel()
+        half = stored.dtype == np.float16
+        place = {"at": len(self.content), "length": stored.size, "half": half}
+        self.content += stored.astype("<f2" if half else "<f4").tobytes()
         return place
 
-    def to_bytes(self) -> bytes:
-        """All of them."""
-        return np.concatenate(self.parts).tobytes()
+
+def rounded(net: MultiStageNet) -> MultiStageNet:
+    """A copy of a network with the weights that the page computes with; not its `class_names`."""
+    copy = deepcopy(net)
+    copy.load_state_dict({name: halved(value).to(value.dtype) for name, value in net.state_dict().items()})
+    return copy
 
 
 def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
@@ -41,13 +47,13 @@ def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
         net: A trained network with a linear classifier.
 
     Returns:
-        ``stages`` (of each, its steps) and ``classifier``, with ``[offset, length]`` in place of parameters; and these.
+        ``stages`` (of each, its steps) and ``classifier``, with places in place of parameters; and what is there.
 
     Raises:
         MultistageError: A layer, or an option of one, that `network.js` does not have; images in colour.
     """
     if (maps := net.filter_banks[0].in_maps) != 1:
-        raise MultistageError(f"the explorer shows gray digits; a network for images of {maps} maps does not fit")
+        raise MultistageError(f"the explorer shows gray images; a network for images of {maps} maps does not fit")
     if net.further or net.reading != Reading():
         raise MultistageError("the explorer shows one filter set, whose last maps are read as they are")
     values = Values()
@@ -55,7 +61,7 @@ def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
     if not isinstance(net.classifier, nn.Linear):
         raise _refusal("classifier", net.classifier)
     weights = {"weights": values.add(net.classifier.weight), "bias": values.add(net.classifier.bias)}
-    return {"stages": stages, "classifier": weights}, values.to_bytes()
+    return {"stages": stages, "classifier": weights}, bytes(values.content)
 
 
 def _step(name: str, part: nn.Module, values: Values) -> Step:

@@ -36,10 +36,10 @@ function paint(canvas, values, width, height, limit) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-function paintGray(canvas, pixels) {
-  const image = new ImageData(SIDE, SIDE);
+function paintGray(canvas, { pixels, width, height }) {
+  const image = new ImageData(width, height);
   pixels.forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
-  [canvas.width, canvas.height] = [SIDE, SIDE];
+  [canvas.width, canvas.height] = [width, height];
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 

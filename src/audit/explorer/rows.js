@@ -48,11 +48,11 @@ function side(className, ...children) {
 }
 
 function absent() {
-  return side("absent", element("p", {}, "Not in this network: values go on as they are."));
+  return side("absent", element("p", {}, "Not in this network: values stay as they are."));
 }
 
 function maps(stage, name, which, count) {
-  const grid = element("div", { className: "grid", role: "group" });
+  const grid = element("div", { className: count > 64 ? "grid many" : "grid", role: "group" });
   for (let map = 0; map < count; map++) {
     const button = element("button", { type: "button", "aria-label": `Map ${map + 1}`, tabindex: map ? -1 : 0 });
     button.append(element("canvas", { className: "pixels" }));
@@ -99,20 +99,28 @@ function scale(line, limit, words = "") {
 }
 
 function bars() {
-  const list = element("ol", { className: "bars" });
-  for (const name of data.classes) {
-    const bar = element("span", { className: "bar", "aria-hidden": "true" });
-    list.append(element("li", {}, element("b", {}, name), bar, element("span", { className: "share" })));
-  }
-  return side("with-bars", list);
+  return side("with-bars", element("ol", { className: "bars" }));
+}
+
+const MOST = 10; // classes that are shown
+
+// All classes in their order; of many the most probable ones, and the right one.
+function ranked(probabilities, label) {
+  const all = probabilities.map((_, c) => c);
+  if (all.length <= MOST) return all;
+  const most = all.sort((a, b) => probabilities[b] - probabilities[a]).slice(0, MOST);
+  return label === undefined || most.includes(label) ? most : [...most, label];
 }
 
 function fillBars(part, { probabilities }) {
   const most = probabilities.indexOf(Math.max(...probabilities));
-  [...part.querySelectorAll("li")].forEach((line, c) => {
-    line.classList.toggle("most", c === most);
-    line.querySelector(".bar").style.setProperty("--share", probabilities[c]);
-    const isLabel = state.digit !== null && classOf(state.digit) === c;
-    line.querySelector(".share").textContent = percent(probabilities[c]) + (isLabel ? " (label)" : "");
+  const label = state.set.images[state.image]?.label;
+  const lines = ranked(probabilities, label).map((c) => {
+    const bar = element("span", { className: "bar", "aria-hidden": "true" });
+    bar.style.setProperty("--share", probabilities[c]);
+    const share = percent(probabilities[c]) + (c === label ? " (label)" : "");
+    const words = [element("b", {}, state.set.classes[c]), bar, element("span", { className: "share" }, share)];
+    return element("li", { className: c === most ? "most" : "" }, ...words);
   });
+  part.querySelector(".bars").replaceChildren(...lines);
 }

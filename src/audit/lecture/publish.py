@@ -1,8 +1,8 @@
-"""results/lecture: one page that needs nothing but itself, its pictures, and figures for the ledger of claims."""
+"""results/lecture: what was measured (figures for the ledger of claims, tables, pictures), and a page made of it."""
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -10,19 +10,19 @@ from typing import Any
 
 from markupsafe import Markup
 
-from audit.lecture.section import Section
+from audit.lecture.section import Found, Section, Table, picture_file
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.intervals import Measured, half_width
 from multistage.storage import durable
 
-INDEX, MEASURED = "index.html", "measured.json"
+INDEX, MEASURED, TABLES = "index.html", "measured.json", "tables.json"
 
 DIGITS = 6
 """Significant digits in ``measured.json``: more than any figure deserves, fewer than machines disagree about."""
 
 
 def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
-    """Write page, pictures and figures; pictures of earlier pages are removed.
+    """Write figures, tables, pictures and the page; pictures of earlier pages are removed.
 
     Args:
         folder: ``results/lecture``; made if it does not exist.
@@ -35,11 +35,58 @@ def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
         KeyError: A text names what was not measured.
     """
     contents = {name: png for section in sections for name, png in section.pictures.items()}
-    contents |= {INDEX: document(sections).encode(), MEASURED: figures(sections).encode()}
+    contents |= {MEASURED: figures(sections).encode(), TABLES: tables(sections).encode()}
     folder.mkdir(parents=True, exist_ok=True)
     for old in set(folder.glob("*.png")) - {folder / name for name in contents}:
         old.unlink()
-    return [folder / name for name, content in contents.items() if durable.update(folder / name, content)]
+    changed = [folder / name for name, content in contents.items() if durable.update(folder / name, content)]
+    return changed + write_page(folder, {section.claim: section.words for section in sections})
+
+
+def write_page(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """Write the page of what a folder holds, which measures nothing; its file if it changed.
+
+    Args:
+        folder: ``results/lecture``.
+        words: Of each section, by its claim.
+
+    Raises:
+        KeyError: A text names what was not measured.
+        ValueError: Words without what they describe, or the reverse.
+    """
+    page = document(read(folder, words)).encode()
+    return [folder / INDEX] if durable.update(folder / INDEX, page) else []
+
+
+def read(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Section]:
+    """The sections whose figures, tables and pictures a folder holds; see `write_page`."""
+    measured, kept = (json.loads((folder / name).read_text("utf-8")) for name in (MEASURED, TABLES))
+    sections = []
+    for claim, said in words.items():
+        found = Found(
+            {name: _measured(measured[claim][name]) for name, what in said["figures"].items() if what is not None},
+            {name: (folder / picture_file(claim, name)).read_bytes() for name in said.get("pictures", {})},
+            {name: Table(**table) for name, table in kept[claim]["tables"].items()},
+            kept[claim]["names"],
+        )
+        sections.append(Section(claim, said, found))
+    return sections
+
+
+def _measured(stored: dict[str, Any]) -> Measured:
+    return Measured(**{**stored, "interval": stored["interval"] and tuple(stored["interval"])})
+
+
+def tables(sections: Sequence[Section]) -> str:
+    """All tables, and the names that captions give, as JSON: by claim."""
+    content = {
+        section.claim: {
+            "tables": {name: {"heads": each.heads, "rows": each.texts} for name, each in section.found.tables.items()},
+            "names": section.found.names,
+        }
+        for section in sections
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def figures(sections: Sequence[Section]) -> str:
@@ -72,17 +119,8 @@ def document(sections: Sequence[Section]) -> str:
     return render("lecture/page.html", sections=sections)
 
 
-def reframed(page: str) -> str:
-    """A page with its own sections in what templates and style sheets now make around them; nothing is measured."""
-    frame = document([])
-    for start, end in (("<ol>", "</ol>"), ("</ol></nav>\n</div>\n", "</main>")):
-        kept = page.partition(start)[2].partition(end)[0]
-        frame = frame.replace(start + end, start + kept + end, 1)
-    return frame
-
-
 def prose(text: str, section: Section) -> Markup:
-    """A text with its figures, what stands between backticks as code, and powers of ten as such."""
+    """A text with its figures, code between backticks, and powers of ten as such."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(powers(section.fill(text)))))
 
 

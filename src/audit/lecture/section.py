@@ -74,11 +74,11 @@ class Section:
 
     Args:
         claim: Its id in the ledger, such as ``lecture-04``.
-        words: ``title``, ``text``, captions of ``pictures`` and ``tables`` by name, and ``figures``: by name what each
-            is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the interval of ``<name>``, which
-            texts put behind a plus-minus. Every number that was measured stands in a text as ``{name}`` or
-            ``{name:.1f}`` (a format of Python's); other digits are refused outside of what `DEFINITION` allows. What a
-            figure is may name other figures. Text between backticks is shown as code.
+        words: ``title``, ``text`` (a line a paragraph), captions of ``pictures`` and ``tables`` by name, and
+            ``figures``: by name what each is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the
+            interval of ``<name>``, which texts put behind a plus-minus. Every number that was measured stands in a text
+            as ``{name}`` or ``{name:.1f}`` (a format of Python's); other digits are refused outside of what
+            `DEFINITION` allows. What a figure is may name other figures. Text between backticks is shown as code.
         found: Of the module.
 
     Raises:
@@ -112,7 +112,12 @@ class Section:
     @property
     def pictures(self) -> dict[str, bytes]:
         """PNG by the name of its file, in the order of the words."""
-        return {f"{self.claim}-{name}.png": self.found.pictures[name] for name in self.words.get("pictures", {})}
+        return {picture_file(self.claim, name): self.found.pictures[name] for name in self.words.get("pictures", {})}
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """Of the text, not filled."""
+        return self.words["text"].strip().split("\n")
 
     @cached_property
     def measured(self) -> dict[str, Measured]:
@@ -133,6 +138,11 @@ class Section:
         for name, value in self.found.names.items():
             text = text.replace(f"{{{name}}}", value)
         return filled(text, self.measured)
+
+
+def picture_file(claim: str, name: str) -> str:
+    """The file of a section's picture."""
+    return f"{claim}-{name}.png"
 
 
 def _measured(figure: Figure, words: str) -> Measured:

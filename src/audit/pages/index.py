@@ -56,8 +56,8 @@ CARDS = (
     (
         "explorer.html",
         "The explorer",
-        "Fifteen trained networks run in your browser, on digits or on one that you draw. See every map of every step.",
-        "explorer/digits.png",
+        "Trained networks run in your browser, on digits, photographs or your own image. See every map of every step.",
+        "explorer/photographs/butterfly.png",
     ),
     (
         "lecture/index.html",

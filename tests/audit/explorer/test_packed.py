@@ -6,7 +6,7 @@ import torch
 from committed import RESULTS
 from torch import nn
 
-from audit.explorer.packed import pack
+from audit.explorer.packed import pack, rounded
 from multistage.records.files import from_file
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
@@ -14,6 +14,8 @@ from multistage.settings.tree import parse
 from multistage.train.restore import make_network
 
 MODELS = sorted({record["config"]["model"] for record in from_file(RESULTS / "explorer" / "records.jsonl")})
+
+TYPES = {True: "<f2", False: "<f4"}
 
 
 def made(*overrides):
@@ -32,13 +34,11 @@ def test_every_preset_is_packed_with_all_its_values(model):
             nn.init.uniform_(value, 0.5, 2)
     packed, content = pack(net)
     assert json.loads(json.dumps(packed)) == packed
-    values = np.frombuffer(content, "<f4")
-    stored = [place for part in parts(packed) for key, place in part.items() if isinstance(place, list)]
-    places = [place for place in stored if len(place) == 2 and isinstance(place[0], int)]
-    found = [values[first : first + length].tolist() for first, length in places]
-    expected = [value.flatten().tolist() for value in net.state_dict().values() if value.is_floating_point()]
+    places = [value for part in parts(packed) for value in part.values() if isinstance(value, dict)]
+    found = [np.frombuffer(content, TYPES[p["half"]], p["length"], p["at"]).tolist() for p in places]
+    expected = [value.flatten().tolist() for value in rounded(net).state_dict().values() if value.is_floating_point()]
     assert sorted(found) == sorted(expected)
-    assert sum(map(len, found)) == len(values)
+    assert sum((2 if place["half"] else 4) * place["length"] for place in places) == len(content)
     names = [[part["name"] for part in stage] for stage in packed["stages"]]
     assert names == [[name for name, _ in stage.named_children()] for stage in net.stages]
     tables = [stage[0]["connections"] for stage in packed["stages"]]
@@ -58,14 +58,16 @@ def test_what_the_page_cannot_compute_is_refused(override):
         pack(made(override))
 
 
-def test_values_are_little_endian_float32():
+def test_matrices_are_little_endian_float16_and_vectors_float32():
     net = made()
+    torch.nn.init.constant_(net.classifier.weight, 1.0)
     torch.nn.init.constant_(net.classifier.bias, 1.0)
-    packed, content = pack(net)
-    first, length = packed["classifier"]["bias"]
-    assert content[4 * first : 4 * (first + length)] == b"\x00\x00\x80\x3f" * 10
+    classifier, content = pack(net)[0]["classifier"], pack(net)[1]
+    for name, one in (("weights", b"\x00\x3c"), ("bias", b"\x00\x00\x80\x3f")):
+        place = classifier[name]
+        assert content[place["at"] : place["at"] + len(one) * place["length"]] == one * place["length"]
 
 
 def test_networks_for_images_in_colour_are_refused():
-    with pytest.raises(MultistageError, match="the explorer shows gray digits; a network for images of 3 maps"):
+    with pytest.raises(MultistageError, match="the explorer shows gray images; a network for images of 3 maps"):
         pack(made("data.maps=3"))

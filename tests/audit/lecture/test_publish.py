@@ -33,7 +33,8 @@ def test_the_page_shows_figures_pictures_and_tables_needs_nothing_but_itself_and
         'src="data:image/png;base64,',
         f'<img width="{round(drawing.WIDTH * 160)}" height="160" alt="Of 2\N{NO-BREAK SPACE}% and 9x9."',
         "<figcaption>Of 2\N{NO-BREAK SPACE}% and <code>9x9</code>.</figcaption>",
-        "<figcaption>Of 2\N{NO-BREAK SPACE}%.</figcaption>",
+        '<figcaption id="lecture-04-rows">Of 2\N{NO-BREAK SPACE}%.</figcaption>',
+        'aria-labelledby="lecture-04-rows"',
         '<th scope="row">&lt;b&gt;</th><td class="right">2</td>',
         '<td class="right">1,000</td>',
         *(f'href="{link}"' for link in ("../index.html", "../index.html#claims", "#lecture-04")),
@@ -43,10 +44,15 @@ def test_the_page_shows_figures_pictures_and_tables_needs_nothing_but_itself_and
     assert "https:" not in document
 
 
-def test_a_page_of_an_older_frame_keeps_its_sections():
-    made = publish.document([section(pictures=["a"]), section("lecture-05")])
-    older = made.replace("<h1>", "<h1>Older: ").replace("</style>", "old { color: red }</style>")
-    assert publish.reframed(older) == made != older
+def test_a_page_is_made_again_with_other_words_and_nothing_is_measured(tmp_path):
+    first = section(pictures=["a"])
+    publish.write(tmp_path, [first])
+    assert publish.write_page(tmp_path, {"lecture-04": first.words}) == []
+    words = {**first.words, "text": "First.\nThen {images}."}
+    assert publish.write_page(tmp_path, {"lecture-04": words}) == [tmp_path / "index.html"]
+    page = (tmp_path / "index.html").read_text()
+    assert page == publish.document([section(text=words["text"], pictures=["a"])])
+    assert "<p>First.</p>\n<p>Then 2\N{NO-BREAK SPACE}%.</p>" in page
 
 
 def test_what_was_not_measured_cannot_be_said():
@@ -56,7 +62,7 @@ def test_what_was_not_measured_cannot_be_said():
 
 def test_files_are_written_once_and_old_pictures_go(tmp_path):
     first = section(pictures=["a", "b"])
-    names = {"index.html", "measured.json", "lecture-04-a.png", "lecture-04-b.png"}
+    names = {"index.html", "measured.json", "tables.json", "lecture-04-a.png", "lecture-04-b.png"}
     assert {file.name for file in publish.write(tmp_path, [first])} == names
     assert publish.write(tmp_path, [first]) == []
     publish.write(tmp_path, [section(pictures=["a"])])
@@ -75,12 +81,18 @@ def test_the_ledger_reads_every_figure(tmp_path):
 
 def test_the_command_makes_some_sections_elsewhere(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sections, "make", lambda name, material: section(sections.claim(name)))
+    monkeypatch.setattr(sections, "words", lambda name: section().words)
     assert script.main(["lecture-05", "--output", str(tmp_path / "some")], tmp_path) == 0
     assert list(json.loads((tmp_path / "some" / publish.MEASURED).read_text())) == ["lecture-05"]
     assert script.main([], tmp_path) == 0
     whole = json.loads((tmp_path / "results" / "lecture" / publish.MEASURED).read_text())
     assert list(whole) == [sections.claim(name) for name in sections.names()]
     assert "lecture-05: 2 figures" in capsys.readouterr().out
+    page = tmp_path / "results" / "lecture" / publish.INDEX
+    before = page.read_text()
+    page.write_text("older")
+    assert script.main(["--words"], tmp_path) == 0
+    assert (page.read_text(), capsys.readouterr().out) == (before, f"{page}\n")
 
 
 @pytest.mark.parametrize(

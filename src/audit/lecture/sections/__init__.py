@@ -6,6 +6,7 @@ begins with its claim, so that the order of names is the lecture's.
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,6 +26,11 @@ def claim(name: str) -> str:
     return "-".join(name.split("_")[:2])
 
 
+def words(name: str) -> dict[str, Any]:
+    """The words of a module's section."""
+    return dict(yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8")))
+
+
 def make(name: str, material: Material) -> Section:
     """Measure and draw one section.
 
@@ -35,5 +41,4 @@ def make(name: str, material: Material) -> Section:
     Raises:
         ValueError: See `section.Section`.
     """
-    words = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Section(claim(name), words, importlib.import_module(f"{__name__}.{name}").measure(material))
+    return Section(claim(name), words(name), importlib.import_module(f"{__name__}.{name}").measure(material))
