@@ -1,4 +1,4 @@
-"""`multistage-predict`: the best classes of images by a trained run, with probabilities, else with margins."""
+"""`multistage-predict`: classify images with a trained run; print the best classes with probabilities (or margins)."""
 
 import argparse
 import os
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 BATCH = 32
 """Images at a time."""
 
-RUN = "folder of a finished run, as training prints it, or the name of a shipped model"
-WITH = "another run or model, with whose probabilities those of RUN are averaged; may be given several times"
+RUN = "folder of a finished run (train.py prints it), or the name of a shipped model"
+WITH = "another run or model; its probabilities are averaged with those of RUN; may be repeated"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images,
-    130 interrupted.
+    """Print predictions.
 
     Args:
-        arguments: What was typed after the command; None: of this process.
+        arguments: Words of the command line after the command; None: those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images, 130 interrupted.
     """
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
     parser.add_argument("run", metavar="RUN", help=f"{RUN}: {', '.join(shipped.names()) or 'none'}")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
     parser.add_argument("--with", dest="others", action="append", default=[], metavar="RUN", help=WITH)
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
-    parser.add_argument("--csv", metavar="FILE", help="write a table instead, with all probabilities; -: to stdout")
+    parser.add_argument("--csv", metavar="FILE", help="write a CSV table of all probabilities instead; -: to stdout")
     options = parser.parse_args(arguments)
     with streams.lasting():
         try:
