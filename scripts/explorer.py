@@ -1,7 +1,7 @@
-"""Make the feature explorer again, from published records, weights and digits.
+"""Rebuild the feature explorer from published records, weights and digits.
 
-python scripts/explorer.py              results/explorer.html, from results/explorer
-python scripts/explorer.py --digits     first take its digits from MNIST again: results/explorer/digits.png
+python scripts/explorer.py              writes results/explorer.html, from results/explorer
+python scripts/explorer.py --digits     first extracts its digits from MNIST: results/explorer/digits.png
 """
 
 import argparse
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line and write; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--digits", action="store_true", help="take the digits from MNIST's test set again")
+    parser.add_argument("--digits", action="store_true", help="extract the digits from MNIST's test set first")
     options = parser.parse_args(arguments)
     try:
         if options.digits:

@@ -148,7 +148,7 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (
             ["-m", "seed=0,1", "hydra/launcher=basic", "hydra.launcher.n_jobs=2"],
             2,
-            "is no option of hydra/launcher=basic",
+            "is not an option of hydra/launcher=basic",
         ),
         (["data=image_folder", "data.root=~nosuchuser/photos"], 2, "names a home folder that does not exist"),
         (["data.root=/my/a,b é"], 2, "for the shell too"),

@@ -23,7 +23,7 @@ def record_of(folder: Path) -> Record:
     """
     record = read(folder)
     if record is None or SHIPPED not in record:
-        raise MultistageError(f"{folder} is no shipped model; expected what `python scripts/ship.py RUN NAME` makes")
+        raise MultistageError(f"{folder} is not a shipped model; expected what `python scripts/ship.py RUN NAME` makes")
     return record
 
 

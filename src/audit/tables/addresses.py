@@ -179,7 +179,7 @@ def _protocol(row: str) -> dict[str, Any]:
             if stages and letters(config) == written and not (readout and refine):
                 readout = "softmax" if refine else readout
                 return {**config, "readout": readout} if readout else config
-    raise LookupError(f"{row!r} is no row; expected the paper's letters and a readout, such as R+R+ or 'UU, lbfgs'")
+    raise LookupError(f"{row!r} is not a row; expected the paper's letters and a readout, such as R+R+ or 'UU, lbfgs'")
 
 
 def _means(name: str, key: str) -> bool:

@@ -111,7 +111,7 @@ def _check_folder(table: str) -> None:
         raise MultistageError(f"{shown(table)} cannot be written: it is a folder; expected the name of a file")
     folder = Path(table).resolve().parent
     if _is_file(table) and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise MultistageError(f"{table} cannot be written: {folder} is no folder that may be written")
+        raise MultistageError(f"{table} cannot be written: {folder} is not a writable folder")
 
 
 def _save(table: str, content: bytes) -> None:

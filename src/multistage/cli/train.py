@@ -72,7 +72,7 @@ def _options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     for at, word in enumerate(words):
         if word.startswith("-") and word not in options.of_hydra and not options.help:
             known = ", ".join(("-m", "--cfg job", "--help", *launchers.SHOWING))
-            raise ConfigError(advice.option(words, at) or f"{word} is no option; expected one of {known}")
+            raise ConfigError(advice.option(words, at) or f"{word} is not an option; expected one of {known}")
     return options, [word for word in words if not word.startswith("-")]
 
 

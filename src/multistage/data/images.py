@@ -134,7 +134,7 @@ def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.float64)
         if not np.isfinite(values).all():
-            raise DataError("has pixels that are no finite numbers")
+            raise DataError("has pixels that are not finite numbers")
         return values
     gray = image.mode in ("1", "L", "LA", "La")
     mode = ("L" if gray else "RGB") + "A" * image.has_transparency_data

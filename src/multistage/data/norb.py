@@ -73,7 +73,7 @@ def read_matrix(path: Path) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     if length < 8:
-        raise DataError(f"{path} is truncated: {length} bytes are no header")
+        raise DataError(f"{path} is truncated: {length} bytes are not a header")
     magic, rank = struct.unpack_from("<Ii", start)
     if magic not in TYPES:
         raise DataError(f"{path} is not a NORB matrix of bytes or integers (magic number {magic:#x})")

@@ -18,7 +18,7 @@ def gabor_counts(maps: int, kernel: int) -> tuple[int, int]:
     """
     if maps < 4 or maps % 2:
         raise ConfigError(
-            f"geometry.stage1.maps={maps} is no number of Gabor filters; expected an even number from 4 on "
+            f"geometry.stage1.maps={maps} is not a number of Gabor filters; expected an even number from 4 on "
             "(orientations x wavelengths x two phases), or filters=random or psd"
         )
     if kernel < 5:

@@ -155,7 +155,7 @@ def parsed(content: str | bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):
-        raise ValueError("it is no record")
+        raise ValueError("it is not a record")
     return found
 
 
@@ -235,7 +235,7 @@ def check_plain(record: Mapping[str, Any]) -> None:
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise RecordError(f"{place} is a number of more than 64 bits")
         if isinstance(value, float) and not math.isfinite(value):
-            raise RecordError(f"{place} is no finite number")
+            raise RecordError(f"{place} is not a finite number")
 
 
 def _leaves(value: Any, place: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -62,7 +62,7 @@ def option(words: Sequence[str], at: int) -> str | None:
         return None
     following = words[at + 1] if at + 1 < len(words) else "..."
     value = value if equals else following if "=" not in following and not following.startswith("-") else "..."
-    return f"{words[at]} is no option; type {' or '.join(f'{key}={value}' for key in meant)}"
+    return f"{words[at]} is not an option; type {' or '.join(f'{key}={value}' for key in meant)}"
 
 
 def _meant(name: str, known: Iterable[str]) -> list[str]:

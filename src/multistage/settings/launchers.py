@@ -74,7 +74,7 @@ def launcher(engine: Sequence[str]) -> int | Callable[[Job], Launch]:
             key = word.partition("=")[0].removeprefix("hydra.launcher.")
             if word.startswith("hydra.launcher.") and OmegaConf.select(there, key, default=MISSING) is MISSING:
                 known = sorted(str(option) for option in there if option != "_target_")
-                raise ConfigError(f"{word} is no option of {chosen[-1]}; expected one of {', '.join(known)}")
+                raise ConfigError(f"{word} is not an option of {chosen[-1]}; expected one of {', '.join(known)}")
         try:
             config = load(list(engine))
         except HydraException as error:

@@ -194,7 +194,7 @@ def check_arguments(
         if name not in accepted:
             raise UnreadError(
                 f"{prefix}.{name}",
-                f"{prefix}.{name}={shown(value)} is no argument of {target}; remove it with '~{prefix}.{name}'"
+                f"{prefix}.{name}={shown(value)} is not an argument of {target}; remove it with '~{prefix}.{name}'"
                 f"{nearest(name, accepted)}",
             )
         default = accepted[name].default

@@ -85,7 +85,7 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={shown(value)} cannot be set: {REFUSED[name]}")
         if name not in ARGUMENTS:
             hint = nearest(key, map("trainer.{}".format, ARGUMENTS))
-            raise ConfigError(f"{key}={shown(value)} is no argument of Lightning's Trainer{hint}")
+            raise ConfigError(f"{key}={shown(value)} is not an argument of Lightning's Trainer{hint}")
         if not (rule := ARGUMENTS[name].rule).accepts(value):
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}")
     if value_of(config, "gradient_clip_algorithm") is not None and value_of(config, "gradient_clip_val") is None:

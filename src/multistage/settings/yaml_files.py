@@ -17,7 +17,7 @@ def content(file: Path) -> Any:
     try:
         return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no yaml, or not in UTF-8: {one_line(error)}") from None
+        raise ConfigError(f"{file} is not YAML, or not in UTF-8: {one_line(error)}") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
 

@@ -48,7 +48,7 @@ class Model(MultiStageNet):
         data = self.settings.data
         if not isinstance(picture, str | Path | bytes | Image.Image | np.ndarray):
             raise DataError(
-                f"a {type(picture).__name__} is no image; expected a file, its content, Pillow's image or a NumPy "
+                f"a {type(picture).__name__} is not an image; expected a file, its content, Pillow's image or a NumPy "
                 "array [h, w] or [h, w, 3]"
             )
         if isinstance(picture, np.ndarray):
@@ -73,7 +73,7 @@ class Model(MultiStageNet):
         said = self.settings.views.scores(self, torch.stack(list(prepared)).to(like), self.settings.readout.logistic)
         self.train(training)
         if not said.isfinite().all():
-            raise MultistageError("the network of this run gives scores that are no finite numbers; train it again")
+            raise MultistageError("the network of this run gives scores that are not finite numbers; train it again")
         return Predictions(tuple(self.class_names), said, self.settings.readout.logistic)
 
     def predict(self, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Predictions:
@@ -137,8 +137,8 @@ def _levels(pixels: np.ndarray) -> np.ndarray:
 
 def _no_image(array: np.ndarray) -> DataError:
     return DataError(
-        f"an array {list(array.shape)} of {array.dtype} is no image; expected finite numbers [h, w] or [h, w, 3], or "
-        "uint8 [h, w, 2 or 4]"
+        f"an array {list(array.shape)} of {array.dtype} is not an image; expected finite numbers [h, w] or [h, w, 3], "
+        "or uint8 [h, w, 2 or 4]"
     )
 
 
@@ -159,7 +159,7 @@ def _path(name: str | Path) -> Path:
         DataError: An empty text, which is no path.
     """
     if not str(name):
-        raise DataError("'' is no image; expected the name of a file or folder")
+        raise DataError("'' is not an image; expected the name of a file or folder")
     return Path(os.path.expanduser(name))  # noqa: PTH111  which leaves what has no home as it is
 
 

@@ -147,7 +147,7 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
         state = {name: value.float() if _in_half(value) else value for name, value in state.items()}
     for name, value in state.items():
         if not value.isfinite().all():
-            raise ValueError(f"{name} holds values that are no finite numbers")
+            raise ValueError(f"{name} holds values that are not finite numbers")
     return state
 
 

@@ -97,4 +97,4 @@ def test_the_script_prints_and_writes_json(runs, tmp_path, capsys):
     assert capsys.readouterr() == ("", "error: 1 run to average; expected at least two\n")
     nowhere = tmp_path / "none/average.json"
     assert command.main([*runs[:2], "--json", str(nowhere)]) == 1
-    assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {nowhere.parent} is no folder\n")
+    assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {nowhere.parent} is not a folder\n")
