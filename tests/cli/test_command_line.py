@@ -284,6 +284,6 @@ def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):
         _, errors = process.communicate(timeout=300)
         assert time.monotonic() - started < 10
         assert process.returncode == code
-        assert "interrupted; the same command goes on from the last finished epoch" in errors
+        assert "interrupted; repeat the command to resume after the last finished epoch" in errors
         assert "Traceback" not in errors
     assert not list(tmp_path.rglob("result.json"))

@@ -34,7 +34,7 @@ def _ended(arguments: Sequence[str]) -> int:
     try:
         return exit_code(lambda: _run(arguments))
     except (KeyboardInterrupt, Terminated) as stop:
-        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("interrupted; repeat the command to resume after the last finished epoch", file=sys.stderr)
         return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
 
 
