@@ -84,7 +84,7 @@ REFUSED = [
     ({"kernel_size": 4}, "kernel_size must be odd"),
     ({"kernel_size": (3, 3)}, "kernel_size must be one odd number"),
     ({"window": "hann"}, "window must be 'gaussian', 'box' or a row of weights"),
-    ({"window": "box", "sigma": 1.0}, "sigma needs window=.gaussian."),
+    ({"window": "box", "sigma": 1.0}, "sigma needs window='gaussian'"),
     ({"border": "torch7"}, "border must be one of zero, renormalise, reflect, replicate, not 'torch7'"),
     ({"floor": 0.0}, "floor must be a positive number, not 0.0"),
     ({"exponent": 0.5}, "exponent must be a number of at least 1, not 0.5"),

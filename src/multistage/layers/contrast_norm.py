@@ -228,8 +228,7 @@ class LocalContrastNorm(nn.Module):
 
     @classmethod
     def active_stereo(cls, kernel_size: int = 9, eps: float = 1e-5) -> Self:
-        """Return (x - m) / (sigma + eps) with a box window for each map; its result is y, m and sigma (the weight of a
-        stereo loss).
+        """Return (x - m) / (sigma + eps) with a box window for each map, and m and sigma, for a stereo loss.
 
         Args:
             kernel_size: Side of the box, pixels; usually 9 or 11.

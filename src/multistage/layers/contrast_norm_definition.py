@@ -48,7 +48,7 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, not {sigma}")
     if sigma < NARROWEST:
-        raise ValueError(f"sigma must be at least {NARROWEST} pixels, not {sigma}(a constant added to sigma is floor=)")
+        raise ValueError(f"sigma must be at least {NARROWEST} pixels, not {sigma} (to add a number to it, use floor=)")
     offset = torch.arange(kernel_size, dtype=torch.float64, device="cpu") - kernel_size // 2
     window = torch.exp(-((offset / sigma) ** 2) / 2)
     return window / window.sum()

@@ -133,7 +133,6 @@ def _stage(in_maps: int, sizes: StageGeometry, operations: Operations, random: t
 
 
 def connection_table(in_maps: int, out_maps: int, fan_in: int, random: torch.Generator) -> Tensor:
-    """Draw the input maps of each output map: `fan_in` at random without repetition, ascending; int64 [out_maps,
-    fan_in]."""
+    """Draw `fan_in` different input maps for each output map at random, ascending; int64 [out_maps, fan_in]."""
     orders = (torch.randperm(in_maps, generator=random, device=random.device) for _ in range(out_maps))
     return torch.stack([order[:fan_in].sort().values for order in orders])

@@ -1,5 +1,4 @@
-"""Features that the classifier reads: the last stage's maps, or also pooled maps of all stages, of one or more filter
-sets.
+"""Features for the classifier: the last stage's maps, or also pooled maps of all stages, of one or more filter sets.
 
 filters.banks=4 readout.levels=[2,1] readout.power=0.5
 """
@@ -103,8 +102,7 @@ class Reading(Choice):
         return maps * height * width + sum(levels)
 
     def features(self, stages: "Iterable[nn.Module]", x: "Tensor") -> "Tensor":
-        """Return the flattened maps of the last stage, in the order map, row, column, then each stage's levels in that
-        order.
+        """Return the last stage's maps, flattened (map, row, column), then the levels of each stage in the same order.
 
         Args:
             stages: First to last.

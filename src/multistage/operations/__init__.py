@@ -98,8 +98,7 @@ class Pooling(Operation):
     overlaps: ClassVar[bool] = True
 
     def build(self, kernel_size: int, stride: int) -> "nn.Module":
-        """Build the module: [n, channels, height, width] to [n, channels, (height - kernel_size) // stride + 1,
-        ...]."""
+        """Build the module: [n, channels, h, w] to [n, channels, (h - kernel_size) // stride + 1, ...]."""
         return self._layer(kernel_size, stride)
 
     def parts(self, kernel_size: int, stride: int) -> Mapping[str, "nn.Module"]:
