@@ -258,7 +258,9 @@ def test_frozen_filters_take_no_notice_of_augmentation_that_is_taken_away(photog
 
 
 def test_a_colour_of_another_data_set_is_refused():
-    with pytest.raises(ConfigError, match=r"data\.colour=auto is not for data=caltech101; expected one of gray, rgb"):
+    with pytest.raises(
+        ConfigError, match=r"data\.colour=auto is not allowed with data=caltech101; expected one of gray, rgb"
+    ):
         composition.plan(["data=caltech101", "data.colour=auto"])
 
 

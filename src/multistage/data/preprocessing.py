@@ -1,9 +1,8 @@
 """The paper's preprocessing (section 4) of any image: resize, normalise, normalise locally, pad to a square.
 
-Local normalisation can be left out (`globally`), which keeps the colour and brightness of large parts.
+Local normalisation can be left out (`globally`), which keeps the colour and brightness of large regions.
 
-Every step is the same whatever the levels of an image are multiplied by or shifted by, so that depth (8, 12, 16 bits)
-needs no setting.
+Every step is invariant to scale and offset of an image's levels, so bit depth (8, 12, 16 bits) needs no setting.
 """
 
 from functools import lru_cache
@@ -24,17 +23,17 @@ MARGIN = 4
 
 
 def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass", maps: int = 1) -> Tensor:
-    """Any image, as `read_image` returns it, to float32 [maps, side, side]; `maps`: 1 for gray, 3 for colour."""
+    """Prepare an image from `read_image` as float32 [maps, side, side]; `maps`: 1 for gray, 3 for colour."""
     image = to_gray(image) if maps == 1 else to_colour(image)
     return preprocess(resize_longer_side(image, side + 2 * MARGIN), variance)
 
 
 def globally(image: np.ndarray, side: int, maps: int = 1) -> Tensor:
-    """An image under global contrast normalisation alone: mean 0, deviation 1, over all its pixels and maps.
+    """Apply only global contrast normalisation: mean 0, deviation 1, over all pixels and maps of an image.
 
     Args:
         image: [h, w] or [h, w, 3], of any size and depth.
-        side: Of the square; the shorter axis is padded with zeros.
+        side: Side of the square; the shorter axis is padded with zeros.
         maps: 1 for gray, 3 for colour.
 
     Returns:
@@ -45,24 +44,24 @@ def globally(image: np.ndarray, side: int, maps: int = 1) -> Tensor:
 
 
 def _normalised(image: np.ndarray) -> Tensor:
-    """[h, w] or [h, w, maps] to float64 [maps, h, w] of mean 0 and deviation 1; zeros if it is flat."""
+    """Normalise [h, w] or [h, w, maps] to float64 [maps, h, w] with mean 0 and deviation 1; zeros if it is flat."""
     x = torch.from_numpy(np.moveaxis(np.atleast_3d(image), 2, 0).astype(np.float64))
     deviation = x.std()
     return (x - x.mean()) / torch.where(deviation > 0, deviation, 1)
 
 
 def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
-    """The paper's preprocessing, after resizing.
+    """Apply the paper's preprocessing, after resizing.
 
-    Subtract the image's mean, divide by its standard deviation, over all its maps; normalise locally over all maps with
-    the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is continued); pad with
-    zeros to a square, centred (an odd row or column goes last). The paper has gray images. Over three maps of colour
-    this is its N: one mean and one deviation for all maps, so that their differences stay.
+    Subtract the image's mean and divide by its standard deviation, over all its maps; normalise locally over all maps
+    with the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is extended); pad with
+    zeros to a square, centred (an odd row or column goes last). The paper has gray images. For colour this is N over
+    three maps: one mean and one deviation for all maps, which keeps their differences.
 
     Args:
         image: [h, w] or [h, w, maps], its longer side 151.
-        variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as the authors' demo has it; ``"two_pass"``: the mean
-            square of what the local mean leaves, as the thesis writes it (and as `local_contrast_norm`).
+        variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as in the authors' demo; ``"two_pass"``: the local
+            mean of (x - local mean)^2, as in the thesis and in `local_contrast_norm`.
 
     Returns:
         float32 [maps, 143, 143] (longer side - 8).
@@ -92,12 +91,12 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass") -> Tensor:
 
 @lru_cache(maxsize=256)
 def _blur(side: int) -> Tensor:
-    """The local mean along an axis, where the window fits: a matrix [side - 8, side]."""
+    """Return the local mean along an axis, where the window fits, as a matrix [side - 8, side]."""
     return blur_matrix(side, gaussian_window(2 * MARGIN + 1))[MARGIN:-MARGIN]
 
 
 def pad_to_square(image: Tensor) -> Tensor:
-    """Zeros around [..., h, w] to make it square and centred; an odd row or column goes last."""
+    """Pad [..., h, w] with zeros to a centred square; an odd row or column goes last."""
     height, width = image.shape[-2:]
     side = max(height, width)
     square = image.new_zeros(*image.shape[:-2], side, side)

@@ -108,7 +108,7 @@ STORED = {
     "correct": _each(COUNT),
     "remaining": _some(FIGURES, *FIGURES),
 }
-"""Fields that `scripts/ship.py` adds: `metrics` of the stored weights, on test images and on all but training images."""
+"""Fields that `scripts/ship.py` adds: `metrics` of the stored weights, on test images and on all untrained images."""
 
 REQUIRED = {
     "config": Rule("names with values", lambda v: isinstance(v, dict)),
