@@ -141,8 +141,8 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["optimizer._target_=Adam"], 2, "type optimizer._target_=torch.optim.Adam"),
         (["data=/my/photos"], 2, "type data=image_folder data.root=/my/photos"),
         (["data.root=/my/photos"], 2, "choose data=image_folder"),
-        (["hydra.run.dir=/my/runs"], 2, "typed as output=/my/runs"),
-        (["-m", "seed=0,1", "hydra.sweep.dir=/my/runs"], 2, "typed as output=/my/runs"),
+        (["hydra.run.dir=/my/runs"], 2, "type output=/my/runs"),
+        (["-m", "seed=0,1", "hydra.sweep.dir=/my/runs"], 2, "type output=/my/runs"),
         (["hydra.launcher.n_jobs=2"], 2, "expected -m and hydra/launcher=NAME"),
         (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], 2, "add hydra/launcher=joblib"),
         (

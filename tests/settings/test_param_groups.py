@@ -44,7 +44,7 @@ def planned(typed):
         ("param_groups=no_decai", "param_groups=no_decai does not exist; .*nearest: no_decay"),
         (
             "param_groups=null",
-            "param_groups=null takes away what has to be there; expected param_groups=NAME, one of no_",
+            "param_groups=null removes a required setting; expected param_groups=NAME, one of no_",
         ),
     ],
 )

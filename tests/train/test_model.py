@@ -139,7 +139,7 @@ def test_an_image_that_is_none_is_named_and_hides_no_other(trained, image, tmp_p
 def test_scores_that_are_no_numbers_are_not_shown(trained, image):
     model = multistage.load(trained[0])
     model.classifier.weight.data.fill_(3e38)
-    with pytest.raises(MultistageError, match="no finite numbers"):
+    with pytest.raises(MultistageError, match="not finite numbers"):
         model.predict(image)
 
 

@@ -55,7 +55,7 @@ def verify(
     problems = {
         "changed": [n for n, p in present.items() if n in expected and file_digest(p) != expected[n]],
         "missing": [n for n in expected if n not in present],
-        "stray": [n for n in present if n not in expected and not any(fnmatch(n, pattern) for pattern in ignored)],
+        "unexpected": [n for n in present if n not in expected and not any(fnmatch(n, pattern) for pattern in ignored)],
     }
     if any(problems.values()):
         found = "; ".join(f"{len(names)} {kind}: {some(names)}" for kind, names in problems.items() if names)
