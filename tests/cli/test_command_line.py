@@ -251,7 +251,7 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
     assert "Traceback" not in result.errors
     again = command(train, *arguments)  # neither the finished nor the failed one is repeated
     assert again.code == 4
-    assert again.output.startswith("2 runs, 1 done, 0 to do, 1 failed before (retry_failed=true does them again)")
+    assert again.output.startswith("2 runs, 1 done, 0 to do, 1 failed before (retry_failed=true repeats them)")
     rerun = next(line for line in again.errors.splitlines() if line.startswith("    python train.py"))
     alone = command(train, *shlex.split(rerun)[2:])
     assert alone.code == 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from multistage.train.model import Model
 
 BATCH = 32
-"""Images at a time."""
+"""Batch size."""
 
 RUN = "folder of a finished run (train.py prints it), or the name of a shipped model"
 WITH = "another run or model; its probabilities are averaged with those of RUN; may be repeated"
@@ -65,7 +65,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
-    """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
+    """Print the `top` best classes of each image; unreadable images do not stop the others."""
     exit_code = 0
     for files, found, refusals in predictions(model, images):
         for file, best in zip(files, found.best(top) if found else [], strict=True):
@@ -77,7 +77,7 @@ def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
 
 
 def write(model: "Model | Average", images: Sequence[str], table: str) -> int:
-    """Write a row for each image: file, predicted class, and probability (else margin) of every class."""
+    """Write a row for each image: file, predicted class, and probability (or margin) of every class."""
     from multistage.train.evaluation import as_csv
 
     _check_folder(table)
@@ -101,12 +101,12 @@ STDOUT = ("-", "/dev/stdout")
 
 
 def _is_file(table: str) -> bool:
-    """Whether a table becomes a file, rather than going into a pipe or a device."""
+    """Whether a table is written to a file, not to a pipe or a device."""
     return table not in STDOUT and (Path(table).is_file() or not Path(table).exists())
 
 
 def _check_folder(table: str) -> None:
-    """Refuse a table that cannot be written before it is made."""
+    """Refuse a table that cannot be written, before computing it."""
     if not table or Path(table).is_dir():
         raise MultistageError(f"{shown(table)} cannot be written: it is a folder; expected the name of a file")
     folder = Path(table).resolve().parent
@@ -115,7 +115,7 @@ def _check_folder(table: str) -> None:
 
 
 def _save(table: str, content: bytes) -> None:
-    """Write a table, to a file as a whole or not at all."""
+    """Write a table; a file is written atomically."""
     try:
         if _is_file(table):
             durable.write(Path(table).resolve(), content)
@@ -132,7 +132,7 @@ Some = tuple[list[str], "Predictions | None", list[DataError]]
 
 
 def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Some]:
-    """Images in batches: those that could be read, what the model says of them, and why others could not.
+    """Yield batches: readable images, their predictions, and the reasons why others cannot be read.
 
     Raises:
         DataError: A folder or a pattern without images; before any image is read.

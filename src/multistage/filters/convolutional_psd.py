@@ -67,7 +67,7 @@ class ConvolutionalEncoder(Coder):
         return fista(gradient, predicted, rate, rate * energy.penalty / 2, steps)
 
     def reconstruct(self, z: Tensor) -> Tensor:
-        """Reconstruct the inner part of regions, sum_i D_i * z_i where all terms exist: [n, in_maps, side, side]."""
+        """Reconstruct the inner part, sum_i D_i * z_i where all terms exist, [n, in_maps, h - 2k + 2, w - 2k + 2]."""
         return convolve(z, self._on_all_maps().transpose(0, 1))
 
     def target(self, x: Tensor) -> Tensor:

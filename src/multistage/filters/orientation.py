@@ -17,7 +17,7 @@ RANDOM, PERCENTILE = 1000, 99
 """A score is high above this percentile of this many random filters, uniform in +-1."""
 
 ORIENTATIONS, WAVELENGTHS, CENTRES = 16, 8, 7
-"""Grid of Gabors: angles over 180 degrees; wavelengths from 2.5 pixels to 1.5 sides; centres in the middle two thirds."""
+"""Grid of Gabors: angles over 180 degrees, wavelengths from 2.5 pixels to 1.5 sides, centres in the middle 2/3."""
 
 WIDTHS = (0.12, 0.18, 0.27, 0.4)
 """Standard deviations of its envelope, in sides; along the bars at least as wide as across them."""
@@ -44,7 +44,7 @@ def gabor_share(filters: Tensor) -> Tensor:
     """Return the fraction of the variance of filters [n, size, size] that the best Gabor explains, [n].
 
     Centre, orientation, wavelength and envelope are the best on a grid (most Gabors between its points reach 0.9);
-    phase and amplitude are exact, by linear least squares. Means are ignored.
+    phase and amplitude are exact, by linear least squares. Means are ignored; a constant filter gets 0.
     """
     waves = _gabors(filters.shape[-1])
     found = []
