@@ -44,7 +44,7 @@ MEASURE: dict[str, Callable[[Bench], None]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and measure; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURE)}(default: all)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURE)} (default: all)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="small shapes, few repetitions; writes only with --out")
     parser.add_argument("--out", type=Path, help="folder to write to (default: results/speed)")
