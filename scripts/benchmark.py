@@ -1,9 +1,9 @@
 """Measure speed and memory side by side, print tables, and write results/speed.
 
-python scripts/benchmark.py                       everything; half an hour and more on two cores
+python scripts/benchmark.py                       all parts; half an hour or more on two cores
 python scripts/benchmark.py layer memory          some parts
 python scripts/benchmark.py --device cuda         on a GPU
-python scripts/benchmark.py --quick               only whether it works: small shapes, few turns, nothing is written
+python scripts/benchmark.py --quick               a smoke test: small shapes, few repetitions, writes nothing
 """
 
 import argparse
@@ -44,15 +44,15 @@ MEASURE: dict[str, Callable[[Bench], None]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and measure; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURE)}; all if none is named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MEASURE)} (default: all)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
-    parser.add_argument("--quick", action="store_true", help="small shapes, few turns; written only with --out")
+    parser.add_argument("--quick", action="store_true", help="small shapes, few repetitions; writes only with --out")
     parser.add_argument("--out", type=Path, help="folder to write to (default: results/speed)")
-    parser.add_argument("--batches", type=int, default=20, help="batches of an epoch timed in turns (default: 20)")
-    parser.add_argument("--no-compile", action="store_true", help="leave out forms made by torch.compile")
+    parser.add_argument("--batches", type=int, default=20, help="batches of an epoch that are timed (default: 20)")
+    parser.add_argument("--no-compile", action="store_true", help="leave out versions compiled by torch.compile")
     options = parser.parse_args(arguments)
     if unknown := [part for part in options.parts if part not in MEASURE]:
-        parser.error(f"{unknown[0]} is no part; expected some of {', '.join(MEASURE)}")
+        parser.error(f"{unknown[0]} is not a part; expected some of {', '.join(MEASURE)}")
     if options.batches < 1:
         parser.error(f"--batches must be at least 1, not {options.batches}")
     if options.device == "cuda" and not torch.cuda.is_available():

@@ -1,11 +1,10 @@
-"""Kill sweeps again and again, let several processes share one, and see whether anything is lost, repeated or changed.
+"""Kill sweeps repeatedly, let several processes share one, and check that nothing is lost, repeated or changed.
 
     python scripts/endurance.py                        100 kills at random, 20 aimed at writing, 30 resumed runs
     python scripts/endurance.py --random 5 --aimed 3 --resumed 2 --processes 2
 
-Processes are real and the signal is SIGKILL. Each is forked from this one, which has imported everything and computed
-nothing, so that kills fall into the work and not into the import of torch. One thread each. Exit code 1 if a promise
-was broken; what was seen is printed.
+Kills are SIGKILL on real processes with one thread each. They are forked from this process after all imports, so kills
+hit the work and not the import of torch. The exit code is 1 if a promise was broken; the script prints what differs.
 """
 
 import argparse
@@ -353,8 +352,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--aimed", type=int, default=20, metavar="N", help="kills while a file is written (default: 20)"
     )
     parser.add_argument("--resumed", type=int, default=30, metavar="N", help="places to resume from, at most 30")
-    parser.add_argument("--processes", type=int, default=3, help="that share a sweep (default: 3)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--processes", type=int, default=3, help="processes that share a sweep (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     composition.plan(RUN)  # which imports Hydra

@@ -1,10 +1,10 @@
-"""Test the average of several finished runs on the test images that they share, and print its accuracy as JSON.
+"""Test the average of several finished runs on their common test images, and print its accuracy as JSON.
 
 python scripts/ensemble.py RUN RUN...              folders of runs of one data set and draw, or names of shipped models
-python scripts/ensemble.py RUN RUN... --json FILE  write it, too
+python scripts/ensemble.py RUN RUN... --json FILE  also write it to a file
 
-Averaged are probabilities; of runs that all have one readout without any, margins. `multistage.load([RUN, RUN])` and
-`predict.py RUN IMAGE... --with RUN` classify with the same average.
+Probabilities are averaged; if all runs use the same readout and it has none, margins are. `multistage.load([RUN, RUN])`
+and `predict.py RUN IMAGE... --with RUN` classify with the same average.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Read the command line, test, print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run, or name of a shipped model")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what is printed into this file, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the output to this file")
     options = parser.parse_args(arguments)
     hardware.prepare()
     with streams.lasting():
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _test(given: list[str], file: Path | None) -> int:
     if file and not file.resolve().parent.is_dir():
-        raise MultistageError(f"{file} cannot be written: {file.parent} is no folder")
+        raise MultistageError(f"{file} cannot be written: {file.parent} is not a folder")
     found = ensemble(given, lambda line: print(line, file=sys.stderr))
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     if file:

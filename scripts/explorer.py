@@ -1,8 +1,8 @@
-"""Make the feature explorer again, from published records, weights and images.
+"""Rebuild the feature explorer from published records, weights and images.
 
-python scripts/explorer.py              results/explorer.html, from results/explorer and results/models
-python scripts/explorer.py --images     first take its images again: from MNIST results/explorer/digits.png, from
-                                        Caltech-101 results/explorer/photographs
+python scripts/explorer.py              writes results/explorer.html, from results/explorer and results/models
+python scripts/explorer.py --images     first extracts its images: results/explorer/digits.png from MNIST,
+                                        results/explorer/photographs from Caltech-101
 """
 
 import argparse
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line and write; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", action="store_true", help="take the images from the data sets again")
+    parser.add_argument("--images", action="store_true", help="extract the images from the data sets first")
     options = parser.parse_args(arguments)
     try:
         if options.images:

@@ -1,8 +1,8 @@
-"""How long the features of each cell of Table 1 are before training; rates of refined networks were scaled by it.
+"""Measure how long each Table 1 cell's features are before training; rates of refined networks were scaled by it.
 
-python scripts/feature_lengths.py    writes results/table1/lengths.md; minutes, as filters are learned first
+python scripts/feature_lengths.py    writes results/table1/lengths.md; takes minutes, because it first learns filters
 
-Draw 0, every thirtieth training image, which is one of each class.
+Draw 0, one training image of each class (every thirtieth).
 """
 
 import sys

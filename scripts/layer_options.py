@@ -1,6 +1,6 @@
-"""Draw what each option of contrast normalisation does to one photograph: the picture of docs/layer.md.
+"""Draw the effect of each option of contrast normalisation on one photograph: the picture of docs/layer.md.
 
-It was made of Caltech-101's wild_cat/image_0012.jpg (CC BY 4.0): a bright animal before a cage in the dark.
+It shows Caltech-101's wild_cat/image_0012.jpg (CC BY 4.0): a bright animal in front of a dark cage.
 """
 
 import argparse
@@ -27,7 +27,7 @@ WIDE, CORNER = 31, 48
 def main() -> None:
     """Read the command line and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image", type=Path, help="an image file in colour, of some hundred pixels")
+    parser.add_argument("image", type=Path, help="a colour image of a few hundred pixels")
     parser.add_argument("output", type=Path, nargs="?", default=Path("docs/layer_options.png"), help="PNG to write")
     options = parser.parse_args()
     draw(pil_to_tensor(Image.open(options.image).convert("RGB")).float(), options.output)

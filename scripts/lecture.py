@@ -1,10 +1,10 @@
-"""Measure what the lecture says, and make the page that shows it.
+"""Measure the lecture's claims, and make the page that shows them.
 
-python scripts/lecture.py                            results/lecture: figures, tables, pictures and index.html
-python scripts/lecture.py lecture-04 lecture-08 --output lecture          some sections only, elsewhere
-python scripts/lecture.py --words                    index.html again, with the words of now; measures nothing
+python scripts/lecture.py                            writes results/lecture: figures, tables, pictures, index.html
+python scripts/lecture.py lecture-04 lecture-08 --output lecture          some sections, to another folder
+python scripts/lecture.py --words                    updates only the words of index.html; measures nothing
 
-Minutes, on one core. Needs Caltech-101 and MNIST (see conf/data), and the networks published in results/explorer.
+Takes minutes on one core. Needs Caltech-101 and MNIST (see conf/data), and the networks published in results/explorer.
 """
 
 import argparse
@@ -27,14 +27,14 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line, measure, write; returns the exit code."""
     modules = {sections.claim(name): name for name in sections.names()}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(modules)}; all if none")
-    parser.add_argument("--output", type=Path, help="folder to write instead of results/lecture")
-    parser.add_argument("--words", action="store_true", help="make the page again from what is there; measure nothing")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(modules)} (default: all)")
+    parser.add_argument("--output", type=Path, help="folder to write to (default: results/lecture)")
+    parser.add_argument("--words", action="store_true", help="update only the words of the page")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sections if name not in modules]:
-        parser.error(f"{unknown[0]} is no section; expected one of {', '.join(modules)}")
+        parser.error(f"{unknown[0]} is not a section; expected one of {', '.join(modules)}")
     if options.sections and options.output is None:
-        parser.error("a page of some sections does not go into results/lecture; say where, e.g. --output lecture")
+        parser.error("results/lecture takes all sections; choose another folder for some, e.g. --output lecture")
     output = options.output or root / "results" / "lecture"
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)  # other numbers of threads round otherwise

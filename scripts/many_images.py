@@ -1,8 +1,8 @@
-"""How long a run on many images takes, and how much memory, of all its processes together.
+"""Measure time and memory of a run on many images, over all its processes.
 
-python scripts/many_images.py --images 20000 200000        a line each: images, seconds, of them on processors, GB
+python scripts/many_images.py --images 20000 200000        one line each: images, seconds, processor seconds, GB
 
-Generates small PNG files in ten class folders, in a temporary folder, and trains on them for one epoch.
+Generates small PNG files in ten class folders of a temporary folder and trains on them for one epoch.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def main() -> int:
     parser.add_argument("--images", type=int, nargs="+", default=[20_000], help="how many")
     parser.add_argument("--size", type=int, default=64, help="side of the images, pixels")
     parser.add_argument("--colour", choices=("gray", "rgb"), default="gray")
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
-    parser.add_argument("typed", nargs="*", metavar="SETTING", help="for train.py, such as augment=photographs")
+    parser.add_argument("--folder", type=Path, help="parent of the temporary folder")
+    parser.add_argument("typed", nargs="*", metavar="SETTING", help="settings of train.py, e.g. augment=photographs")
     options = parser.parse_args()
     for count in options.images:
         with tempfile.TemporaryDirectory(dir=options.folder) as temporary:

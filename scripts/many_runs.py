@@ -1,8 +1,8 @@
-"""How long a sweep of many runs takes to plan, to look through once it is finished, and to publish. None is trained.
+"""Measure how long a sweep of many runs takes to plan, to check when finished, and to publish. Nothing is trained.
 
-python scripts/many_runs.py --runs 1000 10000      a line each: seconds and most memory of each step, sizes of files
+python scripts/many_runs.py --runs 1000 10000      one line each: seconds and peak memory of each step, sizes of files
 
-Records are invented, in a temporary folder; each has the configuration that the command line makes.
+Records are made up, in a temporary folder, with the configurations that the command line gives.
 """
 
 import argparse
@@ -40,8 +40,8 @@ def main() -> int:
     """Plan, look through, publish and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[1000], help="how many")
-    parser.add_argument("--draws", type=int, default=5, help="runs of a cell")
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
+    parser.add_argument("--draws", type=int, default=5, help="runs of each cell")
+    parser.add_argument("--folder", type=Path, help="parent of the temporary folder")
     options = parser.parse_args()
     for count in options.runs:
         with tempfile.TemporaryDirectory(dir=options.folder) as temporary:

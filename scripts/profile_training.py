@@ -1,8 +1,8 @@
-"""Show where the time of a training step goes: by part of the network, forward and backward, and by operation.
+"""Profile a training step: by part of the network, forward and backward, and by operation.
 
 python scripts/profile_training.py                                   the default run, on digits
-python scripts/profile_training.py data=caltech101 model=avgpool     any run that refines, typed as for train.py
-python scripts/profile_training.py data=mnist --trace step.json      and a trace for Perfetto or chrome://tracing
+python scripts/profile_training.py data=caltech101 model=avgpool     any refined run, with the settings of train.py
+python scripts/profile_training.py data=mnist --trace step.json      also write a trace for Perfetto or chrome://tracing
 """
 
 import argparse
@@ -21,11 +21,11 @@ from multistage.train import hardware
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, profile, print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    parser.add_argument("--steps", type=int, default=5, help="steps watched (default: 5)")
-    parser.add_argument("--warm-up", type=int, default=2, help="steps before (default: 2)")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings, as for train.py")
+    parser.add_argument("--steps", type=int, default=5, help="steps that are profiled (default: 5)")
+    parser.add_argument("--warm-up", type=int, default=2, help="warm-up steps before them (default: 2)")
     parser.add_argument("--operations", type=int, default=12, help="operations shown (default: 12)")
-    parser.add_argument("--trace", type=Path, metavar="FILE", help="where to write a trace")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="file to write a trace to")
     options = parser.parse_args(arguments)
     if options.steps < 1 or options.warm_up < 0:
         parser.error("--steps must be at least 1 and --warm-up at least 0")

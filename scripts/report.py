@@ -1,4 +1,4 @@
-"""Publish finished runs, and make again every table and picture that is made from published records.
+"""Publish finished runs, and regenerate every table and picture that comes from published records.
 
 python scripts/report.py                    results/*/table.*, results/index.html and figures of README
                                             and docs/, from records;
@@ -10,8 +10,8 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             effects in DEVIATIONS.md, from results/deviations;
                                             results/results.json, every figure, one a line;
                                             results/CHANGES.md, from the history of records
-python scripts/report.py runs/ablation      first take the finished runs below runs/ablation into results/ablation
-python scripts/report.py --check            write nothing; name what would be written, and exit with 1 if there is any
+python scripts/report.py runs/ablation      first copy records of finished runs below runs/ablation
+python scripts/report.py --check            write nothing; list stale files, and exit with 1 if there are any
 """
 
 import argparse
@@ -50,9 +50,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line, collect, rebuild; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="?", help="folder of runs to publish, e.g. runs/ablation")
-    parser.add_argument("--replace", action="store_true", help="drop published records that are not among these runs")
-    parser.add_argument("--redraw", action="store_true", help="draw pictures again whose records have not changed")
-    parser.add_argument("--check", action="store_true", help="write nothing and name what is stale")
+    parser.add_argument("--replace", action="store_true", help="remove published records that are not among these runs")
+    parser.add_argument("--redraw", action="store_true", help="also redraw pictures whose records have not changed")
+    parser.add_argument("--check", action="store_true", help="write nothing; list stale files")
     options = parser.parse_args(arguments)
     if options.check:
         return check(root)

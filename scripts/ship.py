@@ -1,11 +1,11 @@
-"""Make a finished run a model that comes with the package, which `multistage.load("DATA/NAME")` gives.
+"""Turn a finished run into a shipped model, which `multistage.load("DATA/NAME")` loads.
 
 python scripts/ship.py RUN caltech101/best    tests RUN, writes results/models/caltech101/best: weights of at most 5 MB
                                               (in half precision if no prediction on test images changes), record, card
-python scripts/ship.py                        all cards again, from their records
-python scripts/ship.py --check [NAME...]      test shipped models, and compare with their cards, to the last digit
+python scripts/ship.py                        rewrites all cards from their records
+python scripts/ship.py --check [NAME...]      tests shipped models and compares with their cards, to the last digit
 
-Images are looked for in $MULTISTAGE_DATA; a test of Caltech-101 takes minutes.
+Reads images from $MULTISTAGE_DATA; a test of Caltech-101 takes minutes.
 """
 
 import argparse
@@ -25,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line, ship or check; returns the exit code: 0 done, 1 a model is not what its card says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="*", metavar="RUN NAME", help="a run's folder and the name that it gets")
-    parser.add_argument("--check", action="store_true", help="test shipped models, all or those that are named")
+    parser.add_argument("words", nargs="*", metavar="RUN NAME", help="a run's folder and the name of the model")
+    parser.add_argument("--check", action="store_true", help="test shipped models: those named, or all")
     options = parser.parse_args(arguments)
     models = root / "results" / "models"
     hardware.prepare()
@@ -48,7 +48,7 @@ def _ship(words: list[str], models: Path) -> int:
 def _check(named: list[str], models: Path) -> int:
     known = shipped.names(models)
     if unknown := [name for name in named if name not in known]:
-        raise ConfigError(f"{unknown[0]} is no shipped model; expected one of {', '.join(known) or 'none'}")
+        raise ConfigError(f"{unknown[0]} is not a shipped model; expected one of {', '.join(known) or 'none'}")
     exit_code = 0
     for name in named or known:
         differences = check.check(name, models)

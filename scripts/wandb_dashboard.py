@@ -1,6 +1,6 @@
-"""The page on wandb that compares runs: accuracy by model, learning curves, cost, classes, filters.
+"""Make the wandb page that compares runs: accuracy by model, learning curves, cost, classes, filters.
 
-Without --save it prints what would be stored, and sends nothing; with --save it needs a key (`wandb login`).
+Without --save it prints the page as JSON and sends nothing. --save needs a key (`wandb login`).
 """
 
 import argparse

@@ -83,7 +83,7 @@ def test_commands_without_their_packages_name_them_and_what_brings_them(command,
     assert command(arguments) == 1
     assert capsys.readouterr() == (
         "",
-        "error: hydra, yaml not installed; pip install 'multistage[train]' brings them\n",
+        "error: hydra, yaml not installed; type pip install 'multistage[train]'\n",
     )
 
 

@@ -13,7 +13,7 @@ from multistage.registry.errors import MultistageError
 from multistage.train import checkpoint, protocol
 
 IDENTITY = runs.identity("split", "data")
-SAYS = "was begun 3 times and did not end; killed each time, as the system does when memory runs out"
+SAYS = "was started 3 times and did not end; killed each time, as the system does when memory runs out"
 
 
 def killed(run, times):
@@ -46,9 +46,9 @@ def test_a_run_that_was_begun_thrice_is_named_and_the_others_are_done(planned, c
         assert sweep.sweep(planned, launcher(done := []), "python train.py -m") == 4
         assert done == [0, 2]
         shown = capsys.readouterr()
-        assert "3 runs, 0 done, 2 to do, 1 failed before (retry_failed=true does them again)" in shown.out
+        assert "3 runs, 0 done, 2 to do, 1 failed before (retry_failed=true repeats them)" in shown.out
         assert f"1 of the runs failed:\n  {planned[1].folder}: {SAYS}\n    python train.py " in shown.err
-        assert "all of them again: python train.py -m retry_failed=true\n" in shown.err
+        assert "to repeat all of them: python train.py -m retry_failed=true\n" in shown.err
     assert sweep.sweep(planned, launcher(done := []), "python train.py -m", retry_failed=True) == 4
     assert done == [0, 2, 1]
 
@@ -56,7 +56,7 @@ def test_a_run_that_was_begun_thrice_is_named_and_the_others_are_done(planned, c
 def test_one_that_is_tried_again_in_vain_is_named_at_once(planned, capsys):
     killed(planned[1], 4)
     assert sweep.sweep(planned, launcher([]), "again") == 4
-    assert "was begun 4 times and did not end" in capsys.readouterr().err
+    assert "was started 4 times and did not end" in capsys.readouterr().err
 
 
 def test_one_that_is_being_done_for_the_third_time_is_waited_for(planned, capsys):

@@ -141,14 +141,14 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["optimizer._target_=Adam"], 2, "type optimizer._target_=torch.optim.Adam"),
         (["data=/my/photos"], 2, "type data=image_folder data.root=/my/photos"),
         (["data.root=/my/photos"], 2, "choose data=image_folder"),
-        (["hydra.run.dir=/my/runs"], 2, "typed as output=/my/runs"),
-        (["-m", "seed=0,1", "hydra.sweep.dir=/my/runs"], 2, "typed as output=/my/runs"),
+        (["hydra.run.dir=/my/runs"], 2, "type output=/my/runs"),
+        (["-m", "seed=0,1", "hydra.sweep.dir=/my/runs"], 2, "type output=/my/runs"),
         (["hydra.launcher.n_jobs=2"], 2, "expected -m and hydra/launcher=NAME"),
         (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], 2, "add hydra/launcher=joblib"),
         (
             ["-m", "seed=0,1", "hydra/launcher=basic", "hydra.launcher.n_jobs=2"],
             2,
-            "is no option of hydra/launcher=basic",
+            "is not an option of hydra/launcher=basic",
         ),
         (["data=image_folder", "data.root=~nosuchuser/photos"], 2, "names a home folder that does not exist"),
         (["data.root=/my/a,b é"], 2, "for the shell too"),
@@ -251,7 +251,7 @@ def test_a_failing_run_does_not_end_a_multirun(command, tmp_path):
     assert "Traceback" not in result.errors
     again = command(train, *arguments)  # neither the finished nor the failed one is repeated
     assert again.code == 4
-    assert again.output.startswith("2 runs, 1 done, 0 to do, 1 failed before (retry_failed=true does them again)")
+    assert again.output.startswith("2 runs, 1 done, 0 to do, 1 failed before (retry_failed=true repeats them)")
     rerun = next(line for line in again.errors.splitlines() if line.startswith("    python train.py"))
     alone = command(train, *shlex.split(rerun)[2:])
     assert alone.code == 1
@@ -284,6 +284,6 @@ def test_an_interrupted_run_says_so_and_leaves_no_record(tmp_path):
         _, errors = process.communicate(timeout=300)
         assert time.monotonic() - started < 10
         assert process.returncode == code
-        assert "interrupted; the same command goes on from the last finished epoch" in errors
+        assert "interrupted; repeat the command to resume after the last finished epoch" in errors
         assert "Traceback" not in errors
     assert not list(tmp_path.rglob("result.json"))

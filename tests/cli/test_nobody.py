@@ -53,4 +53,4 @@ def test_a_pipe_in_place_of_an_image_is_not_waited_for(train_once, tmp_path):
     command = [sys.executable, str(ROOT / "predict.py"), str(run), str(tmp_path / "pipe.png")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 3
-    assert done.stderr == f"error: {tmp_path}/pipe.png cannot be read as an image: it is no regular file\n"
+    assert done.stderr == f"error: {tmp_path}/pipe.png cannot be read as an image: it is not a regular file\n"

@@ -68,8 +68,8 @@ def test_what_breaks_off_leaves_what_was_there(run, capsys):
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("nowhere/table.csv", "{here}/nowhere is no folder that may be written"),
-        ("a.png/table.csv", "{here}/a.png is no folder that may be written"),
+        ("nowhere/table.csv", "{here}/nowhere is not a writable folder"),
+        ("a.png/table.csv", "{here}/a.png is not a writable folder"),
         ("/dev/full", "No space left on device"),
     ],
 )
@@ -86,9 +86,7 @@ def test_a_folder_that_may_not_be_written_is_named_before_any_image_is_read(run,
         Path("table.csv").write_text(PRECIOUS)
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     assert predict.main([str(run), "missing.png", "--csv", "table.csv"]) == 1
-    assert (
-        capsys.readouterr().err == f"error: table.csv cannot be written: {tmp_path} is no folder that may be written\n"
-    )
+    assert capsys.readouterr().err == f"error: table.csv cannot be written: {tmp_path} is not a writable folder\n"
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
@@ -122,7 +120,7 @@ def test_a_name_that_gives_no_image_is_said_before_any_image_is_read(run, monkey
 
 def test_an_empty_name_is_not_the_current_folder(run, capsys):
     assert predict.main([str(run), ""]) == 3
-    assert capsys.readouterr() == ("", "error: '' is no image; expected the name of a file or folder\n")
+    assert capsys.readouterr() == ("", "error: '' is not an image; expected the name of a file or folder\n")
 
 
 def test_too_little_memory_is_said_in_one_line(run, monkeypatch, capsys):

@@ -79,4 +79,4 @@ def test_help_may_be_cut_off():
     script = '"$@" --help | head -1; exit ${PIPESTATUS[0]}'
     done = subprocess.run(["bash", "-c", script, "-", *TRAIN], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Train a multi-stage network")
+    assert done.stdout.startswith("Train and test a multi-stage network")

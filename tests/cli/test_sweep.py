@@ -77,12 +77,12 @@ def test_failures_are_listed_with_commands_beside_the_table_of_the_others(planne
         f"1 of the runs failed:\n  {planned[0].folder}: it broke\n    python train.py data=fake model=avgpool"
         in shown.err
     )
-    assert shown.err.endswith("all of them again: python train.py -m x=1,2 retry_failed=true\n")
+    assert shown.err.endswith("to repeat all of them: python train.py -m x=1,2 retry_failed=true\n")
 
 
 @pytest.mark.parametrize(
     ("left", "said", "lines"),
-    [({"parameters": "many"}, "parameters=many is not allowed", 4), (None, " and 3 others: it ended and left no", 1)],
+    [({"parameters": "many"}, "parameters=many is not allowed", 4), (None, " and 3 others: it ended without a", 1)],
 )
 def test_a_run_that_leaves_no_record_to_be_read_is_not_done_for_ever(planned, capsys, left, said, lines):
     done = []
@@ -157,7 +157,7 @@ def test_runs_of_another_process_are_waited_for_and_taken_over_if_it_dies(planne
 
     assert sweep.sweep(planned, launch, "again") == 0
     assert done == ["avgpool0", "avgpool1", "maxpool0", "maxpool1"]
-    assert "waiting for other processes to do 1 of the runs" in capsys.readouterr().out
+    assert "waiting for 1 of the runs, which other processes are doing" in capsys.readouterr().out
 
 
 def test_whatever_happens_in_a_run_is_one_line(planned, capsys):
@@ -206,7 +206,7 @@ def test_data_that_are_gone_are_looked_for_once(tmp_path, monkeypatch, capsys, f
     assert done == []
     assert len(tried) == (0 if finished == 4 else 1)
     first = f"finished runs on data=mnist cannot be checked: MNIST is not in {tmp_path}/MNIST/raw and could not "
-    undone = "1 of the runs could not be finished; the same command goes on with them:"
+    undone = "1 of the runs could not be finished; repeat the command to resume them:"
     assert [line.startswith(said) for line, said in zip(errors, [first, undone, "  "], strict=False)] == [True] * len(
         errors
     )
@@ -269,8 +269,8 @@ def test_an_engine_that_breaks_fails_no_run(planned, capsys):
 
     assert sweep.sweep(planned, launch, "again") == 4
     shown = capsys.readouterr()
-    assert shown.err.count(" and 2 others: the engine that launches runs failed: RuntimeError: worker lost") == 1
-    assert shown.err.startswith("3 of the runs could not be finished; the same command goes on with them:\n")
+    assert shown.err.count(" and 2 others: the launcher failed: RuntimeError: worker lost") == 1
+    assert shown.err.startswith("3 of the runs could not be finished; repeat the command to resume them:\n")
     assert "1/4" in shown.out
 
 
@@ -326,7 +326,7 @@ def test_a_full_disk_or_a_closed_terminal_fails_no_run(planned, code, monkeypatc
     folders = [run.folder for run in planned[:2]]
     assert sweep.sweep(planned[:2], launch, "again") == 4
     shown = capsys.readouterr()
-    assert shown.err.startswith("2 of the runs could not be finished; the same command goes on with them:\n")
+    assert shown.err.startswith("2 of the runs could not be finished; repeat the command to resume them:\n")
     assert all(f"{os.strerror(code)}: '{folder}/metrics.csv'" in shown.err for folder in folders)
     assert [runs.state(folder) for folder in folders] == ["unfinished"] * 2
     full.clear()

@@ -167,7 +167,7 @@ def test_load_gives_every_image_under_its_class(folder, load, digests):
 def test_a_stray_file_is_refused_by_name(folder, load, refused, name):
     (folder / name).parent.mkdir(exist_ok=True)
     shutil.copy(folder / "ant/image_0001.jpg", folder / name)
-    with refused(f"1 stray: {name}"):
+    with refused(f"1 unexpected: {name}"):
         load("caltech101")
 
 

@@ -46,7 +46,7 @@ def test_a_view_that_is_missing_changed_or_no_image_is_refused(made, load, refus
     data = made("coil20")
     one, other, *_ = data.files
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(one)
-    with refused("coil20 holds other images than COIL-20", "cave.cs.columbia.edu"):
+    with refused("coil20 holds images that are not COIL-20", "cave.cs.columbia.edu"):
         load("coil20")
     one.write_bytes(b"no image")
     with refused(one):
@@ -72,5 +72,5 @@ def test_angles_are_read_from_names_and_measured_around_the_circle():
     assert angle("obj7/355") == ("obj7", 355)
     assert [apart(355, 0), apart(0, 180), apart(10, 200), apart(90, 90)] == [5, 180, 170, 0]
     for name in ("obj7", "obj/5", "ant/1.jpg", "obj7/5/5"):
-        with pytest.raises(ValueError, match="names no view"):
+        with pytest.raises(ValueError, match="is not the name of a view"):
             angle(name)

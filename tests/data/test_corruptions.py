@@ -142,5 +142,5 @@ def test_an_image_is_corrupted_alike_wherever_it_stands(load, settings):
 
 def test_images_that_were_not_kept_as_decoded_are_refused(load, settings):
     dataset = dataclasses.replace(load("digits"), images=torch.zeros(1797, 1, 28, 28))
-    with pytest.raises(DataError, match=r"test\.corrupted=true needs images as they were decoded; data=digits"):
+    with pytest.raises(DataError, match=r"test\.corrupted=true needs decoded images; data=digits"):
         Corrupted(settings("digits").data, dataset, "noise", 1, 0)[torch.tensor([0])]

@@ -179,7 +179,7 @@ def test_stray_files_are_refused_or_named_as_left_out(data):
     whole = load()
     shutil.copy(files[0], files[0].with_name("copy\nof.jpg"))
     message, _ = refusal(load)
-    assert "1 stray: ant/copy\\nof.jpg" in message
+    assert "1 unexpected: ant/copy\\nof.jpg" in message
     assert message.isprintable()
     dataset = load(skip_damaged=True)
     assert dataset.skipped == ("ant/copy\nof.jpg",)

@@ -103,7 +103,7 @@ def silent(handler):
 @pytest.mark.parametrize("answer", [endless, endless_chunks, larger_than_said])
 def test_a_server_that_never_ends_is_left_at_the_limit(served, root, refused, answer):
     url, _ = served(answer)
-    with refused("sends more than the 2,200,000 bytes that it should", url, "2 MB", SOURCE.licence):
+    with refused("sends more than the expected 2,200,000 bytes", url, "2 MB", SOURCE.licence):
         obtain(replace(SOURCE_2_MB, url=url + "caltech-101.zip"), root, {"ant/1.jpg": "0" * 64})
     assert list(root.iterdir()) == []
 

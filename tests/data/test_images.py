@@ -101,7 +101,7 @@ def test_thirty_two_bits_are_kept(tmp_path, write_image, pixels):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_pixels_that_are_no_numbers_are_refused(tmp_path, write_image, refused, value):
     path = write_image(tmp_path / "a.tif", np.full((4, 4), value, np.float32))
-    with refused(path, "no finite numbers"):
+    with refused(path, "not finite numbers"):
         read_image(path)
 
 

@@ -66,9 +66,9 @@ def test_a_class_may_be_called_train(tree):
 
 def test_what_is_left_out_is_said(tree):
     _, notes = listing.read(tree("cat/a", "dog/b", "c.jpg", "d.jpg", ".hidden"))
-    assert notes == ("2 files that lie in no class folder are left out",)
+    assert notes == ("2 files outside class folders are left out",)
     _, notes = listing.read(tree("train/cat/a", "train/dog/b", "test/cat/c", "test/dog/d"))
-    assert "folders beside train are left out: cat, dog" in notes
+    assert "folders next to train are left out: cat, dog" in notes
 
 
 def test_hidden_files_and_folders_are_passed_over(tree):
@@ -159,7 +159,7 @@ def test_the_official_split_may_be_spelled_otherwise(tree, names):
 
 def test_files_beside_the_classes_of_a_part_are_said(tree):
     _, notes = listing.read(tree("train/cat/a", "train/dog/b", "test/cat/c", "test/dog/d", "train/e", "test/f", "g"))
-    assert notes == ("3 files that lie in no class folder are left out",)
+    assert notes == ("3 files outside class folders are left out",)
 
 
 @pytest.mark.parametrize(("link", "target"), [("cat/up", "."), ("cat/other", "dog"), ("bird", "dog")])
@@ -180,7 +180,7 @@ def test_a_link_does_not_make_training_images_test_images(tree, refused):
 def test_a_class_behind_a_link_that_leads_nowhere_is_named(tree, refused):
     root = tree("cat/a", "dog/b")
     (root / "fish").symlink_to("/nonexistent/fish")
-    with refused(f"{root / 'fish'} is a link that leads nowhere"):
+    with refused(f"{root / 'fish'} is a broken link"):
         listing.read(root)
 
 

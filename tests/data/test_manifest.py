@@ -43,13 +43,13 @@ def rename(path):
         ([], None),
         ([(change, "a/two.txt")], ["1 changed: a/two.txt"]),
         ([(remove, "b/three.txt")], ["1 missing: b/three.txt"]),
-        ([(add, "a/five.txt")], ["1 stray: a/five.txt"]),
-        ([(add, "c/deep/six.txt")], ["1 stray: c/deep/six.txt"]),
-        ([(add, "seven.txt")], ["1 stray: seven.txt"]),
-        ([(add, ".hidden")], ["1 stray: .hidden"]),
+        ([(add, "a/five.txt")], ["1 unexpected: a/five.txt"]),
+        ([(add, "c/deep/six.txt")], ["1 unexpected: c/deep/six.txt"]),
+        ([(add, "seven.txt")], ["1 unexpected: seven.txt"]),
+        ([(add, ".hidden")], ["1 unexpected: .hidden"]),
         (
             [(change, "four.txt"), (rename, "a/one.txt")],
-            ["1 changed: four.txt", "1 missing: a/one.txt", "1 stray: a/uno.txt"],
+            ["1 changed: four.txt", "1 missing: a/one.txt", "1 unexpected: a/uno.txt"],
         ),
     ],
 )
@@ -77,7 +77,7 @@ def test_ignored_patterns_excuse_stray_files_only(folder, digests):
     (folder / "a/tmp").touch()
     (folder / "b/old.gz").touch()
     manifest.verify(folder, expected, ignored=("a/tmp", "b/*.gz"))
-    with pytest.raises(DataError, match=r"1 stray: a/tmp"):
+    with pytest.raises(DataError, match=r"1 unexpected: a/tmp"):
         manifest.verify(folder, expected, ignored=("b/tmp", "b/*.gz"))
     (folder / "four.txt").write_text("4")
     with pytest.raises(DataError, match="1 changed: four"):
@@ -87,7 +87,7 @@ def test_ignored_patterns_excuse_stray_files_only(folder, digests):
 def test_stray_files_count_below_the_chosen_folder_only(folder, digests):
     expected = {name: digest for name, digest in digests(folder).items() if name.startswith("a/")}
     manifest.verify(folder, expected, below="a")
-    with pytest.raises(DataError, match="2 stray"):
+    with pytest.raises(DataError, match="2 unexpected"):
         manifest.verify(folder, expected)
 
 

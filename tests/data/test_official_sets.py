@@ -176,7 +176,7 @@ def test_mnist_refuses_stray_files_but_packed_ones_may_stay(made, load, refused,
     (root / "caltech101/image.jpg").touch()  # another data set below the same root
     assert_is(load("mnist"), data.truth)
     (data.folder / "train-images").touch()
-    with refused("1 stray: MNIST/raw/train-images)"):
+    with refused("1 unexpected: MNIST/raw/train-images)"):
         load("mnist")
 
 

@@ -26,6 +26,6 @@ def test_an_overview_counts_what_is_there_and_what_is_used():
             "something was seen",
             "2 flat, without any contrast: b/3, b/4",
             "of 2 with pages or frames the first is used: a/1, b/6",
-            "1 damaged, missing or stray files are left out: x",
+            "1 damaged, missing or unexpected files are left out: x",
         ],
     }

@@ -51,7 +51,7 @@ def test_a_data_set_in_a_folder_of_another_name_is_no_root_either(made, load, re
         (root / FOLDERS[name] / "BACKGROUND_Google").mkdir()
     (root / first).rename(root / "mine")
     given = root / "mine" / below.partition("/")[2]
-    with refused("is a data set itself", f"have to lie in {FOLDERS[name]} below", given):
+    with refused("is a data set itself", f"must be in {FOLDERS[name]} below", given):
         load(name, root=str(given))
     assert asked == []
 

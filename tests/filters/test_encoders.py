@@ -104,7 +104,7 @@ def test_quality_is_its_definition(kind):
 
 
 def test_a_penalty_that_leaves_no_code_is_refused():
-    with pytest.raises(MultistageError, match="penalty of 1e\\+06 leaves all codes 0"):
+    with pytest.raises(MultistageError, match="penalty of 1e\\+06 makes all codes 0"):
         quality(patches().encoder, patches().x, Energy(1e6), search=5)
 
 

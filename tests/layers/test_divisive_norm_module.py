@@ -84,7 +84,7 @@ REFUSED = [
     ({"kernel_size": 4}, "kernel_size must be odd"),
     ({"kernel_size": (3, 3)}, "kernel_size must be one odd number"),
     ({"window": "hann"}, "window must be 'gaussian', 'box' or a row of weights"),
-    ({"window": "box", "sigma": 1.0}, "sigma is the width of the Gaussian window"),
+    ({"window": "box", "sigma": 1.0}, "sigma needs window='gaussian'"),
     ({"border": "torch7"}, "border must be one of zero, renormalise, reflect, replicate, not 'torch7'"),
     ({"floor": 0.0}, "floor must be a positive number, not 0.0"),
     ({"exponent": 0.5}, "exponent must be a number of at least 1, not 0.5"),
@@ -111,8 +111,8 @@ def test_wrong_inputs_are_refused_in_one_line():
         DivisiveNorm2d(5)(X)
     for options, words in (
         ({"channels": 0}, "channels must be at least 1"),
-        ({"channels": 4, "floor": 1e-7}, "must begin above 1e-06, not with 1e-07"),
-        ({"channels": 4, "exponent": 1.0, "learn_exponent": True}, "must begin above 1"),
+        ({"channels": 4, "floor": 1e-7}, "must start above 1e-06, not at 1e-07"),
+        ({"channels": 4, "exponent": 1.0, "learn_exponent": True}, "must start above 1"),
     ):
         with pytest.raises(ValueError, match=words):
             DivisiveNorm2d(**options)

@@ -176,7 +176,7 @@ def test_normalisations_say_which_maps_they_cannot_normalise():
     for typed, named in (
         (["model.normalise=groupnorm", "group_norm.groups=5"], "cannot divide 32 maps into group_norm.groups=5"),
         (["model.normalise=instancenorm", "geometry.stage2.kernel=12"], "more than one position"),
-        (["model.normalise=divisive", "divisive_norm.window=box", "divisive_norm.sigma=2"], "its window is a box"),
+        (["model.normalise=divisive", "divisive_norm.window=box", "divisive_norm.sigma=2"], "with a box window"),
         (["model.normalise=divisive", "divisive_norm.exponent=1", "divisive_norm.learn_exponent=true"], "larger one"),
     ):
         with pytest.raises(ConfigError, match=named):

@@ -110,7 +110,7 @@ def test_a_damaged_record_is_named(plan, content, caplog):
 def test_a_record_of_a_newer_version_is_not_thrown_away_unasked(plan):
     run = plan()
     finish(run, results_version=runs.RESULTS_VERSION + 1)
-    with pytest.raises(ConfigError, match=r"of a newer multistage; .* overwrite=changed"):
+    with pytest.raises(ConfigError, match=r"from a newer multistage; .* overwrite=changed"):
         runs.finished(run.folder, run.config, IDENTITY)
     asked = plan("overwrite=changed")
     assert runs.finished(asked.folder, asked.config, IDENTITY) is None

@@ -120,7 +120,7 @@ def test_a_file_that_is_no_list_of_grids_is_refused(tmp_path, monkeypatch, conte
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text(content, encoding="utf-8", errors="surrogateescape")
     monkeypatch.setattr(composition, "CONF", tmp_path)
-    with pytest.raises(ConfigError, match=r"mine\.yaml (has no list of grids|is no yaml)"):
+    with pytest.raises(ConfigError, match=r"mine\.yaml (has no list of grids|is not YAML)"):
         experiments.experiment("mine", [])
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path, monkeypatch, group, content):
     monkeypatch.setattr(composition, "CONF", tmp_path / "conf")
     file = tmp_path / "conf" / group / "mine.yaml"
     file.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"mine\.yaml is no yaml, or not in UTF-8: [^\n]+$") as refusal:
+    with pytest.raises(ConfigError, match=r"mine\.yaml is not YAML, or not in UTF-8: [^\n]+$") as refusal:
         composition.plan([f"{group}=mine"])
     assert str(refusal.value).startswith(str(file))
 
@@ -258,7 +258,9 @@ def test_frozen_filters_take_no_notice_of_augmentation_that_is_taken_away(photog
 
 
 def test_a_colour_of_another_data_set_is_refused():
-    with pytest.raises(ConfigError, match=r"data\.colour=auto is not for data=caltech101; expected one of gray, rgb"):
+    with pytest.raises(
+        ConfigError, match=r"data\.colour=auto is not allowed with data=caltech101; expected one of gray, rgb"
+    ):
         composition.plan(["data=caltech101", "data.colour=auto"])
 
 

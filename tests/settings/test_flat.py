@@ -54,7 +54,7 @@ def test_values_are_set_in_what_files_say(monkeypatch, typed, changed):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("~optimizer.momentum", "~optimizer.momentum cannot be set: there is no optimizer.momentum to take away"),
+        ("~optimizer.momentum", "~optimizer.momentum cannot be removed: there is no optimizer.momentum"),
         ("name=${nothing}", r"name=\$\{nothing\} cannot be resolved .*'nothing'"),
         ("name=${name}", "cannot be resolved"),
         ("name=${oc.env:NOT_THERE}", "cannot be resolved .*NOT_THERE"),

@@ -44,7 +44,7 @@ def planned(typed):
         ("param_groups=no_decai", "param_groups=no_decai does not exist; .*nearest: no_decay"),
         (
             "param_groups=null",
-            "param_groups=null takes away what has to be there; expected param_groups=NAME, one of no_",
+            "param_groups=null removes a required setting; expected param_groups=NAME, one of no_",
         ),
     ],
 )
@@ -57,8 +57,11 @@ def test_groups_that_cannot_be_are_refused_in_one_line(typed, message):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        (f"{HEAD} +param_groups.head.foo=1", "foo=1 is no argument of torch.optim.SGD; remove it with '~param_groups"),
-        (f"{HEAD} +param_groups.head.wieght_decay=1", "is no argument of torch.optim.SGD; .*nearest: weight_decay"),
+        (
+            f"{HEAD} +param_groups.head.foo=1",
+            "foo=1 is not an argument of torch.optim.SGD; remove it with '~param_groups",
+        ),
+        (f"{HEAD} +param_groups.head.wieght_decay=1", "is not an argument of torch.optim.SGD; .*nearest: weight_decay"),
         (f"{HEAD} +param_groups.head.momentum=0.5", "momentum=0.5 has no effect, since OneCycleLR moves it; add"),
         (f"{HEAD} +param_groups.head.lr=1 +schedule.max_lr=2", "head.lr=1 has no effect beside schedule.max_lr; leave"),
         ("refine=false readout=ridge param_groups=no_decay", "no_decay.params=.* has no effect with .*readout=ridge"),

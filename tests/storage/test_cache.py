@@ -204,7 +204,7 @@ def test_the_limit_does_not_take_what_is_in_use(limited, cache_folder, monkeypat
         limited(source, "gram")
         assert torch.equal(limited("a", "features"), features)
     assert kept(cache_folder) == entries
-    assert ("is not kept: what is in use leaves less" in caplog.text) == (entries == 1)
+    assert ("is not kept: entries in use leave less" in caplog.text) == (entries == 1)
 
 
 def test_an_entry_above_the_limit_is_not_kept(limited, cache_folder, monkeypatch, caplog):

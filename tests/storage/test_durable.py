@@ -61,7 +61,7 @@ def test_files_are_written_where_they_cannot_be_flushed(tmp_path, said, monkeypa
     for content in (b"one", b"two"):
         durable.write(tmp_path / "file", content)
     assert (tmp_path / "file").read_bytes() == b"two"
-    assert said() == ["Invalid argument: what was written cannot be flushed to disk there; a power failure may undo it"]
+    assert said() == ["Invalid argument: files cannot be flushed to disk there; a power failure may undo a write"]
 
 
 @pytest.mark.parametrize("folders_only", [True, False])
@@ -87,9 +87,7 @@ def test_work_is_done_where_files_cannot_be_locked(tmp_path, said, monkeypatch, 
         assert entry["x"].sum() == 2
     assert not runs.is_busy(tmp_path / "run")
     assert len(list(cache.folder().glob("*.safetensors"))) == 2
-    assert said() == [
-        f"{os.strerror(code)}: files cannot be locked there, so that two processes may do the same work twice"
-    ]
+    assert said() == [f"{os.strerror(code)}: files cannot be locked there; two processes may do the same work twice"]
 
 
 def test_another_refusal_of_a_lock_is_an_error(tmp_path, monkeypatch):

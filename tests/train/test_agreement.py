@@ -130,7 +130,7 @@ def gray(train_once):
 
 @pytest.mark.parametrize("name", NO_IMAGE)
 def test_an_array_that_is_no_image_is_named(gray, name):
-    with pytest.raises(DataError, match=r"an array \[.*is no image; expected"):
+    with pytest.raises(DataError, match=r"an array \[.*is not an image; expected"):
         gray.prepare(NO_IMAGE[name])
 
 

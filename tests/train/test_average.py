@@ -101,13 +101,11 @@ def test_margins_of_one_readout_are_averaged_and_no_others(train_once, runs, ima
     with pytest.raises(ConfigError) as refusal:
         multistage.load([runs[0], ridge[0]])
     assert str(refusal.value) == (
-        f"{runs[0]} has probabilities (readout=softmax) and {ridge[0]} has margins (readout=ridge), which are not "
-        "averaged; expected runs with probabilities, or all of one such readout"
+        f"{runs[0]} has probabilities (readout=softmax) and {ridge[0]} has margins (readout=ridge); expected "
+        "runs that all have probabilities, or all have the same readout"
     )
     kernel = str(train_once("refine=false", "readout=kernel")[0].folder)
-    with pytest.raises(
-        ConfigError, match=r"margins \(readout=ridge\) and .* margins \(readout=kernel\), which are not"
-    ):
+    with pytest.raises(ConfigError, match=r"margins \(readout=ridge\) and .* margins \(readout=kernel\); expected"):
         multistage.load([ridge[0], kernel])
 
 
@@ -118,8 +116,8 @@ def test_other_classes_or_another_order_of_them_are_refused(runs, images, capsys
     with pytest.raises(ConfigError) as refusal:
         Average({"one": first, "two": second})
     assert str(refusal.value) == (
-        f"one and two have other classes (class 1 is {a} in the first, {b} in the second); expected runs of the same "
-        "classes"
+        f"one and two have different classes (class 1 is {a} in the first, {b} in the second); expected runs "
+        "with the same classes"
     )
     second.class_names = first.class_names[:-1]
     with pytest.raises(ConfigError, match=rf"\({len(first.class_names)} classes and {len(second.class_names)}\)"):
@@ -131,7 +129,7 @@ def test_a_run_that_is_given_twice_is_refused_a_copy_of_it_too(runs, images, tmp
     copy.mkdir()
     for name in (RESULT, WEIGHTS):
         shutil.copy(f"{runs[0]}/{name}", copy / name)
-    expected = f"{copy} and {runs[0]} are one run, by their weights; expected each run once"
+    expected = f"{copy} and {runs[0]} are the same run (equal weights); expected each run once"
     with pytest.raises(ConfigError) as refusal:
         multistage.load([runs[0], runs[1], copy])
     assert str(refusal.value) == expected

@@ -139,7 +139,7 @@ def test_an_image_that_is_none_is_named_and_hides_no_other(trained, image, tmp_p
 def test_scores_that_are_no_numbers_are_not_shown(trained, image):
     model = multistage.load(trained[0])
     model.classifier.weight.data.fill_(3e38)
-    with pytest.raises(MultistageError, match="no finite numbers"):
+    with pytest.raises(MultistageError, match="not finite numbers"):
         model.predict(image)
 
 
@@ -200,7 +200,7 @@ def test_preparing_is_that_of_the_run(photographs, trained):
 
 @pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 2, 2)), np.zeros((4, 4, 4)), np.zeros((1, 2, 3, 4))])
 def test_an_array_that_is_no_image_is_refused(trained, array):
-    with pytest.raises(DataError, match="is no image; expected"):
+    with pytest.raises(DataError, match="is not an image; expected"):
         multistage.load(trained[0]).predict(array)
 
 
@@ -231,7 +231,9 @@ def test_a_network_of_another_precision_predicts(trained, image):
 
 @pytest.mark.parametrize("given", [torch.zeros(4, 4, 3), [torch.zeros(4, 4)], [[0.0, 1.0]], None, 3, [None]], ids=str)
 def test_what_is_of_no_kind_of_image_is_refused(trained, given):
-    with pytest.raises(DataError, match="is no image; expected a file, its content, Pillow's image or a NumPy array"):
+    with pytest.raises(
+        DataError, match="is not an image; expected a file, its content, Pillow's image or a NumPy array"
+    ):
         multistage.load(trained[0]).predict(given)
 
 

@@ -99,7 +99,7 @@ def test_a_folder_of_that_name_is_told_apart(models, run, image):
     with pytest.raises(MultistageError) as refusal:
         multistage.load("fake/small")
     assert str(refusal.value) == (
-        "fake/small is a shipped model, and here a folder, too; type ./fake/small for the folder, "
+        "fake/small is a shipped model and also a folder here; type ./fake/small for the folder, "
         f"{models}/fake/small for the model"
     )
     trained = multistage.load(run)

@@ -94,7 +94,7 @@ def test_an_image_that_changes_while_others_read_is_named_in_one_line(folder, pl
 def test_a_process_that_reads_and_is_killed_is_told_of_in_one_line(plan, do, streamed, monkeypatch):
     monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.5)  # seconds, of 5
     monkeypatch.setattr(batches.Sent, "__getitems__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(MultistageError, match=r"a process that reads images was ended.*the same command goes on"):
+    with pytest.raises(MultistageError, match=r"a process that reads images was killed.*repeat the command"):
         do(plan("killed"))
 
 

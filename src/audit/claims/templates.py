@@ -148,7 +148,7 @@ class Figures:
                         f"{path} is in no record; expected a path such as metrics.test_accuracy"
                     ) from None
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise LookupError(f"{path} is no number; expected the path of a number")
+                raise LookupError(f"{path} is not a number; expected the path of a number")
             values.append(float(value))
         return f"{fmean(values):.4g}"
 
@@ -188,7 +188,7 @@ class Figures:
 
     def _folder(self, name: str) -> Found:
         if name not in self.found:
-            raise LookupError(f"{name} is no folder of results{nearest(name, self.found)}")
+            raise LookupError(f"{name} is not a folder of results{nearest(name, self.found)}")
         return self.found
 
 

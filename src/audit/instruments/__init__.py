@@ -1,1 +1,1 @@
-"""Instruments that measure layers."""
+"""Instruments: functions that measure properties of layers and networks."""

@@ -1,9 +1,9 @@
-"""How many parameters and multiply-adds layers have: by arithmetic for one layer, by walking through it for a network.
+"""Count parameters and multiply-adds of layers.
 
-A multiply-add is one product that is added to a sum. Counted are the sums that the layers are defined by: a filter bank
-sums over the taps of its connected kernels, N over the maps (mean and mean square) and twice over its window, average
-pooling over its window, the classifier over its inputs; batch normalisation scales a value once. Rectification, tanh,
-gain and max pooling sum nothing.
+A multiply-add is one product that is added to a sum, as in the layers' definitions: a filter bank sums over the taps of
+its connected kernels, N over the maps (mean and mean square) and twice over its window, average pooling over its
+window, the classifier over its inputs; batch normalisation scales each value once. Rectification, tanh, gain and max
+pooling have none.
 """
 
 import math
@@ -21,8 +21,8 @@ class LayerCount(NamedTuple):
 
     Attributes:
         name: Such as ``stage 1 filter_bank``, or ``classifier``.
-        shape: Of its output: (maps, height, width), or (scores,).
-        parameters: That learn.
+        shape: Shape of its output: (maps, height, width), or (scores,).
+        parameters: Number of trainable parameters.
         multiply_adds: As defined above.
     """
 
@@ -33,10 +33,10 @@ class LayerCount(NamedTuple):
 
 
 def count(net: MultiStageNet, image: tuple[int, int, int]) -> list[LayerCount]:
-    """The layers of a network, in order.
+    """Count the layers of a network, in order.
 
     Args:
-        net: Any.
+        net: Any network.
         image: (maps, height, width) of its input.
     """
     counts = []

@@ -1,4 +1,4 @@
-"""Units through training: their mean and deviation in every mini-batch, beside the loss of the step."""
+"""Activations during training: mean and deviation of units in every mini-batch, and the loss of the step."""
 
 import math
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from multistage.train.batches import epoch_order
 from multistage.train.restore import make_network
 
 LATE = 10
-"""Steps, at the end of a training, over which its loss is averaged."""
+"""Number of last training steps over which the loss is averaged."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Course:
 
     Attributes:
         losses: Cross-entropy of each mini-batch before its step, nats, [steps].
-        means: Of each map of the part that was watched, over mini-batch and positions, [steps, maps].
-        deviations: Likewise, [steps, maps].
-        shifts: Learned, if the part is a batch normalisation, else 0, [steps, maps].
-        scales: Likewise, else 1, [steps, maps].
+        means: Mean of each map of the observed part, over mini-batch and positions, [steps, maps].
+        deviations: Standard deviations, over the same, [steps, maps].
+        shifts: Learned shifts if the part is a batch normalisation, else 0, [steps, maps].
+        scales: Learned scales if it is one, else 1, [steps, maps].
     """
 
     losses: Tensor
@@ -40,29 +40,29 @@ class Course:
 
     @property
     def late_loss(self) -> float:
-        """The mean over the last `LATE` steps, nats; what is not finite counts as infinite."""
+        """Return the mean loss of the last `LATE` steps, nats; infinite if it is not finite."""
         loss = float(self.losses[-LATE:].mean())
         return loss if math.isfinite(loss) else math.inf
 
     @property
     def standardised(self) -> tuple[Tensor, Tensor]:
-        """Means and deviations before the learned shift and scale, [steps, maps] each."""
+        """Return means and deviations before the learned shift and scale, [steps, maps] each."""
         return (self.means - self.shifts) / self.scales, self.deviations / self.scales.abs()
 
 
 def before_pooling(net: MultiStageNet) -> nn.Module:
-    """The part of the first stage whose output is pooled."""
+    """Return the part of the first stage whose output is pooled."""
     return [part for name, part in net.stages[0].named_children() if name != "pool"][-1]
 
 
 def follow(
     net: nn.Module, part: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], made: torch.optim.Optimizer
 ) -> Course:
-    """Train on batches, one step each, and watch one part.
+    """Train on batches, one step each, and observe one part.
 
     Args:
         net: From images to scores; trained in place.
-        part: Of `net`, with output [n, maps, height, width].
+        part: A part of `net`, with output [n, maps, height, width].
         batches: Images and labels.
         made: The optimiser of the network's parameters.
     """
@@ -90,17 +90,17 @@ def follow(
 
 
 def train_and_follow(config: Config, dataset: Dataset, steps: int) -> Course:
-    """The first steps of a run at its full rate, without a schedule, on the mini-batches that the run would take.
+    """Do the first steps of a run at its full rate, without a schedule, on the run's own mini-batches.
 
-    What is watched is the output of the first stage before pooling.
+    The observed part is the output of the first stage before pooling.
 
     Args:
         config: The run's configuration.
         dataset: Its images.
-        steps: Mini-batches; epochs are gone through as long as there are steps left.
+        steps: Number of mini-batches, over as many epochs as needed.
 
     Raises:
-        DataError: A class without enough images.
+        DataError: A class with too few images.
     """
     chosen = parse(config).draw.of(dataset).train
     x, y = dataset.pixels(chosen), dataset.labels[chosen]

@@ -1,5 +1,6 @@
-"""Do the outputs of softmax estimate probabilities of classes? Of the images that a network is 80 % sure of, 80 % must
-be right.
+"""Calibration: do softmax outputs estimate class probabilities?
+
+Of the images that a network predicts with 80 % confidence, 80 % must be correct.
 
 Bins are those of torchmetrics: `bins` of equal width, [0, 1/bins) and so on, and one for confidences of exactly 1.
 """
@@ -15,12 +16,12 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Reliability:
-    """Predictions by confidence, which is the largest probability that softmax gives to a class.
+    """Predictions by confidence, the largest softmax probability.
 
     Attributes:
-        confidence: Mean of each bin, [bins + 1]; NaN where a bin is empty.
-        accuracy: Share of right ones in each, [bins + 1]; NaN likewise.
-        count: Predictions in each, int64 [bins + 1].
+        confidence: Mean confidence of each bin, [bins + 1]; NaN for empty bins.
+        accuracy: Fraction of correct predictions in each, [bins + 1]; NaN for empty bins.
+        count: Number of predictions in each, int64 [bins + 1].
     """
 
     confidence: Tensor
@@ -29,7 +30,7 @@ class Reliability:
 
 
 def reliability(scores: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
-    """Confidence and accuracy by bin of confidence.
+    """Compute confidence and accuracy in bins of confidence.
 
     Args:
         scores: Logits [n, classes].
@@ -46,20 +47,19 @@ def reliability(scores: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
 
 
 def calibration_error(scores: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Expected calibration error, a fraction: the mean over predictions of how far confidence and accuracy of their bin
-    are apart.
+    """Compute the expected calibration error, a fraction: the mean distance of a bin's confidence and accuracy.
 
     Args:
         scores: Logits [n, classes].
         labels: int64 [n].
         bins: Of equal width.
     """
-    probabilities = scores.softmax(1)  # torchmetrics would take scores between 0 and 1 for probabilities
+    probabilities = scores.softmax(1)  # torchmetrics would treat scores between 0 and 1 as probabilities
     return float(multiclass_calibration_error(probabilities, labels, scores.shape[1], n_bins=bins))
 
 
 def overconfidence(scores: Tensor, labels: Tensor) -> float:
-    """Mean confidence minus accuracy, a signed fraction that needs no bins.
+    """Compute mean confidence minus accuracy, a signed fraction that needs no bins.
 
     Args:
         scores: Logits [n, classes].

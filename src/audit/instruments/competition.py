@@ -1,4 +1,4 @@
-"""How a unit after contrast normalisation depends on its neighbours: in its own map, and in the others."""
+"""Competition: how a unit after contrast normalisation depends on neighbours in its own map and in others."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -11,12 +11,12 @@ Neighbours = Literal["places", "maps"]
 
 
 def neighbours(shape: torch.Size, unit: Tensor, which: Neighbours, kernel_size: int) -> Tensor:
-    """Which units are a unit's neighbours.
+    """Mark a unit's neighbours.
 
     Args:
         shape: maps, height, width.
         unit: Its map, row and column, int64 [3].
-        which: In places or in maps.
+        which: Neighbours in places or in maps.
         kernel_size: Side of the window, pixels, odd.
 
     Returns:
@@ -41,7 +41,7 @@ def response_ratio(
     factor: float = 2.0,
     kernel_size: int = 9,
 ) -> Tensor:
-    """What becomes of units when their neighbours are `factor` times as active and they themselves stay as they are.
+    """Measure how units respond when only their neighbours become `factor` times as active.
 
     Args:
         norm: From maps [n, maps, height, width] to maps of the same shape.
@@ -52,7 +52,7 @@ def response_ratio(
         kernel_size: Side of the window of neighbours in places, pixels.
 
     Returns:
-        The response with more active neighbours divided by that before, [m]: below 1 where neighbours inhibit.
+        The response with more active neighbours divided by the original one, [m]: below 1 if neighbours inhibit.
     """
     masks = torch.stack([neighbours(x.shape, unit, which, kernel_size) for unit in units])
     places = (torch.arange(len(units)), *units.unbind(1))

@@ -1,4 +1,4 @@
-"""Convolution of one map with one kernel, a position at a time, as it is done by hand."""
+"""Convolution of one map with one kernel, position by position, as done on paper."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,10 +12,10 @@ class Step(NamedTuple):
     """One position of the result.
 
     Attributes:
-        row: Of the result.
-        column: Of the result.
-        window: What lies below the kernel, [k, k].
-        total: Window times flipped kernel, summed: the result there.
+        row: Row of the result.
+        column: Column of the result.
+        window: The pixels under the kernel, [k, k].
+        total: Sum of window times flipped kernel: the result there.
     """
 
     row: int
@@ -25,17 +25,17 @@ class Step(NamedTuple):
 
 
 def flipped(k: Tensor) -> Tensor:
-    """W of a kernel k [..., height, width], and k of W: turned by half a turn."""
+    """Flip a kernel [..., height, width] along both axes: from k to W, and from W to k."""
     return k.flip(-2, -1)
 
 
 def steps(x: Tensor, k: Tensor, padding: int = 0) -> Iterator[Step]:
-    """Every position of the convolution of a map with a kernel, row by row.
+    """Return every position of the convolution of a map with a kernel, row by row.
 
     Args:
         x: Map [height, width].
         k: Kernel [size, size].
-        padding: Rows and columns of zeros put around the map.
+        padding: Zero padding of the map, pixels.
     """
     x, size = F.pad(x, [padding] * 4), len(k)
     for row in range(x.shape[0] - size + 1):
@@ -45,28 +45,28 @@ def steps(x: Tensor, k: Tensor, padding: int = 0) -> Iterator[Step]:
 
 
 def convolved(x: Tensor, k: Tensor, padding: int = 0) -> Tensor:
-    """The result of all `steps`, [height + 2 padding - size + 1, width + 2 padding - size + 1]."""
+    """Return the result of all `steps`, [height + 2 padding - size + 1, width + 2 padding - size + 1]."""
     rows = x.shape[0] + 2 * padding - len(k) + 1
     return torch.tensor([step.total for step in steps(x, k, padding)], dtype=x.dtype).view(rows, -1)
 
 
 def uses(side: int, size: int, padding: int = 0) -> Tensor:
-    """How many positions of the result each pixel of a map bears on, int64 [side, side].
+    """Count the positions of the result that each pixel of a map affects, int64 [side, side].
 
     Args:
-        side: Of the map, pixels.
-        size: Of the kernel, pixels.
-        padding: Zeros around the map, pixels.
+        side: Side of the map, pixels.
+        size: Side of the kernel, pixels.
+        padding: Zero padding of the map, pixels.
     """
     fields = F.unfold(torch.ones(1, 1, side, side), size, padding=padding)
     return F.fold(fields, (side, side), size, padding=padding)[0, 0].long()
 
 
 def gradients(x: Tensor, k: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of sum(upstream * (k * x)) by x and by k, written out tap by tap.
+    """Compute the gradients of sum(upstream * (k * x)) with respect to x and k, tap by tap.
 
-    A result at i is the sum over taps p of k[p] x[i + size - 1 - p]: so much of its gradient goes to that pixel and to
-    that tap. By x it is `upstream` convolved with W over the border ("full"); by k, x correlated with `upstream` and
+    The result at i is the sum over taps p of k[p] x[i + size - 1 - p], which gives the gradients of pixel and tap. The
+    gradient of x is the full convolution of `upstream` with W; that of k is the correlation of x with `upstream`,
     flipped.
 
     Args:
@@ -75,7 +75,7 @@ def gradients(x: Tensor, k: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         upstream: Gradient of the result, [height - size + 1, width - size + 1].
 
     Returns:
-        By x, and by k, each of its shape.
+        The gradients of x and of k, each of the same shape.
     """
     dx, dk, size = torch.zeros_like(x), torch.zeros_like(k), len(k)
     height, width = upstream.shape

@@ -9,16 +9,16 @@ SLOPE, THRESHOLD = 0.02, 4.0
 
 
 def vertical_edge(size: int = 3) -> Tensor:
-    """k of an edge with dark on the left and bright on the right, [size, size], float32; `size` is odd.
+    """Return k for an edge from dark (left) to bright (right), [size, size], float32; `size` is odd.
 
-    Columns left of the middle of W are -1, those right of it +1; in k, which is W flipped, it is the other way round.
+    Columns of W are -1 left of the middle and +1 right of it; k is W flipped, so its signs are the opposite.
     """
     middle = (size - 1) // 2
     return torch.sign(middle - torch.arange(size)).float().expand(size, size).contiguous()
 
 
 def detector_map(x: Tensor, k: Tensor) -> Tensor:
-    """``sigm(SLOPE x * k - THRESHOLD)``: how sure a detector is, at every position.
+    """Compute ``sigm(SLOPE x * k - THRESHOLD)``, the detector's confidence at every position.
 
     Args:
         x: Images [n, 1, height, width], gray values from 0 to 255.

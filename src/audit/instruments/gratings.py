@@ -1,8 +1,8 @@
-"""Gratings: which one drives a unit most, and where a filter's spectrum has its peak.
+"""Gratings: the one that drives a unit most, and the peak of a filter's spectrum.
 
-Saxe et al. (ICML 2011) show for circular convolution and square pooling that among inputs of equal energy a grating is
-best, at the frequency where the filter's spectrum is largest. Here frequencies are those of a discrete spectrum, of
-which one of each pair (f, -f) is taken: they cover every orientation up to the corners of the square.
+Saxe et al. (ICML 2011) show for circular convolution and square pooling that a grating is the best input of given
+energy, at the peak of the filter's spectrum. Here frequencies are those of a discrete spectrum, one of each pair (f,
+-f); they cover every orientation up to the corners of the square.
 """
 
 import math
@@ -14,14 +14,14 @@ from torch import Tensor
 from multistage.network.randomness import generator
 
 PHASES = tuple(math.pi * step / 4 for step in range(4))
-"""Over which responses are averaged, radians at the first pixel."""
+"""Phases over which responses are averaged, radians at the first pixel."""
 
 
 def frequencies(number: int) -> Tensor:
-    """One of each pair (f, -f) of a spectrum but the constant, cycles a pixel, float64 [n, 2]: row, column.
+    """Return one of each pair (f, -f) of a spectrum, without 0, cycles a pixel, float64 [n, 2]: row, column.
 
     Args:
-        number: Along each axis, odd, so that none is its own alias.
+        number: Number along each axis; odd, so that none is its own alias.
     """
     axis = torch.fft.fftfreq(number, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
@@ -30,12 +30,12 @@ def frequencies(number: int) -> Tensor:
 
 
 def gratings(chosen: Tensor, side: int, phase: float) -> Tensor:
-    """Gratings of root mean square 1.
+    """Make gratings of root mean square 1.
 
     Args:
         chosen: Frequencies, cycles a pixel, [n, 2]: row, column.
-        side: Of the images, pixels.
-        phase: At the first pixel, radians.
+        side: Side of the images, pixels.
+        phase: Phase at the first pixel, radians.
 
     Returns:
         float32 [n, 1, side, side].
@@ -47,7 +47,7 @@ def gratings(chosen: Tensor, side: int, phase: float) -> Tensor:
 
 
 def amplitude(filters: Tensor, chosen: Tensor) -> Tensor:
-    """Amplitude of filters' spectra at given frequencies.
+    """Compute the amplitude of filters' spectra at given frequencies.
 
     Args:
         filters: [maps, height, width].
@@ -64,7 +64,7 @@ def amplitude(filters: Tensor, chosen: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def responses(units: Callable[[Tensor], Tensor], chosen: Tensor, side: int, batch: int = 64) -> Tensor:
-    """Responses to gratings, the mean over phases.
+    """Compute responses to gratings, the mean over phases.
 
     Args:
         units: From images [n, 1, side, side] to responses [n, units].
@@ -83,14 +83,14 @@ def responses(units: Callable[[Tensor], Tensor], chosen: Tensor, side: int, batc
 
 
 def orientation(chosen: Tensor) -> Tensor:
-    """Direction across the bars of gratings of given frequencies [n, 2], radians in [0, pi): [n]."""
+    """Return the direction across the bars of gratings with frequencies [n, 2], radians in [0, pi): [n]."""
     return torch.atan2(chosen[:, 0], chosen[:, 1]).remainder(math.pi)
 
 
 def circular_correlation(a: Tensor, b: Tensor) -> float:
-    """Correlation of two lists of orientations, from -1 to 1; none of their means need exist.
+    """Compute the correlation of two lists of orientations, from -1 to 1; it does not need their means.
 
-    Over all pairs of items i < j, with angles doubled because orientations repeat after half a turn:
+    Over all pairs of items i < j, with angles doubled because orientations repeat after 180 degrees:
 
         sum sin(2 a_i - 2 a_j) sin(2 b_i - 2 b_j) / sqrt(sum sin^2(2 a_i - 2 a_j) sum sin^2(2 b_i - 2 b_j))
 
@@ -107,13 +107,13 @@ def circular_correlation(a: Tensor, b: Tensor) -> float:
 def resampled(
     statistic: Callable[[Tensor, Tensor], float], a: Tensor, b: Tensor, times: int = 1000
 ) -> tuple[float, float]:
-    """95 % interval of a statistic of pairs by the bootstrap: its percentiles over random choices of pairs.
+    """Compute the 95 % bootstrap interval of a statistic of pairs (percentiles).
 
     Args:
-        statistic: Of two lists.
+        statistic: Function of two lists.
         a: [n].
         b: [n].
-        times: Choices, each of n pairs with replacement.
+        times: Number of resamples, each of n pairs with replacement.
     """
     random = generator(0, "bootstrap")
     choices = (torch.randint(len(a), (len(a),), generator=random) for _ in range(times))
@@ -123,5 +123,5 @@ def resampled(
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson's, of two lists [n]."""
+    """Compute Pearson's correlation of two lists [n]."""
     return float(torch.corrcoef(torch.stack([a.double(), b.double()]))[0, 1])

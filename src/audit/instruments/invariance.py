@@ -1,4 +1,4 @@
-"""Invariance and equivariance of any function of images, on one scale: 0 is exact, 1 is what unrelated images give."""
+"""Invariance and equivariance of any function of images, on one scale: 0 is exact, 1 is as for unrelated images."""
 
 from collections.abc import Callable
 
@@ -6,21 +6,21 @@ import torch
 from torch import Tensor
 
 Function = Callable[[Tensor], Tensor]
-"""From images [n, maps, height, width] to maps of any size and number, for each image by itself."""
+"""From images [n, maps, height, width] to maps of any size and number, for each image separately."""
 
 
 def change(a: Tensor, b: Tensor) -> Tensor:
-    """How different responses are, image by image: 0 the same, 1 as different as those of unrelated images.
+    """Measure the difference of responses, image by image: 0 for equal ones, 1 as for unrelated images.
 
-    The root of: the mean square difference, over the sum of the variances of both. Variances are taken in each map over
-    images and positions, and averaged over maps.
+    It is the square root of the mean square difference over the sum of both variances. Variances are taken in each map
+    over images and positions, and averaged over maps.
 
     Args:
         a: Responses [n, maps, ...].
-        b: Of the same shape.
+        b: Responses of the same shape.
 
     Returns:
-        [n]; opposite responses of mean 0 give sqrt 2. Infinite where both are flat and differ.
+        [n]; opposite responses of mean 0 give sqrt 2. Infinite if both are flat and differ.
     """
     a, b = a.double(), b.double()
     square = (a - b).square().flatten(1).mean(1)
@@ -29,14 +29,14 @@ def change(a: Tensor, b: Tensor) -> Tensor:
 
 
 def moved(x: Tensor, shift: tuple[int, int], room: int) -> tuple[Tensor, Tensor]:
-    """Two views of images, [n, maps, height - room, width - room]; in the second, content lies lower and further right.
+    """Return two views of images, [n, maps, height - room, width - room]; the second is shifted down and right.
 
-    Nothing is filled in: both are cut out of the image.
+    Both are crops of the image, without padding.
 
     Args:
         x: Images.
         shift: Pixels down and right, from 0 to `room`.
-        room: Pixels that the views are smaller than the image.
+        room: Difference in size of image and views, pixels.
     """
     down, right = shift
     if not 0 <= min(shift) <= max(shift) <= room:
@@ -46,7 +46,7 @@ def moved(x: Tensor, shift: tuple[int, int], room: int) -> tuple[Tensor, Tensor]
 
 
 def invariance_error(f: Function, x: Tensor, transform: Function) -> Tensor:
-    """`change` of what a function makes of images when these are transformed, [n].
+    """Return the `change` of a function's output when images are transformed, [n].
 
     Args:
         f: The function.
@@ -58,7 +58,7 @@ def invariance_error(f: Function, x: Tensor, transform: Function) -> Tensor:
 
 
 def translation_error(f: Function, x: Tensor, shift: tuple[int, int], room: int) -> Tensor:
-    """`change` of the same units when content moves below them, [n].
+    """Return the `change` of the same units when the content moves, [n].
 
     Args:
         f: The function.
@@ -73,18 +73,18 @@ def translation_error(f: Function, x: Tensor, shift: tuple[int, int], room: int)
 def equivariance_error(
     f: Function, x: Tensor, shift: tuple[int, int], room: int, step: int = 1, margin: int = 0
 ) -> Tensor:
-    """`change` between maps of images and maps of moved images, after these are moved back, [n].
+    """Return the `change` between maps of images and maps of moved images, after moving these back, [n].
 
-    It is taken over the region that both see. Where a shift is no multiple of the step, maps are moved back by the
-    whole number of positions, above or below, that fits better.
+    It is taken over the common region. If the shift is not a multiple of the step, maps are moved back by the number of
+    positions, rounded up or down, that fits better.
 
     Args:
         f: The function.
         x: Images.
-        shift: Of the content, pixels down and right.
+        shift: Shift of the content, pixels down and right.
         room: As for `moved`.
         step: Pixels of the image per position of the maps.
-        margin: Positions left out at each side of the maps: those that depend on what a function does at borders.
+        margin: Positions left out at each side of the maps, because they depend on the border.
     """
     with torch.no_grad():
         before, after = map(f, moved(x, shift, room))
@@ -97,7 +97,7 @@ def equivariance_error(
 
 
 def _overlap(before: Tensor, after: Tensor, shift: tuple[int, int], margin: int) -> tuple[Tensor, Tensor]:
-    """The same content in maps before and after they moved by a whole number of positions."""
+    """Crop maps to the same content before and after a move by a whole number of positions."""
     height, width = (size - 2 * margin for size in before.shape[-2:])
     inside = (..., slice(margin, margin + height), slice(margin, margin + width))
     down, right = shift

@@ -1,7 +1,7 @@
-"""Local connectivity against sharing: the same fields, with weights of their own at every position or the same ones.
+"""Local connectivity against weight sharing: the same fields, with separate or shared weights at each position.
 
 One layer of fields, tanh, average pooling and a linear classifier; only sharing differs. Images are registered (as they
-are) or not (each is shifted at random, training and test images alike).
+are) or not (training and test images are shifted at random).
 """
 
 import math
@@ -17,13 +17,13 @@ from multistage.train.batches import Samples, epoch_order
 
 
 class LocallyConnected(nn.Module):
-    """A field at each position and for each map, tanh of its weighted sum, and a gain a map: F_CSG without sharing.
+    """F_CSG without weight sharing: separate weights at each position of each map, then tanh and a gain for each map.
 
     Args:
-        side: Of the square image, one map, pixels.
-        maps: Of the output.
+        side: Side of the square image (one map), pixels.
+        maps: Number of output maps.
         kernel_size: Side of a field, pixels.
-        random: For the weights, uniform in +-1 / kernel_size.
+        random: Source of the weights, uniform in +-1 / kernel_size.
 
     Attributes:
         weights: k at each position, [positions, kernel_size^2, maps]: a convolution's k, not the flipped W.
@@ -38,7 +38,7 @@ class LocallyConnected(nn.Module):
         self.gain = nn.Parameter(torch.ones(maps))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps [n, maps, out, out] of images [n, 1, side, side]."""
+        """Compute maps [n, maps, out, out] of images [n, 1, side, side]."""
         fields = F.unfold(x, self.kernel_size).flip(1)  # the convolution's k against the correlation's W
         sums = (fields.permute(2, 0, 1) @ self.weights).permute(1, 2, 0)
         return self.gain[:, None, None] * torch.tanh(sums).reshape(*sums.shape[:2], self.out, self.out)
@@ -46,15 +46,15 @@ class LocallyConnected(nn.Module):
 
 @dataclass(frozen=True)
 class Setting:
-    """Of a trial.
+    """Settings of a trial.
 
     Attributes:
-        maps: Of the first layer.
+        maps: Maps of the first layer.
         kernel_size: Side of its fields, pixels.
-        pool: Window and step of the average pooling, pixels.
-        epochs: Of training.
-        batch_size: Images a step.
-        lr: Of SGD with momentum 0.9; it falls to 0 along half a cosine.
+        pool: Window and stride of the average pooling, pixels.
+        epochs: Number of training epochs.
+        batch_size: Images in each step.
+        lr: Learning rate of SGD with momentum 0.9, with cosine decay to 0.
     """
 
     maps: int = 8
@@ -66,15 +66,17 @@ class Setting:
 
 
 def make(side: int, classes: int, sharing: bool, setting: Setting, seed: int) -> nn.Sequential:
-    """Fields, pooling and classifier. With and without sharing they have equally many units, and begin with the same
-    classifier and the same distribution of weights.
+    """Make a network of fields, pooling and classifier.
+
+    With and without sharing it has the same number of units, the same initial classifier and the same distribution of
+    weights.
 
     Args:
-        side: Of the image, pixels.
+        side: Side of the image, pixels.
         classes: Number of classes.
-        sharing: One filter a map, or one at each position of it.
+        sharing: Whether each map has one filter, or one at each position.
         setting: Sizes.
-        seed: Of all weights.
+        seed: Seed of all weights.
     """
     random = generator(seed, "filters", 1)
     fields: nn.Module
@@ -92,12 +94,12 @@ def make(side: int, classes: int, sharing: bool, setting: Setting, seed: int) ->
 
 
 def shifted(images: Tensor, most: int, random: torch.Generator) -> Tensor:
-    """Each image shifted by up to `most` pixels along each axis, both uniform; what comes in is its border, repeated.
+    """Shift each image by up to `most` pixels along each axis, uniformly; the border pixels are repeated.
 
     Args:
         images: [n, maps, height, width].
-        most: Pixels; 0 returns the images as they are.
-        random: Which shifts.
+        most: Pixels; 0 returns the images unchanged.
+        random: Source of the shifts.
     """
     n, _, height, width = images.shape
     shifts = torch.randint(-most, most + 1, (n, 2), generator=random)
@@ -112,10 +114,10 @@ def trial(net: nn.Module, training: Samples, test: Samples, setting: Setting, se
 
     Args:
         net: From images to scores; trained in place.
-        training: Images and labels.
-        test: Likewise.
+        training: Training images and labels.
+        test: Test images and labels.
         setting: Epochs, batches and rate.
-        seed: Of the order of samples.
+        seed: Seed of the order of samples.
 
     Returns:
         Accuracy on test images, a fraction.

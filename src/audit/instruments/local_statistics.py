@@ -1,7 +1,7 @@
 """Local statistics of maps, before and after N, and N as the lecture writes it.
 
-A local statistic is taken under a Gaussian window whose weights sum to one over the window, or over maps and window
-together, at positions where the window lies inside the map: no guess about the border is in it.
+Local statistics use a Gaussian window whose weights sum to one over the window, or over maps and window together, only
+at positions where the window is inside the map, so they do not depend on the border.
 """
 
 import torch
@@ -15,16 +15,16 @@ LECTURE_WINDOW = 7
 
 
 def local_statistics(x: Tensor, kernel_size: int, across_maps: bool = False) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of maps about each position p, both weighted by the window w around it:
+    """Compute local mean and standard deviation of maps at each position p, both weighted by the window w around it:
 
         m_p = sum_iq w_q x_{i, p+q}        s_p = sqrt(sum_iq w_q (x_{i, p+q} - m_p)^2)
 
-    N's own sigma differs from s: it subtracts from each value the mean about that value, not about p.
+    N's own sigma differs from s: it subtracts from each value that value's local mean, not the one at p.
 
     Args:
         x: Maps [n, maps, height, width].
         kernel_size: Side of the window, pixels, odd.
-        across_maps: Whether the sum runs over all maps, which then share both statistics, or over each map alone.
+        across_maps: Whether the sum is over all maps, which then share both statistics, or over each map separately.
 
     Returns:
         m and s, float64 [n, maps or 1, height - kernel_size + 1, width - kernel_size + 1].
@@ -35,7 +35,7 @@ def local_statistics(x: Tensor, kernel_size: int, across_maps: bool = False) -> 
     if kernel_size > min(x.shape[-2:]):
         raise ValueError(f"kernel_size={kernel_size} exceeds its {x.shape[-2]}x{x.shape[-1]} map")
     x = x.double()
-    shift = x.mean((-2, -1), keepdim=True)  # without it, squares of large values would hide small deviations
+    shift = x.mean((-2, -1), keepdim=True)  # otherwise squares of large values would hide small deviations
     shift = shift.mean(1, keepdim=True) if across_maps else shift
     first, second = (_windowed(power, kernel_size, across_maps) for power in (x - shift, (x - shift).square()))
     return first + shift, (second - first.square()).clamp_min(0).sqrt()
@@ -50,7 +50,7 @@ def _windowed(x: Tensor, kernel_size: int, across_maps: bool) -> Tensor:
 
 
 def on_floor(x: Tensor, kernel_size: int = 9) -> Tensor:
-    """Where N divides by its floor c and not by sigma: positions whose sigma is below the mean over positions.
+    """Find where N divides by its floor c instead of sigma: positions whose sigma is below the mean over positions.
 
     Args:
         x: Maps [n, maps, height, width]; zeros outside.
@@ -65,11 +65,11 @@ def on_floor(x: Tensor, kernel_size: int = 9) -> Tensor:
 
 
 def lecture_contrast_norm(x: Tensor, kernel_size: int = LECTURE_WINDOW, floor: float = 1e-3) -> Tensor:
-    """Contrast normalisation as the lecture's formula has it: sums over all maps, weights that sum to one over the
-    window only, and c a small constant.
+    """Apply contrast normalisation by the lecture's formula.
 
-    On one map it is the paper's N but for c. On C maps it subtracts C times their mean, and divides by a deviation that
-    is sqrt(C) times as large as the mean over maps.
+    It sums over all maps with weights that sum to one over the window only, and c is a small constant. For one map it
+    is the paper's N except for c. For C maps it subtracts C times their mean, and divides by a deviation that is
+    sqrt(C) times that of the mean over maps.
 
     Args:
         x: Maps [n, maps, height, width]; zeros outside.
@@ -85,14 +85,15 @@ def lecture_contrast_norm(x: Tensor, kernel_size: int = LECTURE_WINDOW, floor: f
 
 
 def _blurred(x: Tensor, kernel_size: int) -> Tensor:
-    """Mean over maps and window, zeros outside, [n, 1, height, width]."""
+    """Average over maps and window, zeros outside, [n, 1, height, width]."""
     window = gaussian_window(kernel_size).to(x)
     return blur_matrix(x.shape[-2], window) @ x.mean(1, keepdim=True) @ blur_matrix(x.shape[-1], window).T
 
 
 def common_share(x: Tensor) -> Tensor:
-    """How much of the energy of maps is the same in all of them: 1 if they are equal, 1 / maps if they have nothing in
-    common (orthogonal, equally strong), 0 if they cancel.
+    """Return the fraction of energy that all maps share: 1 if they are equal, 0 if they cancel.
+
+    Orthogonal, equally strong maps give 1 / maps.
 
     Args:
         x: Maps [n, maps, height, width].
@@ -104,7 +105,7 @@ def common_share(x: Tensor) -> Tensor:
 
 
 def scale_spread(x: Tensor) -> float:
-    """How far apart the scales of samples are: the standard deviation over samples of log2 of their root mean square.
+    """Return the spread of scales: the standard deviation over samples of log2 of their root mean square.
 
     Args:
         x: Maps [n, ...], none of them all zero.
@@ -116,7 +117,7 @@ def scale_spread(x: Tensor) -> float:
 
 
 def active(x: Tensor, margin: int) -> Tensor:
-    """The strongest unit of each map, not nearer to the border than `margin`.
+    """Return the strongest unit of each map that is at least `margin` from the border.
 
     Args:
         x: One sample's maps [maps, height, width].

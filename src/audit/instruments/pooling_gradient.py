@@ -1,4 +1,4 @@
-"""Which inputs of a pooling window get gradient, and how much."""
+"""The gradient of the inputs of a pooling window."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 class Shares(NamedTuple):
-    """What arrives inside windows, each of whose units was given a gradient of 1.
+    """The gradients of window inputs, if each pooled unit has a gradient of 1.
 
     Attributes:
-        reached: How many inputs of a window get any, [units].
-        largest: The largest share, [units].
-        total: Of all inputs, [units].
-        winners: Share of windows in which one input gets all and is a largest one.
+        reached: Number of inputs of a window with nonzero gradient, [units].
+        largest: The largest gradient, [units].
+        total: The sum over all inputs, [units].
+        winners: Fraction of windows in which one input, a maximum, gets the whole gradient.
     """
 
     reached: Tensor
@@ -25,7 +25,7 @@ class Shares(NamedTuple):
 
 
 def gradient(f: Callable[[Tensor], Tensor], x: Tensor, upstream: Tensor | None = None) -> Tensor:
-    """Gradient of sum(upstream * f(x)) by x; upstream is 1 if None."""
+    """Compute the gradient of sum(upstream * f(x)) with respect to x; upstream is 1 if None."""
     x = x.detach().clone().requires_grad_()
     with torch.enable_grad():
         y = f(x)
@@ -33,13 +33,13 @@ def gradient(f: Callable[[Tensor], Tensor], x: Tensor, upstream: Tensor | None =
 
 
 def shares(pool: Callable[[Tensor], Tensor], x: Tensor, window: int, step: int) -> Shares:
-    """Give gradient to units whose windows do not overlap, and look where it goes.
+    """Measure the gradients of inputs, for units whose windows do not overlap.
 
     Args:
-        pool: Pooling.
+        pool: The pooling.
         x: Maps [n, maps, height, width].
         window: Side of its windows, pixels.
-        step: Distance between them, pixels.
+        step: Stride, pixels.
     """
     apart = -(-window // step)
     upstream = torch.zeros_like(pool(x))

@@ -1,4 +1,4 @@
-"""How much neighbouring pixels have to do with each other."""
+"""Statistical dependence of neighbouring pixels."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def correlation(x: Tensor, distance: int) -> Tensor:
-    """Pearson's correlation of pixels with those `distance` to the right and below, image by image.
+    """Compute Pearson's correlation of pixels with those `distance` to the right and below, image by image.
 
     Args:
         x: Images [n, maps, height, width]; pairs of all maps count together.
@@ -23,7 +23,7 @@ def correlation(x: Tensor, distance: int) -> Tensor:
 
 
 def explained(x: Tensor, radius: int) -> Tensor:
-    """Share of the variance of a pixel that its neighbours explain, by least squares, image by image.
+    """Return the fraction of a pixel's variance that its neighbours explain, by least squares, image by image.
 
     Args:
         x: Images [n, 1, height, width].

@@ -1,6 +1,6 @@
 """Optimal stimuli: images of fixed energy that drive a pooled unit most, found by gradient ascent (paper, Fig. 4).
 
-All maps of a stage are done together: image j of a batch climbs for the unit of map j.
+All maps of a stage are optimised together: image j of a batch is for the unit of map j.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from multistage.network.randomness import generator
 
 
 class CentralUnits(nn.Module):
-    """The unit of each map in the middle of the pooled maps of a stage.
+    """The central unit of each pooled map of a stage.
 
     Args:
         stage: From images [n, 1, side, side] to pooled maps of odd side.
@@ -24,7 +24,7 @@ class CentralUnits(nn.Module):
         self.stage = stage
 
     def forward(self, images: Tensor) -> Tensor:
-        """Responses [n, maps]."""
+        """Compute responses [n, maps]."""
         maps: Tensor = self.stage(images)
         height, width = maps.shape[2:]
         return maps[:, :, height // 2, width // 2]
@@ -32,12 +32,12 @@ class CentralUnits(nn.Module):
 
 @dataclass(frozen=True)
 class Optimum:
-    """What gradient ascent found.
+    """The result of gradient ascent.
 
     Attributes:
-        images: One a unit, [units, 1, side, side].
-        responses: Of each unit to its image, [units].
-        start: Of each unit to the random image from which its ascent began, [units].
+        images: One for each unit, [units, 1, side, side].
+        responses: Response of each unit to its image, [units].
+        start: Response of each unit to its random initial image, [units].
     """
 
     images: Tensor
@@ -46,17 +46,17 @@ class Optimum:
 
 
 def climb(units: nn.Module, side: int, steps: int = 60, rate: float = 0.3, seed: int = 0) -> Optimum:
-    """Gradient ascent on the input of every unit, from white noise; images keep root mean square 1.
+    """Run gradient ascent on the input of every unit, from white noise; images keep root mean square 1.
 
-    Each step goes a fixed part of the image's length along the gradient, less from step to step, and then back to the
-    sphere of images of that length.
+    Each step along the gradient is a fraction of the image's norm, which falls from step to step; then the image is
+    scaled back to its norm.
 
     Args:
         units: From images [n, 1, side, side] to responses [n, units].
-        side: Of the images, pixels.
-        steps: Of the ascent.
-        rate: Length of the first step, as a part of the image's; it falls to 0 linearly.
-        seed: Of the noise.
+        side: Side of the images, pixels.
+        steps: Number of steps.
+        rate: Length of the first step, as a fraction of the image's norm; it falls to 0 linearly.
+        seed: Seed of the noise.
     """
     with torch.inference_mode():
         count = units(torch.zeros(1, 1, side, side)).shape[1]
@@ -76,23 +76,23 @@ def climb(units: nn.Module, side: int, steps: int = 60, rate: float = 0.3, seed:
 
 
 def _unit(images: Tensor) -> Tensor:
-    """Images of root mean square 1; a gradient of 0 stays 0."""
+    """Scale images to root mean square 1; zeros stay zero."""
     length = images.square().mean((1, 2, 3), keepdim=True).sqrt()
     return images / torch.where(length > 0, length, 1)
 
 
 @torch.inference_mode()
 def shift_tolerance(units: nn.Module, images: Tensor, shifts: int) -> Tensor:
-    """Responses to stimuli that are shifted along rows and columns, zeros coming in.
+    """Measure responses to stimuli that are shifted along rows and columns, with zeros beyond the border.
 
     Args:
         units: From images [n, 1, side, side] to responses [n, n].
-        images: One a unit, [n, 1, side, side].
-        shifts: The furthest, pixels.
+        images: One for each unit, [n, 1, side, side].
+        shifts: The largest shift, pixels.
 
     Returns:
-        Response of each unit to its own image after 0, 1, ... pixels, the mean over the four directions, as a part of
-        its response to the image in place, [n, shifts + 1].
+        Response of each unit to its own image after a shift of 0, 1, ... pixels, the mean over four directions,
+        relative to its response without shift, [n, shifts + 1].
     """
     own = torch.arange(len(images))
     found = []

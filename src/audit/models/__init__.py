@@ -1,1 +1,1 @@
-"""Trained models: what ships with the package, tested and described by its record; and averages of runs, tested."""
+"""Shipped models, tested and described by their records; and averages of runs, tested."""

@@ -1,4 +1,4 @@
-"""The page of a shipped model, made of its record alone."""
+"""The card of a shipped model, made only from its record."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,12 @@ UP = "../../../.."
 CITATION = Path(__file__).parents[3] / "CITATION.cff"
 
 NEEDED = ("images", "weights_sha256", "overrides", "hardware", "threads", "precision", schema.SETTINGS)
-"""Fields of a record that the oldest ones lack."""
+"""Fields that the oldest records lack."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set whose models may be shipped: whose it is, under which licence, and what its images are like."""
+    """A data set whose models may be shipped: its authors, licence and kind of images."""
 
     title: str
     authors: str
@@ -55,10 +55,10 @@ SOURCES = {
 
 
 def card(record: Record) -> str:
-    """Markdown: what a model is, its figures, data, limits and licence.
+    """Write the card in Markdown: the model, its figures, data, limits and licence.
 
     Args:
-        record: Of a shipped model, with what `audit.models.ship` adds.
+        record: Record of a shipped model, with the fields of `audit.models.ship`.
     """
     settings, about = parse(record["config"]), record[schema.SHIPPED]
     counts, own = record["images"], about["metrics"]
@@ -97,7 +97,7 @@ def card(record: Record) -> str:
 
 
 def _wrapped(line: str) -> str:
-    """A line of text in lines of at most `WIDTH`; tables and commands are left as they are."""
+    """Wrap a line of text at `WIDTH`, except tables and commands."""
     if len(line) <= WIDTH or line.startswith(("|", "#", "python ", "multistage")):
         return line
     indent = "  " if line.startswith("* ") else ""
@@ -136,7 +136,7 @@ def _stored(about: Record) -> str:
 def _input(settings: Settings) -> str:
     maps, height, width = settings.image
     colours = (
-        "luminance and two differences of colour"
+        "luminance and two colour differences"
         if getattr(settings.data, "colour", "") == "yuv"
         else "red, green and blue"
     )

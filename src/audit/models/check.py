@@ -1,4 +1,4 @@
-"""Whether shipped models do what their cards say: each is loaded, described and tested again."""
+"""Check that shipped models match their cards: load, describe and test each again."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ from multistage.storage import durable
 from multistage.train.loading import load
 
 TESTED = ("metrics", "correct", "remaining")
-"""Fields of a shipped record that a test finds again."""
+"""Fields of a shipped record that a test reproduces."""
 
 
 def record_of(folder: Path) -> Record:
-    """The record of a shipped model.
+    """Read the record of a shipped model.
 
     Raises:
-        MultistageError: There is none, or it is not one of a shipped model.
+        MultistageError: There is none, or it is not that of a shipped model.
     """
     record = read(folder)
     if record is None or SHIPPED not in record:
-        raise MultistageError(f"{folder} is no shipped model; expected what `python scripts/ship.py RUN NAME` makes")
+        raise MultistageError(f"{folder} is not a shipped model; expected what `python scripts/ship.py RUN NAME` makes")
     return record
 
 
 def write_cards(models: Path) -> list[Path]:
-    """Make all cards again; those that changed."""
+    """Rewrite all cards; returns those that changed."""
     written = []
     for name in shipped.names(models):
         file = models / name / card.FILE
@@ -38,10 +38,10 @@ def write_cards(models: Path) -> list[Path]:
 
 
 def check(name: str, models: Path) -> list[str]:
-    """What is otherwise than a model's record says, to the last digit, each in words; nothing if all is as it says.
+    """Describe every difference between a model and its record, to the last digit.
 
     Raises:
-        DataError: Its images are not here.
+        DataError: Its images are missing.
         MultistageError: It cannot be loaded.
     """
     folder = models / name

@@ -1,4 +1,4 @@
-"""Several finished runs of one draw as one model, tested on the images that trained none of them."""
+"""Test the average of several finished runs of one draw on images that none of them used for training."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,19 +19,19 @@ Tell = Callable[[str], None]
 
 
 def ensemble(runs: Sequence[str], tell: Tell = print) -> Record:
-    """The accuracy of the average of runs, and of each alone.
+    """Return the accuracy of the average of runs, and of each alone.
 
     Args:
         runs: Folders of finished runs, or names of shipped models.
-        tell: Told in lines what is tested.
+        tell: Called with lines of progress.
 
     Returns:
-        ``metrics``, ``correct`` and ``remaining`` as a shipped record has them, of the average; ``average_of``
-        (probabilities or margins), ``runs`` with the same of each, ``per_class``, and where it was done.
+        ``metrics``, ``correct`` and ``remaining`` of the average, as in a shipped record; ``average_of`` (probabilities
+        or margins), ``runs`` with the same for each, ``per_class``, and the machine.
 
     Raises:
-        ConfigError: Fewer than two, other draws, other images, or runs that cannot be averaged.
-        DataError: Their images are not here.
+        ConfigError: Fewer than two runs, different draws or images, or runs that cannot be averaged.
+        DataError: Their images are missing.
         MultistageError: Not a finished run.
     """
     if len(runs) < 2:
@@ -82,10 +82,10 @@ def _read(run: str) -> Record:
 
 
 def _check(first: str, before: Record, second: str, now: Record) -> None:
-    """Refuse runs that say different things of other images.
+    """Refuse runs with different images.
 
     Raises:
-        ConfigError: Another data set or draw, or other images of it.
+        ConfigError: Different data sets, draws or images.
     """
     for field in ("data", "draw"):
         if before["config"][field] != now["config"][field]:

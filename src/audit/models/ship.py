@@ -1,7 +1,7 @@
-"""From a finished run to a model that ships with the package, see `multistage.records.shipped`.
+"""Turn a finished run into a shipped model, see `multistage.records.shipped`.
 
-Kernels and matrices are stored in half precision if that changes no prediction on the run's test images, else as they
-were trained.
+Kernels and matrices are stored in half precision if that changes no prediction on the run's test images, else
+unchanged.
 """
 
 import json
@@ -29,16 +29,16 @@ from multistage.train.model import Model
 from multistage.train.restore import HALF, halved
 
 LIMIT = 5_000_000
-"""Bytes of weights that are shipped, at most."""
+"""Maximum size of shipped weights, bytes."""
 
 PLACES = {"output": "runs", "data.root": "data"}
-"""Where a run lay and found its images is nobody's business; recorded is what would be there if nothing were typed."""
+"""Settings for the locations of a run and its images; a shipped record has their defaults."""
 
 Tell = Callable[[str], None]
 
 
 class Stored(NamedTuple):
-    """How weights are stored, and what the network says with them of the images that did not train it."""
+    """Stored weights, and the network's answers with them for all images outside training."""
 
     precision: str
     content: bytes
@@ -46,20 +46,20 @@ class Stored(NamedTuple):
 
 
 def ship(run: Path, name: str, models: Path, tell: Tell = print) -> Path:
-    """Make a model of a finished run.
+    """Make a model from a finished run.
 
     Args:
         run: Its folder.
-        name: ``DATA/WORD``; a model of that name is replaced.
-        models: Where models lie.
-        tell: Told in lines what was measured.
+        name: ``DATA/WORD``; an existing model of that name is replaced.
+        models: Folder of all models.
+        tell: Called with lines about the measurements.
 
     Returns:
         The folder of the model.
 
     Raises:
-        ConfigError: A name that is none, or of another data set.
-        DataError: The run's images are not here.
+        ConfigError: An invalid name, or one of another data set.
+        DataError: The run's images are missing.
         MultistageError: Not a finished run of this version, or one that is too large.
     """
     record = read(run)
@@ -98,7 +98,7 @@ def _check(run: Path, record: Record, name: str) -> None:
 
 
 def _stored(run: Path, record: Record, model: Model, others: Images, tell: Tell) -> Stored:
-    """The smallest form of weights that changes no prediction on the run's test images."""
+    """Return the smallest form of the weights that changes no prediction on the run's test images."""
     metadata = {schema.SETTINGS: schema.settings_digest(record["config"])}
     exact = save(model.state_dict(), metadata)
     small = save({name: halved(value) for name, value in model.state_dict().items()}, metadata)
@@ -122,7 +122,7 @@ def _stored(run: Path, record: Record, model: Model, others: Images, tell: Tell)
 
 
 def _as_stored(model: Model, precision: str) -> Model:
-    """The network with its weights rounded as they are stored."""
+    """Return the network with weights rounded as in storage."""
     if precision != HALF:
         return model
     rounded = deepcopy(model)
@@ -131,10 +131,10 @@ def _as_stored(model: Model, precision: str) -> Model:
 
 
 def _record(record: Record, name: str, stored: Stored, figures: Record) -> Record:
-    """The run's record with what is shipped.
+    """Return the run's record with the fields of a shipped model.
 
     Raises:
-        RecordError: It is none any more, which would be a fault of this module.
+        RecordError: The result is not a valid record, a bug of this module.
     """
     config = {key: value for key, value in record["config"].items() if not key.startswith("logger.")} | {
         "logger": "csv"

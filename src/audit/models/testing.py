@@ -1,4 +1,4 @@
-"""A trained model on the test images of its run, and on all images that did not train it."""
+"""Test a trained model on the test images of its run, and on all images outside training."""
 
 import os
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from multistage.train.evaluation import Predictions, accuracy
 from multistage.train.model import Model
 
 BATCH = 32
-"""Images at a time."""
+"""Batch size."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images that did not train a run.
+    """Images outside the training set of a run.
 
     Attributes:
-        dataset: Theirs.
-        numbers: In it: all that remain.
+        dataset: The data set.
+        numbers: Their numbers in it.
         own: Which of these are the run's test images, bool.
     """
 
@@ -60,7 +60,7 @@ class Images:
         return found
 
     def correct(self, said: Predictions) -> list[int]:
-        """How many of the run's test images of each class are right."""
+        """Count the correct test images of the run in each class."""
         right = self.labels[self.own & (said.scores.argmax(1) == self.labels)]
         return torch.bincount(right, minlength=len(said.class_names)).tolist()
 
@@ -74,10 +74,10 @@ class Images:
 
 
 def images(record: Record) -> Images:
-    """The images that did not train a run, from $MULTISTAGE_DATA if that is set, else from where the run found them.
+    """Return the images outside a run's training set, from $MULTISTAGE_DATA if set, else from the run's data root.
 
     Raises:
-        DataError: They are not here, or others than the run had.
+        DataError: They are missing, or differ from the run's.
     """
     settings = parse(record["config"])
     data, draw = settings.data, settings.draw
@@ -98,14 +98,14 @@ def images(record: Record) -> Images:
 
 
 def answers(model: Model, images: Images) -> Predictions:
-    """What a model says of all images that did not train it."""
+    """Compute a model's scores for all images outside training."""
     parts = torch.split(images.numbers, BATCH)
     said = [model.scores(list(images.dataset.pixels(part))) for part in parts]
     return replace(said[0], scores=torch.cat([each.scores for each in said]))
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Figures that were otherwise, each in words."""
+    """Describe the figures that differ."""
     found = []
     for name, value in before.items():
         other = now.get(name)

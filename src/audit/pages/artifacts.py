@@ -166,7 +166,7 @@ def _kernels(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     before, after = kernels["before"], kernels["after"]
     for found in (before, after):
         if found.dtype != np.float32 or found.ndim != 4 or found.size == 0 or not np.isfinite(found).all():
-            raise ValueError("its kernels are no finite numbers [maps, fan_in, k, k]")
+            raise ValueError("its kernels are not finite numbers [maps, fan_in, k, k]")
     if before.shape != after.shape:
         raise ValueError("its kernels before and after training have other sizes")
     return before, after
@@ -176,9 +176,9 @@ def _confusion(content: bytes) -> tuple[list[str], np.ndarray]:
     (_, *names), *rows = csv.reader(content.decode().splitlines())
     counts = [[int(count) for count in row[1:]] for row in rows]
     if [len(row) for row in counts] != [len(names)] * len(names) or not all(map(str.isprintable, names)):
-        raise ValueError("it is no table of counts by class")
+        raise ValueError("it is not a table of counts by class")
     if any(not 0 <= count < 2**31 for row in counts for count in row):
-        raise ValueError("its counts are no numbers of images")
+        raise ValueError("its counts are not numbers of images")
     return names, np.array(counts).reshape(len(names), -1)
 
 

@@ -93,7 +93,7 @@ def read(folder: Path) -> list[Record]:
             found.append((list(DEVICES).index(record["device"]), list(PARTS).index(record["part"]), record))
         except (ValueError, KeyError, TypeError):
             raise MultistageError(
-                f"{path} is no record of speed; remove it, or run scripts/benchmark.py again"
+                f"{path} is not a record of speed; remove it, or run scripts/benchmark.py again"
             ) from None
     return [record for *_, record in sorted(found, key=lambda entry: entry[:2])]
 

@@ -1,1 +1,1 @@
-"""From records to what is published: `results/<name>/records.jsonl` and the tables made of it, as pure functions."""
+"""From records to published results: `results/<name>/records.jsonl` and its tables, as pure functions."""

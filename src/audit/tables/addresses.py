@@ -1,4 +1,4 @@
-"""Cells chosen by settings, never by where a table prints them, and arithmetic on them: for claims and texts alike.
+"""Select cells by their settings (not by their place in a table), and compute with them, for claims and texts.
 
     table1("RR, sgd", "abs_avgpool")                 the paper's letters (stages, filters, refine), readout, preset
     table1_tests("R+R+", "abs_avgpool", lr=0.2)      further settings, by as many last parts of their keys as a run's
@@ -6,8 +6,8 @@
     norb("R+R+", "avgpool", labels=20)               labels a class
     table1("RR, sgd", "abs_avgpool") - table1("RR, sgd", "avgpool")
 
-What a name leaves out is the default. Only a name without further settings takes also a cell whose runs set some that
-the paper leaves to be chosen (`layout.TUNED`), if it is the only one.
+Settings that are not named have their defaults. A name without further settings also matches a cell whose runs set
+something that the paper leaves open (`layout.TUNED`), if there is only one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,10 +30,10 @@ DATA = {
     "norb": "norb",
     "labels_coil20": "coil20",
 }
-"""The data set of a folder of results, where that is not Caltech-101 and none is said."""
+"""Default data set of a results folder, if it is not Caltech-101."""
 
 BOTH, ABS, N_MAX, N, NEITHER = "abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool"
-"""The presets of the paper's columns: abs and N, abs alone, N with max pooling, N alone, neither."""
+"""The presets of the paper's columns: abs and N, only abs, N with max pooling, only N, neither."""
 
 
 Found = Mapping[str, Sequence[Placed]]
@@ -41,15 +41,15 @@ Found = Mapping[str, Sequence[Placed]]
 
 
 class Quantity:
-    """What can be subtracted from what: cells, differences of cells, and what `claims` measures besides."""
+    """Quantities that can be subtracted: cells, differences of cells, and other measurements of `claims`."""
 
     def __sub__(self, other: object) -> "Less":
-        return Less(self, other) if isinstance(other, Quantity) else NotImplemented  # arrays subtract each by itself
+        return Less(self, other) if isinstance(other, Quantity) else NotImplemented  # arrays do so element by element
 
 
 @dataclass(frozen=True)
 class Less(Quantity):
-    """One quantity less another."""
+    """The difference of two quantities."""
 
     one: Quantity
     other: Quantity
@@ -57,12 +57,12 @@ class Less(Quantity):
 
 @dataclass(frozen=True)
 class Wanted(Quantity):
-    """A cell, whether or not it was run.
+    """The address of a cell, whether or not it was run.
 
     Attributes:
-        folder: Of results.
-        settings: Data set, preset, stages, filters, refine, readout, labels a class: those that are said.
-        further: Other settings, by the last parts of their keys, in the order of a run's folder; None: there is none.
+        folder: Name of a results folder.
+        settings: Data set, preset, stages, filters, refine, readout, labels a class, if they are named.
+        further: Other settings, by the last parts of their keys, in the order of a run's folder; None: no such key.
     """
 
     folder: str
@@ -70,28 +70,28 @@ class Wanted(Quantity):
     further: tuple[tuple[str, Any], ...] = ()
 
     def fits(self, cell: Cell) -> bool:
-        """Whether a cell has all settings that are named."""
+        """Whether a cell has all named settings."""
         return all(_value(cell.config, name) == value for name, value in (*self.settings, *self.further))
 
     def unsaid(self, cell: Cell) -> list[str]:
-        """The keys that a cell's runs set and that are not named here."""
+        """Return the keys that a cell's runs set and that are not named here."""
         config, recorded = cell.config, cell.records[0]["config"]
         named = [name for name, _ in (*self.settings, *self.further)]
         return [
             key
             for key in layout.further(cell)
-            if (key in config or key not in recorded)  # others bear on no result
+            if (key in config or key not in recorded)  # others do not affect results
             and not any(_means(name, key) for name in named)
         ]
 
     def paper(self, published: Sequence[Record]) -> Record | None:
-        """What the paper has for it, of frozen filters without a readout by a linear one; None if not one figure."""
+        """Return the paper's figure (by default that of a linear readout); None if it is not unique."""
         config = {"readout": "softmax", **dict(self.settings), **dict(self.further)}
         found = [entry for entry in published if matching([entry], config)]
         return found[0] if len(found) == 1 else None
 
     def place(self, published: Sequence[Record]) -> tuple[str, str]:
-        """Row and column of its table; of a curve, line and labels a class."""
+        """Return row and column of its table; for a curve, line and labels a class."""
         config = {"readout": "", **dict(self.settings)}
         overrides = "-".join(f"{name}-{listing([value])}" for name, value in self.further)
         if LABELS in config:
@@ -104,7 +104,7 @@ class Wanted(Quantity):
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of results; called with settings, it names a cell."""
+    """A results folder; calling it with settings names a cell."""
 
     name: str
     data: str = field(default="", kw_only=True)
@@ -112,14 +112,14 @@ class Folder:
     def __call__(
         self, row: str, model: str, further: Mapping[str, Any] | None = None, labels: int | None = None, **more: Any
     ) -> Wanted:
-        """A cell of this folder.
+        """Name a cell of this folder.
 
         Args:
-            row: The paper's letters and, behind a comma, the readout of frozen filters: "R+R+", "UU, lbfgs".
+            row: The paper's letters and, after a comma, the readout of frozen filters: "R+R+", "UU, lbfgs".
             model: A preset.
             further: Other settings, by the last parts of their keys.
             labels: Labels a class.
-            more: As `further`, where the name of a setting is one word.
+            more: Like `further`, for settings whose name is one word.
         """
         settings = {"data": self.data or DATA.get(self.name, "caltech101"), "model": model, **_protocol(row)}
         if labels is not None:
@@ -127,12 +127,12 @@ class Folder:
         return Wanted(self.name, tuple(settings.items()), tuple({**(further or {}), **more}.items()))
 
     def each(self, rows: Iterable[str], *models: str) -> np.ndarray:
-        """Cells [rows, models] without further settings; arrays of cells are subtracted as arrays of numbers are."""
+        """Name cells [rows, models] without further settings; arrays of cells can be subtracted like numbers."""
         return np.array([[self(row, model) for model in models] for row in rows])
 
 
 def find(wanted: Wanted, found: Found) -> Cell | None:
-    """The cell with these settings; None if there is none.
+    """Find the cell with these settings; None if there is none.
 
     Raises:
         LookupError: There are several.
@@ -150,10 +150,10 @@ def find(wanted: Wanted, found: Found) -> Cell | None:
 
 
 def cell(wanted: Wanted, found: Found) -> Cell:
-    """The cell with these settings.
+    """Return the cell with these settings.
 
     Raises:
-        LookupError: There is none, and which are nearest, or there are several.
+        LookupError: There is none (the message names the nearest), or there are several.
     """
     chosen = find(wanted, found)
     if chosen is None:
@@ -164,13 +164,13 @@ def cell(wanted: Wanted, found: Found) -> Cell:
 
 
 def _likeness(wanted: Wanted, cell: Cell) -> float:
-    """How many named settings a cell has, less a little for each that its runs set besides."""
+    """Count the named settings that a cell has, minus a little for each other one that its runs set."""
     named = (*wanted.settings, *wanted.further)
     return sum(_value(cell.config, name) == value for name, value in named) - 0.1 * len(wanted.unsaid(cell))
 
 
 def _protocol(row: str) -> dict[str, Any]:
-    """Stages, filters, refine and, if it is said or follows, readout."""
+    """Parse a row's name: stages, filters, refine and, if it is named or implied, readout."""
     written, _, readout = row.partition(", ")
     for filters, method in filter_methods.items():
         for refine in (False, True):
@@ -179,7 +179,7 @@ def _protocol(row: str) -> dict[str, Any]:
             if stages and letters(config) == written and not (readout and refine):
                 readout = "softmax" if refine else readout
                 return {**config, "readout": readout} if readout else config
-    raise LookupError(f"{row!r} is no row; expected the paper's letters and a readout, such as R+R+ or 'UU, lbfgs'")
+    raise LookupError(f"{row!r} is not a row; expected the paper's letters and a readout, such as R+R+ or 'UU, lbfgs'")
 
 
 def _means(name: str, key: str) -> bool:
@@ -187,10 +187,10 @@ def _means(name: str, key: str) -> bool:
 
 
 def _value(config: Mapping[str, Any], name: str) -> Any:
-    """A setting by the last parts of its key; None if there is none.
+    """Find a setting by the last parts of its key; None if there is none.
 
     Raises:
-        LookupError: Several keys end so.
+        LookupError: Several keys end like this.
     """
     keys = [name] if name in config else [key for key in config if _means(name, key)]
     if len(keys) > 1:

@@ -1,4 +1,4 @@
-"""Pictures of curves with intervals, shares in %, several panels side by side. Needs matplotlib."""
+"""Plot curves with intervals, in %, in several panels. Needs matplotlib."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from multistage.records.intervals import Measured, half_width
 
 WIDTH, HEIGHT_OF_PANEL, HEIGHT_OF_NAME = 9.5, 2.7, 0.2
 AT_MOST = 4
-"""Panels in a row."""
+"""Panels in each row."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Panel:
     """One set of axes.
 
     Attributes:
-        title: Stands above it.
-        x: What its horizontal axis says.
-        lines: By name, from place to what was measured there.
-        labels: What stands below places; {}: their numbers.
+        title: Title of the panel.
+        x: Label of the horizontal axis.
+        lines: By name, from position to measurement.
+        labels: Tick labels of positions; {}: their numbers.
     """
 
     title: str
@@ -30,13 +30,13 @@ class Panel:
 
 
 def draw(title: str, y: str, panels: Sequence[Panel], metadata: Mapping[str, str]) -> bytes:
-    """A PNG. A line has the same colour and mark in every panel.
+    """Draw a PNG. A line has the same colour and mark in every panel.
 
     Args:
-        title: Above all panels.
-        y: What the vertical axes say.
+        title: Title above all panels.
+        y: Label of the vertical axes.
         panels: At least one.
-        metadata: Text that the picture carries.
+        metadata: Text to store in the picture.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -67,7 +67,7 @@ def draw(title: str, y: str, panels: Sequence[Panel], metadata: Mapping[str, str
             each.set_axisbelow(True)
             for side in ("top", "right"):
                 each.spines[side].set_visible(False)
-        low, high = axes[0].get_ylim()  # which all share; intervals may reach further than shares can
+        low, high = axes[0].get_ylim()  # shared by all; intervals may exceed 0 to 100 %
         axes[0].set_ylim(max(low, -2), min(high, 102))
         for unused in axes[len(panels) :]:
             unused.set_visible(False)

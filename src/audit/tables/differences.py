@@ -1,4 +1,4 @@
-"""Paired differences: cells that differ in one respect, compared run by run over the draws that both have."""
+"""Paired differences: cells that differ in one respect, compared run by run over common draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ ORDERS: dict[str, tuple[Any, ...]] = {
     "stages": tuple(range(1, MOST_STAGES + 1)),
     **{key: tuple(REGISTRIES[key]) for key in ("filters", "readout")},
 }
-"""Respects in the order in which they are shown; of two values, the later one is counted as the change."""
+"""Respects in display order; of two values, the later one counts as the change."""
 
 OTHER_IMAGES = ("data", "data.train_per_class", "data.test_per_class", "data.validation")
-"""Settings by which other images train or test, so that runs of one draw are no pair."""
+"""Settings that change training or test images, so runs of one draw are not a pair."""
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """One respect changed: `difference` is `after` minus `before`."""
+    """A change in one respect: `difference` is `after` minus `before`."""
 
     respect: str
     before: Cell
@@ -31,12 +31,12 @@ class Change:
 
 
 def differences(cells: Sequence[Cell]) -> list[Change]:
-    """Every pair of cells that differs in one respect and shares draws, by respect; all pairs are looked at.
+    """Return every pair of cells that differs in one respect and shares draws, by respect.
 
     Raises:
-        MultistageError: Runs of one draw that used other images or another version of the code.
+        MultistageError: Runs of one draw with different images or code versions.
     """
-    unread = cache(lambda name, cell: is_unread(name, cell.config))  # which reads all settings of a cell
+    unread = cache(lambda name, cell: is_unread(name, cell.config))  # reads all settings of a cell
     found = []
     for i, one in enumerate(cells):
         for other in cells[i + 1 :]:
@@ -51,10 +51,10 @@ def differences(cells: Sequence[Cell]) -> list[Change]:
 
 
 def _differing(one: Cell, other: Cell) -> set[str]:
-    """The settings in which two cells differ; not what follows from another of them."""
+    """Return the settings in which two cells differ, without those implied by others."""
     a, b = one.config, other.config
     names = {name for name in {**a, **b} if a.get(name, "absent") != b.get(name, "absent")} - {"model"}
-    if "refine" in names:  # refined filters allow one readout only
+    if "refine" in names:  # refined filters allow only one readout
         names.discard("readout")
     for group in names & {"data", "geometry"}:
         names = {name for name in names if not name.startswith(f"{group}.")}

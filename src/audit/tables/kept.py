@@ -1,4 +1,4 @@
-"""What is left of a run's accuracy on corrupted images (`multistage.data.corruptions`)."""
+"""The fraction of a run's accuracy that is left on corrupted images (`multistage.data.corruptions`)."""
 
 from statistics import fmean
 
@@ -7,14 +7,14 @@ from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
 FIELD = "corruptions"
-"""Of a record: accuracies at strengths 1 to 5 by the name of a corruption."""
+"""Field of a record: accuracies at strengths 1 to 5, by the name of a corruption."""
 
 
 def accuracies(record: Record, corruption: str) -> list[float]:
-    """Mean accuracy over classes without the corruption, then at each of its strengths, in %.
+    """Return the mean accuracy over classes without the corruption, then at each strength, in %.
 
     Raises:
-        MultistageError: The run was not tested so.
+        MultistageError: The run was not tested under this corruption.
     """
     if corruption not in record.get(FIELD, {}):
         raise MultistageError(
@@ -24,10 +24,10 @@ def accuracies(record: Record, corruption: str) -> list[float]:
 
 
 def kept(record: Record, corruption: str) -> float:
-    """The share of a run's accuracy without the corruption that is left under it, mean over strengths, in %.
+    """Return the accuracy under a corruption relative to that without it, mean over strengths, in %.
 
     Raises:
-        MultistageError: The run was not tested so, or has no accuracy without.
+        MultistageError: The run was not tested under it, or has an accuracy of 0 without it.
     """
     clean, *strengths = accuracies(record, corruption)
     if not clean:

@@ -1,6 +1,6 @@
-"""Where a cell stands: the paper's Table 1 for Caltech-101, a table of presets for every other data set, curves.
+"""The layout of cells: the paper's Table 1 for Caltech-101, a table of presets for every other data set, curves.
 
-Cells that differ in the number of labels a class are the points of a curve, the paper's Fig. 3.
+Cells that differ in the number of labels a class are the points of a curve, as in the paper's Fig. 3.
 """
 
 import re
@@ -21,18 +21,18 @@ NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
 STAGES = {1: "one stage", **{number: f"{word} stages" for number, word in enumerate(NUMBERS, 2)}}
 
 LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
-"""What the points of a curve differ in: labels a class, and the epochs that go with them."""
+"""Settings that differ between points of a curve: labels a class, and the epochs that go with them."""
 
 TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
-"""Settings that the paper leaves to be chosen: with other ones, a cell of Table 1 stands in the same place."""
+"""Settings that the paper leaves open; a cell of Table 1 keeps its place for any value."""
 
 
 MOST = 100
-"""Cells of a folder that are compared with each other and drawn one by one; tables have all."""
+"""Maximum number of cells of a folder that are compared and drawn; tables have all."""
 
 
 class Placed(NamedTuple):
-    """A cell, and the row and column in which its folder's table.md has it."""
+    """A cell, with its row and column in its folder's table.md."""
 
     row: str
     column: str
@@ -44,12 +44,12 @@ class Table:
     """One block of results.
 
     Args:
-        title: What stands above it.
-        as_in_paper: Protocols are rows and architectures columns, as in Table 1; otherwise the other way round.
-        protocols: What learns, and from what, top to bottom or left to right.
+        title: Title above the table.
+        as_in_paper: Whether protocols are rows and architectures columns, as in Table 1; otherwise transposed.
+        protocols: Training protocols, top to bottom or left to right.
         architectures: The paper's symbols, or names of presets.
-        cells: By protocol and architecture; places may be empty.
-        paper: What the paper has for the same places, whether or not it was run here.
+        cells: By protocol and architecture; some may be missing.
+        paper: The paper's figures for the same places, whether or not they were run here.
         against_labels: Whether it is a curve: protocols are its lines, architectures numbers of labels a class.
     """
 
@@ -62,14 +62,14 @@ class Table:
     against_labels: bool = False
 
     def places(self) -> Iterator[Placed]:
-        """The cells, protocol by protocol."""
+        """Return the cells, protocol by protocol."""
         for protocol in self.protocols:
             for architecture in self.architectures:
                 if found := self.cells.get((protocol, architecture)):
                     yield Placed(protocol, architecture, found)
 
     def only(self, chosen: Iterable[Cell]) -> "Table":
-        """The table with these of its cells alone, and no empty rows or columns; all of it if it has no others."""
+        """Return the table with only these cells, without empty rows or columns; unchanged if it has no others."""
         chosen = set(chosen)
         left = {place: cell for place, cell in self.cells.items() if cell in chosen}
         if len(left) == len(self.cells):
@@ -84,7 +84,7 @@ class Table:
 
 
 def foremost(cells: Sequence[Cell], most: int = MOST) -> list[Cell]:
-    """At most so many cells, in their order: those that the paper has, then those with the fewest settings typed."""
+    """Return at most `most` cells, in their order: those of the paper, then those with the fewest typed settings."""
     ranked = sorted(cells, key=lambda cell: (cell.paper is None, len(further(cell))))
     chosen = set(ranked[:most])
     return [cell for cell in cells if cell in chosen]
@@ -116,9 +116,9 @@ def tables(cells: Sequence[Cell], published: Sequence[Record]) -> list[Table]:
 
 
 def curves(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """The lines of curves: cells that differ in labels a class and the epochs that go with them, fewest labels first.
+    """Find the lines of curves: cells that differ only in labels a class and their epochs, fewest labels first.
 
-    Two cells with as many labels make no line.
+    Two cells with the same number of labels are not a line.
     """
     lines: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
@@ -129,7 +129,7 @@ def curves(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def symbol(model: str, published: Sequence[Record]) -> str:
-    """The paper's symbol for a preset, the preset's name if the paper's tables do not have it."""
+    """Return the paper's symbol of a preset, or its name if the paper's tables do not have it."""
     return next((entry["column"] for entry in published if entry["model"] == model), model)
 
 
@@ -139,7 +139,7 @@ def protocol(cell: Cell) -> str:
 
 
 def row_name(config: Config) -> str:
-    """What learns, and from what."""
+    """Describe the training protocol."""
     if config["data"] == "caltech101":
         words = [letters(config)]
     else:
@@ -151,9 +151,9 @@ def row_name(config: Config) -> str:
 
 
 def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> list[str]:
-    """The lines of curves: architecture, letters, readout of frozen filters, overrides that all points share.
+    """Name the lines of curves: architecture, letters, readout of frozen filters, common overrides.
 
-    Tuned settings are not named where one line has the place, as in the paper's table.
+    Tuned settings are not named if only one line has the place, as in the paper's table.
     """
     short, full = [], []
     for cell, *_ in lines:
@@ -166,13 +166,13 @@ def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> 
 
 
 def line_name(config: Config, published: Sequence[Record]) -> str:
-    """What a line of a curve is, but for further settings."""
+    """Name a line of a curve, without further settings."""
     words = [symbol(config["model"], published), letters(config), "" if config["refine"] else config["readout"]]
     return ", ".join(filter(None, words))
 
 
 def _against_labels(title: str, lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> Table:
-    """One curve, with the paper's points beside ours, also those that were not run."""
+    """Make one curve, with ours and the paper's points, including those that were not run."""
     places: dict[tuple[str, str], Cell] = {}
     paper: dict[tuple[str, str], Record] = {}
     for line, name in zip(lines, line_names(lines, published), strict=True):
@@ -192,10 +192,10 @@ def _put(places: dict[tuple[str, str], Cell], place: tuple[str, str], cell: Cell
 
 
 def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
-    """In which row each cell stands.
+    """Return the row of each cell.
 
-    The paper's table does not name tuned settings where one cell has the place, and where no other settings stand in it
-    that must be told apart from these.
+    The paper's table does not name tuned settings if only one cell has the place and no other settings in the table
+    need to be distinguished.
     """
     full = {cell: protocol(cell) for cell in cells}
     if not as_in_paper or not all(map(only_tuned, cells)):
@@ -206,24 +206,24 @@ def _rows(cells: Sequence[Cell], as_in_paper: bool) -> dict[Cell, str]:
 
 
 def only_tuned(cell: Cell, *besides: str) -> bool:
-    """Whether all that was typed, `besides` and what names a run, are settings that the paper leaves to be chosen."""
+    """Whether all typed settings, except `besides` and those that name a run, are left open by the paper."""
     return all(key in besides or key.partition(".")[0] in TUNED for key in further(cell))
 
 
 def further(cell: Cell) -> list[str]:
-    """The keys that were typed for a cell's runs, but for those that name a run."""
+    """Return the keys that were typed for a cell's runs, except those that name a run."""
     typed = (override.lstrip("+~").partition("=")[0] for override in cell.records[0].get("overrides", ()))
     return [key for key in typed if key not in IN_PATH]
 
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:
-    """One block; `entries` are the paper's figures for it, none if the paper's table has no such block."""
+    """Make one block; `entries` are the paper's figures for it, none if the paper's table has no such block."""
     rows = list(dict.fromkeys(entry["row"] for entry in entries))
     used = {cell.config["model"] for cell in cells}
     of_paper = dict.fromkeys(entry["model"] for entry in table1)
     if entries and not used.isdisjoint(of_paper):
         title += ": Table 1 of the paper"
-    else:  # places that were not run stand only beside some that were
+    else:  # the paper's places that were not run are shown only next to some that were
         of_paper = {model: None for model in of_paper if model in used}
     names = {model: symbol(model, entries) for model in (*of_paper, *sorted(used - of_paper.keys()))}
     shown = _rows(cells, bool(entries))

@@ -1,10 +1,10 @@
 """``results/results.json``: every published figure, one a line, for programs.
 
 task, data_set       what was classified
-protocol             what learns, and from what, as in the tables; settings that are no default
-model, stages        the preset, and how many stages it has
+protocol             the training protocol, as in the tables; settings that are not the default
+model, stages        the preset, and its number of stages
 metric, unit, value  mean over runs
-interval, n          Student's 95 % confidence interval over runs (null for a single one); how many
+interval, n          Student's 95 % confidence interval over runs (null for a single one); number of runs
 paper                the paper's figure, null if it has none
 source, lines        the file of records, and the lines of these runs in it, from 1
 """
@@ -21,11 +21,11 @@ from multistage.records.intervals import mean_of
 LISTING = "results.json"
 
 METRICS = {METRIC: "accuracy, mean over classes", "test_accuracy": "accuracy"}
-"""Of test images, by their names in records; the first one is that of all tables."""
+"""Metrics of test images, by their names in records; the first one is that of all tables."""
 
 
 def document(results: Results) -> str:
-    """The whole list, in the order of folders and of their cells."""
+    """Return the whole list, in the order of folders and of their cells."""
     found = (figure for experiment in results.experiments.values() for figure in _figures(experiment))
     return "[\n" + ",\n".join(json.dumps(figure, ensure_ascii=False, allow_nan=False) for figure in found) + "\n]\n"
 

@@ -1,4 +1,4 @@
-"""``table.png``: every cell as a dot with its interval, beside the paper's figure. Needs matplotlib."""
+"""``table.png``: every cell as a dot with its interval, and the paper's figure. Needs matplotlib."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe & Ito: told apart by all."""
+"""Colours of Okabe & Ito, safe for colour blindness."""
 
 MARKERS = ("o", "s", "^", "v", "P", "X")
-"""One after the other, where there are more protocols than colours."""
+"""Line styles, used in turn if there are more protocols than colours."""
 INCHES_A_LINE, INCHES_A_DOT, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.03, 0.95, 3.8, 0.18, 8.5
 
 TICKS, FINE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100), tuple(range(10, 101, 10))
 NARROW = 5
-"""Highest error over the least, in a curve; below it, finer marks have room."""
+"""Ratio of highest to lowest error in a curve; below it, there is room for finer ticks."""
 
 INCHES_BELOW = 0.5
-"""From a panel to the names below it: its numbers and what its axis says."""
+"""Space between a panel and the legend below it, for tick and axis labels."""
 
 LONG_NAME, MANY_NAMES = 30, 16
-"""Characters, protocols: longer or more names stand below a panel, rather than beside it."""
+"""Limits on characters and protocols: longer or more names go below a panel, not next to it."""
 
 
 def digests(records: str, table: str) -> dict[str, str]:
-    """What a picture carries in its metadata: SHA-256 of the records and of the figures (``table.csv``) behind it."""
+    """Return a picture's metadata: SHA-256 of its records and of its figures (``table.csv``)."""
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in (("Records", records), ("Table", table))}
 
 
 def carried(path: Path) -> dict[str, str]:
-    """The digests in a picture's metadata; nothing if there is no such picture."""
+    """Read the digests in a picture's metadata; nothing if there is no such picture."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -46,13 +46,13 @@ def carried(path: Path) -> dict[str, str]:
 
 
 def renew(file: Path, metadata: Mapping[str, str], drawn: Callable[[], bytes], redraw: bool = False) -> Path | None:
-    """Draw a picture if the one that is there carries other digests.
+    """Draw a picture if the existing one has different digests.
 
     Args:
         file: PNG to write.
-        metadata: As from `digests`.
-        drawn: Draws it, and gives the PNG that carries them.
-        redraw: Draw it in any case.
+        metadata: From `digests`.
+        drawn: Draws it and returns the PNG with this metadata.
+        redraw: Whether to draw it in any case.
 
     Returns:
         Its path if it was drawn.
@@ -64,9 +64,9 @@ def renew(file: Path, metadata: Mapping[str, str], drawn: Callable[[], bytes], r
 
 
 def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: Path) -> None:
-    """Draw one panel a block: a line an architecture, a colour a protocol, hollow diamonds for the paper.
+    """Draw a panel for each block: rows are architectures, colours protocols, hollow diamonds the paper's figures.
 
-    Curves stand the other way up: error against labels a class.
+    Curves show error against labels a class.
 
     Args:
         name: Of the folder of results.

@@ -1,4 +1,4 @@
-"""Command lines, and what a terminal shows of runs. Stands above all rooms and may import each of them.
+"""Command lines and terminal output. This is the top room and may import all others.
 
     train       multistage-train: what was typed, and exit codes     predict    multistage-predict
     one, many   do a run; do a list of them, by Hydra's launchers    help       what can be typed
@@ -11,4 +11,4 @@ Help and refusals import neither torch nor Lightning: a wrong key is named at on
 
 import logging
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # torchmetrics imports it: where it cannot write is no matter
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # torchmetrics imports it; it may not be able to write

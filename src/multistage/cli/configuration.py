@@ -1,4 +1,4 @@
-"""``--cfg job``: what would run, checked as a run is, and nothing is done."""
+"""``--cfg job``: check and show what would run, without running it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def shown(words: Sequence[str], several: bool) -> str:
-    """The configurations of the runs that were typed, in YAML, a document each: where it would lie, how it is typed.
+    """Return the configuration of each typed run as a YAML document, with its folder and its command.
 
     Args:
         words: Settings.
@@ -19,7 +19,7 @@ def shown(words: Sequence[str], several: bool) -> str:
 
     Raises:
         ConfigError: A run cannot be done, or there is none.
-        DataError: A folder of images that is not there, or has too few.
+        DataError: A folder of images is missing, or has too few.
     """
     planned, _, left_out = checked(words) if several else ([composition.plan(words)], [], [])
     notes = [f"# {line}\n" for line in left_out]
@@ -29,7 +29,7 @@ def shown(words: Sequence[str], several: bool) -> str:
 def _document(run: "Run") -> str:
     import yaml
 
-    if run.settings.data.root_is_content:  # what images decide, they have to be there for
+    if run.settings.data.root_is_content:  # settings that depend on images need the images
         from multistage.data import listed
 
         run.settings.draw.of(listed(run.settings.data))

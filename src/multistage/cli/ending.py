@@ -1,4 +1,4 @@
-"""How a command ends: with its exit code, and with one line about what went wrong."""
+"""Exit codes of commands, with one line for errors."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from multistage.registry.errors import MultistageError
 
 
 def exit_code(work: Callable[[], int]) -> int:
-    """The exit code of some work; if it cannot be done, that of the error, whose line goes to stderr."""
+    """Do some work and return the exit code; an error prints its line to stderr and has its own code."""
     try:
         return work()
     except (MultistageError, OSError) as error:

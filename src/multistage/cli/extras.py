@@ -1,4 +1,4 @@
-"""What trains and predicts needs more than torch; what is missing is named with the command that brings it."""
+"""Packages that training and prediction need besides torch; missing ones are named with the install command."""
 
 from importlib.util import find_spec
 
@@ -8,7 +8,7 @@ TRAIN = (
     *("PIL", "filelock", "hydra", "numpy", "omegaconf", "pytorch_lightning", "safetensors", "scipy", "sklearn"),
     *("rich", "threadpoolctl", "torchmetrics", "torchvision", "yaml"),
 )
-"""What the extra `train` of pyproject.toml brings, by the names under which it is imported."""
+"""Packages of the extra `train` of pyproject.toml, by their import names."""
 
 
 def require() -> None:
@@ -18,4 +18,4 @@ def require() -> None:
         MultistageError: One line with those that are missing.
     """
     if missing := [package for package in TRAIN if find_spec(package) is None]:
-        raise MultistageError(f"{', '.join(missing)} not installed; pip install 'multistage[train]' brings them")
+        raise MultistageError(f"{', '.join(missing)} not installed; type pip install 'multistage[train]'")

@@ -1,4 +1,4 @@
-"""What can be typed, with the names of all that can be chosen."""
+"""The text of ``train.py --help``: settings, and the names of all choices."""
 
 import textwrap
 
@@ -9,32 +9,32 @@ from multistage.settings import composition, flat
 from multistage.settings.config import MOST_STAGES
 
 TEXT = """\
-Train a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009) and leave a comparable result.
+Train and test a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (ICCV 2009).
 
-  {train}                                              digits, two stages, all fine-tuned: a minute
-  {train} data=caltech101 refine=false readout=lbfgs   a cell of Table 1: only the classifier learns
-  {train} -m model=lcn_maxpool,abs_lcn_avgpool seed=0,1    four runs and their comparison
+  {train}                                              digits, two stages, trained end to end: a minute
+  {train} data=caltech101 refine=false readout=lbfgs   one cell of Table 1: only the classifier is trained
+  {train} -m model=lcn_maxpool,abs_lcn_avgpool seed=0,1    four runs, compared in a table
 
-  {train} experiment=ablation                          a published set of runs; the same command again goes on
+  {train} experiment=ablation                          a published set of runs; repeat the command to resume it
 
 Settings are KEY=VALUE; -m runs every combination of comma-separated values.
 {groups}
   stages     1 to {most_stages}                    filters    {filters}
   refine     true, false               readout    {by_gradient}; on frozen filters also {on_frozen}
 {operations}
-  draw       which images train        seed       filters, weights, order
-  trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all hyperparameters, with comments, stand in
+  draw       which images train        seed       random filters, initial weights, order of samples
+  trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all settings are explained in
   {conf}
 
-Runs follow each other, or go to Hydra's launchers: hydra/launcher=joblib (this machine), submitit_slurm (a cluster).
-Finished runs are not repeated, interrupted ones go on from their last epoch, failed ones wait for retry_failed=true.
-Results lie in runs/<name>/<data>/<model>/...; {predict} RUN IMAGE uses them.
+Runs go one after the other, or in parallel by hydra/launcher=joblib (this machine) or submitit_slurm (a cluster).
+Finished runs are skipped. Interrupted runs resume after their last epoch. retry_failed=true repeats failed runs.
+Each run writes its folder, runs/<name>/<data>/<model>/...; {predict} RUN IMAGE classifies images with it.
 Exit codes: 0 done, 1 failed, 2 bad configuration, 3 bad data, 4 some runs of a sweep failed, 129, 130, 143 interrupted.
 """
 
 IN_CHECKOUT = (composition.CONF.parent / "train.py").exists()
 TRAIN, PREDICT = ("python train.py", "python predict.py") if IN_CHECKOUT else ("multistage-train", "multistage-predict")
-"""What to type here."""
+"""The commands in a checkout, or of the installed package."""
 
 
 def text() -> str:
@@ -53,6 +53,6 @@ def text() -> str:
 
 
 def _line(group: str) -> str:
-    """The files of conf/`group`."""
+    """One line of help: the choices of a config group."""
     files = ", ".join(composition.names(group))
     return textwrap.fill(files, width=113, initial_indent=f"  {group:10} ", subsequent_indent=" " * 13)

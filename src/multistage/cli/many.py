@@ -20,10 +20,10 @@ def many(words: Sequence[str], typed: Sequence[str]) -> int:
 
     Args:
         words: Its settings.
-        typed: All of it, for advice.
+        typed: The whole command line, for messages.
 
     Raises:
-        ConfigError: A run cannot be done, or there is none; nothing was done.
+        ConfigError: A run cannot be done, or there is none; no run was started.
     """
     planned, jobs, left_out = checked(words)
     for line in left_out:
@@ -49,7 +49,7 @@ def many(words: Sequence[str], typed: Sequence[str]) -> int:
 
 
 def checked(words: Sequence[str]) -> tuple[list["Run"], list[list[str]], list[str]]:
-    """The runs of a sweep, what is typed for each, and a line for each setting that some of them do not read.
+    """Return the runs of a sweep, the command line of each, and a line for each setting that some of them do not read.
 
     Raises:
         ConfigError: A run cannot be done, or there is none.
@@ -61,18 +61,18 @@ def checked(words: Sequence[str]) -> tuple[list["Run"], list[list[str]], list[st
             raise ConfigError(f"{' '.join(words)} names no run; expected at least one value for each key")
         planned, jobs, left_out = composition.plan_all(jobs)
     if any(run.config["overwrite"] is True for run in planned):
-        raise ConfigError("overwrite=true is for single runs: a sweep that starts over could not go on; use changed")
+        raise ConfigError("overwrite=true is for single runs: a sweep with it cannot resume; use changed")
     return planned, jobs, left_out
 
 
 def expanded(words: Sequence[str]) -> list[list[str]]:
-    """What would be typed for each run alone."""
+    """Return the command line of each run."""
     name = chosen_experiment(words)
     others = [word for word in words if not word.startswith("experiment=")]
     return composition.expand(words) if name is None else experiments.experiment(name, others)
 
 
 def chosen_experiment(words: Sequence[str]) -> str | None:
-    """The experiment that was typed, the last one; None if there is none."""
+    """Return the typed experiment (the last one); None if there is none."""
     names = [word.partition("=")[2] for word in words if word.startswith("experiment=")]
     return names[-1] if names and names[-1] != "null" else None

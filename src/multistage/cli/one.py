@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def one(typed: Sequence[str], progress: "Progress") -> str:
-    """Do the run that was typed; returns what a person wants to know of it."""
+    """Do the typed run; returns its summary."""
     run = composition.plan(typed)
     record = execute(run, progress)
     from multistage.cli import terminal
@@ -23,7 +23,7 @@ def one(typed: Sequence[str], progress: "Progress") -> str:
 
 
 def execute(run: "Run", progress: "Progress") -> "Record":
-    """Do a run; one that is finished already is not done again."""
+    """Do a run; a finished run is not repeated."""
     from multistage.train import hardware, protocol
     from multistage.train.quiet import quiet
 

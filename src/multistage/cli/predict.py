@@ -1,4 +1,4 @@
-"""`multistage-predict`: the best classes of images by a trained run, with probabilities, else with margins."""
+"""`multistage-predict`: classify images with a trained run; print the best classes with probabilities (or margins)."""
 
 import argparse
 import os
@@ -22,25 +22,27 @@ if TYPE_CHECKING:
     from multistage.train.model import Model
 
 BATCH = 32
-"""Images at a time."""
+"""Batch size."""
 
-RUN = "folder of a finished run, as training prints it, or the name of a shipped model"
-WITH = "another run or model, with whose probabilities those of RUN are averaged; may be given several times"
+RUN = "folder of a finished run (train.py prints it), or the name of a shipped model"
+WITH = "another run or model; its probabilities are averaged with those of RUN; may be repeated"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print predictions; returns the exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images,
-    130 interrupted.
+    """Print predictions.
 
     Args:
-        arguments: What was typed after the command; None: of this process.
+        arguments: Words of the command line after the command; None: those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images, 130 interrupted.
     """
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
     parser.add_argument("run", metavar="RUN", help=f"{RUN}: {', '.join(shipped.names()) or 'none'}")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
     parser.add_argument("--with", dest="others", action="append", default=[], metavar="RUN", help=WITH)
     parser.add_argument("--top", type=int, default=5, help="how many classes to print (default: 5)")
-    parser.add_argument("--csv", metavar="FILE", help="write a table instead, with all probabilities; -: to stdout")
+    parser.add_argument("--csv", metavar="FILE", help="write a CSV table of all probabilities instead; -: to stdout")
     options = parser.parse_args(arguments)
     with streams.lasting():
         try:
@@ -63,7 +65,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
-    """Print the `top` best classes of each image; one that cannot be read does not hide the others."""
+    """Print the `top` best classes of each image; unreadable images do not stop the others."""
     exit_code = 0
     for files, found, refusals in predictions(model, images):
         for file, best in zip(files, found.best(top) if found else [], strict=True):
@@ -75,7 +77,7 @@ def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
 
 
 def write(model: "Model | Average", images: Sequence[str], table: str) -> int:
-    """Write a row for each image: file, predicted class, and probability (else margin) of every class."""
+    """Write a row for each image: file, predicted class, and probability (or margin) of every class."""
     from multistage.train.evaluation import as_csv
 
     _check_folder(table)
@@ -99,21 +101,21 @@ STDOUT = ("-", "/dev/stdout")
 
 
 def _is_file(table: str) -> bool:
-    """Whether a table becomes a file, rather than going into a pipe or a device."""
+    """Whether a table is written to a file, not to a pipe or a device."""
     return table not in STDOUT and (Path(table).is_file() or not Path(table).exists())
 
 
 def _check_folder(table: str) -> None:
-    """Refuse a table that cannot be written before it is made."""
+    """Refuse a table that cannot be written, before computing it."""
     if not table or Path(table).is_dir():
         raise MultistageError(f"{shown(table)} cannot be written: it is a folder; expected the name of a file")
     folder = Path(table).resolve().parent
     if _is_file(table) and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise MultistageError(f"{table} cannot be written: {folder} is no folder that may be written")
+        raise MultistageError(f"{table} cannot be written: {folder} is not a writable folder")
 
 
 def _save(table: str, content: bytes) -> None:
-    """Write a table, to a file as a whole or not at all."""
+    """Write a table; a file is written atomically."""
     try:
         if _is_file(table):
             durable.write(Path(table).resolve(), content)
@@ -130,7 +132,7 @@ Some = tuple[list[str], "Predictions | None", list[DataError]]
 
 
 def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Some]:
-    """Images in batches: those that could be read, what the model says of them, and why others could not.
+    """Yield batches: readable images, their predictions, and the reasons why others cannot be read.
 
     Raises:
         DataError: A folder or a pattern without images; before any image is read.

@@ -1,4 +1,4 @@
-"""How a sweep goes: which of its runs are finished, as their folders say, and how long the others will take."""
+"""Progress of a sweep: which runs are finished, by their folders, and the time that the others will take."""
 
 import statistics
 import threading
@@ -17,17 +17,17 @@ from multistage.settings.tree import Config
 
 
 class Progress:
-    """Which runs of a list are finished, seen on disk; a line for each that becomes so meanwhile.
+    """Finished runs of a list, as found on disk, with a line for each newly finished run.
 
     Args:
         planned: All runs.
 
     Attributes:
-        records: Of finished runs, by folder.
+        records: Records of finished runs, by folder.
         cells: The same, by cell and folder.
 
     Raises:
-        ConfigError: A finished run is another run now.
+        ConfigError: A finished run differs from the planned one.
     """
 
     def __init__(self, planned: Sequence[Run]) -> None:
@@ -44,18 +44,18 @@ class Progress:
         self.stopped = threading.Event()
 
     def header(self, left: int, failed: int) -> str:
-        """How many runs, how many of them done, how long the others will take."""
+        """Return the number of runs, the number done, and the time for the others."""
         parts = [f"{len(self.planned)} runs", f"{len(self.records)} done", f"{left} to do"]
         if failed:
-            parts.append(f"{failed} failed before (retry_failed=true does them again)")
+            parts.append(f"{failed} failed before (retry_failed=true repeats them)")
         if left and (expected := self._expected()):
             parts.append(f"about {duration(statistics.mean(expected) * left)} one after the other")
         return ", ".join(parts)
 
     def left(self, failed: Container[Path]) -> list[Run]:
-        """The runs that are neither finished nor failed, in order; last those that were begun before and did not end.
+        """Return the runs that are neither finished nor failed, in order; those that started and did not end come last.
 
-        One that takes the whole sweep with it, as where a container is killed for its memory, holds up no other.
+        So a run that kills the whole sweep (for example, by exceeding a container's memory) does not block the others.
         """
         found = [run for run in self.planned if run.folder not in self.records and run.folder not in failed]
         return sorted(found, key=lambda run: (run.folder / runs.CONFIG).exists())
@@ -97,7 +97,7 @@ class Progress:
         return line(record, list(self.cells[key(record)].values()), f"{len(self.records)}/{len(self.planned)}", seconds)
 
     def _expected(self) -> list[float]:
-        """Seconds that each run takes that is left, if one like it is finished: the mean of those most like it."""
+        """Estimate the seconds of each remaining run: the mean of the most similar finished runs, if any."""
         seconds: dict[Key, list[float]] = {}
         for record in self.records.values():
             for alike in _likenesses(record["config"]):
@@ -109,13 +109,13 @@ class Progress:
 
 
 def _likenesses(config: Config) -> list[Key]:
-    """What a run has in common with those that take as long, the most first."""
+    """Return keys that runs of similar duration share, the most specific first."""
     shared = (("data", "model", "stages", "refine", "readout"), ("data", "refine", "readout"), ("data",))
     return [tuple((name, config[name]) for name in names) for names in shared]
 
 
 def _written(run: Run) -> int | None:
-    """When the record in a run's folder was written, whatever it holds; None if there is none."""
+    """Return when the record in a run's folder was written; None if there is none."""
     try:
         return (run.folder / runs.RESULT).stat().st_mtime_ns
     except OSError:

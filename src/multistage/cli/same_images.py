@@ -1,4 +1,4 @@
-"""Whether a sweep has its images, and whether its finished runs saw those that there are now."""
+"""Check that a sweep has its images, and that its finished runs used the same ones."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,15 @@ from multistage.settings.naming import Run
 
 
 def other_images(finished: Sequence[Run]) -> tuple[list[Run], dict[DataSet, str]]:
-    """Finished runs that saw other images and that ``overwrite=changed`` does again; and data sets that are gone.
+    """Find finished runs with different images, which ``overwrite=changed`` repeats, and unreadable data sets.
 
-    Each of these is looked for, and perhaps downloaded, once: what is said of one run holds for the others, too.
+    Each data set is looked for (and perhaps downloaded) once for all runs.
 
     Returns:
-        The runs; and why a data set cannot be read, which none of its runs can be done without.
+        The runs; and for each unreadable data set the reason, which stops all of its runs.
 
     Raises:
-        ConfigError: There are such runs and ``overwrite`` is false; says what differs.
+        ConfigError: There are such runs and ``overwrite`` is false; the message says what differs.
     """
     from multistage.data import drawn, listed
 
@@ -46,9 +46,9 @@ def other_images(finished: Sequence[Run]) -> tuple[list[Run], dict[DataSet, str]
 
 
 def missing(wanted: Iterable[DataSet]) -> dict[DataSet, str]:
-    """Data sets of which nothing is there and that cannot be downloaded, and why; what else is wrong the runs say.
+    """Return data sets that are missing and cannot be downloaded, with the reason; other errors are left to the runs.
 
-    Each is tried once, before processes of their own would try for each of their runs.
+    Each is tried once here, before separate processes would try it for each run.
     """
     from multistage.data import listed
 

@@ -1,4 +1,4 @@
-"""What is printed reaches whoever reads it, in any encoding; once nobody does, work goes on all the same."""
+"""Robust output streams: any encoding, and work continues when nobody reads them any more."""
 
 import os
 import sys
@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 
 class Lasting:
-    """A stream that takes every character, and every word after its reader has gone.
+    """A stream that accepts every character, even after its reader has gone.
 
-    What an encoding lacks is written as Python escapes it (``\\xe9``). When nothing can be written any more (a closed
-    pipe, a lost terminal, a full disk), the rest goes nowhere.
+    Characters that the encoding lacks are escaped as in Python (``\\xe9``). When writing fails (a closed pipe, a lost
+    terminal, a full disk), the rest is discarded.
 
     Args:
         stream: What is written to; whatever else is asked of it is its own.
@@ -26,7 +26,7 @@ class Lasting:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or lose, a text; its length."""
+        """Write or discard a text; returns its length."""
         try:
             self._stream.write(text)
         except OSError:
@@ -34,14 +34,14 @@ class Lasting:
         return len(text)
 
     def flush(self) -> None:
-        """Let what was written be read."""
+        """Flush the stream."""
         try:
             self._stream.flush()
         except OSError:
             self._lose()
 
     def _lose(self) -> None:
-        """From now on, also for other processes and at the interpreter's end, all goes nowhere."""
+        """Discard everything from now on, also for child processes and at the interpreter's exit."""
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -50,7 +50,7 @@ class Lasting:
 
 @contextmanager
 def lasting() -> Iterator[None]:
-    """stdout and stderr as `Lasting` streams; one that was closed before the start is nowhere."""
+    """Make stdout and stderr `Lasting` streams (context manager); one that is already closed discards everything."""
     streams = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
         sys.stdout, sys.stderr = (Lasting(stream or nowhere) for stream in streams)

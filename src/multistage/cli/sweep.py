@@ -1,7 +1,7 @@
-"""Many runs as one thing: which are done, do the rest, show how it goes, and the table at the end.
+"""A sweep: find out which runs are done, do the rest, show progress, and print the table at the end.
 
-All states are read from the runs' folders (`multistage.records.runs`): whatever engine does the work, and however many
-processes share it, the same command again goes on where the folders say.
+All states are read from the runs' folders (`multistage.records.runs`). So repeating the command resumes the sweep, for
+any launcher and any number of processes that share it.
 """
 
 import shlex
@@ -21,35 +21,35 @@ from multistage.registry.errors import MissingDataError, MultistageError, one_li
 from multistage.settings.naming import Run
 
 Outcome = str | None
-"""What became of a run that was launched: None if it is finished, `BUSY`, or one line that says why it is not."""
+"""Outcome of a launched run: None if it is finished, `BUSY`, or one line with the reason why not."""
 
 BUSY = "busy"
 
 _gone: dict[DataSet, str] = {}
-"""Data sets that this process found missing, and why they cannot be downloaded: its other runs do not try again."""
+"""Data sets that this process found missing, with the reason, so that its other runs do not try again."""
 
 Launch = Callable[[list[Run]], Sequence[Outcome]]
-"""Does runs, on any engine, and returns when all are over."""
+"""Does runs with any launcher, and returns when all have ended."""
 
 
 def sweep(
     planned: Sequence[Run], launch: Launch, command: str, retry_failed: bool = False, elsewhere: bool = False
 ) -> int:
-    """Do what is left of a list of runs, and show all of them.
+    """Do the remaining runs of a list, and show all of them.
 
     Args:
         planned: All runs, in order.
-        launch: Does those that are left.
-        command: What was typed, for advice.
-        retry_failed: Whether failed runs are done again.
+        launch: Does the remaining ones.
+        command: The command line, for messages.
+        retry_failed: Whether to repeat failed runs.
         elsewhere: Whether runs are done on other machines, which may have other images.
 
     Returns:
         Exit code: 0, or 4 if some runs failed or are not finished.
 
     Raises:
-        ConfigError: A finished run of the list is another run now; nothing was done.
-        KeyboardInterrupt: As typed; what is finished stays.
+        ConfigError: A finished run differs from the planned one; no run was started.
+        KeyboardInterrupt: Ctrl-C was pressed; finished runs stay.
     """
     planned = list({run.folder: run for run in planned}.values())
     progress = Progress(planned)
@@ -73,7 +73,7 @@ def sweep(
             reasons |= {run.folder: reason for run in busy if (reason := _failure(run)) is not None}
             progress.show_new()
             todo = progress.left(reasons)
-            # what ended without a record is not done again and again
+            # runs that end without a record are not repeated forever
             reasons |= {run.folder: _without_record(run) for run in todo if outcomes[run.folder] is None}
             todo = progress.left(reasons)
     if progress.records:
@@ -88,12 +88,13 @@ def sweep(
 
 
 def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
-    """Do one run of a sweep, whatever happens; for launchers.
+    """Do one run of a sweep and catch all errors; for launchers.
 
     Args:
-        run: What to do.
+        run: The run.
         execute: Does it.
-        since: When the sweep began, seconds since the epoch: what failed later, in another process, is not repeated.
+        since: Start of the sweep, seconds since the epoch; a run that failed later, in another process, is not
+            repeated.
     """
     try:
         if runs.is_busy(run.folder):
@@ -117,21 +118,21 @@ def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
 
 
 def mark(run: Run, reason: str) -> None:
-    """Note in a run's folder that it failed, for a process that could not, unless another one does the run now."""
+    """Mark a run as failed on behalf of a process that died, unless another process is doing the run now."""
     with suppress(OSError, MultistageError), runs.claimed(run.folder):
         runs.fail(run.folder, run.config, {"results_version": runs.RESULTS_VERSION}, MultistageError(reason))
 
 
 def _given_up(run: Run) -> Outcome:
-    """Why a run is marked as failed that was begun again and again, and may have taken its sweep with it each time."""
+    """Return why a run is marked as failed that was started repeatedly and never ended."""
     if (times := beginnings.count(run.folder)) < beginnings.MOST:
         return None
-    mark(run, f"was begun {times} times and did not end; killed each time, as the system does when memory runs out")
+    mark(run, f"was started {times} times and did not end; killed each time, as the system does when memory runs out")
     return _failure(run)
 
 
 def _failure(run: Run, since: float = 0) -> str | None:
-    """Why this very run failed, if it did, after a moment in seconds since the epoch."""
+    """Return why this run failed, if it did, after a time in seconds since the epoch."""
     note = runs.failure(run.folder)
     if note is None or runs.differences(note, run.config, {"results_version": runs.RESULTS_VERSION}):
         return None
@@ -139,21 +140,21 @@ def _failure(run: Run, since: float = 0) -> str | None:
 
 
 def _launched(launch: Launch, todo: list[Run]) -> dict[Path, Outcome]:
-    """What became of runs; where an engine breaks, what its processes still do is waited for, the rest stays undone."""
+    """Launch runs and return their outcomes; if the launcher fails, wait for what its processes still do."""
     try:
         return dict(zip((run.folder for run in todo), launch(todo), strict=True))
     except Exception as error:
-        broken = f"the engine that launches runs failed: {type(error).__name__}: {one_line(error)}"
+        broken = f"the launcher failed: {type(error).__name__}: {one_line(error)}"
         return {run.folder: _without_engine(run, broken) for run in todo}
 
 
 def _without_record(run: Run) -> str:
-    """Why a run that ended counts as unfinished all the same."""
+    """Return why a run that ended still counts as unfinished."""
     try:
         runs.read(run.folder)
     except MultistageError as error:
         return one_line(error)
-    return "it ended and left no record"
+    return "it ended without a record"
 
 
 def _without_engine(run: Run, broken: str) -> Outcome:
@@ -163,15 +164,15 @@ def _without_engine(run: Run, broken: str) -> Outcome:
 
 
 def _wait(busy: Sequence[Run]) -> None:
-    """Wait for runs that other processes do."""
+    """Wait for runs of other processes."""
     if busy:
-        print(f"waiting for other processes to do {len(busy)} of the runs", flush=True)
+        print(f"waiting for {len(busy)} of the runs, which other processes are doing", flush=True)
     while any(runs.is_busy(run.folder) for run in busy):
         time.sleep(1)
 
 
 def _what_is_missing(missing: Sequence[Run], reasons: Mapping[Path, str], command: str) -> list[str]:
-    """Which runs failed, and why, with what to type to do each again, or all; and which are not finished."""
+    """List failed runs with reasons and the commands that repeat one or all, and unfinished runs."""
     failed, undone = list[Run](), dict[str, list[Run]]()
     for run in missing:
         if _failure(run) is not None:
@@ -183,15 +184,15 @@ def _what_is_missing(missing: Sequence[Run], reasons: Mapping[Path, str], comman
         lines.append(f"{len(failed)} of the runs failed:")
         for run in failed:
             lines += [f"  {run.folder}: {reasons[run.folder]}", f"    {rerun(run)}"]
-        lines.append(f"all of them again: {command} retry_failed=true")
+        lines.append(f"to repeat all of them: {command} retry_failed=true")
     if undone:
         count = sum(map(len, undone.values()))
-        lines.append(f"{count} of the runs could not be finished; the same command goes on with them:")
+        lines.append(f"{count} of the runs could not be finished; repeat the command to resume them:")
         for reason, (first, *others) in undone.items():
             lines.append(f"  {first.folder}{f' and {len(others)} others' if others else ''}: {reason}")
     return lines
 
 
 def rerun(run: Run) -> str:
-    """The command that does one run of a sweep again, into the same folder."""
+    """Return the command that repeats one run of a sweep, in the same folder."""
     return f"{help.TRAIN} {shlex.join([*run.overrides, *run.whereabouts])}"

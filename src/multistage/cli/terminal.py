@@ -1,4 +1,4 @@
-"""What a terminal shows of runs."""
+"""Terminal output about runs."""
 
 import shlex
 import statistics
@@ -16,7 +16,7 @@ from multistage.records.runs import Record
 
 
 def summary(record: Record, folder: Path) -> str:
-    """What a person wants to know at the end of a run, and what to type next."""
+    """Return the summary at the end of a run, with the command to type next."""
     metrics, seconds = record["metrics"], record["seconds"]
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     validation = metrics.get("validation_accuracy")
@@ -41,7 +41,7 @@ def summary(record: Record, folder: Path) -> str:
 
 
 def chance(record: Record) -> list[str]:
-    """A remark on a run that tells no more of test images than guessing does; none on others."""
+    """Return a remark if a run is no better than chance on test images, else nothing."""
     totals = [entry["total"] for entry in record["per_class"]]
     if not is_chance(record["metrics"]["test_mean_class_accuracy"], totals):
         return []
@@ -49,7 +49,7 @@ def chance(record: Record) -> list[str]:
 
 
 def resumed(record: Record) -> str | None:
-    """What was other in earlier stretches of a run than in its last one."""
+    """Describe what differed in earlier stretches of a run from its last one."""
     stretches = [
         f"after {stretch['epochs']} epochs: {', '.join(_changes(stretch, record))}"
         for stretch in record.get("resumed", [])
@@ -71,7 +71,7 @@ PARTS = {"train": "train", "validation": "validate", "test": "test"}
 
 
 def seen(record: Record) -> dict[str, str | None]:
-    """What was seen of a run's images, and what was left out; nothing of a record that does not say."""
+    """Describe a run's images, and what was left out; nothing for records without this information."""
     if (images := record.get("images")) is None:
         return {}
     parts = ", ".join(
@@ -84,25 +84,25 @@ def seen(record: Record) -> dict[str, str | None]:
 
 
 def pictures(records: Sequence[Record]) -> list[str]:
-    """What was seen of the images of several runs, each once."""
+    """Describe the images of several runs, each data set once."""
     texts = [f"{_images_of(record)}: {text}" for record in records for text in seen(record).values() if text]
     return list(dict.fromkeys(texts))
 
 
 def _images_of(record: Record) -> str:
-    """The data set, and the folder if there can be several."""
+    """Return the data set, with its folder if there can be several."""
     data, root = record["config"]["data"], record["config"].get("data.root")
     return f"{data} {root}" if data_sets[data].root_is_content else str(data)
 
 
 def line(record: Record, siblings: Sequence[Record], position: str, seconds_left: float) -> str:
-    """One line about a run of a sweep that was just finished.
+    """Return one line about a run of a sweep that has just finished.
 
     Args:
-        record: Of the run.
-        siblings: The finished runs of its cell, itself included.
-        position: Which of how many, as ``3/50``.
-        seconds_left: Until the sweep is done; 0 at its end.
+        record: The run's record.
+        siblings: The finished runs of its cell, including itself.
+        position: Its number, such as ``3/50``.
+        seconds_left: Time until the sweep is done; 0 at its end.
     """
     own = 100 * record["metrics"]["test_mean_class_accuracy"]
     values = [100 * r["metrics"]["test_mean_class_accuracy"] for r in siblings]
@@ -117,7 +117,7 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 9.1 s, 14 min, 2 h 05 min."""
+    """Format seconds: 9.1 s, 14 min, 2 h 05 min."""
     if seconds < 90:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
@@ -125,10 +125,10 @@ def duration(seconds: float) -> str:
 
 
 def comparison(records: Sequence[Record]) -> str:
-    """A table of several runs: a row for those that differ in draw and seed only, the best of each data set first.
+    """Return a table of runs: a row for those that differ only in draw and seed, the best of each data set first.
 
-    Accuracies are means in %, beside them half the width of Student's 95 % interval, ``training`` that on
-    training images; ``remarks`` counts runs that diverged or are no better than chance.
+    Accuracies are means in %, with half the width of Student's 95 % interval; ``training`` is the accuracy on training
+    images; ``remarks`` counts runs that diverged or are no better than chance.
     """
     found = cells(records, published())
     found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
@@ -157,12 +157,12 @@ def comparison(records: Sequence[Record]) -> str:
 
 
 def name(cell: Cell) -> str:
-    """What the folders of a cell's runs have in common."""
+    """Return the common part of the folders of a cell's runs."""
     return "".join(common_path(cell.records[0])).rstrip("/")
 
 
 def _remarks(cell: Cell) -> str:
-    """How many runs of a cell came to nothing, and how; without a number if all of them did."""
+    """Count the runs of a cell that diverged or are no better than chance; without a number if all of them are."""
     counts = {
         "diverged": sum("diverged" in record for record in cell.records),
         "no better than chance": sum(bool(chance(record)) for record in cell.records),

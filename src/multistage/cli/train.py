@@ -1,4 +1,4 @@
-"""`multistage-train`: train one run, or many, from what was typed."""
+"""`multistage-train`: do one run, or many, from a command line."""
 
 import argparse
 import signal
@@ -14,17 +14,17 @@ from multistage.registry.errors import ConfigError
 from multistage.settings import advice, launchers
 
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
-"""What a closed terminal sends; Windows has none."""
+"""The signal of a closed terminal; Windows has none."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; returns the exit code.
+    """Do what the command line asks for; returns the exit code.
 
     Args:
-        arguments: What was typed after the command; None: of this process.
+        arguments: Words of the command line after the command; None: those of this process.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    if HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_DFL:  # which nohup has ignored
+    if HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_DFL:  # unless nohup ignores it
         signal.signal(HANGUP, _terminate)
     with streams.lasting():
         return _ended(sys.argv[1:] if arguments is None else arguments)
@@ -34,7 +34,7 @@ def _ended(arguments: Sequence[str]) -> int:
     try:
         return exit_code(lambda: _run(arguments))
     except (KeyboardInterrupt, Terminated) as stop:
-        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("interrupted; repeat the command to resume after the last finished epoch", file=sys.stderr)
         return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
 
 
@@ -57,22 +57,22 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Options that were typed, and all else.
+    """Split the command line into options and everything else.
 
     Raises:
-        ConfigError: There is no such option; says what to type if it is a setting.
+        ConfigError: Unknown option; the message says what to type if it is a setting.
     """
     parser = _Parser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
-    parser.add_argument("--resolve", action="store_true")  # which a configuration is anyway
+    parser.add_argument("--resolve", action="store_true")  # a configuration is always resolved
     options, words = parser.parse_known_args(arguments)
     options.of_hydra = [word for word in words if word.partition("=")[0] in launchers.SHOWING]
     for at, word in enumerate(words):
         if word.startswith("-") and word not in options.of_hydra and not options.help:
             known = ", ".join(("-m", "--cfg job", "--help", *launchers.SHOWING))
-            raise ConfigError(advice.option(words, at) or f"{word} is no option; expected one of {known}")
+            raise ConfigError(advice.option(words, at) or f"{word} is not an option; expected one of {known}")
     return options, [word for word in words if not word.startswith("-")]
 
 
@@ -82,10 +82,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 class Terminated(BaseException):
-    """A signal arrived that asks a process to end.
+    """A signal that asks the process to end.
 
     Args:
-        number: Of the signal.
+        number: Number of the signal.
     """
 
     def __init__(self, number: int) -> None:

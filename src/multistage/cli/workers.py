@@ -1,8 +1,8 @@
-"""Processes that do the runs of a sweep, watched from outside: the death of one is the failure of the run that it did.
+"""Worker processes for the runs of a sweep; if one dies, its run has failed.
 
-A worker is `python -m multistage.cli.workers`. It reads what would be typed for a run, a line of JSON each, and answers
-each line with what became of it. When its input ends, because the sweep ended, however it ended, the worker ends too:
-after `END` in good order, without it because the sweep was killed, which counts against the run (`records.beginnings`).
+A worker is `python -m multistage.cli.workers`. It reads the command line of a run as one line of JSON, and answers each
+line with the outcome. When its input ends, the worker ends too: normally after `END`; without `END` the sweep was
+killed, which counts against the run (`records.beginnings`).
 """
 
 import json
@@ -25,24 +25,24 @@ from multistage.settings import composition
 COMMAND = [sys.executable, "-m", "multistage.cli.workers"]
 
 END = "null"
-"""The line after which no other comes."""
+"""The last line of input."""
 
 PATIENCE = 2
-"""Seconds that a worker has to let go of what it does once its sweep has ended."""
+"""Seconds that a worker has to stop once its sweep has ended."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 BLOWS = {"SIGKILL": "killed, as the system does when memory runs out"}
 BLOWS |= dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"), "crashed")
-"""Signals that a run is blamed for; others (SIGTERM) mean that somebody wants it to stop."""
+"""Signals that mean that the run failed; others (SIGTERM) are requests to stop."""
 
 
 class Worker:
-    """A process that does one run after another; made when it is needed, and made again after its death.
+    """A process that does one run after another; started on demand, and again after its death.
 
     Args:
-        since: When the sweep began, seconds since the epoch.
-        environment: Of the process.
+        since: Start of the sweep, seconds since the epoch.
+        environment: Environment of the process.
     """
 
     def __init__(self, since: float, environment: dict[str, str] | None = None) -> None:
@@ -50,7 +50,7 @@ class Worker:
         self.process: subprocess.Popen[str] | None = None
 
     def do(self, typed: Sequence[str]) -> Outcome:
-        """Have a run done; one whose process is killed meanwhile is marked as failed."""
+        """Do a run in the process; if the process is killed, mark the run as failed."""
         if self.ended:
             return "interrupted"
         if self.process is None:
@@ -70,7 +70,7 @@ class Worker:
         return "interrupted" if self.ended else _death(code, typed)
 
     def close(self) -> None:
-        """Forget a process that has ended."""
+        """Clean up after a process that has ended."""
         process, self.process = self.process, None
         for pipe in () if process is None else (process.stdin, process.stdout):
             with suppress(BrokenPipeError):
@@ -84,7 +84,7 @@ class Worker:
         return self.process.stdin
 
     def end(self) -> None:
-        """Tell the process to end, in the middle of a run too; what was finished stays."""
+        """Tell the process to end, even during a run; finished runs stay."""
         self.ended = True
         if self.process is not None:
             with suppress(BrokenPipeError):
@@ -102,15 +102,15 @@ class Worker:
 
 
 Pool = Callable[[Sequence[Sequence[str]]], list[Outcome]]
-"""Does runs, given what would be typed for each."""
+"""Does runs, given the command line of each."""
 
 
 def pool(count: int, since: float) -> Pool:
-    """What does runs in `count` workers at once.
+    """Return a function that does runs in `count` parallel workers.
 
     Args:
-        count: From 1. Several share the cores, unless ``OMP_NUM_THREADS`` says otherwise.
-        since: When the sweep began, seconds since the epoch.
+        count: At least 1. Several share the cores, unless ``OMP_NUM_THREADS`` is set.
+        since: Start of the sweep, seconds since the epoch.
     """
 
     def launch(typed: Sequence[Sequence[str]]) -> list[Outcome]:
@@ -143,7 +143,7 @@ def pool(count: int, since: float) -> Pool:
 
 
 def alone(since: float, typed: Sequence[str]) -> Outcome:
-    """Have one run done by a worker of its own; for jobs of a cluster."""
+    """Do one run in its own worker; for jobs of a cluster."""
     return pool(1, since)([typed])[0]
 
 
@@ -156,7 +156,7 @@ def _environment(count: int) -> dict[str, str]:
 
 
 def _death(code: int, typed: Sequence[str]) -> str:
-    """Why a worker ended in the middle of a run, which failed if that was its own doing."""
+    """Return why a worker died during a run, and whether the run is to blame."""
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     if name not in BLOWS:
         return f"its process ended ({name})"
@@ -175,8 +175,8 @@ def here(since: float, typed: Sequence[str]) -> Outcome:
 def main() -> None:
     """Be a worker."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
-    for name in ("SIGINT", "SIGHUP"):  # of a terminal, for the sweep, which ends this process
+    os.dup2(2, 1)  # output of libraries is not an answer
+    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C is for the sweep, which ends this process
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -189,8 +189,8 @@ def main() -> None:
 
 
 def _listen(requests: "queue.SimpleQueue[Any]") -> None:
-    """Hand on what is to be done; at the end of the input let go of it, at the latest after `PATIENCE` seconds."""
-    with os.fdopen(os.dup(0), "rb", buffering=0) as lines:  # a buffer's lock would be waited for at the end
+    """Pass requests on; at the end of the input stop the work, within `PATIENCE` seconds."""
+    with os.fdopen(os.dup(0), "rb", buffering=0) as lines:  # a buffer's lock would block the exit
         for line in lines:
             if (request := json.loads(line)) is None:
                 beginnings.end()

@@ -1,4 +1,4 @@
-"""Images and labels: one file of `sets` a data set, the draws (splits), the preprocessing. Integrity is checked here.
+"""Images and labels: data sets (one file of `sets` for each), draws (splits), preprocessing, integrity checks.
 
 dataset, split = drawn(data_sets["mnist"](root="data"), Draw(train_per_class=10))
 x, y = dataset.pixels(split.train), dataset.labels[split.train]
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["DataSet", "Draw", "Stored", "data_sets", "drawn", "listed", "read_all"]
 
-SHARE = Rule("a share above 0 and below 1", lambda v: type(v) is float and 0 < v < 1)
-"""Of the images of a class. Not 1.0, which might be all of them, or one."""
+SHARE = Rule("a fraction above 0 and below 1", lambda v: type(v) is float and 0 < v < 1)
+"""A fraction of the images of a class. 1.0 is refused, because it could mean all of them, or one."""
 
 SHARED = 0.8
-"""Share of a class that trains unless something else is typed."""
+"""Default fraction of training images in each class."""
 
 SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
@@ -40,7 +40,7 @@ class DataSet(Choice):
     """A data set; its fields are its settings, typed as ``data.image_size``.
 
     Attributes:
-        root_is_content: Whether ``data.root`` says which images these are, rather than where they lie.
+        root_is_content: Whether ``data.root`` identifies the images, instead of only their location.
         skips_damaged: Whether images that cannot be read are left out.
     """
 
@@ -52,7 +52,7 @@ class DataSet(Choice):
     maps: int = setting(1, whole(1, 3))
 
     def read(self) -> "Dataset":
-        """All images, decoded and verified.
+        """Read, decode and verify all images.
 
         Raises:
             DataError: One line that names what is missing, changed or unreadable.
@@ -60,7 +60,7 @@ class DataSet(Choice):
         raise NotImplementedError
 
     def load(self) -> "Dataset":
-        """`read`, held against ``data.maps`` and ``data.image_size``.
+        """Read all images and compare them with ``data.maps`` and ``data.image_size``.
 
         Raises:
             DataError: One line that names what is missing, changed or unreadable.
@@ -74,29 +74,29 @@ class DataSet(Choice):
         return dataset
 
     def fitted(self) -> dict[str, Value]:
-        """Settings that follow from others or from the images, by key; a run is planned, named and recorded with them.
+        """Return settings that follow from others or from the images, by key; a run's plan, name and record have them.
 
         Raises:
-            DataError: The images that decide are not there.
+            DataError: Images that decide a setting are missing.
         """
         return {}
 
     def training_images(self, draw: "Draw") -> int | None:
-        """How many images of a draw train; None where they are not counted before they are read."""
+        """Return the number of training images of a draw; None if they cannot be counted before reading."""
         return None
 
     def decode(self, source: "Path | bytes | Image.Image") -> "np.ndarray":
-        """An image as `multistage.data.images.read_image` returns it.
+        """Decode an image as `multistage.data.images.read_image` does.
 
         Raises:
-            DataError: Not an image that can be read.
+            DataError: Not a readable image.
         """
         from multistage.data.images import read_image
 
         return read_image(source)
 
     def prepare(self, image: "np.ndarray") -> "Tensor":
-        """An image as a network trained on this data set takes it.
+        """Prepare an image for a network trained on this data set.
 
         Args:
             image: [h, w] gray or [h, w, 3], of any size and depth.
@@ -117,10 +117,10 @@ class DataSet(Choice):
 
 @dataclass(frozen=True)
 class Stored(DataSet):
-    """A data set whose files lie below a folder.
+    """A data set with files below a folder.
 
     Attributes:
-        root: The folder; that of the environment's MULTISTAGE_DATA unless it is typed.
+        root: The folder; default: that of the environment variable MULTISTAGE_DATA.
     """
 
     root: str = setting("data", text(), bears=False)
@@ -131,11 +131,11 @@ class Draw:
     """Which images train, validate and test.
 
     Attributes:
-        draw: Which random choice.
-        train_per_class: Training images a class, validation included: a number, a share of them (below 1), None or
-            "all" for all (where test images are given), "auto" for all, or `SHARED` where draws choose test images.
-        test_per_class: At most this many test images a class; None for all that remain.
-        validation: How many of the training images of each class are held out, a number or a share.
+        draw: Index of the random choice.
+        train_per_class: Training images of each class, including validation: a number; a fraction (below 1); None or
+            "all" for all, if the data set has test images; "auto" for all, or `SHARED` if draws choose test images.
+        test_per_class: Maximum number of test images of each class; None for all that remain.
+        validation: Training images of each class that are held out, a number or a fraction.
     """
 
     draw: int = setting(0, whole(0, 2**63 - 1))
@@ -144,10 +144,10 @@ class Draw:
     validation: float = setting(0, either(whole(0), SHARE))
 
     def of(self, dataset: "Dataset") -> "Split":
-        """The split of a data set.
+        """Draw the split of a data set.
 
         Raises:
-            DataError: A class without enough images.
+            DataError: A class with too few images.
         """
         from multistage.data.splits import draw_split
 
@@ -158,16 +158,16 @@ class Draw:
 
 
 def drawn(data: DataSet, draw: Draw) -> "tuple[Dataset, Split]":
-    """A data set and its split; of images that lie in files, those of the split are read.
+    """Return a data set and its split; for images in files, read those of the split.
 
     Raises:
-        DataError: Missing, changed or unreadable images, or a class without enough of them.
+        DataError: Missing, changed or unreadable images, or a class with too few of them.
     """
     return _read(data, draw.of)
 
 
 def read_all(data: DataSet) -> "Dataset":
-    """A data set, all its images read.
+    """Return a data set with all its images read.
 
     Raises:
         DataError: Missing, changed or unreadable images.
@@ -193,7 +193,7 @@ def _read(data: DataSet, choose: "Callable[[Dataset], Split]") -> "tuple[Dataset
 
 @lru_cache(maxsize=1)
 def listed(data: DataSet) -> "Dataset":
-    """All images of a data set, before any draw; the runs of a sweep share them.
+    """Return a data set before any draw; cached, because the runs of a sweep share it.
 
     Raises:
         DataError: One line that names what is missing, changed or unreadable.

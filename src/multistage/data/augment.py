@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ERASED = 0.02, 0.2
-"""Part of an image that is erased, at least and at most."""
+"""Fraction of an image that is erased, minimum and maximum."""
 
 ELONGATED = 3.3
-"""Its height is at most so many times its width, and at least the inverse (both as Zhong et al. 2020)."""
+"""Maximum aspect ratio of the erased rectangle; the minimum is its inverse (both as in Zhong et al. 2020)."""
 
 NUMBERS = 13
-"""Random numbers that an image takes: six for where pixels come from, five for erasing, two for mixing."""
+"""Random numbers for each image: six for the affine map, five for erasing, two for mixup."""
 
 
 @dataclass(frozen=True)
 class Augmentation(Choice):
-    """How much training images are changed; each change is drawn evenly from a range around none.
+    """Strength of each augmentation; every change is drawn uniformly from a range around none.
 
     Attributes:
-        mirror: Whether half of the images are mirrored, left to right.
-        shift: Along each axis, part of the side.
-        scale: 0.2 makes images up to 1.2 times as large, or as small.
-        rotation: Degrees to each side.
-        aspect: 0.2 makes images up to 1.2 times as wide for their height, or as narrow.
+        mirror: Whether to mirror half of the images, left to right.
+        shift: Along each axis, as a fraction of the side.
+        scale: 0.2 makes images up to 1.2 times larger or smaller.
+        rotation: Degrees, in both directions.
+        aspect: 0.2 makes images up to 1.2 times wider or narrower for their height.
         erasing: Probability that a rectangle is replaced by the mean, 0 (Zhong et al. 2020).
-        mixup: Each image is mixed with another one, as are their labels, with weights of Beta(mixup, mixup); 0: none is
-            (Zhang et al. 2018).
+        mixup: Mix each image and its label with another, with weights from Beta(mixup, mixup); 0: off (Zhang et al.
+            2018).
     """
 
     section = "augment"
@@ -51,11 +51,11 @@ class Augmentation(Choice):
 
     @property
     def changes(self) -> bool:
-        """Whether anything happens."""
+        """Whether there is any augmentation."""
         return any(getattr(self, field.name) for field in fields(self))
 
     def epoch(self, count: int, seed: int, epoch: int) -> "Tensor":
-        """Random numbers of an epoch, uniform in [0, 1): float32 [count, NUMBERS], a row an image."""
+        """Draw the random numbers of an epoch, uniform in [0, 1): float32 [count, NUMBERS], one row for each image."""
         import torch
 
         from multistage.network.randomness import generator
@@ -63,14 +63,14 @@ class Augmentation(Choice):
         return torch.rand(count, NUMBERS, generator=generator(seed, "augment", epoch))
 
     def apply(self, x: "Tensor", random: "Tensor") -> "Tensor":
-        """Change images, by bilinear interpolation; what comes in from outside is the image's reflection.
+        """Augment images, with bilinear interpolation and reflection beyond the border.
 
         Args:
             x: float32 [n, maps, height, width].
             random: Their rows of `epoch`, [n, NUMBERS].
 
         Returns:
-            As `x`.
+            Same shape and type as `x`.
         """
         import torch.nn.functional as F
 
@@ -80,7 +80,7 @@ class Augmentation(Choice):
         return self._erase(x, random[:, 6:11]) if self.erasing else x
 
     def mixed(self, random: "Tensor") -> "tuple[Tensor, Tensor]":
-        """For `mixup`: of each image of an epoch the other one, int64 [count], and its own weight, float32 [count]."""
+        """Return each image's `mixup` partner in the epoch, int64 [count], and its own weight, float32 [count]."""
         import torch
         from scipy.stats import beta
 
@@ -88,7 +88,7 @@ class Augmentation(Choice):
         return random[:, -2].argsort(), weights
 
     def _maps_back(self, random: "Tensor", height_per_width: float) -> "Tensor":
-        """Where each pixel of a changed image comes from: affine maps [n, 2, 3] of coordinates from -1 to 1."""
+        """Return affine maps [n, 2, 3] from pixels of the result to those of the image, coordinates from -1 to 1."""
         import torch
 
         signed = 2 * random - 1

@@ -35,19 +35,19 @@ SOURCE = Archive(
 def read_caltech101(
     root: Path, shape: tuple[int, int, int], prepare: Prepare, specification: str, skip: bool
 ) -> Dataset:
-    """All 9,144 images, preprocessed; verified against the manifest, downloaded if absent, decoded once.
+    """Read all 9,144 images, preprocessed; verified against the manifest, downloaded if absent, decoded once.
 
-    With ``data.skip_damaged=true`` files that are missing, changed or stray are left out, and named in the result.
+    With ``data.skip_damaged=true``, missing, changed and unexpected files are left out and named in the result.
 
     Args:
         root: The data root.
         shape: (maps, height, width) of the prepared images.
         prepare: From a file's content to a prepared image.
-        specification: Names all that `prepare` does.
-        skip: Whether to leave out what is missing, changed or stray.
+        specification: Cache key of everything that `prepare` does.
+        skip: Whether to leave out missing, changed and unexpected files.
 
     Raises:
-        DataError: Files missing, changed or stray, by name; or absent and not to be downloaded.
+        DataError: Missing, changed or unexpected files, by name; or a failed download.
     """
     expected = manifest.read("caltech101")
     folder = obtain(SOURCE, root, expected)
@@ -71,13 +71,13 @@ def folders_dataset(
     all_names: Sequence[str] | None = None,
     skipped: tuple[str, ...] = (),
 ) -> Dataset:
-    """The data set of images whose names are ``class/file``.
+    """Make a data set of images named ``class/file``.
 
     Args:
-        names: One an image.
+        names: One for each image.
         images: Preprocessed, float32 [n, 1, side, side].
         content_hash: SHA-256 of what was read.
-        all_names: Those of the whole data set, so that a class keeps its place even if none of its images is left.
+        all_names: Names in the whole data set, so that a class keeps its index even if none of its images is left.
         skipped: Names of files that were left out.
     """
     class_names = tuple(sorted({name.split("/")[0] for name in all_names or names}))

@@ -1,4 +1,4 @@
-"""Whether a folder or list of images has any in colour, found out once and remembered."""
+"""Whether a folder or list has any colour image; cached."""
 
 import os
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from multistage.registry.errors import DataError
 
 @lru_cache
 def colour_of(root: str, most: int) -> Literal["gray", "rgb"]:
-    """rgb if any image of at most so many pixels has colour, else gray; gray, too, if a run will find no images there.
+    """Return rgb if any image of at most `most` pixels has colour, else gray; also gray if there are no images.
 
     Raises:
-        DataError: A file cannot be read, though it is there.
+        DataError: An existing file cannot be read.
     """
     from multistage.data.images import has_colour
 
@@ -24,14 +24,14 @@ def colour_of(root: str, most: int) -> Literal["gray", "rgb"]:
         paths = [image.path for image in listing.read(Path(root))[0]]
     except DataError:
         return "gray"
-    try:  # where there is colour, the first image has it as a rule
+    try:  # in colour data sets, usually the first image has colour
         return "rgb" if has_colour(Path(paths[0]), most) or _any(paths, most) else "gray"
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}; run again, or type data.colour") from None
 
 
 def _any(paths: Sequence[str], most: int) -> bool:
-    """Whether any has colour, from the cache as long as all files are the same by size and times."""
+    """Whether any has colour; cached until the size or time of a file changes."""
     import torch
 
     from multistage.data.decoder import decoder
@@ -46,7 +46,7 @@ def _any(paths: Sequence[str], most: int) -> bool:
 
 
 def _state(path: str) -> str:
-    """What changes with a file."""
+    """Return a text that changes when the file does."""
     with suppress(FileNotFoundError):
         found = os.stat(path)  # noqa: PTH116  a path an image
         return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"

@@ -1,15 +1,15 @@
-"""Test images as a camera gives them under worse conditions: eight corruptions, five strengths each.
+"""Corrupted test images: eight corruptions at five strengths each.
 
     test.corrupted=true                    a run tests them all; its record has the accuracy of each
 
-The idea is that of Hendrycks & Dietterich (ICLR 2019), whose ImageNet-C has other pictures and other corruptions. Here
-an image is corrupted as it was decoded, gray where a network takes gray, and before any preprocessing, since the world
-and the camera come first: what preprocessing undoes counts for every network alike. Levels are in [0, 1], are cut off
-there, and are rounded to 8 bits afterwards, as in a camera's file; without rounding, less contrast would be no change
-at all to a network that divides each image by its deviation. Lengths are shares of an image's longer side.
+The idea is from Hendrycks & Dietterich (ICLR 2019); their ImageNet-C has other images and corruptions. Here the decoded
+image is corrupted (gray if the network takes gray) before any preprocessing, as by the scene and the camera; so what
+preprocessing undoes helps every network alike. Levels are in [0, 1], clipped, and then rounded to 8 bits, as in a
+camera's file. Without rounding, less contrast would not change the input of a network that divides each image by its
+deviation. Lengths are fractions of an image's longer side.
 
-What happens to an image is a function of (seed, corruption, strength, image) alone. All strengths of an image have the
-same noise, direction or place.
+A corruption is a function of (seed, corruption, strength, image) alone. All strengths of an image share the same noise,
+direction or place.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
 
 OCTAVES = range(1, 6)
-"""Of fog: random values on grids of 2 to 32 cells a side, each half as high as the one before."""
+"""Fog: grids of 2 to 32 random values a side, each with half the amplitude of the one before."""
 
 
 @dataclass(frozen=True)
 class Robustness(Choice):
-    """What a run tests besides its test images as they are.
+    """Further tests of a run, besides its test images.
 
     Attributes:
-        corrupted: Whether its test images are tested corrupted, too.
+        corrupted: Whether to test corrupted images too.
     """
 
     section = "test"
@@ -50,7 +50,7 @@ class Corruption(NamedTuple):
 
     Attributes:
         change: From levels [h, w, maps] in [0, 1], an amount and a source of randomness to levels of the same shape.
-        amounts: Of strengths 1 to 5.
+        amounts: The amounts of strengths 1 to 5.
         says: What it does, and what an amount is.
         of_imagenet_c: How the amounts compare with those of Hendrycks & Dietterich.
     """
@@ -62,13 +62,13 @@ class Corruption(NamedTuple):
 
 
 def contrast(levels: "np.ndarray", kept: float, random: "torch.Generator") -> "np.ndarray":
-    """Less contrast: levels move towards their mean."""
+    """Reduce contrast: levels move towards their mean."""
     mean = levels.mean()
     return mean + kept * (levels - mean)
 
 
 def lighting(levels: "np.ndarray", lost: float, random: "torch.Generator") -> "np.ndarray":
-    """A lighting gradient: light falls off evenly across the image, in a random direction."""
+    """Add a lighting gradient: light falls off linearly across the image, in a random direction."""
     import numpy as np
 
     down, right = _direction(random)
@@ -79,7 +79,7 @@ def lighting(levels: "np.ndarray", lost: float, random: "torch.Generator") -> "n
 
 
 def fog(levels: "np.ndarray", density: float, random: "torch.Generator") -> "np.ndarray":
-    """White fog, in random clouds between half as dense and as dense as said."""
+    """Add white fog in random clouds, between half of `density` and all of it."""
     import numpy as np
     from scipy import ndimage
 
@@ -95,21 +95,21 @@ def fog(levels: "np.ndarray", density: float, random: "torch.Generator") -> "np.
 
 
 def noise(levels: "np.ndarray", deviation: float, random: "torch.Generator") -> "np.ndarray":
-    """Gaussian noise, of each level by itself."""
+    """Add independent Gaussian noise to each level."""
     import torch
 
     return levels + deviation * torch.randn(levels.shape, generator=random).numpy()
 
 
 def blur(levels: "np.ndarray", deviation: float, random: "torch.Generator") -> "np.ndarray":
-    """A Gaussian blur."""
+    """Apply a Gaussian blur."""
     from scipy import ndimage
 
     return ndimage.gaussian_filter(levels, deviation * max(levels.shape[:2]), mode="reflect", axes=(0, 1))
 
 
 def occlusion(levels: "np.ndarray", share: float, random: "torch.Generator") -> "np.ndarray":
-    """A gray rectangle before the image, of its proportions, at a random place."""
+    """Cover a random place by a gray rectangle with the image's proportions."""
     hidden = levels.copy()
     top, left = _uniform(random, 2)
     height, width = (round(share**0.5 * side) for side in levels.shape[:2])
@@ -119,7 +119,7 @@ def occlusion(levels: "np.ndarray", share: float, random: "torch.Generator") -> 
 
 
 def shift(levels: "np.ndarray", far: float, random: "torch.Generator") -> "np.ndarray":
-    """Moved in a random direction; what comes in from outside is the image's reflection."""
+    """Shift in a random direction, with reflection beyond the border."""
     from scipy import ndimage
 
     down, right = _direction(random)
@@ -128,7 +128,7 @@ def shift(levels: "np.ndarray", far: float, random: "torch.Generator") -> "np.nd
 
 
 def rotation(levels: "np.ndarray", degrees: float, random: "torch.Generator") -> "np.ndarray":
-    """Turned about its centre to a random side; what comes in from outside is the image's reflection."""
+    """Rotate about the centre in a random direction, with reflection beyond the border."""
     from scipy import ndimage
 
     side = 1 if _uniform(random, 1)[0] < 0.5 else -1
@@ -142,7 +142,7 @@ def _uniform(random: "torch.Generator", *shape: int) -> "np.ndarray":
 
 
 def _direction(random: "torch.Generator") -> tuple[float, float]:
-    """A vector of length 1: down, right."""
+    """Draw a random unit vector: down, right."""
     from math import cos, pi, sin
 
     angle = 2 * pi * float(_uniform(random, 1)[0])
@@ -176,19 +176,19 @@ STRENGTHS = range(1, 6)
 
 
 def corrupted(pixels: "np.ndarray", name: str, strength: int, random: "torch.Generator") -> "np.ndarray":
-    """A corrupted image.
+    """Corrupt an image.
 
     Args:
         pixels: uint8 [h, w] or [h, w, maps].
-        name: Of a corruption.
+        name: Name of a corruption.
         strength: From 1 to 5; 0: none.
-        random: Decides what is random.
+        random: Source of randomness.
 
     Returns:
-        As `pixels`.
+        Same shape and type as `pixels`.
 
     Raises:
-        DataError: Pixels of more than 8 bits, whose scale nobody knows.
+        DataError: Pixels of more than 8 bits, whose scale is unknown.
     """
     import numpy as np
 
@@ -202,14 +202,14 @@ def corrupted(pixels: "np.ndarray", name: str, strength: int, random: "torch.Gen
 
 @dataclass(frozen=True)
 class Corrupted:
-    """Images of a data set, each corrupted and prepared when it is asked for.
+    """Images of a data set, corrupted and prepared on access.
 
     Attributes:
-        data: The data set's settings, which prepare images that lie in files.
+        data: The data set's settings, which prepare images from files.
         dataset: The data set.
-        name: Of a corruption.
+        name: Name of a corruption.
         strength: From 1 to 5; 0: none.
-        seed: Decides what is random.
+        seed: Seed of everything random.
     """
 
     data: "DataSet"
@@ -220,7 +220,7 @@ class Corrupted:
 
     @property
     def dtype(self) -> "torch.dtype":
-        """Of prepared images."""
+        """Return the type of prepared images."""
         import torch
 
         return torch.float32
@@ -231,10 +231,10 @@ class Corrupted:
         return self.dataset.images.shape
 
     def __getitem__(self, indices: "Tensor") -> "Tensor":
-        """Prepared images, float32 [len(indices), maps, height, width].
+        """Return prepared images, float32 [len(indices), maps, height, width].
 
         Raises:
-            DataError: An image that cannot be read, or whose levels as decoded are not known.
+            DataError: An image that cannot be read, or whose decoded levels are not available.
         """
         import torch
 
@@ -249,7 +249,7 @@ class Corrupted:
 
         dataset = self.dataset
         if not dataset.paths and dataset.images.dtype != torch.uint8:
-            raise DataError(f"test.corrupted=true needs images as they were decoded; data={self.data.name} keeps none")
+            raise DataError(f"test.corrupted=true needs decoded images; data={self.data.name} keeps none")
         for number in numbers:
             random = generator(self.seed, f"{self.name} of {dataset.names[number]}")
             if dataset.paths:

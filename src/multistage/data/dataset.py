@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 IN_MEMORY = 800_000_000
-"""Bytes of prepared images that are held at once; of more than that, each batch is read when its turn comes."""
+"""Maximum size of prepared images in memory, bytes; larger sets are read batch by batch."""
 
 BLOCK = 256
-"""Images that are standardised at once, which bounds the memory beside the result."""
+"""Images standardised at once; bounds the working memory."""
 
 
 class Images(Protocol):
-    """Images by number; a tensor is one.
+    """Images that can be indexed by number; a tensor is one such.
 
     Attributes:
-        dtype: uint8 as decoded, or float32 where preprocessing is already done.
+        dtype: uint8 as decoded, or float32 if already preprocessed.
         shape: (n, maps, height, width).
     """
 
@@ -34,12 +34,12 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Some:
-    """Some images of a data set in memory, by their numbers in it.
+    """A subset of a data set's images in memory, indexed by their numbers in the data set.
 
     Attributes:
         values: float32 [m, maps, height, width].
-        indices: Which these are, int64 [m], ascending.
-        length: How many the data set has.
+        indices: Their numbers, int64 [m], ascending.
+        length: Number of images in the data set.
     """
 
     values: Tensor
@@ -49,7 +49,7 @@ class Some:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, maps, height, width) of the data set."""
+        """Return (n, maps, height, width) of the data set."""
         return self.length, *self.values.shape[1:]
 
     def __getitem__(self, indices: Tensor) -> Tensor:
@@ -63,16 +63,16 @@ class Dataset:
     Attributes:
         images: [n, maps, height, width].
         labels: int64 [n], from 0.
-        class_names: One name a class.
-        names: One name an image, the same on every machine: draws are a function of these.
-        is_test: bool [n], the official split; None where the draw decides.
-        content_hash: SHA-256 of what was read; "" as long as nothing was.
-        skipped: Names of damaged, missing and stray files that were left out, on request only.
-        is_validation: bool [n], images that an official split holds out; None where the draw decides.
-        notes: What else a person should know of what was found, a sentence each.
-        flat: Numbers of images in files that lack any contrast, known once these were read.
-        several: Numbers of images whose files have further ones, pages or frames, that are not used; known likewise.
-        paths: Of the files that images lie in, one an image; () where these are kept in memory as they were decoded.
+        class_names: One name for each class.
+        names: One name for each image, the same on every machine; draws are a function of the names.
+        is_test: bool [n], the official split; None if the draw decides.
+        content_hash: SHA-256 of what was read; "" before reading.
+        skipped: Names of damaged, missing and unexpected files that were left out on request.
+        is_validation: bool [n], held-out images of an official split; None if the draw decides.
+        notes: Other remarks for the user, one sentence each.
+        flat: Numbers of images (from files) without any contrast, known after reading.
+        several: Numbers of images whose files have more pages or frames, which are not used; known after reading.
+        paths: Files of the images, one for each; () if decoded images are in memory.
     """
 
     images: Images
@@ -89,27 +89,27 @@ class Dataset:
     paths: Sequence[str] = ()
 
     def pixels(self, indices: Tensor) -> Tensor:
-        """Images as the network takes them: float32 [len(indices), maps, height, width]."""
+        """Return images as the network takes them: float32 [len(indices), maps, height, width]."""
         chosen = self.images[indices]
         return standardise(chosen) if chosen.dtype == torch.uint8 else chosen
 
     def fits(self, count: int) -> bool:
-        """Whether so many images, as the network takes them, may be held in memory at once."""
+        """Whether this many images, as the network takes them, may be in memory at once."""
         maps, height, width = self.images.shape[1:]
         return 4 * count * maps * height * width <= IN_MEMORY
 
     def inputs(self, indices: Tensor) -> "Tensor | Picked":
-        """`pixels`, at once if they are made of bytes in memory and fit there, else whenever some are asked for."""
+        """Return `pixels` as a tensor if they come from memory and fit, else a view that makes them on access."""
         at_once = isinstance(self.images, Tensor) and self.fits(len(indices))
         return self.pixels(indices) if at_once else Picked(self, indices)
 
 
 @dataclass(frozen=True)
 class Picked:
-    """Some images of a data set, which are taken from it whenever they are asked for.
+    """A subset of a data set's images, made on access.
 
     Attributes:
-        dataset: Theirs.
+        dataset: The data set.
         indices: Their numbers in it.
     """
 
@@ -118,7 +118,7 @@ class Picked:
 
     @property
     def in_memory(self) -> bool:
-        """Whether nothing is read from files."""
+        """Whether no image is read from a file."""
         return isinstance(self.dataset.images, Tensor | Some)
 
     def __len__(self) -> int:
@@ -129,9 +129,9 @@ class Picked:
 
 
 def standardise(images: Tensor) -> Tensor:
-    """Each image by itself to mean 0 and standard deviation 1 (over all its pixels and maps); a flat one to 0.
+    """Standardise each image to mean 0 and standard deviation 1 over its pixels and maps; a flat one to 0.
 
-    No statistic is taken over images, so that nothing of test images can leak and one image alone can be classified.
+    There are no statistics over images, so test images cannot leak and a single image can be classified.
 
     Args:
         images: uint8 [n, maps, height, width].
@@ -142,14 +142,14 @@ def standardise(images: Tensor) -> Tensor:
     result = torch.empty(images.shape)
     for x, block in zip(torch.split(result, BLOCK), torch.split(images, BLOCK), strict=True):
         x.copy_(block)
-        x -= x.mean((1, 2, 3), keepdim=True, dtype=torch.float64)  # exact for whole numbers, so that flat images give 0
+        x -= x.mean((1, 2, 3), keepdim=True, dtype=torch.float64)  # exact for integers, so flat images give 0
         deviation = x.square().mean((1, 2, 3), keepdim=True).sqrt_()
         x /= torch.where(deviation > 0, deviation, 1)
     return result
 
 
 def hash_tensors(*tensors: Tensor) -> str:
-    """SHA-256 of the bytes of tensors."""
+    """Return the SHA-256 of the bytes of tensors."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(tensor.contiguous().numpy().data)

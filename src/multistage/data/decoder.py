@@ -1,4 +1,4 @@
-"""What decodes and prepares images here, which the key of whatever it leaves in the cache names."""
+"""Version of the code that decodes and prepares images, for cache keys."""
 
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ ROOMS = "data", "layers"
 
 
 def decoder() -> str:
-    """SHA-256 of the code that reads and prepares images, and of the versions of the packages that it uses."""
+    """Return the SHA-256 of the code that reads and prepares images, and of the versions of its packages."""
     return digest(_code(PACKAGE), PIL.__version__, numpy.__version__, torch.__version__)
 
 

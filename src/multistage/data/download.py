@@ -1,4 +1,4 @@
-"""Missing data sets: downloaded where that is dependable, else one line says what to fetch from where."""
+"""Download missing data sets if there is a reliable source; else one line says what to fetch and from where."""
 
 import gzip
 import hashlib
@@ -25,16 +25,16 @@ TAR = ".tar.gz"
 
 @dataclass(frozen=True)
 class Archive:
-    """Where a data set comes from.
+    """The source of a data set.
 
     Attributes:
-        name: As people know it.
+        name: Its usual name.
         url: A zip file.
-        size_mb: Of the download, megabytes.
-        unpacked_mb: Of what it holds.
-        licence: Of the data.
-        folder: Where its files belong, below the data root.
-        mark: What lies in that folder, as `check_root` takes it.
+        size_mb: Size of the download, megabytes.
+        unpacked_mb: Size of its content, megabytes.
+        licence: Licence of the data.
+        folder: Folder of its files, below the data root.
+        mark: A pattern of names in that folder, for `check_root`.
         inner: Name of the tar file inside the zip that holds the data.
     """
 
@@ -48,7 +48,7 @@ class Archive:
     inner: str
 
     def advice(self, root: Path) -> str:
-        """What a person has to do where the download fails."""
+        """Say what the user has to do if the download fails."""
         return (
             f"fetch {self.url} ({self.size_mb} MB, {self.licence}), unpack it so that its class folders lie in "
             f"{root / self.folder}, or set data.root or MULTISTAGE_DATA to a folder that holds {self.folder}"
@@ -56,15 +56,15 @@ class Archive:
 
 
 def check_root(root: Path, folder: str, mark: str) -> None:
-    """Refuse to fetch a data set into a folder that is the data set itself, or lies in it.
+    """Refuse to download a data set into a folder that is the data set itself, or inside it.
 
     Args:
-        root: The data root, which holds no such data set.
-        folder: Where the files of the data set belong, below a data root.
-        mark: A pattern of names that stand in such a folder and hardly in another.
+        root: The data root, where the data set was not found.
+        folder: Folder of the data set's files, below a data root.
+        mark: A pattern of names that is typical of this folder.
 
     Raises:
-        DataError: It is; says what to type.
+        DataError: It is such a folder; the message says what to type.
     """
     root, (first, *others) = Path(os.path.abspath(root)), Path(folder).parts  # noqa: PTH100  a link keeps its name
     for parent in root.parents:
@@ -73,19 +73,19 @@ def check_root(root: Path, folder: str, mark: str) -> None:
             raise DataError(f"data.root={root} is the data set itself; type data.root={parent}")
     for files in (root, root.joinpath(*others)):
         if any(files.glob(mark)):
-            raise DataError(f"data.root={root} is a data set itself; its files have to lie in {folder} below data.root")
+            raise DataError(f"data.root={root} is a data set itself; its files must be in {folder} below data.root")
 
 
 def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
-    """The folder of a data set, downloaded if it is not there; complete and verified, or not there at all.
+    """Return the folder of a data set, after downloading it if it is missing; it is complete and verified, or absent.
 
     Args:
-        archive: Where from.
+        archive: Its source.
         root: The data root.
         expected: Manifest: relative path -> SHA-256. Nothing else is unpacked.
 
     Raises:
-        MissingDataError: No connection, a wrong or damaged archive, no space; says what to fetch by hand.
+        MissingDataError: No connection, a wrong or damaged archive, no space; says what to download manually.
         DataError: The root is the data set itself.
     """
     folder = root / archive.folder
@@ -94,9 +94,9 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
     check_root(root, archive.folder, archive.mark)
     try:
         with alone(root, archive.name) as scratch:
-            if not _holds_files(folder):  # another process has fetched it meanwhile
+            if not _holds_files(folder):  # another process may have fetched it while we waited
                 _fetch(archive, scratch, folder, expected)
-    except Exception as error:  # damaged archives raise nearly everything in the unpackers
+    except Exception as error:  # damaged archives raise almost any exception in the unpackers
         if isinstance(error, HTTPError):
             error.close()
         reason = f"could not be downloaded ({one_line(error)})"
@@ -125,7 +125,7 @@ def _fetch(archive: Archive, scratch: Path, folder: Path, expected: dict[str, st
 
 
 def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> None:
-    """Write only members that the manifest lists, checking each; a member is known by its last two names."""
+    """Write only members that the manifest lists, and verify each; the last two names identify a member."""
     missing = dict(expected)
     for member in tar:
         name = "/".join(PurePosixPath(member.name).parts[-2:])
@@ -141,7 +141,7 @@ def _unpack(tar: tarfile.TarFile, expected: dict[str, str], folder: Path) -> Non
 
 
 def _copy(source: Readable, target: Path) -> str:
-    """Copy and return the SHA-256 of what was copied."""
+    """Copy a stream and return its SHA-256."""
     digest = hashlib.sha256()
     with target.open("wb") as file:
         while block := source.read(1 << 20):
@@ -151,10 +151,10 @@ def _copy(source: Readable, target: Path) -> str:
 
 
 def download_if_missing(data: "Official") -> None:
-    """Fetch the files of a data set that are not there; each is there as a whole or not at all.
+    """Download the missing files of a data set; each is complete or absent.
 
     Raises:
-        MissingDataError: Missing and not to be downloaded.
+        MissingDataError: Files are missing and the download failed.
         DataError: The root is the data set itself.
     """
     root = Path(data.root)
@@ -164,7 +164,7 @@ def download_if_missing(data: "Official") -> None:
     check_root(root, data.folder, data.mark)
     try:
         with alone(root, data.kind) as scratch:
-            for name in _missing(data, folder):  # of these another process may have fetched some meanwhile
+            for name in _missing(data, folder):  # another process may have fetched some of these while we waited
                 _fetch_packed(data, name, scratch)
     except Exception as error:
         lacking = manifest.some([name.removesuffix(".gz") for name in _missing(data, folder)])
@@ -174,7 +174,7 @@ def download_if_missing(data: "Official") -> None:
 
 
 def _missing(data: "Official", folder: Path) -> list[str]:
-    """What has to be fetched."""
+    """Return what has to be downloaded."""
     return [
         name
         for name in data.packed
@@ -185,7 +185,7 @@ def _missing(data: "Official", folder: Path) -> list[str]:
 def _fetch_packed(data: "Official", name: str, scratch: Path) -> None:
     folder, expected = Path(data.root) / data.folder, data.packed[name]
     packed, unpacked = folder / name, scratch / "unpacked"
-    if not packed.is_file() or manifest.file_digest(packed) != expected.sha256:  # fetched by hand
+    if not packed.is_file() or manifest.file_digest(packed) != expected.sha256:  # downloaded manually
         log.warning("%s is not in %s; downloading %s (%.1f MB)", data.kind, folder, name, expected.size / 1e6)
         packed = fetch_any({address + name: scratch / name for address in data.mirrors}, expected)
     if name.endswith(TAR):

@@ -1,4 +1,4 @@
-"""Files from the network: no larger, slower or other than they should be, and fetched by one process at a time."""
+"""Download files, with limits on size and time, checksums, and a lock between processes."""
 
 import hashlib
 import io
@@ -22,17 +22,17 @@ from multistage.storage import durable
 log = logging.getLogger(__name__)
 
 PATIENCE = 60.0
-"""Seconds that a server has to begin, and may lose on its way."""
+"""Timeout of a server's start, and tolerance for pauses later, seconds."""
 
 SLOWEST = 10_000
-"""Bytes a second that arrive in the long run; of fewer, as of none, no more are waited for."""
+"""Minimum average speed, bytes a second; slower downloads are given up."""
 
 BLOCK = 2**16
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A file as it is fetched.
+    """A file to download.
 
     Attributes:
         size: Bytes.
@@ -44,27 +44,27 @@ class Packed:
 
 
 class Readable(Protocol):
-    """What is read a block at a time."""
+    """A stream that is read block by block."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Bounded(io.RawIOBase):
-    """What is unpacked, up to a limit: an archive of some kilobytes may hold gigabytes.
+    """A decompressed stream with a size limit: an archive of some kilobytes may hold gigabytes.
 
     Args:
-        stream: Unpacks as it is read.
-        most: Bytes.
+        stream: Decompresses while it is read.
+        most: Maximum number of bytes.
     """
 
     def __init__(self, stream: Readable, most: int) -> None:
         self.stream, self.most, self.left = stream, most, most
 
     def read(self, size: int = -1) -> bytes:
-        """At most so many bytes.
+        """Read at most `size` bytes.
 
         Raises:
-            ValueError: There are more than the limit.
+            ValueError: The stream exceeds the limit.
         """
         content = self.stream.read(self.left + 1 if size < 0 else min(size, self.left + 1))
         self.left -= len(content)
@@ -74,44 +74,44 @@ class Bounded(io.RawIOBase):
 
 
 def fetch(url: str, target: Path, most: int) -> str:
-    """Write what a server sends into a file.
+    """Download a file.
 
     Args:
-        url: Where.
-        target: The file.
-        most: Bytes that it may have.
+        url: Its address.
+        target: The file to write.
+        most: Maximum number of bytes.
 
     Returns:
         Its SHA-256.
 
     Raises:
-        OSError: No answer, an answer that is none, a connection that breaks or is too slow; or no space.
+        OSError: No answer, an error, a connection that breaks or is too slow; or no space.
         ValueError: More than `most` bytes.
-        HTTPException: No sensible answer.
+        HTTPException: An invalid answer.
     """
     digest, size = hashlib.sha256(), 0
     with target.open("wb") as file, closing(_blocks(url)) as blocks:
         for block in blocks:
             size += len(block)
             if size > most:
-                raise ValueError(f"{url} sends more than the {most:,} bytes that it should")
+                raise ValueError(f"{url} sends more than the expected {most:,} bytes")
             digest.update(block)
             file.write(block)
     return digest.hexdigest()
 
 
 def fetch_any(addresses: Mapping[str, Path], expected: Packed) -> Path:
-    """Fetch a file from the first address that has it.
+    """Download a file from the first address that has it.
 
     Args:
-        addresses: Where from, and into which file.
-        expected: What the file is.
+        addresses: Address and target file of each attempt.
+        expected: Size and checksum of the file.
 
     Returns:
         The file.
 
     Raises:
-        ValueError: None has it; says of each why not.
+        ValueError: No address has it; the message has the reason for each.
     """
     reasons = []
     for url, target in addresses.items():
@@ -119,7 +119,7 @@ def fetch_any(addresses: Mapping[str, Path], expected: Packed) -> Path:
             if (found := fetch(url, target, expected.size)) == expected.sha256:
                 return target
             reasons.append(f"{url} sends another file, of SHA-256 {found[:16]}")
-        except Exception as error:  # whatever a server, a library or a disk does
+        except Exception as error:  # any failure of server, library or disk
             if isinstance(error, HTTPError):
                 error.close()
             reasons.append(one_line(error) if url in str(error) else f"{url}: {one_line(error)}")
@@ -127,7 +127,7 @@ def fetch_any(addresses: Mapping[str, Path], expected: Packed) -> Path:
 
 
 def _blocks(url: str) -> Generator[bytes, None, None]:
-    """What a server sends, read by a thread of its own: a server may send a byte a minute, and that for ever."""
+    """Yield what a server sends, read in a separate thread: a server may send a byte a minute, forever."""
     arrived: queue.Queue[bytes | Exception] = queue.Queue(maxsize=64)
     stopped = threading.Event()
 
@@ -173,14 +173,14 @@ def _blocks(url: str) -> Generator[bytes, None, None]:
 
 @contextmanager
 def alone(root: Path, name: str) -> Iterator[Path]:
-    """A scratch folder for fetching a data set into a data root; no other process does that meanwhile.
+    """Open a scratch folder for downloading a data set into a data root, under an exclusive lock (context manager).
 
-    Waits for another one that does. Folders that had to be made go again if they stay empty, and so does what a process
-    that was killed has left.
+    Waits while another process has the lock. Removes folders that it made if they stay empty, and leftovers of killed
+    processes.
 
     Args:
-        root: The data root, made if it does not exist.
-        name: Of the data set.
+        root: The data root; created if it does not exist.
+        name: Name of the data set.
 
     Raises:
         OSError: The data root cannot be written.
@@ -203,7 +203,7 @@ def alone(root: Path, name: str) -> Iterator[Path]:
                 with tempfile.TemporaryDirectory(dir=root, prefix=prefix) as scratch:
                     yield Path(scratch)
             finally:
-                with suppress(OSError):  # Windows refuses, and removes it by itself
+                with suppress(OSError):  # Windows refuses this, and removes it later
                     lock.unlink()
     finally:
         for folder in made:

@@ -1,7 +1,7 @@
-"""Images that lie in files, read when a draw has said which are used.
+"""Images in files, read once a draw has chosen them.
 
-Those that fit in memory are prepared once and kept in the cache; of more than that, each batch is read when it is asked
-for, so that memory does not grow with their number.
+If they fit in memory, they are prepared once and cached; otherwise each batch is read on access, so memory does not
+grow with their number.
 """
 
 import logging
@@ -26,13 +26,13 @@ from multistage.storage.cache import cached
 log = logging.getLogger(__name__)
 
 AT_A_TIME, BYTES = 256, 64_000_000
-"""Images that threads work on before the next are handed out, and what these may take when they are prepared."""
+"""Images in one round of the reading threads, and the maximum size of a round when prepared, bytes."""
 
 Prepare = Callable[[bytes], Tensor]
 
 
 class Read(NamedTuple):
-    """An image of a file, or why there is none; and whether the file has further ones, pages or frames."""
+    """An image from a file, or why there is none; and whether the file has more pages or frames."""
 
     image: Tensor
     refusal: DataError | None = None
@@ -41,14 +41,14 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Files:
-    """Images in files, not read yet; as `Images` each is read whenever it is asked for.
+    """Images in files, not read yet; as `Images`, each is read on access.
 
     Attributes:
-        paths: Of the files.
+        paths: The files.
         shape: (n, maps, height, width) of the prepared images.
         prepare: From a file's content to float32 [maps, height, width]; raises DataError.
-        specification: Names all that `prepare` does, for the cache.
-        digests: SHA-256 of files that were read before, by path; one that changed since is not read.
+        specification: Cache key of everything that `prepare` does.
+        digests: SHA-256 of files that were read before, by path; a file that changed since then is refused.
     """
 
     paths: Sequence[str]
@@ -67,7 +67,7 @@ class Files:
         return images
 
     def hashed(self, indices: Tensor) -> dict[str, str]:
-        """SHA-256 of files, by path.
+        """Return the SHA-256 of files, by path.
 
         Raises:
             DataError: One cannot be read.
@@ -83,7 +83,7 @@ class Files:
         """Read images once.
 
         Args:
-            indices: Which.
+            indices: Their numbers.
             keep: Whether to return their pixels.
 
         Returns:
@@ -91,7 +91,7 @@ class Files:
             `keep` ``images`` float32 [n, maps, height, width].
 
         Raises:
-            DataError: A file that was not read as it was before, which says nothing of the image.
+            DataError: A file cannot be read or has changed (not an error of the image itself).
         """
         found = {name: torch.zeros(len(indices), dtype=torch.bool) for name in ("unreadable", "flat", "several")}
         images = torch.zeros(len(indices) if keep else 0, *self.shape[1:])
@@ -104,10 +104,10 @@ class Files:
         return {**found, **({"images": images} if keep else {})}
 
     def _each(self, indices: Tensor, count: bool = False) -> Iterator[tuple[int, Read]]:
-        """Position and image of each; `count`: and whether the file has several.
+        """Yield position and image of each; with `count`, check also whether the file has several.
 
         Raises:
-            DataError: As `checked`.
+            DataError: As for `checked`.
         """
 
         def read(index: int) -> Read:
@@ -135,17 +135,17 @@ class Files:
 
 
 def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
-    """Read the images that a split uses, if they lie in files.
+    """Read the images that a split uses, if they are in files.
 
     Args:
-        dataset: Whose images may be `Files`.
+        dataset: A data set whose images may be `Files`.
         used: Numbers of images, int64 [m], ascending.
 
     Returns:
-        The data set with these images, its ``content_hash`` theirs, and the numbers of those that cannot be read.
+        The data set with these images and their ``content_hash``, and the numbers of those that cannot be read.
 
     Raises:
-        DataError: A file is not there any more, or changed meanwhile.
+        DataError: A file has disappeared, or changed during reading.
     """
     if not isinstance(dataset.images, Files):
         return dataset, []
@@ -157,7 +157,7 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     source = f"{content_hash} {files.specification} {keep} pages {decoder()}"
 
     def holds(entry: dict[str, Tensor]) -> bool:
-        """Whether what could not be read still cannot: data.max_pixels, or Pillow, may be another than then."""
+        """Whether unreadable images are still unreadable: data.max_pixels or Pillow may have changed."""
         return bool(files.checked(used[entry["unreadable"]], keep=False)["unreadable"].all())
 
     found = cached("images", source, lambda: files.checked(used, keep), limited=True, holds=holds)
@@ -168,10 +168,10 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
 
 
 def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:
-    """Say which images cannot be read.
+    """Raise the error for unreadable images.
 
     Raises:
-        DataError: Always; with the first one's reason.
+        DataError: Always; with the reason for the first one.
     """
     assert isinstance(dataset.images, Files)
     first, *others = (dataset.images.paths[number] for number in unreadable)
@@ -184,7 +184,7 @@ def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:
 
 
 def without(dataset: Dataset, left_out: Sequence[int]) -> Dataset:
-    """A data set without some images; their classes stay. Says which."""
+    """Return a data set without some images, and log which; their classes stay."""
     names = [dataset.names[number] for number in left_out]
     log.warning("%d files that cannot be read are left out (%s)", len(names), manifest.some(names))
     kept = torch.ones(len(dataset.names), dtype=torch.bool)

@@ -1,7 +1,6 @@
-"""Any folder or list of images, of any size, depth and colour: ``data=image_folder data.root=PATH``.
+"""A folder or list of images of any size, bit depth and colour: ``data=image_folder data.root=PATH``.
 
-Images go through the paper's preprocessing, as Caltech-101 does; draws choose training and test images unless the
-folder has its own split (see `multistage.data.listing`).
+Draws choose training and test images unless the folder has its own split (see `multistage.data.listing`).
 """
 
 from pathlib import Path
@@ -14,13 +13,13 @@ from multistage.data.files import Files, Prepare
 
 
 def list_folder(root: Path, shape: tuple[int, int, int], prepare: Prepare, specification: str) -> Dataset:
-    """The images of a folder or a list, unread.
+    """List the images of a folder or a list, without reading them.
 
     Args:
         root: The folder or list.
         shape: (maps, height, width) of the prepared images.
         prepare: From a file's content to a prepared image.
-        specification: Names all that `prepare` does.
+        specification: Cache key of everything that `prepare` does.
 
     Raises:
         DataError: See `multistage.data.listing.read`.

@@ -1,4 +1,4 @@
-"""Image files to arrays, without loss of what they show."""
+"""Decode image files to arrays without loss."""
 
 import errno
 import math
@@ -28,43 +28,42 @@ PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 """Of these, the ones that hold pages or frames of equal rank."""
 
 MAX_PIXELS = 50_000_000
-"""Larger images are refused before they are decoded, unless more are asked for: a file of some kilobytes can claim
-gigapixels."""
+"""Default limit on pixels, checked before decoding: a file of some kilobytes can claim gigapixels."""
 
 AT_ONCE = 50
-"""Millions of pixels of images that threads hold at once; a larger image waits until there is no other large one."""
+"""Total size of the images that threads decode at once, megapixels; a larger image waits until it is the only one."""
 
 PILLOW, TURN, ROOM = threading.Lock(), threading.Lock(), threading.Semaphore(AT_ONCE)
-"""Held while Pillow's settings are ours, which are those of all threads; while room is taken; the millions left."""
+"""Lock of Pillow's global settings; lock and count of the megapixels that are left."""
 
 GRAY_WEIGHTS = np.array([0.298936, 0.587043, 0.114021])
 """Red, green and blue in MATLAB's rgb2gray, which the authors used."""
 
 Ground = Literal["contrast", "white", "black"]
-"""What lies behind transparent pixels; contrast: white or black, whichever leaves the image more contrast."""
+"""Background of transparent pixels; contrast: white or black, whichever gives more contrast."""
 
-PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # notes beside an image, which nobody reads here, are no reason to refuse it
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # metadata is unused: long metadata is no reason to refuse an image
 Image.core.set_block_size(2**26)  # type: ignore[attr-defined]  # malloc keeps smaller ones, for each thread anew
 
 
 def read_image(
     source: Path | bytes | Image.Image, ground: Ground = "contrast", most: int = MAX_PIXELS, eighth: bool = False
 ) -> np.ndarray:
-    """Decode an image, turned upright by its EXIF orientation.
+    """Decode an image and apply its EXIF orientation.
 
     Args:
-        source: The file, its content, or Pillow's image of it.
-        ground: What lies behind transparent pixels.
-        most: Pixels that an image may have.
-        eighth: Whether a JPEG is decoded to means of 8 by 8 pixels, which takes less time.
+        source: The file, its content, or a Pillow image.
+        ground: Background of transparent pixels.
+        most: Maximum number of pixels.
+        eighth: Whether to decode a JPEG only to means of 8 by 8 pixels, which is faster.
 
     Returns:
-        [height, width, 3], or [height, width] if the file is gray; uint8, or float64 as stored where the file has more
-        than 8 bits: no scale of theirs is assumed.
+        [height, width, 3], or [height, width] if the file is gray; uint8, or float64 with unscaled values if the file
+        has more than 8 bits.
 
     Raises:
-        DataError: Not there, not an image, damaged, of more than `most` pixels, or of more than 8 bits a colour where
-            Pillow leaves out the lower ones; names the file.
+        DataError: Missing, not an image, damaged, more than `most` pixels, or more than 8 bits a colour of which
+            Pillow drops the lower ones; the message names the file.
     """
     name = source if isinstance(source, Path) else "the image"
     try:
@@ -76,7 +75,7 @@ def read_image(
                 if math.prod(image.size) > most:
                     size = "x".join(map(str, image.size))
                     raise DataError(f"{name} has {size} pixels, more than data.max_pixels={most}")
-                if image.format == "PNG":  # whose checksums Pillow does not look at while it decodes
+                if image.format == "PNG":  # Pillow does not verify their checksums while decoding
                     with Image.open(file, formats=("PNG",)) as unread:
                         unread.verify()
                 deep = ";16" in str(image.tile)
@@ -90,17 +89,16 @@ def read_image(
         raise DataError(f"{name} has more than data.max_pixels={most} pixels") from None
     except DataError as refusal:
         raise DataError(str(refusal) if str(name) in str(refusal) else f"{name} {refusal}") from None
-    except MemoryError:  # which is no fault of the file
+    except MemoryError:  # not the file's fault
         raise
-    except Exception as error:  # damaged files raise nearly everything in Pillow's decoders
+    except Exception as error:  # damaged files raise almost any exception in Pillow's decoders
         reason = getattr(error, "strerror", None) or one_line(error)
         raise DataError(f"{name} cannot be read as an image: {reason}") from None
 
 
 @contextmanager
 def _pillow(most: int) -> Iterator[None]:
-    """Pillow for one thread: without warnings, of oddities that do not change pixels, and with a limit of its own of
-    no less than `most` pixels."""
+    """Use Pillow in one thread, without warnings that do not concern pixels, and with a limit of at least `most`."""
     with PILLOW, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         usual = Image.MAX_IMAGE_PIXELS or 0
@@ -113,11 +111,11 @@ def _pillow(most: int) -> Iterator[None]:
 
 @contextmanager
 def room(content: bytes) -> Iterator[None]:
-    """Wait until the large images of other threads leave room for that of this file's content."""
+    """Wait until the large images of other threads leave room for this one."""
     millions = AT_ONCE
     with suppress(Exception), _pillow(MAX_PIXELS), Image.open(BytesIO(content), formats=FORMATS) as image:
         millions = min(AT_ONCE, math.prod(image.size) // 10**6)
-    with TURN if millions else nullcontext():  # or two would each wait for what the other has
+    with TURN if millions else nullcontext():  # or two threads would wait for each other
         for _ in range(millions):
             ROOM.acquire()
     try:
@@ -128,26 +126,26 @@ def room(content: bytes) -> Iterator[None]:
 
 
 def _pixels(image: Image.Image, deep: bool, ground: Ground) -> np.ndarray:
-    """The pixels of an opened image; `deep`: its file has 16 bits a value."""
+    """Return the pixels of an opened image; `deep`: its file has 16 bits a value."""
     if 0 in image.size:
         raise DataError("has no pixels")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.float64)
         if not np.isfinite(values).all():
-            raise DataError("has pixels that are no finite numbers")
+            raise DataError("has pixels that are not finite numbers")
         return values
     gray = image.mode in ("1", "L", "LA", "La")
     mode = ("L" if gray else "RGB") + "A" * image.has_transparency_data
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     opaque = not image.has_transparency_data or pixels[..., -1].min() == 255
     colours = pixels[..., :-1] if image.has_transparency_data else pixels
-    if deep and opaque and colours.max() < 32:  # of 256: the upper eight bits of 16, which are all that Pillow gives
+    if deep and opaque and colours.max() < 32:  # of 256: Pillow gives only the upper eight of 16 bits
         raise DataError("has 16 bits a colour of which the upper ones are next to empty; save it with 8 bits, or gray")
     return _on_ground(pixels, ground) if image.has_transparency_data else pixels
 
 
 def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
-    """Lay uint8 [h, w, 2 or 4], whose last channel is opacity, on a ground."""
+    """Put uint8 [h, w, 2 or 4], with opacity last, on a background."""
     colours, laid = image[..., :-1], image[..., :-1]
     if image[..., -1].min() < 255:
         levels = {"white": (255,), "black": (0,), "contrast": (255, 0)}[ground]
@@ -161,7 +159,7 @@ def _on_ground(image: np.ndarray, ground: Ground) -> np.ndarray:
 
 
 def _variance(levels: np.ndarray) -> float:
-    """Of the values of a uint8 array, counted in tiles."""
+    """Return the variance of a uint8 array, from counts in tiles."""
     counts = sum(np.bincount(levels[tile].ravel(), minlength=256) for tile in tiles(levels.shape[:2]))
     values = np.arange(256)
     mean = np.average(values, weights=counts)
@@ -169,8 +167,9 @@ def _variance(levels: np.ndarray) -> float:
 
 
 def has_several(content: bytes) -> bool:
-    """Whether a file's content has more pictures than the first, which is the one that `read_image` decodes: pages,
-    frames. The small or other views that a camera or an editor puts beside a picture do not count."""
+    """Whether a file has more pages or frames than the first, which `read_image` decodes.
+
+    Thumbnails and alternative views of cameras and editors do not count."""
     with suppress(Exception), _pillow(MAX_PIXELS), Image.open(BytesIO(content), formats=PAGED) as image:
         if image.format != "TIFF":
             return bool(getattr(image, "is_animated", False))
@@ -179,25 +178,25 @@ def has_several(content: bytes) -> bool:
 
 
 def _is_a_page(image: Image.Image, number: int) -> bool:
-    """Whether a picture of a TIFF is none of reduced size and no mask (its tag NewSubfileType)."""
+    """Whether a picture of a TIFF is a page: neither a reduced version nor a mask (tag NewSubfileType)."""
     image.seek(number)
     return not image.tag_v2.get(254, 0) & 5  # type: ignore[attr-defined]
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file begins as an image does."""
+    """Whether a file starts like an image."""
     try:
         with durable.opened(path) as file, _pillow(MAX_PIXELS), Image.open(file, formats=FORMATS):
             return True
-    except Exception:  # damaged files raise nearly everything
+    except Exception:  # damaged files raise almost any exception
         return False
 
 
 def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
-    """Whether any pixel of an image file, or in a JPEG any mean of 8 by 8, is not gray; not, if it is no such image.
+    """Whether any pixel of an image file (JPEG: any mean of 8 by 8 pixels) is not gray; False if it is not an image.
 
     Raises:
-        OSError: The file cannot be read, though it is there.
+        OSError: The existing file cannot be read.
     """
     try:
         with durable.opened(path) as file:
@@ -212,14 +211,14 @@ def has_colour(path: Path, most: int = MAX_PIXELS) -> bool:
     except MemoryError:
         raise OSError(errno.ENOMEM, "there is not enough memory", str(path)) from None
     except OSError as error:
-        if error.errno is None:  # Pillow's, of the content
+        if error.errno is None:  # Pillow's error about the content
             return False
         raise OSError(error.errno, error.strerror, str(path)) from None
     return pixels.ndim == 3 and any((pixels[tile] != pixels[tile][..., :1]).any() for tile in tiles(pixels.shape[:2]))
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
-    """Gray [height, width] of what `read_image` returns, of its type, by the weights of MATLAB's rgb2gray."""
+    """Convert what `read_image` returns to gray, [height, width] of its type, with the weights of MATLAB's rgb2gray."""
     if image.ndim == 2:
         return image
     gray = np.empty(image.shape[:2], image.dtype)
@@ -230,7 +229,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 
 
 def to_yuv(image: np.ndarray) -> np.ndarray:
-    """Luminance and two differences of colour, float64 [height, width, 3], of what `read_image` returns.
+    """Luminance and two colour differences, float64 [height, width, 3], of what `read_image` returns.
 
     The first map is gray, by the weights of `to_gray`. The others are 0.492 times blue less gray and 0.877 times red
     less gray. They are 0 wherever the image is gray.
@@ -243,5 +242,5 @@ def to_yuv(image: np.ndarray) -> np.ndarray:
 
 
 def to_colour(image: np.ndarray) -> np.ndarray:
-    """[height, width, 3] of what `read_image` returns, of its type; of a gray image three times the same memory."""
+    """Convert what `read_image` returns to [height, width, 3] of its type; a gray image is not copied."""
     return image if image.ndim == 3 else np.broadcast_to(image[:, :, None], (*image.shape, 3))

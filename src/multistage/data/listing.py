@@ -1,7 +1,7 @@
-"""Which image files a folder or a list has, and the class of each; nothing is decoded.
+"""List the image files of a folder or a list, with the class of each; nothing is decoded.
 
 root/CLASS/**/*.jpg                               draws choose training and test images
-root/train/CLASS/**, with root/test or root/val   the official split (or Train, training, testing and the like)
+root/train/CLASS/**, with root/test or root/val   the official split (also Train, training, testing, ...)
 list.csv: columns file and label, perhaps split   files relative to the list's folder
 """
 
@@ -20,10 +20,10 @@ PARTS = {
     **{"val": "validation", "valid": "validation", "validation": "validation"},
     **{"test": "test", "testing": "test"},
 }
-"""What the parts of an official split are called, in small letters or others."""
+"""Names of the parts of an official split, in any case."""
 
 FILE, LABEL, PART = ("file", "path", "filename", "image"), ("label", "class"), ("split", "part", "set")
-"""What a list's columns may be called."""
+"""Accepted names of a list's columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Listed:
 
     Attributes:
         name: The same on every machine.
-        path: Where it lies.
+        path: Its path.
         label: Name of its class.
-        part: train, validation or test; "" where draws decide.
+        part: train, validation or test; "" if draws decide.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Listed:
 
 
 def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
-    """The images of a folder or a list, sorted by name, and what else was found, a sentence each.
+    """Return the images of a folder or a list, sorted by name, and remarks, one sentence each.
 
     Raises:
-        DataError: Nothing of the kind, a folder that cannot be read, one that a link gives to two classes, a link that
-            leads nowhere, a class without images, fewer than two classes, a name that cannot be shown.
+        DataError: Not a folder or list, a folder that cannot be read, a folder linked into two classes, a broken link,
+            a class without images, fewer than two classes, an unprintable name.
     """
     notes: tuple[str, ...] = ()
     if root.is_file() and root.suffix.lower() == ".csv":
@@ -62,7 +62,7 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
     if len({image.label for image in found}) < 2:
         raise DataError(f"data.root={root} holds fewer than two class folders with images")
     for image in found:
-        if not can_be_shown(image.name + image.label):  # which is no Unicode, or breaks lines
+        if not can_be_shown(image.name + image.label):  # not Unicode, or with line breaks
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")
     return sorted(found, key=lambda image: image.name), notes
 
@@ -84,26 +84,26 @@ def _folders(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
         if "test" not in official.values():
             found = _tested_on_validation(found)
         if others := sorted(set(inside) - set(official)):
-            notes.append(f"folders beside train are left out: {words(others)}")
+            notes.append(f"folders next to train are left out: {words(others)}")
     else:
         found = [Listed(name, path, label) for label in inside for name, path in _below(root, label, seen)]
-    if nowhere := [name for name in loose if not (root / name).exists()]:  # as a folder may be that is not mounted
-        raise DataError(f"{root / nowhere[0]} is a link that leads nowhere; mend or remove it")
+    if nowhere := [name for name in loose if not (root / name).exists()]:  # for example, a folder that is not mounted
+        raise DataError(f"{root / nowhere[0]} is a broken link; repair or remove it")
     if loose:
-        notes.insert(0, f"{len(loose)} files that lie in no class folder are left out")
+        notes.insert(0, f"{len(loose)} files outside class folders are left out")
     return found, tuple(notes)
 
 
 def _tested_on_validation(found: list[Listed]) -> list[Listed]:
-    """Images held out are the test images where there are no others."""
+    """Use validation images as test images if there are no test images."""
     return [replace(image, part="test") if image.part == "validation" else image for image in found]
 
 
 def _below(root: Path, label: str, seen: dict[str, str]) -> list[tuple[str, str]]:
-    """`files_below` a class folder.
+    """Return `files_below` a class folder.
 
     Raises:
-        DataError: There is none, or see there.
+        DataError: There is no image; or as for `files_below`.
     """
     found = files_below(root, label, seen)
     if not found:
@@ -112,15 +112,15 @@ def _below(root: Path, label: str, seen: dict[str, str]) -> list[tuple[str, str]
 
 
 def files_below(root: Path, start: str, seen: dict[str, str]) -> list[tuple[str, str]]:
-    """Name and path of every file below a folder, nested ones and links too, hidden ones not.
+    """Yield name and path of every file below a folder, including nested folders and links, without hidden ones.
 
     Args:
-        root: Where the folder lies; names begin there.
+        root: Parent of the folder; names are relative to it.
         start: The folder's name.
-        seen: For each folder that was read, where reading started; grows.
+        seen: For each folder that was read, where reading started; updated.
 
     Raises:
-        DataError: A folder cannot be read, or was read from another start.
+        DataError: A folder cannot be read, or was already read from another start.
     """
     found: list[tuple[str, str]] = []
     waiting = [start]
@@ -128,7 +128,7 @@ def files_below(root: Path, start: str, seen: dict[str, str]) -> list[tuple[str,
         below = waiting.pop()
         folder = root / below
         real, here = os.path.realpath(folder), str(root / start)
-        if (first := seen.get(real)) is None:  # a link may lead back
+        if (first := seen.get(real)) is None:  # a link may form a loop
             seen[real] = here
             folders, files = _entries(folder)
             waiting += [f"{below}/{name}" for name in folders]
@@ -139,7 +139,7 @@ def files_below(root: Path, start: str, seen: dict[str, str]) -> list[tuple[str,
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders in a folder and of all else, sorted, without hidden ones."""
+    """Return the names of folders and of other entries in a folder, sorted, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
             shown = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]

@@ -17,13 +17,13 @@ FOLDER = Path(__file__).parent / "manifests"
 
 @cache
 def read(name: str) -> dict[str, str]:
-    """The manifest `name`: relative path -> SHA-256."""
+    """Read the manifest `name`: relative path -> SHA-256."""
     lines = (FOLDER / f"{name}.sha256").read_text(encoding="utf-8").splitlines()
     return {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
 
 
 def digest(expected: dict[str, str]) -> str:
-    """One hash for the whole data set."""
+    """Return one hash for the whole data set."""
     return hashlib.sha256("".join(f"{d}  {p}\n" for p, d in sorted(expected.items())).encode()).hexdigest()
 
 
@@ -38,12 +38,12 @@ def verify(
     """Compare a folder with a manifest, byte for byte.
 
     Args:
-        folder: Where the files lie.
+        folder: Folder of the files.
         expected: Relative path -> SHA-256.
-        ignored: Patterns of relative paths that may lie there unlisted.
-        below: Look for stray files in this part of the folder only.
-        advice: What else a person can do.
-        skip: Warn of changed, missing and stray files rather than refuse them.
+        ignored: Patterns of relative paths that may exist without being listed.
+        below: Look for unexpected files only in this part of the folder.
+        advice: What else the user can do.
+        skip: Warn about changed, missing and unexpected files instead of refusing them.
 
     Returns:
         The names of these files, to be left out.
@@ -55,7 +55,7 @@ def verify(
     problems = {
         "changed": [n for n, p in present.items() if n in expected and file_digest(p) != expected[n]],
         "missing": [n for n in expected if n not in present],
-        "stray": [n for n in present if n not in expected and not any(fnmatch(n, pattern) for pattern in ignored)],
+        "unexpected": [n for n in present if n not in expected and not any(fnmatch(n, pattern) for pattern in ignored)],
     }
     if any(problems.values()):
         found = "; ".join(f"{len(names)} {kind}: {some(names)}" for kind, names in problems.items() if names)
@@ -67,7 +67,7 @@ def verify(
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file.
+    """Return the SHA-256 of a file.
 
     Raises:
         DataError: It cannot be read.
@@ -79,6 +79,6 @@ def file_digest(path: Path) -> str:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first names, and '...' if there are more."""
+    """List the first names, and '...' if there are more."""
     shown = ", ".join(sorted(names)[:3])
     return shown if len(names) <= 3 else f"{shown}, ..."

@@ -27,12 +27,12 @@ STEMS = {
 
 
 def read_norb(root: Path, maps: int, side: int) -> Dataset:
-    """All pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
+    """Read all pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
 
-    The manifest has the files whose checksums are known, all but the test images' categories.
+    The manifest has the files with known checksums: all but the test images' categories.
 
     Raises:
-        DataError: Files missing, damaged, or others than the manifest has.
+        DataError: Missing or damaged files, or files that differ from the manifest.
     """
     folder = root / "norb"
     found = {(stem, kind): _find(folder, f"{stem}-{kind}.mat") for stem in STEMS.values() for kind in ("dat", "cat")}
@@ -63,8 +63,8 @@ def read_matrix(path: Path) -> np.ndarray:
     """Read one file in NORB's binary-matrix format (bytes or 32-bit integers).
 
     Raises:
-        DataError: Unreadable, unknown type, impossible sizes, or more or fewer values than the header says; nothing
-            of that size is read then.
+        DataError: Unreadable, unknown type, impossible sizes, or a number of values that differs from the header;
+            these are found before reading values.
     """
     try:
         length = path.stat().st_size
@@ -73,7 +73,7 @@ def read_matrix(path: Path) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     if length < 8:
-        raise DataError(f"{path} is truncated: {length} bytes are no header")
+        raise DataError(f"{path} is truncated: {length} bytes are not a header")
     magic, rank = struct.unpack_from("<Ii", start)
     if magic not in TYPES:
         raise DataError(f"{path} is not a NORB matrix of bytes or integers (magic number {magic:#x})")

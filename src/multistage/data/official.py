@@ -1,4 +1,4 @@
-"""What MNIST, Fashion-MNIST and CIFAR-10 have in common: torchvision reads their files."""
+"""Base of MNIST, Fashion-MNIST and CIFAR-10, whose files torchvision reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Official(Stored):
-    """A data set of torchvision's, with the official split.
+    """A data set of torchvision, with the official split.
 
     Attributes:
         kind: The class of `torchvision.datasets`.
-        folder: Where its files lie, below the data root.
-        mark: A pattern of names that stand in such a folder and hardly in another.
-        mirrors: Addresses, one of which has what is to be fetched.
-        packed: What is to be fetched, by name: files of the folder with .gz behind their names, or the folder in a
-            .tar.gz.
-        source: What a person has to fetch where the download fails, up to where it belongs.
+        folder: Folder of its files, below the data root.
+        mark: A pattern of names that is typical of this folder.
+        mirrors: Addresses, tried in turn.
+        packed: Files to download, by name: files of the folder with .gz appended, or the folder as .tar.gz.
+        source: What the user has to fetch if the download fails; the target folder is appended.
     """
 
     kind: ClassVar[str]
@@ -34,7 +33,7 @@ class Official(Stored):
 
     @property
     def advice(self) -> str:
-        """What a person has to do where the download fails."""
+        """Say what the user has to do if the download fails."""
         return f"{self.source} into {Path(self.root) / self.folder}, or set data.root"
 
     def read(self) -> "Dataset":

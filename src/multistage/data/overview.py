@@ -1,4 +1,4 @@
-"""What a person should know of a run's images before trusting its figures."""
+"""Summary of a run's images, to check before trusting its figures."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from multistage.data.manifest import some
 from multistage.data.splits import Split
 
 AT_A_TIME = 1024
-"""Images that are looked at together."""
+"""Images in each batch of the check."""
 
 
 def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[str, Any]:
-    """Counts of images and classes, and what was left out; plain values, for a record.
+    """Count images and classes, and what was left out; plain values for a record.
 
     Args:
         dataset: The images.
@@ -23,15 +23,15 @@ def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[
 
     Returns:
         ``images``, ``classes``, ``train`` and ``validation`` and ``test``, ``smallest`` and ``largest`` ([name, number
-        of images]), ``colour`` (gray, rgb, or the number of maps), ``flat`` (how many of those used lack any contrast),
-        ``notes`` (a sentence each).
+        of images]), ``colour`` (gray, rgb, or the number of maps), ``flat`` (number of used images without any
+        contrast), ``notes`` (a sentence each).
     """
     counts = torch.bincount(dataset.labels, minlength=len(dataset.class_names)).tolist()
     ordered = sorted(zip(counts, dataset.class_names, strict=True))
     maps = dataset.images.shape[1]
     flat = _flat(dataset.images, split.used) if isinstance(dataset.images, Tensor) else dataset.flat
     several = [dataset.names[n] for n in dataset.several]
-    left_out = f"{len(dataset.skipped)} damaged, missing or stray files are left out: {some(dataset.skipped)}"
+    left_out = f"{len(dataset.skipped)} damaged, missing or unexpected files are left out: {some(dataset.skipped)}"
     return {
         "images": len(dataset.labels),
         "classes": len(dataset.class_names),
@@ -50,7 +50,7 @@ def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[
 
 
 def _flat(images: Tensor, used: Tensor) -> list[int]:
-    """Which of the images used lack any contrast."""
+    """Return which of the used images have no contrast."""
     found: list[int] = []
     for some_of_them in torch.split(used, AT_A_TIME):
         pixels = images[some_of_them].flatten(1)

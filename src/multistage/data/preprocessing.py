@@ -1,9 +1,8 @@
 """The paper's preprocessing (section 4) of any image: resize, normalise, normalise locally, pad to a square.
 
-Local normalisation can be left out (`globally`), which keeps the colour and brightness of large parts.
+Local normalisation can be left out (`globally`), which keeps the colour and brightness of large regions.
 
-Every step is the same whatever the levels of an image are multiplied by or shifted by, so that depth (8, 12, 16 bits)
-needs no setting.
+Every step is invariant to scale and offset of an image's levels, so bit depth (8, 12, 16 bits) needs no setting.
 """
 
 from functools import lru_cache
@@ -25,17 +24,17 @@ MARGIN = 4
 
 
 def prepare(image: np.ndarray, side: int = 143, variance: Variance = "one_pass", colour: Colour = "gray") -> Tensor:
-    """Any image, as `read_image` returns it, to float32 [maps, side, side]: one map of gray, three of colour."""
+    """Prepare an image from `read_image` as float32 [maps, side, side]: one map for gray, three for colour."""
     return preprocess(resize_longer_side(_as(image, colour), side + 2 * MARGIN), variance, colour)
 
 
 def globally(image: np.ndarray, side: int, colour: Colour = "gray") -> Tensor:
-    """An image under global contrast normalisation alone: mean 0, deviation 1, over all its pixels and maps.
+    """Apply only global contrast normalisation: mean 0, deviation 1, over all pixels and maps of an image.
 
     Args:
         image: [h, w] or [h, w, 3], of any size and depth.
-        side: Of the square; the shorter axis is padded with zeros.
-        colour: Maps of the result. Of yuv the first has mean 0 and deviation 1; the others keep their proportion to it.
+        side: Side of the square; the shorter axis is padded with zeros.
+        colour: Maps of the result. For yuv the first has mean 0 and deviation 1, and the others are scaled with it.
 
     Returns:
         float32 [maps, side, side]; all 0 if the image is flat.
@@ -48,10 +47,10 @@ def _as(image: np.ndarray, colour: Colour) -> np.ndarray:
 
 
 def _normalised(image: np.ndarray, colour: Colour) -> Tensor:
-    """[h, w] or [h, w, maps] to float64 [maps, h, w] of mean 0 and deviation 1; zeros if it is flat.
+    """Normalise [h, w] or [h, w, maps] to float64 [maps, h, w] with mean 0 and deviation 1; zeros if it is flat.
 
-    Of yuv these are the first map's mean and deviation, so that 0 stays gray in the others; or, where that map is flat,
-    the deviation of all.
+    For yuv these are the mean and deviation of the first map, so that 0 stays gray in the others. If that map is flat,
+    the deviation of all maps is used.
     """
     planes = to_yuv(image) if colour == "yuv" else np.atleast_3d(image)
     x = torch.from_numpy(np.moveaxis(planes, 2, 0).astype(np.float64))
@@ -65,20 +64,20 @@ def _normalised(image: np.ndarray, colour: Colour) -> Tensor:
 
 
 def preprocess(image: np.ndarray, variance: Variance = "one_pass", colour: Colour = "rgb") -> Tensor:
-    """The paper's preprocessing, after resizing.
+    """Apply the paper's preprocessing, after resizing.
 
-    Subtract the image's mean, divide by its standard deviation, over all its maps; normalise locally over all maps with
-    the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is continued); pad with
+    Subtract the image's mean and divide by its standard deviation, over all its maps; normalise locally over all maps
+    with the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is extended); pad with
     zeros to a square, centred (an odd row or column goes last). The paper has gray images. Red, green and blue are
     normalised as by its N, with one mean and one deviation for all maps, so that their differences stay. Luminance and
-    the two differences of colour (yuv) are normalised locally one by one: luminance becomes what a gray image becomes
+    the two colour differences (yuv) are normalised locally one by one: luminance becomes what a gray image becomes
     (but for rounding), and a region of one colour becomes 0, like a region of one gray level.
 
     Args:
         image: [h, w] or [h, w, maps], its longer side 151.
-        variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as the authors' demo has it; ``"two_pass"``: the mean
-            square of what the local mean leaves, as the thesis writes it (and as `local_contrast_norm`).
-        colour: yuv makes luminance and two differences of colour of red, green and blue; else the maps are as given.
+        variance: ``"one_pass"``: local variance E[x^2] - E[x]^2, as in the authors' demo; ``"two_pass"``: the local
+            mean of (x - local mean)^2, as in the thesis and in `local_contrast_norm`.
+        colour: yuv turns red, green and blue into luminance and two colour differences; otherwise the maps stay.
 
     Returns:
         float32 [maps, 143, 143] (longer side - 8).
@@ -112,12 +111,12 @@ def _locally(x: Tensor, variance: Variance) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _blur(side: int) -> Tensor:
-    """The local mean along an axis, where the window fits: a matrix [side - 8, side]."""
+    """Return the local mean along an axis, where the window fits, as a matrix [side - 8, side]."""
     return blur_matrix(side, gaussian_window(2 * MARGIN + 1))[MARGIN:-MARGIN]
 
 
 def pad_to_square(image: Tensor) -> Tensor:
-    """Zeros around [..., h, w] to make it square and centred; an odd row or column goes last."""
+    """Pad [..., h, w] with zeros to a centred square; an odd row or column goes last."""
     height, width = image.shape[-2:]
     side = max(height, width)
     square = image.new_zeros(*image.shape[:-2], side, side)

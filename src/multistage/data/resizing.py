@@ -1,4 +1,4 @@
-"""Bicubic resizing with antialiasing, as MATLAB's imresize, of images of any size in little memory."""
+"""Bicubic resizing with antialiasing, like MATLAB's imresize, of images of any size in little memory."""
 
 import math
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from functools import lru_cache
 import numpy as np
 
 SHRUNK_FROM = 4096
-"""Sides above this many pixels are first averaged over blocks, since resizing holds a matrix of both its sides."""
+"""Longer sides are first averaged over blocks, because resizing needs a matrix from old to new side; pixels."""
 
 TILE = 2**18
-"""Pixels that are computed with in float64 at once, eight times the size of their levels."""
+"""Pixels in float64 at once, eight times the size of their levels."""
 
 
 def tiles(size: tuple[int, int], blocks: tuple[int, int] = (1, 1)) -> Iterator[tuple[slice, slice]]:
-    """Where the tiles lie that an image of some height and width is computed in; they divide no block of pixels."""
+    """Return the tiles of an image; no tile divides a block of pixels."""
     (height, width), (down, across) = size, blocks
     columns = max(1, TILE // (down * across)) * across
     rows = max(1, TILE // (down * min(columns, width))) * down
@@ -24,20 +24,20 @@ def tiles(size: tuple[int, int], blocks: tuple[int, int] = (1, 1)) -> Iterator[t
 
 
 def resize(image: np.ndarray, height: int, width: int, scales: tuple[float, float] | None = None) -> np.ndarray:
-    """Bicubic resizing with antialiasing, as MATLAB's imresize.
+    """Resize bicubically with antialiasing, like MATLAB's imresize.
 
     Args:
         image: [h, w] or [h, w, channels].
-        height: Of the result, pixels.
-        width: Of the result, pixels.
+        height: Height of the result, pixels.
+        width: Width of the result, pixels.
         scales: Result pixels per image pixel along both axes; None: height / h and width / w.
 
     Returns:
-        [height, width] or [height, width, channels]; of uint8 uint8, else float64.
+        [height, width] or [height, width, channels]; uint8 for uint8, else float64.
 
-    Source: imresize with one side NaN scales both axes alike and rounds the size of the other up, so that its last
-    pixel looks partly beyond the image, into its mirror. This reproduces the authors' images (`golden/`) to two gray
-    levels; stretching to the rounded size, as most libraries do, is off by 6 on average on textured images.
+    Source: imresize with one side NaN scales both axes equally and rounds the other size up, so its last pixel reaches
+    beyond the image, into its reflection. This reproduces the authors' images (`golden/`) to two gray levels;
+    stretching to the rounded size, as most libraries do, is off by 6 on average on textured images.
     """
     down, across = scales or (height / image.shape[0], width / image.shape[1])
     rows, columns = (
@@ -59,7 +59,7 @@ def resize_longer_side(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _averaged(image: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Means of blocks of `down` by `across` pixels; what is left over at the end makes smaller blocks."""
+    """Average blocks of `down` by `across` pixels; the last blocks may be smaller."""
     if down == across == 1:
         return image
     height, width = image.shape[:2]
@@ -78,7 +78,7 @@ def _averaged(image: np.ndarray, down: int, across: int) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def _bicubic_matrix(size: int, new_size: int, scale: float) -> np.ndarray:
-    """Resizing along one axis as a matrix [new_size, size]: Keys' cubic, widened when shrinking, mirrored edges."""
+    """Return the matrix [new_size, size] of resizing an axis: Keys' cubic, widened when shrinking, mirrored edges."""
     stretch = min(scale, 1.0)
     reach = math.ceil(2 / stretch)
     centre = (np.arange(new_size) + 0.5) / scale - 0.5

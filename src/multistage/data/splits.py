@@ -1,8 +1,8 @@
-"""Draws, random splits: which images train, validate and test.
+"""Draws: random splits into training, validation and test images.
 
-Within a class, images are ordered by the SHA-256 of draw and image name. The first `train_per_class` train, the next
-`test_per_class` test, and validation images are the last of the training images. This depends on no library's random
-numbers, and holding out validation images leaves the test images as they were.
+Within a class, images are ordered by the SHA-256 of draw and image name. The first `train_per_class` are training
+images, the next `test_per_class` test images; validation images are the last of the training images. This depends on no
+library's random numbers, and holding out validation images does not change the test images.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from multistage.registry.errors import DataError
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a data set, int64, ascending; `digest` is the SHA-256 of the names behind them."""
+    """Indices into a data set, int64, ascending; `digest` is the SHA-256 of their names."""
 
     train: Tensor
     validation: Tensor
@@ -26,12 +26,12 @@ class Split:
 
     @property
     def used(self) -> Tensor:
-        """All of these, ascending."""
+        """Return all of these indices, ascending."""
         return torch.unique(torch.cat([self.train, self.validation, self.test]))
 
 
 def everything(dataset: Dataset) -> Split:
-    """All images of a data set, to train or test as its official split has it."""
+    """Return all images of a data set, in its official split."""
     numbers = torch.arange(len(dataset.names))
     test = torch.zeros(len(numbers), dtype=torch.bool) if dataset.is_test is None else dataset.is_test
     chosen = {"train": numbers[~test], "validation": numbers[:0], "test": numbers[test]}
@@ -48,16 +48,16 @@ def draw_split(
     """Choose images of every class.
 
     Args:
-        dataset: Where from.
-        draw: Which choice.
-        train_per_class: Training images a class, validation included: a number, a share (below 1) of those of the class
-            that may train, or None for all (where test images are given).
-        test_per_class: At most this many test images a class; None for all that remain.
-        validation: How many of the training images of each class are held out, a number or a share; 0 where the set
-            says which.
+        dataset: The data set.
+        draw: Index of the random choice.
+        train_per_class: Training images of each class, including validation: a number, a fraction (below 1) of those
+            available for training, or None for all (if the data set has test images).
+        test_per_class: Maximum number of test images of each class; None for all that remain.
+        validation: Training images of each class that are held out, a number or a fraction; 0 if the data set has
+            validation images.
 
     Raises:
-        DataError: A class without enough images, named; or nothing left to test.
+        DataError: A class with too few images, by name; or no test images left.
     """
     if dataset.is_test is None and train_per_class is None:
         raise DataError(
@@ -102,7 +102,7 @@ def draw_split(
 
 
 def _count(wanted: float | None, there: int) -> int:
-    """A number, a share of those that are there (at least one image), or None for all of them."""
+    """Convert a number, a fraction (at least one image), or None for all, to a number."""
     if wanted is None:
         return there
     return wanted if isinstance(wanted, int) else max(1, round(wanted * there))

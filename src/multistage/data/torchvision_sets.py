@@ -1,4 +1,4 @@
-"""How the data sets of `official` are read: by torchvision."""
+"""Read the data sets of `official` by torchvision."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def load_official(data: "Official") -> Dataset:
-    """Both official parts of a data set, training images first.
+    """Read both official parts of a data set, training images first.
 
     Returns:
         uint8 images [n, maps, height, width] with the official split.
 
     Raises:
-        DataError: Missing and not to be downloaded, or unreadable.
+        DataError: Unreadable, or missing with a failed download.
     """
     download_if_missing(data)
     parts = [_read(data, train) for train in (True, False)]
@@ -34,7 +34,7 @@ def load_official(data: "Official") -> Dataset:
     labels = torch.cat(targets)
     known = set(labels.tolist()) <= set(range(len(class_names)))
     if counts[:2] != counts[2:] or arrays[0].shape[1:] != arrays[1].shape[1:] or not known:
-        damage = "images and labels do not belong together"
+        damage = "images and labels do not match"
         raise DataError(f"{data.kind} in {data.root} is damaged: {damage}; {data.advice}")
     images = torch.cat([a[:, None] if a.ndim == 3 else a.permute(0, 3, 1, 2) for a in arrays])
     is_test = torch.arange(len(labels)) >= len(arrays[0])
@@ -43,13 +43,13 @@ def load_official(data: "Official") -> Dataset:
 
 
 def _kind(data: "Official") -> Any:
-    """A class with the arguments root, train, download."""
+    """Return a class with the arguments root, train, download."""
     return getattr(torchvision.datasets, data.kind)
 
 
 def _read(data: "Official", train: bool) -> VisionDataset:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # torchvision warns rather than raises about half-read files
+        warnings.simplefilter("error")  # torchvision only warns about truncated files
         try:
             part: VisionDataset = _kind(data)(data.root, train=train, download=False)
         except Exception as error:

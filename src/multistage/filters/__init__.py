@@ -21,11 +21,11 @@ __all__ = ["Method", "filter_methods"]
 
 @dataclass(frozen=True)
 class Method(Choice):
-    """A way to filters without labels; its fields are its settings.
+    """A method for initial filters, without labels; its fields are its settings.
 
     Attributes:
-        looks: Whether it looks at images; random filters are drawn with the network.
-        letter: What the paper calls a stage of such filters.
+        looks: Whether it uses images; random filters are drawn with the network.
+        letter: The paper's letter for a stage with such filters.
     """
 
     looks: ClassVar[bool] = True
@@ -33,22 +33,22 @@ class Method(Choice):
 
     @property
     def keeps_range(self) -> bool:
-        """Whether filters are as long as random ones, that is, whether it reads ``geometry.stage<n>.filter_range``."""
+        """Whether filters are as long as random ones and so depend on ``geometry.stage<n>.filter_range``."""
         return True
 
     def check(self, stages: Sequence[StageGeometry], shapes: Sequence[StageShapes], bank: Filtering) -> None:
-        """Refuse networks for which there are no such filters.
+        """Refuse networks that cannot have such filters.
 
         Raises:
             ConfigError: One line with the key.
         """
 
     def steps_in(self, number: int) -> int | None:
-        """How many steps learning takes in a stage, from 1; None if it has no steps."""
+        """Return the number of learning steps in a stage (from 1); None if there are none."""
         return None
 
     def find(self, site: "Site") -> "Filters":
-        """Values for one filter bank.
+        """Find the values of one filter bank.
 
         Raises:
             MultistageError: Images without any structure.

@@ -1,6 +1,6 @@
-"""Gabor filters for the first stage, and templates of what it makes of images for the second; nothing is learned.
+"""Gabor filters for the first stage, and templates of its output for the second; nothing is learned.
 
-Source: paper, section 4, rows G and GT of Table 1. It gives no parameters; DEVIATIONS.md says which were chosen.
+Source: paper, section 4, rows G and GT of Table 1. It gives no parameters; DEVIATIONS.md has our choice.
 """
 
 import math
@@ -13,19 +13,19 @@ from multistage.filters.patches import Patches
 from multistage.filters.values import Filters, Site, connected, correlating, of_length
 
 SHORTEST = 3.0
-"""Wavelengths lie between this and the side of the filters, pixels."""
+"""Shortest wavelength, pixels; the longest is the side of the filters."""
 
 ENVELOPE = 0.4
-"""Standard deviation of the envelope, wavelengths; the same in all directions."""
+"""Standard deviation of the isotropic envelope, in wavelengths."""
 
 
 def gabor(site: Site) -> Filters:
-    """Gabor filters for the first stage's bank, templates for the others'; all as long as random filters are.
+    """Make Gabor filters for the first stage's bank, templates for the others; all as long as random filters.
 
-    Templates come from random places of as many random training images as there are, some from the same one.
+    Templates are patches at random places of random training images (drawn with repetition).
 
     Raises:
-        ConfigError: A first stage that no Gabor bank fits.
+        ConfigError: No Gabor bank fits the first stage.
         MultistageError: Images without any structure.
     """
     bank = site.bank
@@ -40,17 +40,17 @@ def gabor(site: Site) -> Filters:
 
 
 def gabor_bank(maps: int, size: int) -> Tensor:
-    """A bank of Gabor filters of mean 0 and length 1, [maps, size, size].
+    """Make a bank of Gabor filters with mean 0 and norm 1, [maps, size, size].
 
-    Orientations divide half a turn evenly, wavelengths the octaves from `SHORTEST` to `size`; each pair of them comes
-    in even and odd phase (cosine and sine). The order is wavelength, orientation, phase.
+    Orientations are spaced evenly over 180 degrees, wavelengths logarithmically from `SHORTEST` to `size`; each pair
+    has an even and an odd phase (cosine and sine). The order is wavelength, orientation, phase.
 
     Args:
-        maps: How many: orientations x wavelengths x two phases, as `gabor_counts` divides them.
+        maps: Number of filters: orientations x wavelengths x two phases, divided by `gabor_counts`.
         size: Side, pixels.
 
     Raises:
-        ConfigError: A number that cannot be divided so, or a side that is too small.
+        ConfigError: A number that cannot be divided like this, or a side that is too small.
     """
     orientations, wavelengths = gabor_counts(maps, size)
     angle = (torch.arange(orientations) * (math.pi / orientations))[:, None, None, None]

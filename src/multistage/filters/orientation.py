@@ -1,8 +1,8 @@
-"""How many filters are localised and oriented, held against random ones.
+"""Detect localised and oriented filters, compared with random ones.
 
-Two scores from 0 to 1 that neither sign nor scale changes. `gabor_share` says how much of a filter is one Gabor, and is
-high for a blob too; `selectivity` says how much of its spectrum has one orientation, and is high for a grating too.
-A filter is localised and oriented where both are above what random filters reach.
+Two scores from 0 to 1 do not depend on sign and scale. `gabor_share` is the part of a filter that one Gabor explains;
+it is high for a blob too. `selectivity` measures how much of the spectrum has one orientation; it is high for a grating
+too. A filter is localised and oriented if both exceed the scores of random filters.
 """
 
 import math
@@ -14,37 +14,37 @@ from torch import Tensor
 from multistage.network.randomness import generator
 
 RANDOM, PERCENTILE = 1000, 99
-"""A score is high above this percentile of that many random filters, uniform in +-1."""
+"""A score is high above this percentile of this many random filters, uniform in +-1."""
 
 ORIENTATIONS, WAVELENGTHS, CENTRES = 16, 8, 7
-"""Tried for a Gabor: half a turn; 2.5 pixels to one and a half sides; along each axis, the middle two thirds."""
+"""Grid of Gabors: angles over 180 degrees, wavelengths from 2.5 pixels to 1.5 sides, centres in the middle 2/3."""
 
 WIDTHS = (0.12, 0.18, 0.27, 0.4)
-"""Standard deviations tried for its envelope, sides; along the bars at least as wide as across them."""
+"""Standard deviations of its envelope, in sides; along the bars at least as wide as across them."""
 
 SPECTRUM = 32
-"""Frequencies along each axis of a spectrum; filters are padded with zeros."""
+"""Frequencies along each axis of a spectrum; filters are zero-padded."""
 
 
 def are_oriented(filters: Tensor) -> Tensor:
-    """Which filters [n, size, size] are localised and oriented, bool [n]."""
+    """Return which filters [n, size, size] are localised and oriented, bool [n]."""
     share, selective = thresholds(filters.shape[-1])
     return (gabor_share(filters) > share) & (selectivity(filters) > selective)
 
 
 @lru_cache
 def thresholds(size: int) -> tuple[float, float]:
-    """What `gabor_share` and `selectivity` of random filters [size, size] seldom exceed."""
+    """Return thresholds that `gabor_share` and `selectivity` of random filters [size, size] seldom exceed."""
     random = torch.rand(RANDOM, size, size, generator=generator(0, "orientation")) * 2 - 1
     share, selective = (score(random).quantile(PERCENTILE / 100).item() for score in (gabor_share, selectivity))
     return share, selective
 
 
 def gabor_share(filters: Tensor) -> Tensor:
-    """Share of the variance of filters [n, size, size] that the best Gabor explains, [n]; 0 for a constant filter.
+    """Return the fraction of the variance of filters [n, size, size] that the best Gabor explains, [n].
 
-    Centre, orientation, wavelength and envelope are the best on a grid (most Gabors between its points reach 0.9),
-    phase and amplitude the best of all, by linear least squares; means count for nothing.
+    Centre, orientation, wavelength and envelope are the best on a grid (most Gabors between its points reach 0.9);
+    phase and amplitude are exact, by linear least squares. Means are ignored; a constant filter gets 0.
     """
     waves = _gabors(filters.shape[-1])
     found = []
@@ -55,9 +55,9 @@ def gabor_share(filters: Tensor) -> Tensor:
 
 
 def selectivity(filters: Tensor) -> Tensor:
-    """How much the spectra of filters [n, size, size] agree on one orientation, [n]: 0 for a blob, 1 for a grating.
+    """Return the orientation selectivity of the spectra of filters [n, size, size], [n]: 0 for a blob, 1 for a grating.
 
-    The length of the mean of exp(2 i angle) over all frequencies below half a cycle a pixel, weighted by their power.
+    It is the magnitude of the mean of exp(2 i angle) over frequencies below half a cycle a pixel, weighted by power.
     """
     size = filters.shape[-1]
     spectra = torch.fft.fft2(_centred(filters).reshape(-1, size, size), s=(SPECTRUM, SPECTRUM))
@@ -69,7 +69,7 @@ def selectivity(filters: Tensor) -> Tensor:
 
 
 def _centred(filters: Tensor) -> Tensor:
-    """Filters as float32 [n, size * size] of mean 0; tiny ones are as good as others."""
+    """Return filters as float32 [n, size * size] with mean 0, rescaled so that tiny ones do not underflow."""
     flat = filters.detach().float().flatten(1)
     flat = flat / flat.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
     return flat - flat.mean(1, keepdim=True)
@@ -77,7 +77,7 @@ def _centred(filters: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _gabors(size: int) -> Tensor:
-    """For each Gabor tried two vectors that span its phases, orthonormal and of mean 0, [2, gabors, size * size]."""
+    """Return, for each Gabor, two orthonormal vectors of mean 0 that span its phases, [2, gabors, size * size]."""
     centre = torch.linspace(-size / 3, size / 3, CENTRES)
     angle = torch.arange(ORIENTATIONS) * (math.pi / ORIENTATIONS)
     wavelength = 2.5 * (1.5 * size / 2.5) ** (torch.arange(WAVELENGTHS) / (WAVELENGTHS - 1))

@@ -1,4 +1,4 @@
-"""Patches of feature maps: what unsupervised filters are learned from."""
+"""Patches of feature maps, for unsupervised learning of filters."""
 
 from collections.abc import Callable
 
@@ -8,27 +8,27 @@ from torch import Tensor
 from multistage.registry.errors import MultistageError
 
 IMAGES = 10_000
-"""At most this many training images are looked at."""
+"""Maximum number of training images."""
 
 FLAT = 0.2
-"""Patches that deviate less than this, relative to all maps, are left out: bars around images and uniform regions."""
+"""Patches with a smaller standard deviation, relative to all maps, are left out: padding and uniform regions."""
 
 TRIES = 100
-"""Rounds of drawing before maps count as flat."""
+"""Rounds of drawing after which maps count as flat."""
 
 
 class Patches:
-    """Patches at random places of random images, flat ones left out; an endless supply that depends on the seed alone.
+    """An endless supply of patches at random places of random images, without flat ones; it depends only on the seed.
 
     Args:
         maps: [n, maps, height, width].
         size: Side, pixels.
-        random: Decides which.
+        random: Source of randomness.
 
     Attributes:
-        length: Values of a patch: maps * size * size.
+        length: Number of values of a patch: maps * size * size.
 
-    Source: the second author's `unsup` leaves out patches that deviate by 0.2 or less.
+    Source: the second author's `unsup` leaves out patches with a standard deviation of 0.2 or less.
     """
 
     def __init__(self, maps: Tensor, size: int, random: torch.Generator) -> None:
@@ -38,7 +38,7 @@ class Patches:
         self.least = FLAT * float(maps.std())
 
     def draw(self, count: int) -> Tensor:
-        """[count, maps, size, size].
+        """Draw patches, [count, maps, size, size].
 
         Raises:
             MultistageError: All images are flat.
@@ -58,15 +58,15 @@ class Patches:
 
 
 def at_unit_scale(patches: Patches, sample: int, device: torch.device) -> tuple[Callable[[int], Tensor], float]:
-    """Patches on a device, multiplied so that their mean square is 1.
+    """Scale patches to a mean square of 1, on a device.
 
     Args:
-        patches: Where they come from.
-        sample: How many of them the mean is taken over.
-        device: Where they are wanted.
+        patches: The supply.
+        sample: Number of patches for the mean.
+        device: Device of the scaled patches.
 
     Returns:
-        What gives a number of them, and the factor.
+        A function that draws a number of them, and the factor.
     """
     scale = 1 / float(patches.draw(sample).square().mean().sqrt())
     return lambda count: patches.draw(count).to(device) * scale, scale

@@ -2,10 +2,10 @@
 
     energy = |x - B z|^2 + penalty |z|_1 + prediction |z - g tanh(K x)|^2
 
-For each batch of patches x, codes z are found by FISTA from the encoder's prediction g tanh(K x); then dictionary B
-(columns of length 1), encoder K and gains g take one gradient step. Recognition keeps the encoder only.
+For each batch of patches x, FISTA finds codes z, starting from the encoder's prediction g tanh(K x); then dictionary B
+(columns of norm 1), encoder K and gains g take one gradient step. Only the encoder is used for recognition.
 
-`convolutional_psd` learns the same from regions, where a code has neighbours that explain their part.
+`convolutional_psd` learns the same from regions, where neighbouring codes share the reconstruction.
 
 Source: paper, equation 4; Kavukcuoglu, Ranzato & LeCun, "Fast inference in sparse coding algorithms with applications
 to object recognition", CBLL-TR-2008-12-01.
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoder(Coder):
-    """What is learned of patches, [n, in_maps, size, size] or flat [n, d].
+    """Encoder and dictionary for patches, [n, in_maps, size, size] or flat [n, d].
 
     Attributes:
         kernels: K, [units, d].
         gain: g, [units].
-        dictionary: B, [d, units]; columns have length 1.
-        mask: Which values of a patch each unit sees, [units, d] of 0 and 1; the dictionary is masked alike. None: all.
+        dictionary: B, [d, units]; columns have norm 1.
+        mask: Which values of a patch each unit sees, [units, d] of 0 and 1, also for the dictionary. None: all.
     """
 
     mask: Tensor | None = None
@@ -44,33 +44,33 @@ class Encoder(Coder):
 
     @classmethod
     def start(cls, bank: FilterBank, random: torch.Generator, device: torch.device) -> "Encoder":
-        """A random one for a bank, with its connections."""
+        """Return a random encoder for a bank, with its connections."""
         mask = _mask(bank)
         units, d = bank.out_maps, bank.in_maps * bank.kernel_size**2
         dictionary = torch.randn(d, units, generator=random)
-        kernels = torch.randn(units, d, generator=random) / (3 * d**0.5)  # tanh begins where it is nearly linear
+        kernels = torch.randn(units, d, generator=random) / (3 * d**0.5)  # tanh starts where it is almost linear
         if mask is not None:
             dictionary, kernels, mask = dictionary * mask.T, kernels * mask, mask.to(device)
         dictionary = dictionary / dictionary.norm(dim=0)
         return cls(kernels.to(device), torch.ones(units).to(device), dictionary.to(device), mask)
 
     def predict(self, x: Tensor) -> Tensor:
-        """Codes g tanh(K x) of patches, [n, units]."""
+        """Predict codes g tanh(K x) of patches, [n, units]."""
         return self.gain * torch.tanh(x.flatten(1) @ self.kernels.T)
 
     def codes(self, x: Tensor, predicted: Tensor, energy: Energy, steps: int) -> Tensor:
         inner = self.dictionary.T @ self.dictionary
         target = x.flatten(1) @ self.dictionary + energy.prediction * predicted
         inner.diagonal().add_(energy.prediction)
-        rate = 1 / torch.linalg.eigvalsh(inner)[-1]  # of the gradient's half
+        rate = 1 / torch.linalg.eigvalsh(inner)[-1]  # of half the gradient
         return fista(lambda z: z @ inner - target, predicted, rate, rate * energy.penalty / 2, steps)
 
     def reconstruct(self, z: Tensor) -> Tensor:
-        """Patches B z of codes [n, units], [n, d]."""
+        """Reconstruct patches B z from codes [n, units], [n, d]."""
         return z @ self.dictionary.T
 
     def target(self, x: Tensor) -> Tensor:
-        """All of a patch."""
+        """Return the whole patch, flat."""
         return x.flatten(1)
 
     def rescale(self) -> None:
@@ -81,7 +81,7 @@ class Encoder(Coder):
         return correlating(connected(filters, bank))
 
     def gradients(self, x: Tensor, energy: Energy, search: int) -> float:
-        """By hand, which takes less time than autograd."""
+        """Compute gradients by hand, which is faster than autograd."""
         x = x.flatten(1)
         squashed = torch.tanh(x @ self.kernels.T)
         predicted = self.gain * squashed
@@ -107,12 +107,11 @@ def _mask(bank: FilterBank) -> Tensor | None:
 
 
 def psd(method: "Psd", site: Site) -> Filters:
-    """Filters for one bank by Predictive Sparse Decomposition of patches or regions of its input, at unit scale.
+    """Learn filters for one bank by Predictive Sparse Decomposition of patches or regions of its input, at unit scale.
 
-    Where the bank has a connection table, encoder and dictionary have it too. A batch of regions holds as many pixels
-    as ``psd.batch_size`` patches of the size of a filter. With ``psd.length=random`` filters are made as long as random
-    ones in the end, and gains 1: tanh is then as nearly linear as it is with those. What is measured of them is
-    measured before.
+    Encoder and dictionary share the bank's connection table. A batch of regions has as many pixels as
+    ``psd.batch_size`` patches of a filter's size. With ``psd.length=random``, filters are finally scaled to the length
+    of random ones and gains set to 1, so tanh is as linear as with those; measurements are taken before.
     """
     bank, stage, random = site.bank, site.number - 1, site.random("psd")
     seen = site.maps(IMAGES)

@@ -1,4 +1,4 @@
-"""Sparse codes and learning them together with what predicts them: shared by both forms of PSD.
+"""Sparse coding, and learning encoder and dictionary: shared by both forms of PSD.
 
 Source: FISTA is Beck & Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", 2009.
 """
@@ -19,24 +19,24 @@ from multistage.registry.errors import MultistageError
 
 @dataclass(frozen=True)
 class Energy:
-    """The two weights of the energy.
+    """The energy, with its two weights.
 
     Attributes:
-        penalty: lambda, of the codes' absolute values.
-        prediction: alpha, of the encoder's squared errors.
+        penalty: lambda, weight of the codes' absolute values.
+        prediction: alpha, weight of the encoder's squared errors.
     """
 
     penalty: float
     prediction: float = 1.0
 
     def __call__(self, target: Tensor, reconstructed: Tensor, z: Tensor, predicted: Tensor) -> Tensor:
-        """Energy of each sample, [n].
+        """Compute the energy of each sample, [n].
 
         Args:
-            target: What is to be reconstructed, [n, ...].
-            reconstructed: What the codes make of it.
+            target: The data, [n, ...].
+            reconstructed: Its reconstruction from the codes.
             z: The codes, [n, ...].
-            predicted: What the encoder says of the codes.
+            predicted: The encoder's prediction of the codes.
         """
         error, surprise = (target - reconstructed).flatten(1), (z - predicted).flatten(1)
         sparsity = z.flatten(1).abs().sum(1)
@@ -44,21 +44,21 @@ class Energy:
 
 
 def soft_threshold(z: Tensor, threshold: Tensor | float) -> Tensor:
-    """Towards 0 by a threshold, and not beyond."""
+    """Shrink values towards 0 by a threshold, but not beyond 0."""
     return z.sign() * (z.abs() - threshold).clamp_min(0)
 
 
 def fista(
     gradient: Callable[[Tensor], Tensor], start: Tensor, rate: Tensor | float, threshold: Tensor | float, steps: int
 ) -> Tensor:
-    """Minimise a smooth function plus a multiple of the absolute values, by accelerated steps.
+    """Minimise a smooth function plus a multiple of the absolute values, by accelerated proximal gradient steps.
 
     Args:
-        gradient: Of the smooth function.
-        start: Where to begin.
-        rate: Length of a step: at most 1 / the greatest curvature.
+        gradient: Gradient of the smooth function.
+        start: Starting point.
+        rate: Step size, at most 1 / largest curvature.
         threshold: The multiple, times `rate`.
-        steps: How many.
+        steps: Number of steps.
     """
     z, ahead, momentum = start, start, 1.0
     for _ in range(steps):
@@ -71,13 +71,13 @@ def fista(
 
 @dataclass(frozen=True)
 class Coder(ABC):
-    """An encoder with the dictionary that it goes with; codes and what they are of have any shape [n, ...].
+    """An encoder with its dictionary; samples and codes have any shape [n, ...].
 
     Attributes:
-        kernels: K of the encoder, a filter a unit.
+        kernels: K of the encoder, one filter for each unit.
         gain: g, [units].
-        dictionary: What each unit stands for, of length 1.
-        tested: On how many samples scale and quality are measured.
+        dictionary: One element for each unit, with norm 1.
+        tested: Number of samples for measuring scale and quality.
     """
 
     kernels: Tensor
@@ -88,39 +88,39 @@ class Coder(ABC):
 
     @property
     def learned(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What learning changes."""
+        """Return the learned tensors."""
         return self.kernels, self.gain, self.dictionary
 
     @abstractmethod
     def predict(self, x: Tensor) -> Tensor:
-        """The encoder's codes of x."""
+        """Predict codes of x by the encoder."""
 
     @abstractmethod
     def codes(self, x: Tensor, predicted: Tensor, energy: Energy, steps: int) -> Tensor:
-        """Codes of least energy, by that many steps of FISTA from the predicted ones."""
+        """Find codes of least energy, by this many steps of FISTA from the predicted ones."""
 
     @abstractmethod
     def reconstruct(self, z: Tensor) -> Tensor:
-        """What codes stand for."""
+        """Reconstruct samples from codes."""
 
     @abstractmethod
     def target(self, x: Tensor) -> Tensor:
-        """The part of x that is reconstructed."""
+        """Return the part of x that is reconstructed."""
 
     @abstractmethod
     def rescale(self) -> None:
-        """Bring what each unit stands for back to length 1."""
+        """Rescale the dictionary's elements to norm 1."""
 
     @abstractmethod
     def of_bank(self, bank: FilterBank) -> Tensor:
-        """The kernels as a bank holds them, [out_maps, fan_in, size, size]."""
+        """Return the kernels in the form of a bank, [out_maps, fan_in, size, size]."""
 
     def gradients(self, x: Tensor, energy: Energy, search: int) -> float:
-        """Give what is learned its gradients of the mean energy, which is returned; codes are fixed.
+        """Set the gradients of the mean energy for fixed codes; returns that energy.
 
         Args:
             x: Samples [n, ...].
-            energy: What is minimised.
+            energy: The energy.
             search: Steps of FISTA for the codes.
         """
         leaves = [tensor.detach().requires_grad_() for tensor in self.learned]
@@ -135,12 +135,12 @@ class Coder(ABC):
 
 @dataclass(frozen=True)
 class Course:
-    """How long and how fast is learned.
+    """The schedule of learning.
 
     Attributes:
-        steps: Gradient steps, one a batch.
-        batch_size: Samples a step.
-        rate: Highest rate of Adam; it rises and falls once (one cycle).
+        steps: Gradient steps, one for each batch.
+        batch_size: Samples in each step.
+        rate: Peak learning rate of Adam, which rises and falls once (one cycle).
         search: Steps of FISTA for the codes of each batch.
     """
 
@@ -154,14 +154,14 @@ def learn(coder: Coder, draw: Callable[[int], Tensor], energy: Energy, course: C
     """Learn dictionary and encoder together, in place, by Adam.
 
     Args:
-        coder: Where it begins.
-        draw: Gives that many samples, [n, ...].
-        energy: What is minimised.
-        course: How long and how fast.
+        coder: Encoder and dictionary, initialised.
+        draw: Draws a number of samples, [n, ...].
+        energy: The energy.
+        course: The schedule.
         report: Called after each step.
 
     Raises:
-        MultistageError: The energy became infinite or not a number.
+        MultistageError: The energy became infinite or NaN.
     """
     rate = course.rate
     optimiser = torch.optim.Adam(coder.learned, lr=rate)
@@ -177,12 +177,12 @@ def learn(coder: Coder, draw: Callable[[int], Tensor], energy: Energy, course: C
 
 
 def quality(coder: Coder, x: Tensor, energy: Energy, search: int = 300) -> dict[str, float]:
-    """How well an encoder does on samples [n, ...].
+    """Measure an encoder on samples [n, ...].
 
     Returns:
-        ``energy``: Mean of the least energies. ``reconstruction_snr``, ``predicted_reconstruction_snr``: of the
-        samples, from optimal and from predicted codes, dB. ``prediction_snr``: of optimal codes, by predicted ones, dB.
-        ``active_fraction``: Of optimal codes that are not 0.
+        ``energy``: mean of the minimal energies. ``reconstruction_snr``, ``predicted_reconstruction_snr``: of samples
+        from optimal and from predicted codes, dB. ``prediction_snr``: of predicted against optimal codes, dB.
+        ``active_fraction``: fraction of optimal codes that are not 0.
 
     Raises:
         MultistageError: All codes are 0.
@@ -191,7 +191,7 @@ def quality(coder: Coder, x: Tensor, energy: Energy, search: int = 300) -> dict[
     z = coder.codes(x, predicted, energy, search)
     if not z.any():
         raise MultistageError(
-            f"psd learned nothing: a penalty of {energy.penalty:g} leaves all codes 0; try less of it"
+            f"psd learned nothing: a penalty of {energy.penalty:g} makes all codes 0; try a smaller one"
         )
     reconstructed = coder.reconstruct(z)
     return {
@@ -204,5 +204,5 @@ def quality(coder: Coder, x: Tensor, energy: Energy, search: int = 300) -> dict[
 
 
 def snr(signal: Tensor, estimate: Tensor) -> float:
-    """Signal-to-noise ratio of an estimate, dB."""
+    """Return the signal-to-noise ratio of an estimate, dB."""
     return float(10 * torch.log10(signal.square().sum() / (signal - estimate).square().sum()))

@@ -1,4 +1,4 @@
-"""What a method finds for one filter bank, and what it may look at."""
+"""Input and output of a filter method: a filter bank with its training data, and the filters found."""
 
 import math
 from collections.abc import Callable
@@ -11,28 +11,28 @@ from multistage.layers import FilterBank
 from multistage.network.randomness import generator
 
 Maps = Callable[[int], Tensor]
-"""Gives what a stage sees of at most that many training images: [n, maps, height, width], in random order."""
+"""Returns a stage's input for at most this many training images: [n, maps, height, width], in random order."""
 
 Report = Callable[[int, float], None]
 """Called with (how many steps were done, mean energy of the last batch)."""
 
 
 def silent(step: int, energy: float) -> None:
-    """Tells nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """The filter bank that filters are wanted for, and all that may be looked at.
+    """A filter bank to fill, with the data that may be used.
 
     Attributes:
-        number: Of the stage, from 1.
-        bank: For its sizes and connections.
+        number: Number of the stage, from 1.
+        bank: The filter bank, for its sizes and connections.
         maps: Its input on training images.
         filter_range: Random filters of this stage are uniform in +- this.
-        seed: Decides what is random.
-        device: Where to compute.
-        report: Told how far learning has got.
+        seed: Seed of everything random.
+        device: Device to compute on.
+        report: Called with the progress of learning.
     """
 
     number: int
@@ -44,18 +44,18 @@ class Site:
     report: Report = silent
 
     def random(self, purpose: str) -> torch.Generator:
-        """A fresh generator for a purpose in this stage."""
+        """Return a fresh generator for a purpose in this stage."""
         return generator(self.seed, purpose, self.number)
 
     @property
     def random_length(self) -> float:
-        """Root mean square of the Euclidean lengths of random filters here."""
+        """Return the root mean square of the Euclidean norms of this stage's random filters."""
         _, fan_in, size, _ = self.bank.kernels.shape
         return self.filter_range * math.sqrt(fan_in * size**2 / 3)
 
 
 MEASURED = "measured."
-"""What the names of figures begin with among tensors."""
+"""Prefix of measurements among tensors."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Filters:
     """Values for a filter bank.
 
     Attributes:
-        kernels: k as the bank holds them, [out_maps, fan_in, size, size].
-        gain: g, [out_maps]; None: as they are.
-        measured: What is known of them, by name.
+        kernels: k in the form of the bank, [out_maps, fan_in, size, size].
+        gain: g, [out_maps]; None: the bank's gains do not change.
+        measured: Measurements, by name.
     """
 
     kernels: Tensor
@@ -73,7 +73,7 @@ class Filters:
     measured: dict[str, float] = field(default_factory=dict)
 
     def install(self, bank: FilterBank) -> None:
-        """Put the values into a bank."""
+        """Copy the values into a bank."""
         with torch.no_grad():
             bank.kernels.copy_(self.kernels)
             if self.gain is not None:
@@ -81,31 +81,31 @@ class Filters:
                 bank.gain.copy_(self.gain)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it as tensors by name, for a file."""
+        """Return everything as tensors by name, for a file."""
         named = {"kernels": self.kernels, **({} if self.gain is None else {"gain": self.gain})}
         numbers = {MEASURED + name: torch.tensor(value, dtype=torch.float64) for name, value in self.measured.items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()} | numbers
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor]) -> "Filters":
-        """From what `tensors` gave."""
+        """Restore from the result of `tensors`."""
         numbers = {name.removeprefix(MEASURED): t.item() for name, t in tensors.items() if name.startswith(MEASURED)}
         return cls(tensors["kernels"], tensors.get("gain"), numbers)
 
 
 def correlating(filters: Tensor) -> Tensor:
-    """Kernels k whose convolution is correlation with filters [out_maps, fan_in, size, size]: these, flipped."""
+    """Flip filters [out_maps, fan_in, size, size] to kernels k: convolving with k correlates with the filters."""
     return filters.flip(-1, -2)
 
 
 def connected(filters: Tensor, bank: FilterBank) -> Tensor:
-    """Filters [out_maps, in_maps, size, size] on the maps that a bank sees alone, [out_maps, fan_in, size, size]."""
+    """Restrict filters [out_maps, in_maps, size, size] to a bank's connections, [out_maps, fan_in, size, size]."""
     if bank.connections is None:
         return filters
     return filters.gather(1, bank.connections[:, :, None, None].expand(-1, -1, *filters.shape[2:]))
 
 
 def of_length(filters: Tensor, length: float) -> Tensor:
-    """Filters [n, ...] of one Euclidean length; one that is 0 stays 0."""
+    """Scale filters [n, ...] to one Euclidean norm; zero filters stay zero."""
     lengths = filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (filters.ndim - 1))
     return filters * (length / torch.where(lengths > 0, lengths, torch.inf))

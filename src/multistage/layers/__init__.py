@@ -1,6 +1,6 @@
-"""The paper's operations as torch layers, each a pure function and a module around it.
+"""The paper's operations as torch layers: a pure function for each, and a module around it.
 
-This package imports torch and nothing else of the project, so that it can be used by itself.
+This package imports torch and nothing else of the project, so it can be used alone.
 """
 
 from multistage.layers.channel_norm import ChannelLayerNorm, ChannelRMSNorm, layer_norm, rms_norm

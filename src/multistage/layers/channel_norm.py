@@ -1,7 +1,7 @@
-"""Normalisation over channels at each position, as layers of transformers and of ConvNeXt do it.
+"""Normalisation over channels at each position, as in transformers and ConvNeXt.
 
-Unlike in N, neighbours take no part, and a gain is learned. torch's ``RMSNorm`` and ``LayerNorm`` do the same over last
-axes; group, instance, batch and local response normalisation are torch's own modules.
+Unlike N, it ignores neighbouring positions and learns a gain. torch's ``RMSNorm`` and ``LayerNorm`` do the same over
+the last axes; group, instance, batch and local response normalisation are torch's own modules.
 """
 
 import torch
@@ -22,7 +22,7 @@ def rms_norm(x: Tensor, gain: Tensor | None = None, eps: float = 1e-5) -> Tensor
         Same shape and type as `x`; sums are kept in float32 at least.
 
     Raises:
-        ValueError: x is not 4-D or not floating point, a gain for other channels, or an eps that is not positive.
+        ValueError: x is not 4-D or not floating point, the gain has another number of channels, or eps is not positive.
 
     Source: Zhang & Sennrich 2019, arXiv 1910.07467.
     """
@@ -44,7 +44,8 @@ def layer_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None
         Same shape and type as `x`; sums are kept in float32 at least.
 
     Raises:
-        ValueError: x is not 4-D or not floating point, a gain or bias for other channels, or an eps not positive.
+        ValueError: x is not 4-D or not floating point, gain or bias have another number of channels, or eps is not
+            positive.
 
     Source: Ba, Kiros & Hinton 2016, arXiv 1607.06450, over channels at each position as in Liu et al. 2022 (ConvNeXt).
     """

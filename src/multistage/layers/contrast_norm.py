@@ -1,4 +1,4 @@
-"""N: local contrast normalisation over all maps (section 2 of the paper), and the forms of it that other fields use.
+"""N: local contrast normalisation over all maps (section 2 of the paper), and its variants from other fields.
 
 With x_i the maps (i = 1..C) and w a Gaussian window whose weights sum to one over maps and window together:
 
@@ -7,12 +7,12 @@ With x_i the maps (i = 1..C) and w a Gaussian window whose weights sum to one ov
     sigma_jk = sqrt(sum_ipq w_pq v_{i, j+p, k+q}^2)     one local deviation, shared by all maps
     y_ijk    = v_ijk / max(c, sigma_jk)                 c = mean over positions of sigma, for each sample
 
-As w is the same for every map, summing over maps first and blurring one map gives exactly the same result with C times
-less arithmetic. This is neither ``torch.nn.LocalResponseNorm`` (over channels only, nothing subtracted) nor the local
-normalisation of input images (`multistage.data.preprocessing.preprocess`: valid border, floor 1).
+w is the same for every map, so averaging over maps first and blurring one map gives exactly the same result with C
+times less arithmetic. This is neither ``torch.nn.LocalResponseNorm`` (over channels only, nothing subtracted) nor the
+local normalisation of input images (`multistage.data.preprocessing.preprocess`: valid border, floor 1).
 
-Options change one thing each: which pixels have a weight (window, border, mask), which maps share m and sigma (groups),
-whose deviation sigma is, what divides, and which of the two steps are taken.
+Each option changes one thing: the weights of pixels (window, border, mask), which maps share m and sigma (groups), what
+sigma is the deviation of, the divisor, or whether to subtract and to divide.
 """
 
 from collections.abc import Callable
@@ -74,43 +74,44 @@ def local_contrast_norm(
     mask: Tensor | None = None,
     return_statistics: bool = False,
 ) -> Any:
-    """N: subtract the local mean, then divide by the local deviation, both taken over all maps.
+    """Subtract the local mean, then divide by the local standard deviation, both over all maps (the paper's N).
 
     Args:
         x: Maps [n, maps, height, width] or [maps, height, width], floating point.
         kernel_size: Side of the window, pixels, odd; it may exceed the map.
         sigma: Standard deviation of the Gaussian window, pixels; None means kernel_size / (4 sqrt 2).
-        floor: c, below which the deviation does not divide: ``"mean"`` is the mean of sigma over the positions of a
-            sample (the paper), a number >= 0 is a constant.
+        floor: c, the smallest divisor: ``"mean"`` is the mean of sigma over the positions of a sample (the paper), a
+            number >= 0 is a constant.
         border: ``"zero"`` counts outside pixels as zeros (the authors' code), ``"renormalise"`` leaves them out of the
             weighted mean, ``"reflect"`` and ``"replicate"`` continue the map. ``"torch7"`` is ``"renormalise"`` with
-            sigma larger by 1 / sqrt(share of the window inside), as in Torch7, which divides the root by that share.
-        across_maps: False normalises each map by itself, as many ports do.
-        floor_gradient: Whether gradient flows through c (EBLearn treats it as a constant).
-        window: ``"gaussian"``, ``"box"`` (all pixels weigh the same), or the weights of one axis, an odd number of
-            them, scaled to sum to one: the window is their product with themselves.
-        groups: Groups of neighbouring maps that are normalised together, an equal number of maps in each: 1 is all of
-            them (the paper), the number of maps is each by itself.
+            sigma larger by 1 / sqrt(fraction of the window inside), as in Torch7, which divides the square root by
+            that fraction.
+        across_maps: False normalises each map separately, as many ports do.
+        floor_gradient: Whether the gradient flows through c (EBLearn treats it as a constant).
+        window: ``"gaussian"``, ``"box"`` (equal weights), or an odd number of weights for one axis, which are scaled
+            to sum to one; the window is their outer product.
+        groups: Number of groups of adjacent maps, of equal size; each is normalised separately. 1: all maps together
+            (the paper); the number of maps: each map separately.
         floor_mode: ``"max"`` divides by max(c, sigma), ``"add"`` by sigma + c.
-        deviation_of: What sigma is the deviation of: ``"residual"`` of v, in which each pixel lost the mean around
-            itself (the paper), or ``"window"`` of the pixels of the window about their own mean, as in image quality
-            and stereo (``sqrt(blur(x^2) - m^2)``, kept in float64).
-        subtract: False leaves x as it is; sigma is then the root of its local mean square, unless of the window.
-        divide: False leaves v as it is.
-        mask: Boolean or numbers, of which 0 is outside; [n or 1, 1, height, width], without the first axis where x is.
-            Pixels outside have no weight in means, deviations and c, may hold NaN, come out as 0, with gradient 0.
+        deviation_of: ``"residual"``: sigma is the deviation of v, where each pixel lost its own local mean (the
+            paper). ``"window"``: of the pixels of the window about the window's mean, as in image quality and stereo
+            (``sqrt(blur(x^2) - m^2)``, kept in float64).
+        subtract: False skips the subtraction; with ``"residual"``, sigma is then the root of the local mean square.
+        divide: False skips the division.
+        mask: Boolean or numbers, 0 is outside; [n or 1, 1, height, width], without the first axis if x has none.
+            Pixels outside have no weight in means, deviations and c, and may be NaN; their result and gradient are 0.
         return_statistics: Whether to return m and sigma too.
 
     Returns:
-        Same shape and type as `x`. Of a flat sample the result is 0 but for rounding (with zeros outside: but for the
+        Same shape and type as `x`. For a flat sample the result is 0 up to rounding (with ``"zero"``: except at the
         border), and its gradient is finite. An empty map gives an empty map. With `return_statistics` a tuple: y, m
-        and sigma (before c), the last two [n, groups, height, width], with gradients.
+        and sigma (before c); m and sigma are [n, groups, height, width], with gradients.
 
     Raises:
-        ValueError: x is not 3-D or 4-D or not floating point; an even window, or one given by two numbers; an unknown
-            word; a negative floor; groups that do not divide the maps; a mask of another shape; nothing to do.
+        ValueError: x is not 3-D or 4-D or not floating point; an even or non-square window; an unknown option value;
+            a negative floor; groups that do not divide the maps; a mask of wrong shape; neither step requested.
 
-    Source: paper, section 2, "Local Contrast Normalization Layer - N"; window and border from the authors' demo; of
+    Source: paper, section 2, "Local Contrast Normalization Layer - N"; window and border from the authors' demo; for
     other options see `LocalContrastNorm.mscn`, `.active_stereo` and `.torch7`.
     """
     if x.ndim not in (3, 4) or not x.is_floating_point():
@@ -159,16 +160,16 @@ def local_contrast_norm(
     return y.view_as(x), *(values.reshape(*x.shape[:-3], count, *sides) for values in statistics)
 
 
-fx.wrap("local_contrast_norm")  # a leaf: what is done depends on shapes, which tracing has none of
+fx.wrap("local_contrast_norm")  # a leaf for tracing: control flow depends on shapes
 
 OPTIONS = {name: each for name, each in signature(local_contrast_norm).parameters.items() if name not in ("x", "mask")}
 """All options by name; those that the paper's layer does not have are keyword-only."""
 
 
 class LocalContrastNorm(nn.Module):
-    """Module form of `local_contrast_norm`; it has no parameters and works on any number of maps.
+    """Module form of `local_contrast_norm`; it has no parameters and accepts any number of maps.
 
-    A mask belongs to its images, and is the second argument of the module: ``norm(x, mask)``.
+    The mask depends on the images, so it is the second argument of the call: ``norm(x, mask)``.
     """
 
     def __init__(
@@ -189,7 +190,7 @@ class LocalContrastNorm(nn.Module):
         return_statistics: bool = False,
     ) -> None:
         super().__init__()
-        weights = taps(kernel_size, sigma, window)  # refuses what is impossible here rather than at the first batch
+        weights = taps(kernel_size, sigma, window)  # refuses impossible options here, not at the first batch
         check(kernel_size, floor, across_maps, groups, subtract or divide)
         check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
         self.kernel_size, self.sigma, self.floor = kernel_size, sigma, floor
@@ -205,7 +206,7 @@ class LocalContrastNorm(nn.Module):
 
     @classmethod
     def jarrett(cls) -> Self:
-        """The paper's N, as the authors' demo has it: over all maps, Gaussian 9x9, zeros outside, c = mean of sigma.
+        """Return the paper's N as in the authors' demo: over all maps, Gaussian 9x9, zeros outside, c = mean of sigma.
 
         Source: Jarrett et al. 2009, section 2. These are the defaults.
         """
@@ -213,11 +214,11 @@ class LocalContrastNorm(nn.Module):
 
     @classmethod
     def mscn(cls, border: Border = "zero", data_range: float = 255.0) -> Self:
-        """Mean-subtracted contrast-normalised coefficients of BRISQUE and NIQE: (x - m) / (sigma + 1), each map.
+        """Return the MSCN coefficients of BRISQUE and NIQE: (x - m) / (sigma + 1) for each map.
 
         Args:
-            border: ``"zero"`` of BRISQUE's own code (``filter2``), ``"replicate"`` of NIQE's (``imfilter``).
-            data_range: White less black: 255 as there, 1 where pixels are fractions; the floor is a 255th of it.
+            border: ``"zero"`` as in BRISQUE's code (``filter2``), ``"replicate"`` as in NIQE's (``imfilter``).
+            data_range: White minus black: 255 as in their code, 1 for pixels from 0 to 1; the floor is a 255th of it.
 
         Source: Mittal, Moorthy & Bovik 2012 (TIP), Mittal, Soundararajan & Bovik 2013 (SPL); window
         ``fspecial('gaussian', 7, 7/6)`` and deviation ``sqrt(abs(blur(x^2) - m^2))`` from their code.
@@ -227,10 +228,10 @@ class LocalContrastNorm(nn.Module):
 
     @classmethod
     def active_stereo(cls, kernel_size: int = 9, eps: float = 1e-5) -> Self:
-        """(x - m) / (sigma + eps) of a box window, each map; returns y, m and sigma, which weighs a stereo loss.
+        """Return (x - m) / (sigma + eps) with a box window for each map, and m and sigma, for a stereo loss.
 
         Args:
-            kernel_size: Side of the box, pixels; 9 and 11 are in use.
+            kernel_size: Side of the box, pixels; usually 9 or 11.
             eps: Added to sigma, in the unit of x.
 
         Source: Zhang et al. 2018 (ActiveStereoNet, ECCV), as the function ``local_contrast_norm(image, kernel_size=9,
@@ -241,16 +242,16 @@ class LocalContrastNorm(nn.Module):
 
     @classmethod
     def torch7(cls, kernel: Window = (1,) * 9, threshold: float = 1e-4, across_maps: bool = True) -> Self:
-        """Torch7's ``nn.SpatialContrastiveNormalization(maps, kernel, threshold)``: its window, border and floor.
+        """Return ``nn.SpatialContrastiveNormalization(maps, kernel, threshold)`` of Torch7: its window, border, floor.
 
         Args:
-            kernel: A row of weights, as its 1-D kernels (``image.gaussian1D(7)``); as there, nine equal ones.
-            threshold: Sigma up to it is replaced by it.
-            across_maps: False for ports that normalise each map by itself, and for models whose layer saw one.
+            kernel: Weights of a 1-D kernel (``image.gaussian1D(7)``); the default is Torch7's, nine equal ones.
+            threshold: Lower bound of sigma.
+            across_maps: False for ports that normalise each map separately, and for layers with one map.
 
         Source: torch/nn, SpatialSubtractiveNormalization.lua and SpatialDivisiveNormalization.lua: zero padding, then
-        mean and *root* divided by the share of the window inside. Its layer replaces small sigma by 1e-4 whatever the
-        threshold is; with the usual threshold that is the same.
+        mean and *root* divided by the fraction of the window inside. Its layer replaces small sigma by 1e-4 whatever
+        the threshold is; the usual threshold is 1e-4 too.
         """
         return cls(window=kernel, floor=threshold, border="torch7", across_maps=across_maps)
 
@@ -274,11 +275,11 @@ class LocalContrastNorm(nn.Module):
         )
 
     def options(self) -> dict[str, Any]:
-        """All arguments of the layer by name."""
+        """Return all arguments of the layer by name."""
         return {name: getattr(self, name) for name in OPTIONS}
 
     def is_usual(self) -> bool:
-        """Whether no option besides those of the paper's layer is in use."""
+        """Whether only options of the paper's layer are in use."""
         return not any(OPTIONS[name].kind is Parameter.KEYWORD_ONLY for name in self._unlike_the_default())
 
     def _unlike_the_default(self) -> list[str]:

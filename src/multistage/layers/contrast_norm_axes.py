@@ -1,7 +1,7 @@
-"""N along one axis or three: of signals and of volumes, sample by sample, as `contrast_norm` is of images.
+"""N along one or three axes, for signals and volumes, as `contrast_norm` is for images.
 
-The window is the product of the same taps along each axis, so that blurring costs one product with a matrix an axis.
-The gradient is torch's own.
+The window is the outer product of the same taps along each axis, so a blur is one matrix product for each axis. The
+gradient is torch's own.
 """
 
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ NOT_OF_DEFINITION = ("across_maps", "groups")
 
 
 def normalised(x: Tensor, axes: int, options: dict[str, Any], mask: Tensor | None = None) -> Any:
-    """N of x, [n, maps, ...] or [maps, ...] with `axes` axes for the dots; options are those of LocalContrastNorm."""
+    """Normalise x, [n, maps, ...] or [maps, ...] with `axes` spatial axes; options are those of LocalContrastNorm."""
     sides = x.shape[-axes:]
     if x.ndim not in (axes + 1, axes + 2) or not x.is_floating_point():
         shape = f"[n, maps, {AXES[axes]}] or [maps, {AXES[axes]}]"
@@ -44,11 +44,11 @@ def normalised(x: Tensor, axes: int, options: dict[str, Any], mask: Tensor | Non
     return y.view_as(x), *(values.reshape(of_groups) for values in statistics)
 
 
-fx.wrap("normalised")  # a leaf: what is done depends on shapes, which tracing has none of
+fx.wrap("normalised")  # a leaf for tracing: control flow depends on shapes
 
 
 class OverAxes(LocalContrastNorm):
-    """Local contrast normalisation over another number of axes than two."""
+    """Base class of local contrast normalisation over one or three axes."""
 
     axes: ClassVar[int]
 
@@ -60,13 +60,13 @@ class LocalContrastNorm1d(OverAxes):
     """Local contrast normalisation of signals, [n, maps, length] or [maps, length]; no parameters, any number of maps.
 
     Arguments are those of `LocalContrastNorm`, with `kernel_size` and `sigma` in samples of the signal. A mask is
-    [n or 1, 1, length], without the first axis where x has none. The result has the shape and type of x; with
+    [n or 1, 1, length], without the first axis if x has none. The result has the shape and type of x; with
     `return_statistics` it comes with mean and deviation, [n, groups, length].
 
     Raises:
-        ValueError: What `LocalContrastNorm` refuses, and x of another number of axes.
+        ValueError: As for `LocalContrastNorm`; x with a wrong number of axes.
 
-    Source: the paper's N (section 2), whose window has two axes there.
+    Source: the paper's N (section 2), which has a two-dimensional window.
     """
 
     axes = 1
@@ -76,13 +76,13 @@ class LocalContrastNorm3d(OverAxes):
     """Local contrast normalisation of volumes or clips, [n, maps, depth, height, width] or without n.
 
     Arguments are those of `LocalContrastNorm`, with `kernel_size` and `sigma` in voxels, the same along each axis. A
-    mask is [n or 1, 1, depth, height, width], without the first axis where x has none. The result has the shape and
+    mask is [n or 1, 1, depth, height, width], without the first axis if x has none. The result has the shape and
     type of x; with `return_statistics` it comes with mean and deviation, [n, groups, depth, height, width].
 
     Raises:
-        ValueError: What `LocalContrastNorm` refuses, and x of another number of axes.
+        ValueError: As for `LocalContrastNorm`; x with a wrong number of axes.
 
-    Source: the paper's N (section 2), whose window has two axes there.
+    Source: the paper's N (section 2), which has a two-dimensional window.
     """
 
     axes = 3

@@ -1,6 +1,6 @@
-"""N as it is defined, in plain operations: the window, the blur, the floor and `definition`.
+"""The plain definition of N: the window, the blur, the floor and `definition`.
 
-`contrast_norm` states the equations, and `fast.contrast_norm` computes the paper's form in less time.
+`contrast_norm` states the equations; `fast.contrast_norm` computes the paper's form faster.
 """
 
 import math
@@ -20,22 +20,22 @@ Window = Literal["gaussian", "box"] | Sequence[float]
 DeviationOf = Literal["residual", "window"]
 
 NARROWEST = 0.1
-"""Pixels: a Gaussian of so small a deviation is the pixel itself."""
+"""Smallest sigma, pixels: a Gaussian as narrow as this is a single pixel."""
 
 BORDERS: tuple[Border, ...] = ("zero", "renormalise", "reflect", "replicate")
-"""Of a blur; ``"torch7"`` is a border of the whole layer."""
+"""Borders of a blur; ``"torch7"`` is a border of the whole layer."""
 
 
 def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
-    """The 1-D Gaussian whose outer product with itself is the paper's window.
+    """Return the 1-D Gaussian whose outer product with itself is the paper's window.
 
     Args:
-        kernel_size: Taps, odd.
+        kernel_size: Number of taps, odd.
         sigma: Standard deviation, pixels. None: kernel_size / (4 sqrt 2), which for 9 is 1.59099, the authors' value
             (thesis: 1.591; their code writes it as exp(-(x / 2.25)^2)).
 
     Returns:
-        float64 [kernel_size], sum 1, on the CPU whatever torch's default device is.
+        float64 [kernel_size], sum 1, always on the CPU.
 
     Raises:
         ValueError: An even or non-positive size, or a sigma below `NARROWEST`.
@@ -48,14 +48,14 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, not {sigma}")
     if sigma < NARROWEST:
-        raise ValueError(f"sigma must be at least {NARROWEST} pixels, not {sigma}; what is added to sigma is floor=")
+        raise ValueError(f"sigma must be at least {NARROWEST} pixels, not {sigma} (to add a number to it, use floor=)")
     offset = torch.arange(kernel_size, dtype=torch.float64, device="cpu") - kernel_size // 2
     window = torch.exp(-((offset / sigma) ** 2) / 2)
     return window / window.sum()
 
 
 def row(window: Window) -> Window:
-    """A window as it is kept: a row of weights as plain numbers, whether it was a list, an array or a tensor."""
+    """Convert the weights of a window (list, array or tensor) to a tuple of plain numbers."""
     if isinstance(window, str):
         return window
     weights = window.tolist() if hasattr(window, "tolist") else window
@@ -63,25 +63,25 @@ def row(window: Window) -> Window:
 
 
 def taps(kernel_size: int = 9, sigma: float | None = None, window: Window = "gaussian") -> Tensor:
-    """The window along one axis: Gaussian, box (all weights the same), or the given weights.
+    """Return the window along one axis: Gaussian, box (equal weights), or the given weights.
 
     Args:
-        kernel_size: Taps, odd; given weights have their own number, and this is 9 or the same.
-        sigma: Standard deviation of the Gaussian, pixels, as of `gaussian_window`; no other window has one.
+        kernel_size: Number of taps, odd; for given weights 9 (the default) or their number.
+        sigma: Standard deviation of the Gaussian, pixels, as in `gaussian_window`; None for other windows.
         window: ``"gaussian"``, ``"box"`` or weights >= 0, an odd number of them; they need not sum to one.
 
     Returns:
         float64 [taps], sum 1, on the CPU.
 
     Raises:
-        ValueError: As of `gaussian_window`; another word for a window; weights that are negative, none, all zero, not
-            finite, of an even number or another than `kernel_size`; a sigma for what is no Gaussian.
+        ValueError: As for `gaussian_window`; an unknown window; weights that are negative, empty, all zero or not
+            finite, or whose number is even or not `kernel_size`; a sigma for a window that is not Gaussian.
     """
     if isinstance(window, str) and window == "gaussian":
         return gaussian_window(kernel_size, sigma)
     window = row(window)
     if sigma is not None:
-        raise ValueError(f"sigma is the width of the Gaussian window, not of window={window!r}")
+        raise ValueError(f"sigma needs window='gaussian', not window={window!r}")
     if isinstance(window, str) and window == "box":
         return torch.full_like(gaussian_window(kernel_size), 1 / kernel_size)
     if isinstance(window, str) or not all(isinstance(weight, Real) for weight in window):
@@ -96,19 +96,19 @@ def taps(kernel_size: int = 9, sigma: float | None = None, window: Window = "gau
 
 
 def blur_matrix(size: int, window: Tensor, border: Border = "zero") -> Tensor:
-    """Blurring along one axis of length `size`, written as a matrix: ``blurred = matrix @ signal``.
+    """Return the blur along one axis of length `size` as a matrix: ``blurred = matrix @ signal``.
 
-    Borders differ in where a tap that falls outside is taken from: nowhere (``zero``; with the other taps scaled up to
-    sum to one: ``renormalise``), from the mirror image about the outermost pixel (``reflect``), or from the outermost
-    pixel (``replicate``). Windows larger than the axis are well defined for each.
+    Borders differ in the value of a tap outside: 0 (``zero``), left out and the other taps scaled to sum to one
+    (``renormalise``), the mirror image about the outermost pixel (``reflect``), or the outermost pixel
+    (``replicate``). Each is well defined for windows larger than the axis.
 
     Args:
         size: Pixels along the axis.
         window: Taps, [odd].
-        border: What lies outside.
+        border: Values outside.
 
     Returns:
-        [size, size], in the window's type and on its device.
+        [size, size], with the window's type and device.
 
     Raises:
         ValueError: Unknown border.
@@ -141,13 +141,13 @@ def axis_blur(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """`blur_matrix` of an axis for the options of `definition`."""
+    """Return `blur_matrix` of an axis for the options of `definition`."""
     inside = "renormalise" if border == "torch7" else border
     return blur_matrix(size, taps(kernel_size, sigma, window).to(device, dtype), inside)
 
 
 def along_axes(matrices: Sequence[Tensor], x: Tensor) -> Tensor:
-    """The product of a matrix with each of the last axes of x, one matrix an axis, in their order."""
+    """Multiply the last axes of x by matrices, one for each axis, in order."""
     for axis, matrix in enumerate(matrices, -len(matrices)):
         if axis == -1:
             x = x @ matrix.T
@@ -159,12 +159,12 @@ def along_axes(matrices: Sequence[Tensor], x: Tensor) -> Tensor:
 
 
 def spatial(x: Tensor) -> tuple[int, ...]:
-    """All axes but those of samples and maps."""
+    """Return all axes except samples and maps."""
     return tuple(range(2, x.ndim))
 
 
 def coverage(sides: Sequence[int], window: Tensor) -> Tensor:
-    """How much of the window, the product of taps, around each pixel lies inside an image of some sides, [*sides]."""
+    """Return the fraction of the window around each pixel that is inside an image of the given sides, [*sides]."""
     radius, covered = len(window) // 2, window.new_ones(())
     for size in sides:
         pixel, tap = (torch.arange(a, b, device=window.device) for a, b in ((0, size), (-radius, radius + 1)))
@@ -174,18 +174,18 @@ def coverage(sides: Sequence[int], window: Tensor) -> Tensor:
 
 
 def weight_inside(share: Tensor, border: Border, covered: Tensor) -> Tensor:
-    """How much of the window's weight stands on pixels inside a mask, for the mean of these; 1 where nothing does.
+    """Return the window's weight on pixels inside a mask, the divisor of their mean; 1 where there are none.
 
     Args:
-        share: The mask, blurred.
-        border: Zeros outside of the image count as pixels inside.
+        share: The blurred mask.
+        border: With ``zero``, zeros outside the image count as pixels inside.
         covered: `coverage` of the image.
     """
     return positive(share + (1 - covered) if border == "zero" else share)
 
 
 def positive(x: Tensor) -> Tensor:
-    """What can be divided by: x, 1 where it is not positive."""
+    """Return x, and 1 where it is not positive, to divide by."""
     return torch.where(x > 0, x, 1)
 
 
@@ -206,20 +206,19 @@ def definition(
     return_statistics: bool = False,
     axis_blur: Callable[..., Tensor] = axis_blur,
 ) -> Any:
-    """N as `contrast_norm` writes it, one operation a line; its gradient is left to torch.
+    """Compute N as `contrast_norm` writes it, one operation a line, with torch's own gradient.
 
-    `local_contrast_norm` gives the same, the paper's form faster. This form is what compilers see (``torch.compile``,
-    ``torch.export``) and ``torch.func``, and it can be differentiated any number of times.
+    `local_contrast_norm` gives the same result, faster for the paper's form. Compilers (``torch.compile``,
+    ``torch.export``) and ``torch.func`` see this form, and it can be differentiated any number of times.
 
-    Args and result: those of `local_contrast_norm`, unchecked, over all maps, and x may have any number of spatial
-    axes, [n, maps, ...]; the mask is boolean; `axis_blur` is the function of that name, or one that remembers its
-    results.
+    Arguments and result are those of `local_contrast_norm`, unchecked, over all maps. x may have any number of spatial
+    axes, [n, maps, ...]; the mask is boolean; `axis_blur` is the function of that name, or a cached version of it.
     """
     wide = x.to(accumulator(x.dtype))
     of_window = deviation_of == "window"
-    # of a difference of squares float32 would leave few digits; maps of one channel cost little in float64
+    # a difference of squares loses digits in float32; one-channel maps cost little in float64
     statistic = torch.float64 if of_window else wide.dtype
-    # autocast would sum in 16 bits, in the gradient even where it is switched off here; it leaves float64 as it is
+    # autocast would sum in 16 bits, in the gradient even if it is switched off here; it does not change float64
     of_blur = torch.float64 if autocasts(x) else statistic
     matrices = [axis_blur(side, kernel_size, sigma, window, border, of_blur, x.device) for side in x.shape[2:]]
 
@@ -233,7 +232,7 @@ def definition(
         share = weight_inside(blur(mask.to(statistic)), border, covered)
 
     def average(map_: Tensor) -> Tensor:
-        """Over the pixels inside; 0 outside, where `map_` is 0."""
+        """Average over the pixels inside; 0 outside, where `map_` is 0."""
         return blur(map_) if mask is None else torch.where(mask, blur(map_) / share, 0)
 
     over_maps = wide.mean(1, keepdim=True)
@@ -249,16 +248,16 @@ def definition(
     else:
         square = average(v.square().mean(1, keepdim=True))
     deviation = safe_sqrt(square)
-    if border == "torch7":  # divides the root by what should divide the square
+    if border == "torch7":  # divides the root by the fraction that should divide the square
         deviation = deviation / positive(covered if mask is None else covered * share).sqrt()
     deviation = deviation.to(wide)
-    # not v where nothing divides: the gradient of the deviation keeps it
+    # not v if there is no division: the gradient of the deviation keeps it
     y = v / floored(deviation, mean, floor, floor_gradient, floor_mode, mask) if divide else wide - mean
     return (y.to(x.dtype), mean.to(x.dtype), deviation.to(x.dtype)) if return_statistics else y.to(x.dtype)
 
 
 def mean_inside(map_: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean over the positions inside a mask, of a map that is 0 outside; [n, 1, 1, ...]."""
+    """Average a map that is 0 outside over the positions inside a mask; [n, 1, 1, ...]."""
     mean = map_.mean(spatial(map_), keepdim=True)
     return mean if mask is None else mean / positive(mask.to(mean).mean(spatial(mask), keepdim=True))
 
@@ -271,7 +270,7 @@ def floored(
     mode: FloorMode = "max",
     mask: Tensor | None = None,
 ) -> Tensor:
-    """max(c, sigma) or c + sigma, and 1 where that is no more than what rounding leaves of a flat place."""
+    """Return max(c, sigma) or c + sigma, and 1 where that is only the rounding error of a flat region."""
     if floor == "mean":
         c = mean_inside(deviation, mask)
         c = c if floor_gradient else c.detach()
@@ -280,4 +279,4 @@ def floored(
     else:
         divisor = deviation.clamp_min(floor) if mode == "max" else deviation + floor
     rounding = mean.abs() * (4 * torch.finfo(mean.dtype).eps)
-    return torch.where(divisor <= rounding, 1, divisor)  # what is not a number stays seen
+    return torch.where(divisor <= rounding, 1, divisor)  # NaN stays NaN

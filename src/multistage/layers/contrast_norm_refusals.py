@@ -1,4 +1,4 @@
-"""What contrast normalisation refuses, in words, and what it makes of a mask."""
+"""Argument checks of contrast normalisation, and the form of its mask."""
 
 from numbers import Real
 from typing import get_args
@@ -16,11 +16,11 @@ WORDS: dict[str, tuple[str, ...]] = {
 
 
 AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
-"""What the last axes of a tensor are called, by their number."""
+"""Names of the spatial axes, by their number."""
 
 
 def inside_of(mask: Tensor, x: Tensor, groups: int, axes: int = 2) -> Tensor:
-    """The mask, boolean, for each sample and group: [n groups or 1, 1, ...], with `axes` axes for the dots."""
+    """Return the boolean mask of each sample and group, [n groups or 1, 1, ...] with `axes` spatial axes."""
     many, sides = x.ndim == axes + 2, x.shape[-axes:]
     fits = mask.ndim == x.ndim and mask.shape[-axes - 1 :] == (1, *sides)
     if not fits or (many and mask.shape[0] not in (1, x.shape[0])):
@@ -32,7 +32,7 @@ def inside_of(mask: Tensor, x: Tensor, groups: int, axes: int = 2) -> Tensor:
 
 
 def check(kernel_size: int, floor: Floor, across_maps: bool, groups: int | None, something: bool) -> None:
-    """Refuse numbers that are impossible."""
+    """Refuse impossible values."""
     if isinstance(kernel_size, tuple | list):
         gaussian_window(kernel_size)
     if floor != "mean" and not (isinstance(floor, Real) and floor >= 0):
@@ -40,13 +40,13 @@ def check(kernel_size: int, floor: Floor, across_maps: bool, groups: int | None,
     if groups is not None and (type(groups) is not int or groups < 1):
         raise ValueError(f"groups must be a whole number >= 1, not {groups!r}")
     if groups is not None and not across_maps:
-        raise ValueError(f"across_maps=False and groups={groups} say two things: give one of the two")
+        raise ValueError(f"across_maps=False and groups={groups} contradict each other; give one of the two")
     if not something:
         raise ValueError("subtract=False and divide=False leave nothing to do")
 
 
 def check_words(**words: str) -> None:
-    """Refuse words that an option does not know."""
+    """Refuse unknown values of options."""
     for name, word in words.items():
         if word not in WORDS[name]:
             raise ValueError(f"{name} must be one of {', '.join(WORDS[name])}, not {word!r}")

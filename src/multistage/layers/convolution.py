@@ -1,13 +1,13 @@
-"""The convolution inside F_CSG: ``sum_i k_ij * x_i`` over the connected input maps, by whichever method is fastest.
+"""The convolution inside F_CSG: ``sum_i k_ij * x_i`` over the connected input maps, by the fastest method.
 
-* **direct**: torch's correlation with the turned kernels, spread over all input maps (zeros where there is no
-  connection). Gathering inputs for a grouped convolution does less arithmetic and takes several times as long.
-* **Fourier**, on the CPU, for large kernels on small maps: with a transform as large as the input, only positions that
-  a "valid" convolution leaves out are wrapped round, so that the product of transforms is exact but for rounding,
-  which is relative to an image's largest values.
+* **direct**: torch's correlation with flipped kernels over all input maps (zeros where there is no connection).
+  Gathering inputs for a grouped convolution needs less arithmetic but takes several times as long.
+* **Fourier**, on the CPU, for large kernels on small maps. The transform is as large as the input, so only positions
+  that a "valid" convolution leaves out wrap around: the result is exact up to rounding, which is relative to an image's
+  largest values.
 
-Where few input maps meet many positions, as in the first stage, torch's gradient of the kernels on the CPU is slow; it
-is one matrix product with the unfolded input.
+For few input maps and many positions, as in the first stage, torch's gradient of the kernels on the CPU is slow. Here
+it is one matrix product with the unfolded input.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from multistage.layers.eager import is_ordinary_on_cpu, undifferentiable
 def convolve(
     x: Tensor, kernels: Tensor, bias: Tensor | None = None, connections: Tensor | None = None, padding: int = 0
 ) -> Tensor:
-    """True convolution of maps with kernels, summed over the connected ones.
+    """Convolve maps with kernels (true convolution) and sum over the connected input maps.
 
     Args:
         x: Maps [n, in_maps, height, width].
         kernels: k, [out_maps, fan_in, k, k].
-        bias: [out_maps], added; 0 if None.
+        bias: [out_maps]; 0 if None.
         connections: Indices of input maps [out_maps, fan_in]; None connects all, in order.
-        padding: Rows and columns of zeros put around x.
+        padding: Zero padding of x, pixels.
 
     Returns:
         [n, out_maps, height + 2 padding - k + 1, width + 2 padding - k + 1].
@@ -52,14 +52,14 @@ def _padded(x: Tensor, padding: int) -> Tensor:
 
 
 def spread(kernels: Tensor, connections: Tensor, in_maps: int) -> Tensor:
-    """Connected kernels among all input maps, [out_maps, in_maps, k, k]; a repeated connection adds up."""
+    """Expand connected kernels to all input maps, [out_maps, in_maps, k, k]; repeated connections add up."""
     out_maps, fan_in, k, _ = kernels.shape
     where = connections[:, :, None, None].expand(out_maps, fan_in, k, k)
     return kernels.new_zeros(out_maps, in_maps, k, k).scatter_add(1, where, kernels)
 
 
 def suits_fourier(x: Tensor, kernels: Tensor, padding: int = 0) -> bool:
-    """Whether products of transforms beat sums of products: many large kernels on small maps, on the CPU.
+    """Whether the Fourier method is faster: many large kernels on small maps, on the CPU.
 
     ``scripts/benchmark.py`` measures it: far faster for the second stage on Caltech-101 (9x9, 64 to 256 maps of 26x26,
     a batch of 32), slower for the one on MNIST (5x5, 32 to 64 maps of 12x12) and for a few images.
@@ -107,7 +107,7 @@ def _fourier_gradients(
     wanted: tuple[bool, bool],
     *_: Tensor,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Correlations: products with the complex conjugate, which BLAS is given as numbers."""
+    """Compute correlations: products with the complex conjugate, as real products for BLAS."""
     dy = _transform(F.pad(dy, (k - 1, 0, k - 1, 0)), size)
     dx = dkernels = None
     if wanted[0]:
@@ -120,18 +120,18 @@ def _fourier_gradients(
 
 
 def _transform(x: Tensor, size: Sequence[int]) -> Tensor:
-    """From maps [n, maps, height, width] to their transforms [frequencies, n, maps]."""
+    """Transform maps [n, maps, height, width] to [frequencies, n, maps]."""
     return torch.fft.rfft2(x, s=size).flatten(2).permute(2, 0, 1).contiguous()
 
 
 def _back(spectra: Tensor, size: Sequence[int], kept: slice) -> Tensor:
-    """From transforms [frequencies, a, b] to the rows and columns `kept` of their maps, [rows, columns, a, b]."""
+    """Transform [frequencies, a, b] back to the rows and columns `kept` of the maps, [rows, columns, a, b]."""
     rows = torch.fft.ifft(spectra.view(size[0], -1, *spectra.shape[1:]), dim=0)[kept]
     return torch.fft.irfft(rows, n=size[1], dim=1)[:, kept]
 
 
 def suits_unfolding(x: Tensor, weight: Tensor) -> bool:
-    """Whether the gradient of the kernels is better taken as a matrix product: from one input map, on the CPU."""
+    """Whether the gradient of the kernels is faster as a matrix product: one input map, on the CPU."""
     return x.shape[1] == 1 and torch.is_grad_enabled() and weight.requires_grad and is_ordinary_on_cpu(x)
 
 

@@ -1,13 +1,13 @@
-"""Divisive normalisation: each value divided by what its neighbours in space and channels amount to, partly learned.
+"""Divisive normalisation: each value divided by a norm of its neighbours in space and channels, partly learned.
 
 With x_i the channels (i = 1..C), w a window whose weights sum to one and w * its local mean:
 
     v_i = x_i - mean_k (w * x_k)                       if `subtract`, as in N; else x_i
     y_i = v_i / (c_i^p + sum_k a_ik (w * |v_k|^p))^(1/p)
 
-c is the floor (semi-saturation constant), in the unit of x; p the exponent; a_ik >= 0 how much channel k weighs in the
-divisor of channel i: 1 / C (``"mean"``), 1 for i = k alone (``"each"``), or learned. Small values pass, divided by c;
-of large ones only the proportion to their neighbours is left. y stays the same if x and c are multiplied by one number.
+c is the floor (semi-saturation constant), in the unit of x; p the exponent; a_ik >= 0 the weight of channel k in the
+divisor of channel i: 1 / C (``"mean"``), 1 only for i = k (``"each"``), or learned. Small values are divided by c;
+large ones become their ratio to their neighbours. Multiplying both x and c by a number does not change y.
 """
 
 import math
@@ -24,7 +24,7 @@ from multistage.layers.fast import contrast_norm as fast
 
 Weights = Literal["mean", "each"]
 LEAST = 1e-6
-"""Of a learned floor, so that there is always something to divide by."""
+"""Lower bound of a learned floor, which keeps the divisor positive."""
 
 
 def divisive_norm(
@@ -46,20 +46,20 @@ def divisive_norm(
         kernel_size: Side of the window, pixels, odd; 1 leaves space out.
         sigma: Standard deviation of the Gaussian window, pixels; None means kernel_size / (4 sqrt 2).
         floor: c > 0, in the unit of x: a number, or a tensor [] or [channels].
-        border: As of `local_contrast_norm`: ``"zero"``, ``"renormalise"``, ``"reflect"`` or ``"replicate"``.
+        border: As in `local_contrast_norm`: ``"zero"``, ``"renormalise"``, ``"reflect"`` or ``"replicate"``.
         exponent: p >= 1, a number or a tensor []. Its gradient, and that of x, is finite where x is 0.
-        weights: a >= 0: ``"mean"`` takes all channels together, ``"each"`` leaves other channels out; a tensor
-            [channels] does so, too, and weighs; [channels, channels] has a row for each divisor.
+        weights: a >= 0: ``"mean"`` averages over all channels, ``"each"`` uses only the channel itself, as does a
+            tensor [channels], with these weights; a tensor [channels, channels] has a row for each divisor.
         window: ``"gaussian"``, ``"box"`` or the weights of one axis.
-        subtract: Whether the local mean over all channels is subtracted first; of its own channel where `weights`
-            leave others out.
+        subtract: Whether to subtract first the local mean over all channels, or of the channel itself if `weights`
+            use only that.
 
     Returns:
         Same shape and type as `x`; sums are kept in float32 at least.
 
     Raises:
         ValueError: x is not 3-D or 4-D or not floating point; an impossible window or border; a floor that is not
-            positive, an exponent below 1; a tensor for other channels. Values of tensors are not looked at.
+            positive, an exponent below 1; a tensor of wrong shape. Values of tensors are not checked.
 
     Source: p = 2, ``window="box"``, ``"mean"``: Ren, Liao, Urtasun, Sinz & Zemel 2017 (Normalizing the Normalizers,
     ICLR, arXiv 1611.04520), as `divnorm.py` of their code has it. Without subtraction: kernel_size 1 and p = 2 is GDN
@@ -71,7 +71,7 @@ def divisive_norm(
     maps = x if x.ndim == 4 else x[None]
     v = maps.to(accumulator(x.dtype))
     squares = not isinstance(exponent, Tensor) and exponent == 2
-    # autocast would sum in 16 bits, and leaves float64 as it is; other powers than squares leave the range of float32
+    # autocast would sum in 16 bits, but does not change float64; powers above 2 exceed the range of float32
     of_sums = v.dtype if squares and not autocasts(x) else torch.float64
     matrices = _matrices(x, of_sums, kernel_size, sigma, window, border)
 
@@ -83,7 +83,7 @@ def divisive_norm(
     if subtract:
         v = v - blur(v if each else v.mean(1, keepdim=True)).to(v)
     c = (floor.to(v) if isinstance(floor, Tensor) else v.new_full((), floor)).reshape(-1, 1, 1)
-    unit = c.detach().amax(0)  # which makes no difference, but that a small floor's square does not vanish
+    unit = c.detach().amax(0)  # the result is the same, but the square of a small floor does not underflow
     c, v = c / unit, v / unit
     p = exponent if isinstance(exponent, float | int) else exponent.to(of_sums)
     powers = v.square() if squares else v.abs().to(of_sums).pow(p)
@@ -92,7 +92,9 @@ def divisive_norm(
     elif each:
         pooled = given.view(-1, 1, 1) * blur(powers)
     else:
-        mixed = given.expand(maps.shape[0], -1, -1) @ powers.to(given).flatten(2)  # expanded, torch rounds in one way
+        mixed = given.expand(maps.shape[0], -1, -1) @ powers.to(given).flatten(
+            2
+        )  # expanded, so that torch always rounds alike
         pooled = blur(mixed.view_as(powers))
     y = v / (c.to(pooled) ** p + pooled).pow(1 / p).to(v)
     return y.to(x.dtype).view_as(x)
@@ -101,7 +103,7 @@ def divisive_norm(
 def _matrices(
     x: Tensor, dtype: torch.dtype, kernel_size: int, sigma: float | None, window: Window, border: Border
 ) -> list[Tensor]:
-    """A blur for each axis; none where it would change nothing."""
+    """Return a blur for each axis; none for a window of one pixel."""
     if kernel_size == 1 and isinstance(window, str):
         return []
     window = row(window)
@@ -109,7 +111,7 @@ def _matrices(
     return [matrix_of(side, kernel_size, sigma, window, border, dtype, x.device) for side in x.shape[-2:]]
 
 
-fx.wrap("divisive_norm")  # a leaf: what is done depends on shapes, which tracing has none of
+fx.wrap("divisive_norm")  # a leaf for tracing: control flow depends on shapes
 
 
 def _check(
@@ -140,7 +142,7 @@ def _check_numbers(floor: float | Tensor, exponent: float | Tensor, weights: Wei
 
 
 def above(least: float, raw: Tensor) -> Tensor:
-    """What a parameter without bounds stands for: a number above `least`; small ones change by factors."""
+    """Map an unbounded parameter to a number above `least`; small numbers change by factors."""
     return least + F.softplus(raw.to(accumulator(raw.dtype)))
 
 
@@ -148,35 +150,35 @@ fx.wrap("above")
 
 
 def _raw(least: float, value: float, *shape: int) -> nn.Parameter:
-    """The parameter for which `above` gives a value."""
+    """Return the parameter for which `above` gives this value."""
     distance = value - least
     return nn.Parameter(torch.full(shape, distance + math.log(-math.expm1(-distance))))
 
 
 class DivisiveNorm2d(nn.Module):
-    """Module form of `divisive_norm`, which learns floor, channel weights and exponent, or keeps them.
+    """Module form of `divisive_norm`; floor, channel weights and exponent are learned or constant.
 
-    Learned are ``raw_floor`` [channels], ``raw_exponent`` [] and ``raw_weights`` ([channels, channels], and [channels]
-    for ``"each"``), numbers without bounds: c = 1e-6 + softplus(raw), p = 1 + softplus(raw), a = softplus(raw), divided
-    by the number of channels for ``"mean"``. A small positive number thus changes by factors and never reaches 0, and
-    weight decay leads to c = p - 1 = 0.69. The state has what is learned, and nothing else.
+    Learned parameters are ``raw_floor`` [channels], ``raw_exponent`` [] and ``raw_weights`` ([channels, channels], or
+    [channels] for ``"each"``), all unbounded: c = 1e-6 + softplus(raw), p = 1 + softplus(raw), a = softplus(raw),
+    divided by the number of channels for ``"mean"``. So small values change by factors and never reach 0, and weight
+    decay pulls towards c = p - 1 = 0.69. The state dict holds only what is learned.
 
     Args:
         channels: C, of x.
-        kernel_size: Side of the window, as of `divisive_norm`.
-        sigma: Width of its Gaussian, as of `divisive_norm`.
-        floor: Initial c, the same for all channels; 0.5 is what the code of Ren et al. has for CIFAR-10.
-        border: What lies outside, as of `divisive_norm`.
+        kernel_size: Side of the window, as in `divisive_norm`.
+        sigma: Width of its Gaussian, as in `divisive_norm`.
+        floor: Initial c, the same for all channels; 0.5 as in the code of Ren et al. for CIFAR-10.
+        border: Values outside, as in `divisive_norm`.
         exponent: Initial p.
         weights: Initial a: ``"mean"``, 1 / channels each, or ``"each"``, 1 for the channel itself and 0 for others.
-        window: Its weights, as of `divisive_norm`.
-        subtract: Whether the local mean is subtracted first, as of `divisive_norm`.
+        window: Its weights, as in `divisive_norm`.
+        subtract: Whether to subtract the local mean first, as in `divisive_norm`.
         learn_floor: Whether c is learned.
         learn_exponent: Whether p is learned.
         learn_weights: Whether a is learned. Fixed ``"mean"`` blurs one map instead of all.
 
     Raises:
-        ValueError: What `divisive_norm` refuses; no channels; an initial value that cannot be learned from.
+        ValueError: As for `divisive_norm`; no channels; an initial value from which learning is impossible.
     """
 
     raw_floor: nn.Parameter
@@ -205,9 +207,9 @@ class DivisiveNorm2d(nn.Module):
         if channels < 1:
             raise ValueError(f"channels must be at least 1, not {channels}")
         if learn_floor and floor <= LEAST:
-            raise ValueError(f"a floor that is learned must begin above {LEAST}, not with {floor}")
+            raise ValueError(f"a learned floor must start above {LEAST}, not at {floor}")
         if learn_exponent and exponent == 1:
-            raise ValueError("an exponent that is learned must begin above 1")
+            raise ValueError("a learned exponent must start above 1")
         self.channels, self.kernel_size, self.sigma, self.subtract = channels, kernel_size, sigma, subtract
         self.border: Border = border
         self.window: Window = window
@@ -225,17 +227,17 @@ class DivisiveNorm2d(nn.Module):
 
     @property
     def floor(self) -> float | Tensor:
-        """c as it is now: [channels] if learned."""
+        """Return the current c: [channels] if learned."""
         return above(LEAST, self.raw_floor) if self.learn_floor else self.initial_floor
 
     @property
     def exponent(self) -> float | Tensor:
-        """p as it is now: [] if learned."""
+        """Return the current p: [] if learned."""
         return above(1.0, self.raw_exponent) if self.learn_exponent else self.initial_exponent
 
     @property
     def weights(self) -> Weights | Tensor:
-        """a as it is now: [channels, channels] or [channels] if learned."""
+        """Return the current a: [channels, channels] or [channels] if learned."""
         if not self.learn_weights:
             return self.initial_weights
         return above(0.0, self.raw_weights) / (1 if self.initial_weights == "each" else self.channels)

@@ -1,4 +1,4 @@
-"""F_CSG: convolution, squashing, gain (equation 1 of the paper)."""
+"""F_CSG: convolution, tanh, gain (equation 1 of the paper)."""
 
 import math
 from typing import Any, Literal, cast
@@ -22,24 +22,24 @@ def filter_bank(
     squash: Squash = "tanh",
     padding: int = 0,
 ) -> Tensor:
-    """F_CSG, equation 1: ``y_j = g_j tanh(sum_i k_ij * x_i)``, where * is the true convolution.
+    """Compute F_CSG, equation 1: ``y_j = g_j tanh(sum_i k_ij * x_i)``, where * is the true convolution.
 
-    torch's ``conv2d`` is a correlation: convolving with k is correlating with the flipped W, ``W[p, q] = k[-p, -q]``.
+    torch's ``conv2d`` is a correlation: convolving with k is correlating with its flip W, ``W[p, q] = k[-p, -q]``.
 
     Args:
         x: Maps [n, in_maps, height, width].
         kernels: k, [out_maps, fan_in, k, k]; kernels[j, f] belongs to input map ``connections[j, f]``.
         gain: g, [out_maps]; 1 if None.
-        bias: b, [out_maps], added inside the squashing; 0 if None, as equation 1 has it.
+        bias: b, [out_maps], added inside the tanh; 0 if None, as in equation 1.
         connections: Indices of input maps [out_maps, fan_in]; None connects every output map to all inputs, in order.
         squash: ``"tanh"``, or ``"none"`` as in the authors' demo for random filters.
-        padding: Rows and columns of zeros put around x; 0 is the paper's "valid" convolution.
+        padding: Zero padding of x, pixels; 0 is the paper's "valid" convolution.
 
     Returns:
         [n, out_maps, height + 2 padding - k + 1, width + 2 padding - k + 1].
 
     Raises:
-        ValueError: `squash` unknown, kernels that do not match the maps of x, or a kernel larger than its map.
+        ValueError: Unknown `squash`, kernels that do not match the maps of x, or a kernel larger than its map.
 
     Source: paper, section 2, equation 1; the bias of PSD's encoder: Kavukcuoglu et al. 2008 (arXiv 1010.3467).
     """
@@ -61,7 +61,7 @@ def filter_bank(
 
 
 class _GainedTanh(torch.autograd.Function):
-    """g tanh(y) of [n, maps, height, width]; y is overwritten, and only its tanh is kept."""
+    """g tanh(y) for [n, maps, height, width]; overwrites y and saves only its tanh."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, gain: Tensor) -> Tensor:
@@ -94,14 +94,14 @@ class FilterBank(nn.Module):
         squash: ``"tanh"`` or ``"none"``.
         gain: Whether to learn g (initially 1).
         bias: Whether to learn b (initially 0).
-        padding: Zeros around the input, pixels.
+        padding: Zero padding of the input, pixels.
 
     Attributes:
         kernels: k (not the flipped W), [out_maps, fan_in, kernel_size, kernel_size], initially uniform in
             +-1 / kernel_size (9 x 9: the +-0.11 of the authors' demo).
 
     Raises:
-        ValueError: A count below 1, or a connection table of wrong shape or with indices that do not exist.
+        ValueError: A count below 1, or a connection table with a wrong shape or out-of-range indices.
     """
 
     connections: Tensor | None
@@ -157,10 +157,10 @@ class FilterBank(nn.Module):
 
 
 def check_connections(connections: Tensor, in_maps: int, out_maps: int) -> None:
-    """Refuse a table [out_maps, fan_in] that cannot connect so many maps.
+    """Refuse a connection table that does not fit the numbers of maps.
 
     Raises:
-        ValueError: Another shape, or indices of input maps that do not exist.
+        ValueError: Not [out_maps, fan_in], or out-of-range indices.
     """
     if connections.ndim != 2 or len(connections) != out_maps or math.prod(connections.shape) == 0:
         raise ValueError(f"connections must be [out_maps={out_maps}, fan_in], not {list(connections.shape)}")

@@ -1,4 +1,4 @@
-"""Other names of the same: parameters have the field's, and those that this project began with stay valid."""
+"""Aliases: parameters have the field's names, and this project's older names stay valid."""
 
 import functools
 from collections.abc import Callable
@@ -8,13 +8,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def also_called(**names: str) -> Callable[[Function], Function]:
-    """Let a function take parameters by other keywords too; a type checker sees the function's own.
+    """Let a function accept aliases of its keywords (decorator); type checkers see the function's own.
 
     Args:
-        names: From the other keyword to the parameter's name.
+        names: From the alias to the parameter's name.
 
     Raises:
-        TypeError: When the function is called with both.
+        TypeError: A call uses both.
     """
 
     def decorate(function: Function) -> Function:
@@ -33,5 +33,5 @@ def also_called(**names: str) -> Callable[[Function], Function]:
 
 
 def alias(name: str) -> property:
-    """A readable attribute that is the attribute `name`."""
+    """Make a read-only alias of the attribute `name`."""
     return property(lambda self: getattr(self, name))

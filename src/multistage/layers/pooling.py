@@ -1,7 +1,7 @@
 """P_A and P_M, the pooling layers of the paper (section 2), and L2 pooling.
 
-The superscript in the paper's P^{5x5} names the stride, not the window: its average pooling looks at 10x10 windows
-every 5 pixels, `average_pool(x, kernel_size=10, stride=5)`. Its max pooling does not overlap. The keywords ``window``
+The superscript in the paper's P^{5x5} is the stride, not the window: its average pooling has 10x10 windows every 5
+pixels, `average_pool(x, kernel_size=10, stride=5)`. Its max pooling does not overlap. The keywords ``window``
 and ``step`` are accepted for ``kernel_size`` and ``stride``.
 """
 
@@ -21,7 +21,7 @@ by_other_names = also_called(window="kernel_size", step="stride")
 
 @by_other_names
 def average_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """P_A: the mean of every `kernel_size` x `kernel_size` window, one every `stride` pixels, none over the border.
+    """Average every `kernel_size` x `kernel_size` window, one every `stride` pixels, without padding (the paper's P_A).
 
     Args:
         x: Maps [n, maps, height, width].
@@ -34,16 +34,17 @@ def average_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tens
     Raises:
         ValueError: `kernel_size` or `stride` below 1, or the window larger than the map.
 
-    Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". An input of a window gets 1 / kernel_size^2
-    of its gradient. On the CPU rows are averaged first, then columns, by a matrix product: faster than torch's own (see
-    results/speed), and nothing of the size of `x` is kept for the gradient; what is not finite spreads over a map.
+    Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". Each input of a window gets 1 /
+        kernel_size^2
+    of its gradient. On the CPU, rows and then columns are averaged by matrix products, which is faster than torch's own
+    (see results/speed) and saves nothing of the size of `x` for the gradient; NaN and infinity spread over the map.
     """
     stride = _checked_stride(x, kernel_size, stride)
     if not is_ordinary_on_cpu(x):
         return F.avg_pool2d(x, kernel_size, stride)
     height, width = x.shape[-2:]
     over_columns = _averages(width, kernel_size, stride).to(x).T
-    if kernel_size % stride == 0:  # means of rows that do not overlap, then of neighbours, read everything only once
+    if kernel_size % stride == 0:  # means of disjoint rows first, then of neighbours: everything is read only once
         height //= stride
         x = x[..., : height * stride, :].reshape(*x.shape[:-2], height, stride, width).mean(-2)
         kernel_size, stride = kernel_size // stride, 1
@@ -53,7 +54,7 @@ def average_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tens
 
 @lru_cache(maxsize=64)
 def _averages(size: int, window: int, step: int) -> Tensor:
-    """Average pooling along one axis as a matrix [pooled, size]."""
+    """Return average pooling along one axis as a matrix [pooled, size]."""
     with torch.inference_mode(False):
         start = step * torch.arange((size - window) // step + 1, device="cpu")[:, None]
         pixel = torch.arange(size, device="cpu")
@@ -62,9 +63,9 @@ def _averages(size: int, window: int, step: int) -> Tensor:
 
 @by_other_names
 def max_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """P_M: the largest value of every window; args, result and errors are those of `average_pool`.
+    """Take the maximum of every window (the paper's P_M); arguments, result and errors are those of `average_pool`.
 
-    Windows do not overlap unless `stride` says so, as in the paper. Only the winner gets gradient.
+    By default windows do not overlap, as in the paper. Only the maximum gets gradient.
 
     Source: paper, section 2, "Max-Pooling and Subsampling Layer - P_M".
     """
@@ -73,13 +74,13 @@ def max_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
 
 @by_other_names
 def l2_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """The root of the mean square of every window; args, result and errors are those of `average_pool`.
+    """Take the root mean square of every window; arguments, result and errors are those of `average_pool`.
 
-    An input x of a window with result y gets x / (kernel_size^2 y) of its gradient, and 0 where all of the window is 0.
-    Squares are taken in float32 at least. torch's ``lp_pool2d`` has the root of the sum, not of the mean.
+    An input x of a window with result y gets x / (kernel_size^2 y) of its gradient, and 0 if the whole window is 0.
+    Squares are at least float32. torch's ``lp_pool2d`` takes the root of the sum, not of the mean.
 
-    Source: Lp pooling with p = 2 (Sermanet, Chintala & LeCun 2012, arXiv 1204.3968; EBLearn), with equal weights where
-    they have a Gaussian.
+    Source: Lp pooling with p = 2 (Sermanet, Chintala & LeCun 2012, arXiv 1204.3968; EBLearn), with equal weights
+    instead of Gaussian ones.
     """
     stride = _checked_stride(x, kernel_size, stride)
     wide = x.to(accumulator(x.dtype))
@@ -91,7 +92,7 @@ def l2_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
 
 
 class _MeanSquare(torch.autograd.Function):
-    """`average_pool` of x^2, whose squares never leave the processor's cache."""
+    """`average_pool` of x^2; the squares stay in the processor's cache."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel_size: int, stride: int) -> Tensor:
@@ -113,10 +114,10 @@ def _mean_square(x: Tensor, kernel_size: int, stride: int) -> Tensor:
 
 
 def _mean_square_gradient(grad: Tensor, x: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """2 x times what average pooling gives to each input, P^T grad Q for y = P x Q^T."""
+    """Return 2 x times the gradient of average pooling, P^T grad Q for y = P x Q^T."""
     over_rows, over_columns = (_averages(size, kernel_size, stride).to(x) for size in x.shape[-2:])
     dx = torch.empty_like(x)
-    x = x.contiguous()  # and so is the space for shares: `matmul` writes into no other
+    x = x.contiguous()  # like the buffer for shares: `matmul` needs both contiguous
     for block, shares in blocks(x, x.dtype):
         torch.matmul(over_rows.T @ (2 * grad[block]), over_columns, out=shares)
         torch.mul(shares, x[block], out=dx[block])

@@ -1,4 +1,4 @@
-"""R_abs, the rectification layer of the paper (section 2), and other nonlinearities in its place."""
+"""R_abs, the rectification layer of the paper (section 2), and alternatives to it."""
 
 from typing import Any, Literal, cast, get_args
 
@@ -17,15 +17,15 @@ def rectify(x: Tensor, kind: Kind = "abs") -> Tensor:
 
     Args:
         x: Any shape.
-        kind: ``"abs"`` is the paper's R_abs, ``y = |x|``; ``"relu"`` the positive part, named there without figures;
-            ``"gelu"`` is x times the normal distribution function of x; ``"leaky_relu"`` is x where positive, 0.01 x
-            elsewhere; ``"square"`` is x^2, as in energy models of complex cells.
+        kind: ``"abs"`` is the paper's R_abs, ``y = |x|``; ``"relu"`` is the positive part, which the paper mentions
+            without figures; ``"gelu"`` is x times the normal distribution function of x; ``"leaky_relu"`` is x where
+            positive, else 0.01 x; ``"square"`` is x^2, as in energy models of complex cells.
 
     Returns:
         Same shape as `x`.
 
     Raises:
-        ValueError: `kind` is none of these.
+        ValueError: Unknown `kind`.
 
     Source: paper, section 2, "Rectification Layer - R_abs".
     """
@@ -49,7 +49,7 @@ def _checked(kind: Kind) -> Kind:
 
 
 class _Absolute(torch.autograd.Function):
-    """|x|, whose gradient's signs never leave the processor's cache."""
+    """|x|; the signs for its gradient stay in the processor's cache."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The network: sizes as plain arithmetic, stages of operations, a classifier. Needs torch and nothing else.
+"""The network: shape arithmetic, stages of operations, a classifier. Needs only torch.
 
 May import `operations`, `layers` and the rooms below them.
 """

@@ -15,29 +15,29 @@ from multistage.operations import Operations
 
 
 class MultiStageNet(nn.Module):
-    """Stages and a classifier, with random filters, connections and weights.
+    """A network of stages and a classifier, initialised with random filters, connections and weights.
 
     Args:
         image: (maps, height, width) of the input.
         classes: Number of classes.
-        stages: Sizes, from the input on.
-        operations: What every stage does, or what each does; F-R_abs-N-P_A if None.
+        stages: Sizes of each stage, first to last.
+        operations: The operations of all stages, or of each; F-R_abs-N-P_A if None.
         hidden: Units of a tanh layer before the classifier (the paper's MNIST network has 200); 0 for none.
-        seed: Decides connections, filters and the classifier's weights.
-        banks: Filter sets, each a network of such stages; the classifier reads the features of all of them.
-        reading: What of the maps it reads.
+        seed: Seed of connections, filters and the classifier's weights.
+        banks: Number of filter sets. Each is a stack of such stages; the classifier reads the features of all.
+        reading: Which features it reads from the maps.
 
     Attributes:
-        stages: The stages; each has parts by name, such as ``filter_bank``, ``rectify``, ``contrast_norm``, ``pool``,
-            as far as its operations have them.
-        further: Those of the second filter set and of those after it.
-        classifier: From flattened feature maps to one score a class.
+        stages: The stages; each has its operations by name, such as ``filter_bank``, ``rectify``, ``contrast_norm``,
+            ``pool``.
+        further: The stages of the second and all later filter sets.
+        classifier: From flattened feature maps to one score for each class.
         num_features: How many features the classifier reads.
-        class_names: One name a class, for those who know them; `multistage.load` does.
+        class_names: One name for each class, if known; `multistage.load` sets them.
 
     Raises:
         ShapeError: Sizes that do not fit.
-        ValueError: Operations for another number of stages.
+        ValueError: Operations for a different number of stages.
 
     Source: paper, section 3 and figure 2. Random connections: section 4; uniform kernels of +-1 / kernel size: the
     authors' demo.
@@ -67,29 +67,30 @@ class MultiStageNet(nn.Module):
 
     @property
     def filter_sets(self) -> list[nn.Sequential]:
-        """The stages of each filter set."""
+        """Return the stages of each filter set."""
         return [self.stages, *self.further]
 
     @property
     def filter_banks(self) -> list[FilterBank]:
-        """The filter bank of each stage, filter set by filter set."""
+        """Return the filter bank of each stage, for one filter set after the other."""
         return [module for module in self.modules() if isinstance(module, FilterBank)]
 
     def features(self, x: Tensor) -> Tensor:
-        """What the classifier reads, [n, num_features]: for each filter set, `Reading.features`."""
+        """Return what the classifier reads, [n, num_features]: `Reading.features` of each filter set."""
         found = [self.reading.features(stages, x) for stages in self.filter_sets]
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (logits) [n, classes] of images [n, maps, height, width]."""
+        """Return scores (logits) [n, classes] of images [n, maps, height, width]."""
         scores: Tensor = self.classifier(self.features(x))
         return scores
 
 
 def classifier(features: int, classes: int, hidden: int = 0, seed: int = 0) -> nn.Module:
-    """A linear layer from features to scores, or with `hidden` units a tanh layer before it; softmax is the loss's.
+    """Make a linear layer from features to scores, after a tanh layer of `hidden` units if there are any.
 
-    Weights are uniform in +-1 / sqrt(inputs), for 4,096 features the +-0.015 of the authors' demo; biases are 0.
+    There is no softmax: the loss has it. Weights are uniform in +-1 / sqrt(inputs), for 4,096 features the +-0.015 of
+    the authors' demo; biases are 0.
     """
     layers = [nn.Linear(features, hidden), nn.Tanh()] if hidden else []
     layers.append(nn.Linear(hidden or features, classes))
@@ -104,7 +105,7 @@ def classifier(features: int, classes: int, hidden: int = 0, seed: int = 0) -> n
 def _stages(
     in_maps: int, stages: Sequence[StageGeometry], operations: Sequence[Operations], seed: int
 ) -> nn.Sequential:
-    """The stages of a filter set, with random connections and filters."""
+    """Make the stages of a filter set, with random connections and filters."""
     made = nn.Sequential()
     for number, (sizes, done) in enumerate(zip(stages, operations, strict=True), 1):
         stage = _stage(in_maps, sizes, done, generator(seed, "connections", number))
@@ -132,6 +133,6 @@ def _stage(in_maps: int, sizes: StageGeometry, operations: Operations, random: t
 
 
 def connection_table(in_maps: int, out_maps: int, fan_in: int, random: torch.Generator) -> Tensor:
-    """Which input maps each output map sees: `fan_in` different ones at random, ascending; int64 [out_maps, fan_in]."""
+    """Draw `fan_in` different input maps for each output map at random, ascending; int64 [out_maps, fan_in]."""
     orders = (torch.randperm(in_maps, generator=random, device=random.device) for _ in range(out_maps))
     return torch.stack([order[:fan_in].sort().values for order in orders])

@@ -1,7 +1,7 @@
-"""Randomness as a function of (seed, purpose, index), never of what was drawn before.
+"""Randomness as a function of (seed, purpose, index), never of earlier draws.
 
-Each thing drawn at random has a generator of its own, so that adding one changes no other, the order of runs does not
-matter, and a run that resumes at epoch n needs no saved state.
+Each random quantity has its own generator. So a new one changes no other, the order of runs does not matter, and
+resuming at epoch n needs no saved state.
 """
 
 import hashlib
@@ -10,11 +10,11 @@ import torch
 
 
 def generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
-    """A fresh CPU generator for one purpose, e.g. ``generator(seed, "order", epoch)``."""
+    """Return a fresh CPU generator for one purpose, e.g. ``generator(seed, "order", epoch)``."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def seeds(seed: int, count: int) -> list[int]:
-    """Seeds of so many filter sets: the first one's is `seed`, the others' follow from it."""
+    """Return a seed for each of `count` filter sets: the first is `seed`, the others are derived from it."""
     return [seed, *(generator(seed, "filter set", number).initial_seed() for number in range(2, count + 1))]

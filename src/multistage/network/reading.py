@@ -1,4 +1,4 @@
-"""Which features a classifier gets: the last stage's maps, or all stages' at several levels; of one filter set or more.
+"""Features for the classifier: the last stage's maps, or also pooled maps of all stages, of one or more filter sets.
 
 filters.banks=4 readout.levels=[2,1] readout.power=0.5
 """
@@ -35,16 +35,16 @@ LEVELS = Rule(
 )
 
 SMALLEST = 1e-8
-"""What powers take smaller features for, which have gradients without bounds."""
+"""Lower bound of a feature's magnitude before the power, whose gradient is unbounded at 0."""
 
 
 @dataclass(frozen=True)
 class FilterSets(Choice):
-    """How many networks of stages stand side by side.
+    """The number of parallel stacks of stages.
 
     Attributes:
-        banks: Filter sets, each with connections and filters of its own; the classifier reads the features of all.
-            (The columns of Ciresan et al., CVPR 2012, are such networks, but for their scores, which are averaged.)
+        banks: Number of filter sets, each with its own connections and filters; the classifier reads the features of
+            all. (Ciresan et al., CVPR 2012, use such columns too, but average their scores.)
     """
 
     section = "filters"
@@ -54,13 +54,13 @@ class FilterSets(Choice):
 
 @dataclass(frozen=True)
 class Reading(Choice):
-    """What of the maps a classifier reads.
+    """The features that a classifier reads from the maps.
 
     Attributes:
-        levels: Pooled maps are pooled once more, into so many cells a side, which stand beside the last stage's maps
-            (spatial pyramid, Lazebnik, Schmid & Ponce, CVPR 2006): of the last stage, or with a list for each stage of
-            all. A cell is the sum of its positions over the root of their number. None: the last stage's maps alone.
-        power: Each feature to this power, its sign kept (Perronnin, Sanchez & Mensink, ECCV 2010); 0.5 is the root.
+        levels: Spatial pyramid (Lazebnik, Schmid & Ponce, CVPR 2006): also pool the last stage's maps to this many
+            cells a side; with a list for each stage, those of all stages. A cell is the sum over its positions,
+            divided by the square root of their number. None: only the last stage's maps.
+        power: Exponent of each feature's magnitude; its sign is kept (Perronnin, Sanchez & Mensink, ECCV 2010).
     """
 
     section = "readout"
@@ -69,13 +69,13 @@ class Reading(Choice):
     power: float = setting(1.0, number(0, 10, exclusive=True))
 
     def of_stage(self, number: int, stages: int) -> Sequence[int]:
-        """The levels of a stage, from 1, of so many."""
+        """Return the levels of stage `number` (from 1) of `stages`."""
         if self.levels and isinstance(self.levels[0], list):
             return self.levels[number - 1]
         return self.levels or () if number == stages else ()
 
     def check(self, shapes: Sequence[StageShapes]) -> None:
-        """Refuse levels that maps do not have.
+        """Refuse levels that are too fine for the maps.
 
         Raises:
             ConfigError: One line with the key.
@@ -92,7 +92,7 @@ class Reading(Choice):
                 )
 
     def length(self, shapes: Sequence[StageShapes]) -> int:
-        """How many features there are, of one filter set."""
+        """Return the number of features of one filter set."""
         maps, height, width = shapes[-1].pooled
         levels = (
             stage.pooled[0] * cells**2
@@ -102,10 +102,10 @@ class Reading(Choice):
         return maps * height * width + sum(levels)
 
     def features(self, stages: "Iterable[nn.Module]", x: "Tensor") -> "Tensor":
-        """The last stage's maps, flattened in the order map, row, column, then the levels of each stage, likewise.
+        """Return the last stage's maps, flattened (map, row, column), then the levels of each stage in the same order.
 
         Args:
-            stages: From the input on.
+            stages: First to last.
             x: Images [n, maps, height, width].
 
         Returns:

@@ -1,4 +1,4 @@
-"""Sizes: what comes out of each stage, and whether it can. Plain arithmetic, so that a bad size is refused at once.
+"""Shape arithmetic: the output of each stage; sizes that do not fit are refused before any network is built.
 
 stage 1 on Caltech-101:  143 -> convolve 9 -> 135 -> pool 10, stride 5 -> 26
 stage 2:                  26 -> convolve 9 ->  18 -> pool  6, stride 4 ->  4   256 maps: 4,096 features
@@ -21,7 +21,7 @@ class StageGeometry:
         window: Kernel size of the pooling: side of its window, pixels.
         step: Stride of the pooling: distance between windows, pixels.
         fan_in: Input maps that each output map sees, chosen at random; None: all of them.
-        padding: Zeros around the input of the filter bank, pixels; 0 is the paper's "valid".
+        padding: Zero padding of the filter bank's input, pixels; 0 is the paper's "valid" convolution.
         filter_range: Random kernels are uniform in +- this.
 
     Raises:
@@ -44,7 +44,7 @@ class StageGeometry:
 
 @dataclass(frozen=True)
 class StageShapes:
-    """Shapes of one stage on the way."""
+    """Shapes inside one stage."""
 
     input: Shape
     filtered: Shape
@@ -52,14 +52,14 @@ class StageShapes:
 
 
 class ShapeError(ValueError):
-    """A size that does not fit the maps that it meets.
+    """A size does not fit its input.
 
     Attributes:
         stage: Number of the stage, from 1.
-        field: Of `StageGeometry`: ``kernel``, ``window`` or ``fan_in``.
-        value: Of the field.
-        met: What it met, in words.
-        most: The largest value that would fit there.
+        field: The field of `StageGeometry`: ``kernel``, ``window`` or ``fan_in``.
+        value: The field's value.
+        met: Why it does not fit, for the message.
+        most: The largest value that fits.
     """
 
     def __init__(self, stage: int, field: str, value: int, met: str, most: int) -> None:
@@ -68,14 +68,14 @@ class ShapeError(ValueError):
 
 
 def trace(image: Shape, stages: Sequence[StageGeometry]) -> list[StageShapes]:
-    """Follow an image's shape through the stages.
+    """Compute the shapes of an image on its way through the stages.
 
     Args:
         image: (maps, height, width) of the input.
-        stages: From the input on.
+        stages: Sizes of each stage, first to last.
 
     Returns:
-        One entry a stage; the last one's `pooled` is what the classifier sees, flattened.
+        One entry for each stage; the classifier reads the last one's `pooled`, flattened.
 
     Raises:
         ShapeError: A kernel or pooling window larger than its map, or more connections than maps.

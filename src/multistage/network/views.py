@@ -1,6 +1,6 @@
-"""Test-time augmentation: an image is shown in several views, and what the network says of them is averaged.
+"""Test-time augmentation: the network's scores are averaged over several views of an image.
 
-views.mirror=true views.shift=8        ten views: five places, each as it is and mirrored
+views.mirror=true views.shift=8        ten views: five positions, each as it is and mirrored
 """
 
 import math
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Views(Choice):
-    """The views of an image that is validated, tested or predicted (Krizhevsky, Sutskever & Hinton, NIPS 2012).
+    """Views of each image for test-time augmentation (Krizhevsky, Sutskever & Hinton, NIPS 2012).
 
-    The validation that ends each epoch, and chooses one, sees the image itself alone.
+    They are used in the final validation, in tests and for predictions. The validation after each epoch, which chooses
+    the best epoch, uses only the image itself.
 
     Attributes:
-        mirror: Whether each view is shown mirrored, left to right, too.
-        shift: The image is shown moved by so many pixels in each of the four directions, too; what comes in from
-            outside is its reflection. 0: it is not.
+        mirror: Whether to add each view mirrored, left to right.
+        shift: Pixels; adds the image moved by this much in four directions, with its reflection beyond the border.
+            0: none.
     """
 
     section = "views"
@@ -35,11 +36,11 @@ class Views(Choice):
 
     @property
     def several(self) -> bool:
-        """Whether there are other views than the image itself."""
+        """Whether there are views besides the image itself."""
         return self.mirror or self.shift > 0
 
     def check(self, side: int) -> None:
-        """Refuse shifts that leave nothing of an image.
+        """Refuse shifts as large as the image.
 
         Raises:
             ConfigError: One line with the key.
@@ -48,7 +49,7 @@ class Views(Choice):
             raise ConfigError(f"views.shift={self.shift} moves images of {side} pixels out of sight; expected less")
 
     def of(self, x: "Tensor") -> "Iterator[Tensor]":
-        """The views of images [n, maps, height, width], each of the same shape; the images themselves come first."""
+        """Yield the views of images [n, maps, height, width], each of the same shape, the images themselves first."""
         import torch.nn.functional as F
 
         moves = [(0, 0)]
@@ -64,12 +65,12 @@ class Views(Choice):
                 yield view.flip(-1)
 
     def scores(self, net: "Callable[[Tensor], Tensor]", x: "Tensor", logistic: bool) -> "Tensor":
-        """What a network says of images, averaged over views.
+        """Compute a network's scores, averaged over views.
 
         Args:
             net: From images to scores [n, classes].
             x: Images [n, maps, height, width].
-            logistic: As of `mean_scores`.
+            logistic: See `mean_scores`.
 
         Returns:
             [n, classes].
@@ -78,14 +79,15 @@ class Views(Choice):
 
 
 def mean_scores(said: "Sequence[Tensor]", logistic: bool) -> "Tensor":
-    """The mean of several answers about the same images, of several views or several networks.
+    """Average several scores for the same images, from several views or several networks.
 
-    Probabilities are averaged by their logarithms, so that the softmax of the result is their mean and none is lost to
-    rounding.
+    With `logistic`, the result is the logarithm of the mean probability, so that its softmax is that mean and small
+    probabilities do not round to 0.
 
     Args:
         said: Scores [n, classes], at least one.
-        logistic: Whether the softmax of scores estimates probabilities, which are averaged then; else scores are.
+        logistic: Whether the softmax of scores estimates probabilities; if so, these are averaged, otherwise the
+            scores.
 
     Returns:
         [n, classes].

@@ -1,11 +1,11 @@
-"""What a stage can do after its filter bank, one file a choice: `rectify`, then `normalise`, then `pool`.
+"""Operations of a stage after its filter bank, one file for each: `rectify`, then `normalise`, then `pool`.
 
     rectifications["abs"]()               an operation with its default settings
     normalisations["lcn"](kernel_size=5)  another one; its fields are its settings
     operation.build(...)                  the torch module
 
 A new operation is one file in one of the three folders. Settings, refusals, caches, tables and tests follow from it.
-May import `layers` and `registry`, and from elsewhere torch alone.
+May import `layers` and `registry`, and no package but torch.
 """
 
 import pkgutil
@@ -32,11 +32,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Operation(Choice):
-    """One operation of a stage; its fields are its settings.
+    """An operation of a stage; its fields are its settings.
 
     Attributes:
-        symbol: The paper's, or none.
-        layer: Where its torch module is, ``package:class``, for those whose module takes the arguments of `build`.
+        symbol: The paper's symbol, if it has one.
+        layer: The torch module, as ``package:class``, if its constructor takes the arguments of `build`.
     """
 
     symbol: ClassVar[str] = ""
@@ -49,10 +49,10 @@ class Operation(Choice):
 
 @dataclass(frozen=True)
 class Rectification(Operation):
-    """What is done to every value by itself."""
+    """A rectification: a function of each value."""
 
     def build(self) -> "nn.Module":
-        """The module: [n, channels, height, width] to the same shape; `multistage.Rectify` knows many by name."""
+        """Build the module: [n, channels, height, width] to the same shape; `multistage.Rectify` has many by name."""
         from multistage.layers import Rectify
 
         return Rectify(self.name)  # type: ignore[arg-type]
@@ -64,45 +64,45 @@ class Rectification(Operation):
 
 @dataclass(frozen=True)
 class Normalisation(Operation):
-    """What brings values to a common scale.
+    """A normalisation.
 
     Attributes:
-        across_samples: Whether a sample's values depend, while it is trained, on those of others in its batch.
+        across_samples: Whether, in training, a sample's output depends on the other samples of its batch.
 
-    Where filters are frozen, modules with buffers ``running_mean`` and ``running_var`` get them from training images.
+    With frozen filters, buffers ``running_mean`` and ``running_var`` are computed from the training images.
     """
 
     across_samples: ClassVar[bool] = False
 
     def objection(self, channels: int, height: int, width: int) -> str | None:
-        """Why it cannot be done to maps of these sizes, in words that follow its name; None: it can."""
+        """Return why it cannot be applied to maps of these sizes, worded to follow its name; None if it can."""
         return None
 
     def build(self, channels: int) -> "nn.Module":
-        """The module: [n, channels, height, width] to the same shape."""
+        """Build the module: [n, channels, height, width] to the same shape."""
         return self._layer(channels)
 
     def parts(self, channels: int) -> Mapping[str, "nn.Module"]:
-        """The modules of a stage by name; the name of its section unless a choice says otherwise."""
+        """Return its modules by name: the name of its section, unless a choice overrides this."""
         return {self.section or self.name: self.build(channels)}
 
 
 @dataclass(frozen=True)
 class Pooling(Operation):
-    """What takes neighbouring positions together.
+    """A pooling of neighbouring positions.
 
     Attributes:
-        overlaps: Whether its windows are ``geometry.stage<n>.window`` wide; False: as wide as the step between them.
+        overlaps: Whether its windows are ``geometry.stage<n>.window`` wide; False: as wide as the stride.
     """
 
     overlaps: ClassVar[bool] = True
 
     def build(self, kernel_size: int, stride: int) -> "nn.Module":
-        """The module: [n, channels, height, width] to [n, channels, (height - kernel_size) // stride + 1, ...]."""
+        """Build the module: [n, channels, h, w] to [n, channels, (h - kernel_size) // stride + 1, ...]."""
         return self._layer(kernel_size, stride)
 
     def parts(self, kernel_size: int, stride: int) -> Mapping[str, "nn.Module"]:
-        """The modules of a stage by name; none where every window is one position."""
+        """Return its modules by name; none if every window is one position."""
         return {} if kernel_size == stride == 1 else {"pool": self.build(kernel_size, stride)}
 
 
@@ -113,7 +113,7 @@ poolings: Registry[Pooling] = Registry("model.pool", "multistage.operations.pool
 
 @dataclass(frozen=True)
 class Filtering(Choice):
-    """How a filter bank is: the arguments of `multistage.FilterBank` besides its sizes (F_CSG, equation 1)."""
+    """Settings of the filter bank (F_CSG, equation 1): the arguments of `multistage.FilterBank` without its sizes."""
 
     section = "filter_bank"
 
@@ -124,10 +124,10 @@ class Filtering(Choice):
 
 @dataclass(frozen=True)
 class Operations:
-    """What a stage does, in order: F-R_abs-N-P_A of the paper unless other choices are given, as objects or by name.
+    """The operations of a stage, in order, as objects or by name; the default is the paper's F-R_abs-N-P_A.
 
     Raises:
-        ConfigError: A name that does not exist.
+        ConfigError: Unknown name.
     """
 
     rectify: Rectification = field(default="abs")  # type: ignore[assignment]

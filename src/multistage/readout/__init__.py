@@ -1,4 +1,4 @@
-"""Classifiers on frozen features, one file of `methods` each; settings are fields, data are given to `fit`.
+"""Classifiers on frozen features, one file of `methods` for each; settings are fields, `fit` takes the data.
 
 readouts["lbfgs"](penalty=1e-3).fit(Task(features, labels, classes=10))    a module from features to scores
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 __all__ = ["Keep", "Penalised", "Readout", "Report", "Task", "keep_nothing", "readouts"]
 
 Keep = Callable[[str, Callable[[], "dict[str, Tensor]"]], "dict[str, Tensor]"]
-"""Gives what a function makes under a name, from disk if it was made before."""
+"""Returns a function's result under a name, from disk if it is cached."""
 
 
 def keep_nothing(name: str, build: "Callable[[], dict[str, Tensor]]") -> "dict[str, Tensor]":
-    """Makes it each time."""
+    """Compute each time, without a cache."""
     return build()
 
 
 Report = Callable[[int, float], None]
-"""Told how many epochs or iterations were done, and the training loss."""
+"""Called with the number of epochs or iterations, and the training loss."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a readout learns from.
+    """Training data and helpers of a readout.
 
     Attributes:
-        features: Of the training images, [n, f].
+        features: Features of the training images, [n, f].
         labels: [n], from 0; each class has images.
         classes: Number of classes.
-        shape: (maps, height, width) of the maps that features are, flattened.
-        seed: Decides what is random.
-        held_out: Features and labels of validation images, None if there are none.
+        shape: (maps, height, width) of the maps before flattening.
+        seed: Seed of everything random.
+        held_out: Features and labels of validation images; None if there are none.
         report: See `Report`.
-        note: Told (name, value) of what was chosen meanwhile, for the run's record.
-        keep: Keeps what depends on the training features alone, for other readouts.
+        note: Called with (name, value) of a choice, for the run's record.
+        keep: Cache for what depends only on the training features, shared by readouts.
     """
 
     features: "Tensor"
@@ -62,11 +62,11 @@ class Readout(Choice):
     """A classifier on frozen features; its fields are its settings.
 
     Attributes:
-        by_gradient: Trained by Lightning, which can refine filters too; `fit` is not called then.
-        logistic: Whether its scores are those of a logistic regression, as the paper's: softmax gives probabilities.
-        unit: What `Task.report` counts.
-        resizes: Whether `restore` makes a module whose size comes from training.
-        reads_maps: Whether features must be the last stage's maps as they are, of one filter set.
+        by_gradient: Whether Lightning trains it (and can refine filters too); if so, `fit` is not called.
+        logistic: Whether it is a logistic regression, like the paper's: softmax of its scores gives probabilities.
+        unit: What `Task.report` counts, epochs or iterations.
+        resizes: Whether `restore` makes a module whose size depends on training.
+        reads_maps: Whether features must be the unchanged maps of the last stage, of one filter set.
     """
 
     by_gradient: ClassVar[bool] = False
@@ -76,11 +76,11 @@ class Readout(Choice):
     reads_maps: ClassVar[bool] = False
 
     def pools_last(self, stages: int) -> bool:
-        """Whether it reads the last of that many stages after its pooling."""
+        """Whether it reads the last of this many stages after pooling."""
         return True
 
     def check(self, shape: tuple[int, int, int]) -> None:
-        """Refuse features that it cannot read: maps of a shape (maps, height, width).
+        """Refuse features that it cannot read; `shape` is (maps, height, width) of the maps.
 
         Raises:
             ConfigError: One line with the key.
@@ -88,67 +88,67 @@ class Readout(Choice):
 
     @property
     def drops(self) -> float:
-        """Probability that a feature is left out, where it is trained by gradient."""
+        """Return the dropout probability of features, if it is trained by gradient."""
         return 0.0
 
     def weights(self, labels: "Tensor", classes: int) -> "Tensor | None":
-        """Of each class in the loss of a readout that is trained by gradient, float32 [classes]; None: all alike.
+        """Return class weights in the loss if it is trained by gradient, float32 [classes]; None: equal.
 
         Args:
-            labels: Of the training images.
+            labels: Labels of the training images.
             classes: Number of classes.
         """
         return None
 
     def loss(self, scores: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
-        """What a readout that is trained by gradient minimises: a mean over samples, whatever their weights.
+        """Compute the loss if it is trained by gradient: a mean over samples, even with class weights.
 
-        Batches and devices so add up to the whole.
+        So the losses of batches and devices add up to that of the whole set.
 
         Args:
             scores: [n, classes].
-            labels: [n], or of mixed images probabilities, [n, classes].
-            weights: Of each class.
+            labels: [n], or for mixed images class probabilities, [n, classes].
+            weights: Class weights.
         """
         raise NotImplementedError
 
     def memory(self, samples: int, features: int) -> int:
-        """Bytes that `fit` takes, beside the features of so many training images, so many each."""
+        """Estimate the bytes that `fit` needs besides the features of the training images."""
         return 0
 
     def fit(self, task: Task) -> "nn.Module":
-        """The trained module, from features [n, f] to scores [n, classes].
+        """Train and return the module, from features [n, f] to scores [n, classes].
 
         Raises:
-            MultistageError: It did not converge, or features are no finite numbers.
+            MultistageError: It did not converge, or features are not finite.
         """
         raise NotImplementedError
 
     def restore(
         self, classifier: "nn.Module", state: "Mapping[str, Tensor]", shape: tuple[int, int, int]
     ) -> "nn.Module":
-        """The module that a trained state fits: the network's classifier, or another whose size comes from training.
+        """Return the module for a trained state: the network's classifier, or one whose size depends on training.
 
         Args:
-            classifier: Of the network as it is made.
-            state: Of the trained classifier, by name.
-            shape: Of the maps that features are, flattened.
+            classifier: The classifier of the new network.
+            state: The state dict of the trained classifier.
+            shape: (maps, height, width) of the maps before flattening.
         """
         return classifier
 
 
 PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-12, 5))
-"""What a penalty is chosen from where there are validation images: 1e-6 to 100."""
+"""Candidates for a penalty that is chosen on validation images: 1e-6 to 100."""
 
 
 @dataclass(frozen=True)
 class Penalised(Readout):
-    """A readout with a quadratic penalty that validation images may choose.
+    """A readout with a quadratic penalty, which can be chosen on validation images.
 
     Attributes:
-        penalty: A number, or ``auto``: the one of `PENALTIES` with the most validation images right (the largest of
+        penalty: A number, or ``auto``: the one of `PENALTIES` with the most correct validation images (the largest of
             equals).
-        otherwise: What ``auto`` is without validation images.
+        otherwise: The value of ``auto`` without validation images.
     """
 
     otherwise: ClassVar[float]
@@ -156,11 +156,11 @@ class Penalised(Readout):
     penalty: float | Literal["auto"] = setting("auto", either(one_of("auto"), number(0, exclusive=True)))
 
     def choose(self, task: Task, scores: "Callable[[float], Tensor]") -> float:
-        """The penalty, of which the task is told.
+        """Choose the penalty, and note it in the task.
 
         Args:
-            task: What it learns from.
-            scores: Of the validation images by a penalty, [m, classes].
+            task: The training data.
+            scores: From a penalty to scores of the validation images, [m, classes].
         """
         chosen = self.otherwise if self.penalty == "auto" else self.penalty
         if self.penalty == "auto" and task.held_out is not None:

@@ -16,14 +16,14 @@ from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
 MOST = 20_000
-"""Training samples; their kernel takes n^2 numbers of 8 bytes."""
+"""Maximum number of training samples; their kernel takes n^2 numbers of 8 bytes."""
 
 BLOCK = 1024
-"""Samples whose distances are computed at once."""
+"""Samples in each block of distances."""
 
 
 class KernelRidge(nn.Module):
-    """Scores of samples by their distances from the training samples.
+    """Module from features to scores, by distances from the training samples.
 
     Args:
         samples: Training samples, [n, f].
@@ -44,7 +44,7 @@ class KernelRidge(nn.Module):
             self.register_parameter(name, nn.Parameter(value, requires_grad=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores [m, classes] of features [m, f]."""
+        """Compute scores [m, classes] of features [m, f]."""
         blocks = [self._kernel(block) @ self.coefficients for block in torch.split(x, BLOCK)]
         return torch.cat(blocks) + self.intercepts
 
@@ -53,7 +53,7 @@ class KernelRidge(nn.Module):
 
 
 def squared_distances(x: Tensor, z: Tensor) -> Tensor:
-    """|x_i - z_j|^2 of samples [m, f] and [n, f], float64 [m, n]; around the mean of z, where digits are not lost."""
+    """Compute |x_i - z_j|^2 of samples [m, f] and [n, f], float64 [m, n]; relative to the mean of z, to keep digits."""
     centre = z.mean(0)
     x, z = (x - centre).double(), (z - centre).double()
     squares = x.square().sum(1)[:, None] + z.square().sum(1) - 2 * x @ z.T
@@ -61,7 +61,7 @@ def squared_distances(x: Tensor, z: Tensor) -> Tensor:
 
 
 def gaussian(squares: Tensor, deviation: Tensor) -> Tensor:
-    """exp(-squares / (2 deviation^2)), in the deviation's type."""
+    """Compute exp(-squares / (2 deviation^2)), in the deviation's type."""
     return torch.exp(-squares / (2 * deviation.double().square())).to(deviation.dtype)
 
 
@@ -69,9 +69,9 @@ def fit_kernel_ridge(task: Task, width: float, choose: Callable[[Callable[[float
     """Solve for the coefficients; one decomposition serves all penalties.
 
     Args:
-        task: Told the mean squared distance to the targets.
-        width: Of the Gaussian, in median distances.
-        choose: Gives the penalty, for what gives scores of the held-out samples by a penalty.
+        task: The training data; its report gets the mean squared distance to the targets.
+        width: Width of the Gaussian, in median distances.
+        choose: Returns the penalty, given a function from penalties to scores of the held-out samples.
 
     Raises:
         MultistageError: Features that are not finite, or more than `MOST` samples.
@@ -81,7 +81,7 @@ def fit_kernel_ridge(task: Task, width: float, choose: Callable[[Callable[[float
     n = len(features)
     if n > MOST:
         raise MultistageError(
-            f"readout=kernel takes the distances of all {n:,} training images from each other; expected at most "
+            f"readout=kernel needs the distances between all {n:,} training images; expected at most "
             f"{MOST:,}: choose a smaller data.train_per_class, or readout=ridge"
         )
     squares = squared_distances(features, features)

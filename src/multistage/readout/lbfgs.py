@@ -1,4 +1,4 @@
-"""Multinomial logistic regression to convergence, by L-BFGS."""
+"""Multinomial logistic regression, to convergence, by L-BFGS."""
 
 import math
 from collections import deque
@@ -13,38 +13,38 @@ from multistage.readout.span import PrincipalAxes, check_finite
 from multistage.registry.errors import MultistageError
 
 MEMORY = 10
-"""Steps that L-BFGS remembers."""
+"""Steps in the history of L-BFGS."""
 
 STAGE = 10
-"""Factor by which the gradient falls before axes are stretched anew."""
+"""Factor by which the gradient falls before the coordinates are rescaled."""
 
 PATIENCE = 100
-"""Steps without a smaller gradient after which a stage ends: rounding allows no more."""
+"""Steps without a smaller gradient after which a stage ends, because rounding prevents progress."""
 
 TRIALS = 50
-"""Lengths of a step that are tried at most."""
+"""Maximum number of trial step sizes."""
 
 
 def fit_lbfgs(
     task: Task, penalty: float = 1e-3, max_iter: int = 2000, tolerance: float = 1e-4
 ) -> tuple[Tensor, Tensor]:
-    """Minimise mean cross-entropy + penalty / 2 * |weights|^2 on features shifted to mean 0 and divided by one number.
+    """Minimise mean cross-entropy + penalty / 2 * |weights|^2 on features with mean 0 and one common scale.
 
-    The one number is the standard deviation of all centred values, so that `penalty` means the same for features of any
-    scale while their proportions stay; shift and scale are folded into the returned weights.
+    The scale is the standard deviation of all centred values, so `penalty` means the same for features of any scale,
+    and their proportions stay. Shift and scale are folded into the returned weights.
 
-    The minimum lies in the span of the samples, so that the search runs in the coordinates of their principal axes (at
-    most n of them), each stretched, for each class, by the curvature that the objective has along it. Neither changes
-    the minimum; features without contrast normalisation, whose axes differ by orders of magnitude, need both to get
-    there. The curvature falls as classes are told apart, so that the search goes in stages. Each begins with gradient
-    and curvature in float64 and multiplies in float32 on the way; a stage that gets nowhere so is followed by float64.
+    The minimum is in the span of the samples. So the search uses the coordinates of their principal axes (at most n),
+    rescaled for each class by the curvature of the objective. Neither changes the minimum, but features without
+    contrast normalisation, whose axes differ by orders of magnitude, do not converge otherwise. The curvature falls as
+    classes separate, so the search has stages. Each starts with gradient and curvature in float64 and then multiplies
+    in float32; a stage without progress is followed by one in float64.
 
     Args:
-        task: Features, labels and classes; told once the number of iterations and the mean cross-entropy.
-        penalty: Weight of the squared norm; biases are free. 4,096 features separate 3,060 samples, so that without a
-            penalty there is no minimum.
-        max_iter: Limit of L-BFGS iterations, over all stages.
-        tolerance: Largest entry of the gradient (float64), in stretched coordinates, at which the search has converged.
+        task: Features, labels and classes; its report gets the number of iterations and the mean cross-entropy once.
+        penalty: Weight of the squared norm; biases are not penalised. 4,096 features separate 3,060 samples, so without
+            a penalty there is no minimum.
+        max_iter: Maximum number of L-BFGS iterations, over all stages.
+        tolerance: Largest gradient entry (float64), in rescaled coordinates, at convergence.
 
     Returns:
         Weights [classes, f] and biases [classes].
@@ -56,7 +56,7 @@ def fit_lbfgs(
     axes = PrincipalAxes.of(task.features, task.keep)
     x, n, classes = axes.coordinates, len(task.features), task.classes
     targets = F.one_hot(task.labels, classes).double()
-    even = (1 - 1 / classes) / classes  # curvature of the cross-entropy of classes that are equally likely
+    even = (1 - 1 / classes) / classes  # curvature of the cross-entropy for equally likely classes
     weights, bias = x.new_zeros(x.shape[1], classes), x.new_zeros(classes)
     factors, before, iterations = x.float(), float("inf"), 0
     while True:
@@ -87,13 +87,13 @@ def fit_lbfgs(
 
 
 class _Start(NamedTuple):
-    """Where a stage begins.
+    """The starting point of a stage.
 
     Attributes:
         weights: [r, classes].
-        scores: There, [n, classes].
-        gradient: There, [r + 1, classes]; biases last.
-        stretch: Of coordinates, [r + 1, classes].
+        scores: [n, classes].
+        gradient: [r + 1, classes]; biases last.
+        stretch: Scale of the coordinates, [r + 1, classes].
     """
 
     weights: Tensor
@@ -103,21 +103,21 @@ class _Start(NamedTuple):
 
 
 def _stage(x: Tensor, targets: Tensor, penalty: float, start: _Start, goal: float, max_iter: int) -> tuple[Tensor, int]:
-    """L-BFGS from one point until the largest entry of the stretched gradient is at most `goal`.
+    """Run L-BFGS from one point until the largest entry of the rescaled gradient is at most `goal`.
 
-    A step's change of the scores is known before its length is chosen, so that trying lengths takes no products. (This,
-    and the seconds that torch.optim takes to import, are why it is written out here.)
+    The change of scores along a step is known before its size is chosen, so trial sizes need no matrix products. (This,
+    and the seconds that importing torch.optim takes, are why L-BFGS is implemented here.)
 
     Args:
-        x: Samples [n, r]; products are taken in their type.
-        targets: [n, classes], one 1 a row.
+        x: Samples [n, r]; their type is that of the products.
+        targets: One-hot, [n, classes].
         penalty: See `fit_lbfgs`.
-        start: The point.
+        start: The starting point.
         goal: See above.
-        max_iter: Limit of iterations.
+        max_iter: Maximum number of iterations.
 
     Returns:
-        The way, [r + 1, classes], and how many iterations it took.
+        The total step, [r + 1, classes], and the number of iterations.
     """
     weights, scores, gradient, stretch = start
     way, slope = torch.zeros_like(stretch), stretch * gradient
@@ -143,7 +143,7 @@ def _stage(x: Tensor, targets: Tensor, penalty: float, start: _Start, goal: floa
 
 
 def _direction(slope: Tensor, past: deque[tuple[Tensor, Tensor, float]]) -> Tensor:
-    """Minus the slope times the inverse curvature that past (step, change of slope, their product) tell."""
+    """Return minus the slope times the inverse curvature from `past`: (step, change of slope, their product)."""
     direction, shares = -slope, []
     for step, change, curvature in reversed(past):
         shares.append(_dot(step, direction) / curvature)
@@ -157,13 +157,13 @@ def _direction(slope: Tensor, past: deque[tuple[Tensor, Tensor, float]]) -> Tens
 
 
 def _length(scores: Tensor, along: Tensor, targets: Tensor, linear: float, square: float) -> float:
-    """How far to go: where the convex objective's slope along the way is at most a third of what it is here.
+    """Return a step size at which the slope of the convex objective is at most a third of the initial one.
 
     Args:
-        scores: Here, [n, classes].
-        along: Their change for length 1.
-        targets: [n, classes], one 1 a row.
-        linear: Slope of the penalty here.
+        scores: Scores at step size 0, [n, classes].
+        along: Their change for step size 1.
+        targets: One-hot, [n, classes].
+        linear: Slope of the penalty at step size 0.
         square: Its curvature.
     """
 

@@ -1,7 +1,7 @@
-"""Spatial pyramids of quantised features, compared by the pyramid-match kernel, and support vector machines on it.
+"""Spatial pyramids of quantised features, the pyramid-match kernel, and support vector machines on it.
 
-    features -> one descriptor a position (its values in all maps) -> the nearest of some words -> histograms of words
-    in 1, 2x2, 4x4, ... cells -> what two images have in common, cell by cell -> one machine a class
+    features -> one descriptor a position (its values in all maps) -> the nearest visual word -> histograms of words in
+    1, 2x2, 4x4, ... cells -> histogram intersection of two images in all cells -> one machine for each class
 
 Source: Lazebnik, Schmid & Ponce, "Beyond Bags of Features" (CVPR 2006), which the paper names for its last two figures
 of Table 1; see `DEVIATIONS.md`.
@@ -19,20 +19,20 @@ from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
 SAMPLE = 50_000
-"""Descriptors that a vocabulary is learned from, at most."""
+"""Maximum number of descriptors for learning a vocabulary."""
 
 BATCH = 64
-"""Images quantised at a time, which bounds the memory to some 50 MB."""
+"""Images quantised at a time; bounds the memory to about 50 MB."""
 
 
 def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) -> Tensor:
-    """Words that stand for descriptors: centres that k-means finds among a sample of them.
+    """Learn visual words: k-means centres of a sample of descriptors.
 
     Args:
-        features: Of training images, [n, f].
-        shape: Of the maps that they are, flattened.
-        words: How many.
-        seed: Decides the sample and where k-means begins.
+        features: Features of training images, [n, f].
+        shape: (maps, height, width) of the maps before flattening.
+        words: Number of words.
+        seed: Seed of the sample and of k-means.
 
     Returns:
         [words, maps], float32.
@@ -40,7 +40,7 @@ def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) 
     Raises:
         MultistageError: Fewer descriptors than words.
     """
-    from sklearn.cluster import KMeans  # takes a second to import
+    from sklearn.cluster import KMeans  # imported here because it takes a second
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
@@ -55,7 +55,7 @@ def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) 
     chosen = torch.randperm(len(features) * positions, generator=random)[:count].sort().values
     sample = features.view(len(features), shape[0], positions)[chosen // positions, :, chosen % positions]
     start = int(torch.randint(2**31, (), generator=random))
-    # One thread: more add their sums in the order in which they end, which would decide the last digits.
+    # One thread: several would add their sums in a random order, which affects the last digits.
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different descriptors than words: some go unused
         found = KMeans(words, n_init=1, random_state=start).fit(sample.numpy())
@@ -63,7 +63,7 @@ def learn_vocabulary(features: Tensor, shape: Shape, words: int, seed: int = 0) 
 
 
 def quantise(features: Tensor, shape: Shape, vocabulary: Tensor) -> Tensor:
-    """The word nearest to what all maps hold at each position: features [n, f] as int64 [n, height, width]."""
+    """Find the nearest word at each position: features [n, f] to int64 [n, height, width]."""
     halves = vocabulary.square().sum(1) / 2
     found = []
     for batch in torch.split(features, BATCH):
@@ -73,16 +73,16 @@ def quantise(features: Tensor, shape: Shape, vocabulary: Tensor) -> Tensor:
 
 
 def pyramid(words: Tensor, count: int, levels: int) -> Tensor:
-    """Histograms of words in the cells of each level, times the level's weight in a match.
+    """Compute histograms of words in the cells of each level, times the level's weight in a match.
 
     Args:
-        words: Of each position, [n, height, width].
+        words: Word of each position, [n, height, width].
         count: Size of the vocabulary.
         levels: 1: the whole image; 2: also its quarters; 3: also their quarters; ...
 
     Returns:
-        float32 [n, cells of all levels * count], whole numbers: weights are 1, 1, 2, 4, ... from the coarsest level on,
-        so that they sum to 2^(levels - 1).
+        float32 [n, cells of all levels * count], integers: weights are 1, 1, 2, 4, ... from the coarsest level, with
+        sum 2^(levels - 1).
     """
     n, height, width = words.shape
     side = 2 ** (levels - 1)
@@ -101,11 +101,11 @@ def pyramid(words: Tensor, count: int, levels: int) -> Tensor:
 
 
 def pyramid_match(some: Tensor, others: Tensor) -> Tensor:
-    """What images have in common: the sum of the smaller of two histograms; 1 for an image with itself.
+    """Compute the pyramid-match kernel: the intersection of histograms, normalised to 1 for an image with itself.
 
     Args:
-        some: As from `pyramid`, [n, bins].
-        others: Likewise, [m, bins], of as many positions.
+        some: From `pyramid`, [n, bins].
+        others: From `pyramid`, [m, bins], for images with as many positions.
 
     Returns:
         float32 [n, m].
@@ -113,19 +113,19 @@ def pyramid_match(some: Tensor, others: Tensor) -> Tensor:
     total, columns = others[0].sum(), others.T.contiguous()
     matches = some.new_empty(len(some), len(others))
     for match, image in zip(matches, some, strict=True):
-        bins = image.nonzero()[:, 0]  # most are empty, and an empty bin matches nothing
+        bins = image.nonzero()[:, 0]  # most bins are empty, and empty bins match nothing
         torch.sum(torch.minimum(columns[bins], image[bins, None]), 0, out=match)
     return matches / total
 
 
 def fit_machines(matches: Tensor, labels: Tensor, classes: int, cost: float, report: Report) -> tuple[Tensor, Tensor]:
-    """One support vector machine a class, which tells it from all others.
+    """Train one support vector machine for each class against all others.
 
     Args:
-        matches: The kernel: of each training image with each, [n, n].
+        matches: The kernel matrix of the training images, [n, n].
         labels: [n], from 0.
         classes: Number of classes.
-        cost: C, the price of a violated margin.
+        cost: C, the cost of a violated margin.
         report: Called once with the number of iterations and the mean hinge loss, over images and classes.
 
     Returns:
@@ -149,16 +149,16 @@ def fit_machines(matches: Tensor, labels: Tensor, classes: int, cost: float, rep
 
 
 class PyramidSVM(nn.Module):
-    """Scores of images, by what they have in common with the training images.
+    """Module from features to scores, by the kernel with the training images.
 
-    The training images are kept as maps of words, from which their pyramids follow: a byte a position.
+    It stores the training images as maps of words, one byte a position; pyramids are computed from these.
 
     Args:
-        shape: Of the maps that features are, flattened.
-        levels: Of the pyramid.
+        shape: (maps, height, width) of the maps before flattening.
+        levels: Levels of the pyramid.
         vocabulary: [words, maps].
-        words: Of the training images, whole numbers [n, height, width].
-        coefficients: Of each machine for each training image, [classes, n].
+        words: Words of the training images, integers [n, height, width].
+        coefficients: Coefficients of each machine for each training image, [classes, n].
         intercepts: [classes].
     """
 
@@ -174,11 +174,11 @@ class PyramidSVM(nn.Module):
         self.coefficients = nn.Parameter(coefficients, requires_grad=False)
         self.intercepts = nn.Parameter(intercepts, requires_grad=False)
         self.register_buffer("words", words.to(torch.uint8 if len(vocabulary) <= 256 else torch.int16))
-        columns = pyramid(words, len(vocabulary), levels).T.contiguous()  # as a match reads them
+        columns = pyramid(words, len(vocabulary), levels).T.contiguous()  # the type that a match reads
         self.register_buffer("pyramids", columns.T, persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Distances from the margins' middle [n, classes], in margins, of features [n, f]."""
+        """Compute SVM decision values [n, classes] of features [n, f]."""
         words = quantise(features, self.shape, self.vocabulary)
         matches = pyramid_match(pyramid(words, len(self.vocabulary), self.levels), self.pyramids)
         return matches @ self.coefficients.T + self.intercepts
@@ -188,9 +188,9 @@ def fit_pyramid_svm(task: Task, words: int = 200, levels: int = 3, cost: float =
     """Learn vocabulary and machines from training images.
 
     Args:
-        task: Its seed decides the vocabulary; told what `fit_machines` reports.
+        task: The training data; its seed is that of the vocabulary, its report gets that of `fit_machines`.
         words: Size of the vocabulary.
-        levels: Of the pyramid.
+        levels: Levels of the pyramid.
         cost: See `fit_machines`.
 
     Raises:

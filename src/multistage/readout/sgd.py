@@ -10,26 +10,26 @@ from multistage.readout.span import gram, times, transposed_times
 from multistage.registry.errors import MultistageError
 
 BLOCK = 128
-"""Samples whose scores are computed at once."""
+"""Samples in each block of scores."""
 
 
 def fit_sgd(
     task: Task, rate: float = 0.01, start: float = 0.015, epochs: int = 30, decay: float = 0.03
 ) -> tuple[Tensor, Tensor]:
-    """One sample at a time, in an order drawn once, with rate / (1 + decay * epoch), no penalty, no standardisation.
+    """Run online SGD in an order drawn once, with rate / (1 + decay * epoch), no penalty and no standardisation.
 
-    Every step adds a multiple of one sample to the weights. So the scores of the next samples are known up to what the
-    steps in between add, which their inner products tell: scores are computed for a block of samples at once, and
-    corrected one by one. Where there are fewer samples than features, weights are never formed: they are W0 + A X, and
-    A [n, classes] is what is learned. The same steps with the same numbers but for rounding, and far less to move.
+    Every step adds a multiple of one sample to the weights. So scores are computed for a block of samples at once, and
+    then corrected for each step by inner products of samples. With fewer samples than features, weights are never
+    formed: they are W0 + A X, and A [n, classes] is learned. The steps are the same up to rounding, with much less
+    memory traffic.
 
     Args:
-        task: Features X, labels and classes; its seed decides initial weights and order. Told after each epoch its
-            number and mean loss (each sample's before its step).
-        rate: Of the first epoch.
+        task: Features X, labels and classes; its seed decides initial weights and order. Its report gets the number and
+            mean loss of each epoch (the loss of each sample before its step).
+        rate: Learning rate of the first epoch.
         start: Initial weights are uniform in +-`start`; biases are 0.
         epochs: Passes over the samples.
-        decay: Of the rate, per epoch.
+        decay: Decay of the rate, per epoch.
 
     Returns:
         Weights [classes, f] and biases [classes].
@@ -81,17 +81,17 @@ def fit_sgd(
 
 
 def _steps(scores: np.ndarray, inner: np.ndarray, labels: list[int], rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """The steps of a block of samples, each with what the steps before it changed.
+    """Do the steps of a block of samples, each after the changes of the steps before it.
 
     Args:
-        scores: Before the first of them, [block, classes].
-        inner: Inner products of the samples plus 1, which is the bias's part, [block, block].
-        labels: Of the samples.
-        rate: Length of a step.
+        scores: Scores before the block, [block, classes].
+        inner: Inner products of the samples plus 1 for the bias, [block, block].
+        labels: Labels of the samples.
+        rate: Learning rate.
 
     Returns:
-        What multiple of each sample is added to the weights of each class, [block, classes], and how likely each
-        sample's class was before its step, [block].
+        The multiple of each sample that is added to the weights of each class, [block, classes], and the probability of
+        each sample's class before its step, [block].
     """
     changes, likelihoods = np.zeros_like(scores), np.empty(len(scores))
     for i, label in enumerate(labels):

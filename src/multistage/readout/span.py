@@ -1,7 +1,6 @@
-"""Linear classifiers live in the span of the samples: what `lbfgs`, `ridge` and others need of n samples, f features.
+"""Linear algebra in the span of n samples with f features, for `lbfgs`, `ridge` and other readouts.
 
-With fewer samples than features everything can be said with the n x n inner products of samples; otherwise with their
-f x f moments.
+With fewer samples than features it uses the n x n inner products of samples, otherwise their f x f moments.
 """
 
 from dataclasses import dataclass
@@ -13,14 +12,14 @@ from multistage.readout import Keep, keep_nothing
 from multistage.registry.errors import MultistageError
 
 COLUMNS, ROWS = 4096, 1024
-"""Features and samples at a time, which bounds the memory beside the result to some 100 MB."""
+"""Features and samples at a time; bounds the working memory to about 100 MB."""
 
 NEGLIGIBLE = 1e-12
-"""Axes along which samples vary less than this, relative to the first, count as none: that is rounding."""
+"""Axes with less variation than this, relative to the first, are dropped as rounding error."""
 
 
 def gram(x: Tensor) -> dict[str, Tensor]:
-    """Inner products of samples, from each other and from their mean.
+    """Compute inner products of samples with each other and with their mean.
 
     Args:
         x: Samples [n, f].
@@ -41,7 +40,7 @@ def gram(x: Tensor) -> dict[str, Tensor]:
 
 
 def times(x: Tensor, matrix: Tensor) -> Tensor:
-    """x [n, f] @ matrix [f, k] in float64."""
+    """Compute x [n, f] @ matrix [f, k] in float64."""
     result = x.new_zeros(len(x), matrix.shape[1], dtype=torch.float64)
     for columns, rows in zip(torch.split(x, COLUMNS, 1), torch.split(matrix, COLUMNS), strict=True):
         result.addmm_(columns.double(), rows)
@@ -49,12 +48,12 @@ def times(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 def transposed_times(x: Tensor, matrix: Tensor) -> Tensor:
-    """x [n, f], transposed, @ matrix [n, k] in float64."""
+    """Compute x.T @ matrix in float64, for x [n, f] and matrix [n, k]."""
     return torch.cat([columns.double().T @ matrix for columns in torch.split(x, COLUMNS, 1)])
 
 
 def memory(samples: int, features: int) -> int:
-    """Bytes that `PrincipalAxes` take beside the samples: products, vectors and their workspace, coordinates."""
+    """Estimate the bytes of `PrincipalAxes` besides the samples: products, vectors and their workspace, coordinates."""
     smaller = min(samples, features)
     return 8 * (3 * smaller**2 + 2 * samples * smaller)
 
@@ -64,12 +63,12 @@ class PrincipalAxes:
     """Samples with mean 0 and one common scale, in the r <= min(n, f) coordinates of their principal axes.
 
     Attributes:
-        samples: [n, f], as they were.
+        samples: The original samples, [n, f].
         mean: [f].
         scale: Standard deviation of all centred values.
         coordinates: [n, r].
         variances: Mean square of each coordinate, [r].
-        vectors: [f, r] the axes; or with fewer samples than features [n, r], each coordinate scaled to length 1.
+        vectors: The axes [f, r]; or, with fewer samples than features, each coordinate scaled to norm 1, [n, r].
     """
 
     samples: Tensor
@@ -81,7 +80,7 @@ class PrincipalAxes:
 
     @classmethod
     def of(cls, x: Tensor, keep: Keep = keep_nothing) -> "PrincipalAxes":
-        """Axes of samples [n, f]; keeps ``gram`` (with fewer samples than features) and ``axes``."""
+        """Compute the axes of samples [n, f]; caches ``gram`` (with fewer samples than features) and ``axes``."""
         n, f = x.shape
         mean = x.mean(0, dtype=torch.float64)
 
@@ -98,7 +97,7 @@ class PrincipalAxes:
         return cls(x, mean, scale, coordinates, squares / n, vectors)
 
     def in_features(self, weights: Tensor) -> Tensor:
-        """Weights [r, k] of coordinates as weights [f, k] of samples as they were; biases lack ``-mean @ weights``."""
+        """Convert weights [r, k] of coordinates to [f, k] of the samples; biases also need ``-mean @ weights``."""
         if len(self.samples) >= self.samples.shape[1]:
             return self.vectors @ weights / self.scale
         lengths = (self.variances * len(self.samples)).sqrt()
@@ -107,7 +106,7 @@ class PrincipalAxes:
 
 
 def _moments(x: Tensor, mean: Tensor) -> Tensor:
-    """Centred samples, transposed, times themselves, [f, f]."""
+    """Compute the product of the centred samples' transpose with themselves, [f, f]."""
     result = x.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
     for rows in torch.split(x, COLUMNS):
         part = rows.double() - mean
@@ -116,17 +115,17 @@ def _moments(x: Tensor, mean: Tensor) -> Tensor:
 
 
 def check_finite(features: Tensor) -> None:
-    """Refuse features that are no numbers.
+    """Refuse features that are not finite.
 
     Raises:
-        MultistageError: Some are infinite or not a number.
+        MultistageError: Some are infinite or NaN.
     """
     if not features.isfinite().all():
         raise MultistageError("features are not finite numbers; no classifier can learn from them")
 
 
 def linear(weights: Tensor, biases: Tensor) -> nn.Linear:
-    """A layer with these weights [classes, f] and biases [classes]."""
+    """Make a linear layer with these weights [classes, f] and biases [classes]."""
     classes, features = weights.shape
     layer = nn.Linear(features, classes)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What a run is and was: its identity, state and record, cells of runs with confidence intervals, the paper's figures.
+"""Records of runs: identity, state and record of a run, cells of runs with confidence intervals, the paper's figures.
 
 May import `settings` and the rooms below it.
 """

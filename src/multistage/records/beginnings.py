@@ -1,7 +1,7 @@
-"""How often a run was begun and did not end, so that one that takes its whole sweep with it is not begun for ever.
+"""Count how often a run was started and did not end, so that one that kills its whole sweep is not restarted forever.
 
-A run that ends takes its count back, whether it is finished, fails, or is ended by a person. Where processes are
-killed, as when memory runs out, nobody does.
+A run that ends resets its count, whether it finishes, fails, or is interrupted by a person. The count remains if the
+process is killed, as when memory runs out.
 """
 
 from contextlib import suppress
@@ -10,26 +10,26 @@ from pathlib import Path
 from multistage.storage import durable
 
 FILE = ".begun"
-"""In a run's folder: how often, and when the checkpoint was written that it went on from, in nanoseconds (0: none)."""
+"""File in a run's folder: the count, and the time of the checkpoint it resumed from, in nanoseconds (0: none)."""
 
 MOST = 3
-"""So many times a run is begun that does not end and gets no further."""
+"""Maximum number of starts without an end and without progress."""
 
 _here: set[Path] = set()
-"""Folders of runs that this process has begun."""
+"""Folders of runs that this process has started."""
 
 
 def count(folder: Path) -> int:
-    """How often a run was begun since it last got further, if it did not end."""
+    """Return how often a run was started since its last progress, without an end."""
     return _read(folder)[0]
 
 
 def begin(folder: Path, checkpoint: Path | None) -> None:
-    """Count a beginning, the first one if there is a later checkpoint than the last time.
+    """Count a start; it is the first one if the checkpoint is newer than at the last start.
 
     Args:
         folder: The run's folder, claimed.
-        checkpoint: What it goes on from.
+        checkpoint: The checkpoint it resumes from.
     """
     times, before = _read(folder)
     written = checkpoint.stat().st_mtime_ns if checkpoint else 0
@@ -38,7 +38,7 @@ def begin(folder: Path, checkpoint: Path | None) -> None:
 
 
 def end() -> None:
-    """Take back the counts of all runs that this process has begun."""
+    """Reset the counts of all runs that this process has started."""
     for folder in [*_here]:
         with suppress(OSError):
             (folder / FILE).unlink(missing_ok=True)
@@ -46,7 +46,7 @@ def end() -> None:
 
 
 def keep() -> None:
-    """Let the counts stay although this process ends in good order, since what it works for was killed."""
+    """Keep the counts although this process ends normally, because its sweep was killed."""
     _here.clear()
 
 

@@ -1,8 +1,8 @@
 """Cells of a table: runs that differ only in draw and seed, with their mean, spread, interval and the paper's figure.
 
-Every figure is the mean over classes of the share of test images put into the right class, in percent. Intervals are
-Student's confidence intervals, 95 %, over runs: they say how far another choice of images and filters moves the mean,
-if each run has a draw of its own (``seed=${draw}``).
+Every figure is the mean over classes of the accuracy on test images, in percent. Intervals are Student's 95 %
+confidence intervals over runs. They show how much another choice of images and filters moves the mean, if each run has
+its own draw and seed (``seed=${draw}``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,14 +32,14 @@ SIGNS: dict[Mark, str] = {
 }
 
 CLOSE = 3.0
-"""Points from the paper's figure; a cell further off has missed it."""
+"""Tolerance around the paper's figure, in points; beyond it a cell is off."""
 
 FEW = 3
-"""Runs; the interval of two is six times their difference, near or far as luck has it."""
+"""Smallest number of runs whose interval counts; with two, its half width is six times their difference, by chance."""
 
 METRIC = "test_mean_class_accuracy"
 VARYING = ("draw", "seed")
-"""What tells the runs of one cell apart."""
+"""Settings that differ between the runs of a cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,10 @@ class Cell:
     """Runs that differ only in draw and seed.
 
     Args:
-        key: Their common settings, those that bear on results, sorted.
+        key: Their common settings that affect results, sorted.
         records: Sorted by draw, then seed.
-        paper: The entry of `results/paper.yaml` for this cell, None if nothing was published.
-        title: The cell in words; no two cells of one call of `cells` share it.
+        paper: The entry of `results/paper.yaml` for this cell; None if nothing was published.
+        title: Description of the cell, unique within one call of `cells`.
     """
 
     key: Key
@@ -60,60 +60,60 @@ class Cell:
 
     @cached_property
     def config(self) -> Record:
-        """The common settings as a mapping."""
+        """Return the common settings as a mapping."""
         return dict(self.key)
 
     @property
     def values(self) -> tuple[float, ...]:
-        """Mean accuracy over classes of each run, in percent."""
+        """Return the mean accuracy over classes of each run, in percent."""
         return tuple(100 * record["metrics"][METRIC] for record in self.records)
 
     @property
     def n(self) -> int:
-        """How many runs."""
+        """Return the number of runs."""
         return len(self.records)
 
     @property
     def mean(self) -> float:
-        """Mean over runs, in percent."""
+        """Return the mean over runs, in percent."""
         return fmean(self.values)
 
     @property
     def sd(self) -> float | None:
-        """Standard deviation over runs (n - 1 in the denominator), in points; None for a single run."""
+        """Return the standard deviation over runs (n - 1 in the denominator), in points; None for a single run."""
         return stdev(self.values) if self.n > 1 else None
 
     @property
     def interval(self) -> Interval | None:
-        """95 % t-interval of the mean, in percent; None for a single run."""
+        """Return the 95 % t-interval of the mean, in percent; None for a single run."""
         return t_interval(self.values)
 
     @property
     def half_width(self) -> float | None:
-        """What stands behind the plus-minus: half the width of the interval, in points."""
+        """Return half the width of the interval, the number after the plus-minus sign, in points."""
         return None if self.interval is None else half_width(self.interval)
 
     @property
     def training(self) -> float:
-        """Mean over runs of the accuracy on training images, all alike, in percent; far above `mean`: overfitting."""
+        """Return the mean accuracy on all training images, in percent; far above `mean`: overfitting."""
         return fmean(100 * record["metrics"]["train_accuracy"] for record in self.records)
 
     @property
     def difference(self) -> float | None:
-        """Mean minus the paper's figure, in points."""
+        """Return the mean minus the paper's figure, in points."""
         return None if self.paper is None else self.mean - self.paper["value"]
 
     @property
     def is_close(self) -> bool | None:
-        """Whether the mean lies within three points of the paper's figure; None where nothing was published."""
+        """Whether the mean is within three points of the paper's figure; None if nothing was published."""
         return None if self.difference is None else round(abs(self.difference), 9) <= CLOSE
 
     @property
     def mark(self) -> Mark | None:
-        """How the paper's figure lies to ours; None where nothing was published.
+        """Compare the paper's figure with ours; None if nothing was published.
 
-        "inside": it lies in our 95 % interval, which is not widened by the paper's own error bar, so that a wide bar
-        flatters nobody; fewer than three runs, whose interval is a matter of luck, are never inside. "within three
+        "inside": it is in our 95 % interval. The paper's own error bar does not widen the interval, so a wide bar is no
+        advantage; fewer than three runs, whose interval is mostly chance, never count as inside. "within three
         points": at most 3 points from our mean. "off": neither.
         """
         if self.paper is None:
@@ -124,19 +124,19 @@ class Cell:
 
     @property
     def seconds(self) -> float:
-        """Mean over runs of the seconds that one took, all phases."""
+        """Return the mean seconds of a run, over all phases."""
         return fmean(sum(record["seconds"].values()) for record in self.records)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Differences run by run, in points.
+    """Paired differences between runs, in points.
 
     Args:
         mean: Their mean.
-        sd: Their standard deviation, None for one pair.
-        interval: 95 % t-interval of their mean, None for one pair.
-        n: How many pairs.
+        sd: Their standard deviation; None for one pair.
+        interval: 95 % t-interval of their mean; None for one pair.
+        n: Number of pairs.
     """
 
     mean: float
@@ -146,15 +146,15 @@ class Difference:
 
 
 def cells(records: Iterable[Record], paper: Sequence[Record] = ()) -> list[Cell]:
-    """Records grouped into cells, in the order in which their first records come.
+    """Group records into cells, in the order of their first records.
 
     Args:
-        records: Of finished runs, any order of draws and seeds.
-        paper: Published figures, as from `paper.published`.
+        records: Records of finished runs, in any order of draws and seeds.
+        paper: Published figures, from `paper.published`.
 
     Raises:
-        MultistageError: Records that must not be averaged: one run twice, other images or another version of the code
-            in one cell, or settings that changed while a cell's draws were run.
+        MultistageError: Records that must not be averaged: a run that occurs twice; different images, code versions or
+            settings within a cell.
     """
     groups: dict[Key, list[Record]] = {}
     for record in records:
@@ -174,10 +174,10 @@ def cells(records: Iterable[Record], paper: Sequence[Record] = ()) -> list[Cell]
 
 
 def paired(a: Cell, b: Cell) -> Difference:
-    """How much better `a` is than `b`: differences over the draws and seeds that both have run.
+    """Return how much better `a` is than `b`: differences over the draws and seeds of both.
 
     Raises:
-        MultistageError: None is shared, or a shared draw holds other images.
+        MultistageError: No common draw and seed, or a common draw with different images.
     """
     found = pairs(a, b)
     if not found:
@@ -188,10 +188,10 @@ def paired(a: Cell, b: Cell) -> Difference:
 
 
 def pairs(a: Cell, b: Cell) -> dict[Draw, tuple[Record, Record]]:
-    """The runs of two cells by the draws and seeds that both have run.
+    """Pair the runs of two cells by common draws and seeds.
 
     Raises:
-        MultistageError: A shared draw holds other images.
+        MultistageError: A common draw with different images.
     """
     theirs = {draw(record): record for record in b.records}
     found = {draw(record): (record, theirs[draw(record)]) for record in a.records if draw(record) in theirs}
@@ -201,7 +201,7 @@ def pairs(a: Cell, b: Cell) -> dict[Draw, tuple[Record, Record]]:
 
 
 def key(record: Record) -> Key:
-    """The settings that a run reads and that bear on its result, without draw and seed; own images by folder."""
+    """Return the settings that a run reads and that affect its result, without draw and seed; own images by folder."""
     settings = bearing(record["config"])
     if data_sets[record["config"]["data"]].root_is_content:
         settings["data.root"] = record["config"].get("data.root")
@@ -209,12 +209,12 @@ def key(record: Record) -> Key:
 
 
 def draw(record: Record) -> Draw:
-    """Draw and seed of a run."""
+    """Return draw and seed of a run."""
     return record["config"]["draw"], record["config"]["seed"]
 
 
 def common_path(record: Record) -> tuple[str, str]:
-    """A run's folder without draw and seed: what stands before them, and further overrides, which follow."""
+    """Return a run's folder without draw and seed: the part before them, and the overrides after them."""
     before, overrides = DRAW.split(path(record), maxsplit=1)
     return before, overrides
 
@@ -224,7 +224,7 @@ def _plain(value: Any) -> Any:
 
 
 def _titles(groups: Mapping[Key, Record]) -> list[str]:
-    """Each cell in words; where these do not tell two apart, the settings in which they differ do."""
+    """Describe each cell; if two descriptions are equal, add the settings in which the cells differ."""
     alike: dict[str, list[Key]] = {}
     plain = {settings: _title(record) for settings, record in groups.items()}
     for settings, title in plain.items():
@@ -245,7 +245,7 @@ def _title(record: Record) -> str:
 
 
 def _refuse_mixes(found: Sequence[Cell]) -> None:
-    """Raise if a cell's runs do not belong together."""
+    """Raise an error if the runs of a cell do not belong together."""
     folders: dict[str, tuple[Record, Cell]] = {}
     for cell in found:
         draws: dict[int, Record] = {}
@@ -253,7 +253,7 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
         for record in cell.records:
             same_images = (
                 () if data_sets[record["config"]["data"]].root_is_content else ("data_hash",)
-            )  # else of a draw's
+            )  # else those of a draw
             _refuse_difference(cell.records[0], record, (*same_images, "results_version"))
             _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("data_hash", "split_hash"))
             if runs.setdefault(draw(record), record) is not record:

@@ -1,4 +1,4 @@
-"""Committed records: one ``result.json`` a line."""
+"""Committed records: files with one ``result.json`` a line."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ from multistage.settings import naming
 from multistage.storage import durable
 
 MOST = 512 * 2**20
-"""Bytes of a file of records."""
+"""Maximum size of a file of records, bytes."""
 
 SETTINGS = {
     "data": "digits",
@@ -25,21 +25,20 @@ SETTINGS = {
     "draw": 0,
     "seed": 0,
 }
-"""What names a run, with its defaults in `conf/train.yaml` (a test compares them)."""
+"""Settings that name a run, with their defaults in `conf/train.yaml` (a test compares them)."""
 
 
 def collect(folder: Path) -> list[Record]:
-    """The records of all finished runs below a folder, in the order of their folders' names."""
+    """Return the records of all finished runs below a folder, in the order of their folders' names."""
     found = (runs.read(path.parent) for path in sorted(folder.rglob(runs.RESULT)))
     return [record for record in found if record is not None]
 
 
 def merge(published: Iterable[Record], collected: Iterable[Record]) -> tuple[list[Record], list[str]]:
-    """Published records and those just collected, which win where both hold a run.
+    """Merge published with collected records; collected ones replace published ones of the same run.
 
     Returns:
-        All records in the order of their folders' names, and the folders whose published record was replaced by
-        another one.
+        All records in the order of their folders' names, and the folders whose published record was replaced.
     """
     before = {path(record): record for record in published}
     now = {path(record): record for record in collected}
@@ -49,16 +48,16 @@ def merge(published: Iterable[Record], collected: Iterable[Record]) -> tuple[lis
 
 
 def to_lines(records: Iterable[Record]) -> str:
-    """Records as JSON, one a line, keys sorted."""
+    """Write records as JSON, one a line, keys sorted."""
     return "".join(json.dumps(record, sort_keys=True, allow_nan=False) + "\n" for record in records)
 
 
 def from_file(path: Path) -> list[Record]:
-    """The records of a ``records.jsonl``.
+    """Read a ``records.jsonl``.
 
     Raises:
-        MultistageError: A line that was cut or altered (the oldest records carry no checksum), or that is no record of
-            this version or an older one.
+        MultistageError: A truncated or altered line (the oldest records have no checksum), or one that is not a record
+            of this version or an older one.
     """
     records = []
     try:
@@ -74,12 +73,12 @@ def from_file(path: Path) -> list[Record]:
 
 
 def path(record: Record) -> str:
-    """The run's folder below ``runs/<name>``; records from before it was recorded have no further overrides."""
+    """Return the run's folder below ``runs/<name>``; for old records, which lack it, without overrides."""
     return record.get("run") or naming.cell(record["config"])
 
 
 def command(record: Record) -> str:
-    """The command line that repeats a run: as recorded, or (older records) from the settings that name it."""
+    """Return the command line that repeats a run: as recorded, or (old records) from the settings that name it."""
     config = record["config"]
     typed = record.get("overrides")
     if typed is None:

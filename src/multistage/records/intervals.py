@@ -1,4 +1,4 @@
-"""Numbers that were measured, and the 95 % confidence intervals of means."""
+"""Measured numbers, and 95 % confidence intervals of means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Measured:
-    """A number that was measured.
+    """A measured number.
 
     Attributes:
         value: The number, or a mean.
-        what: What it is, in words: one line for the ledger of claims.
-        unit: As it is written behind the number; "" for pure numbers and fractions.
-        interval: 95 % interval of a mean; None where there is none.
-        n: How many measurements the value is a mean of.
+        what: Description, one line for the ledger of claims.
+        unit: Unit after the number; "" for pure numbers and fractions.
+        interval: 95 % interval of a mean; None if there is none.
+        n: Number of measurements in the mean.
     """
 
     value: float
@@ -30,13 +30,13 @@ class Measured:
 
 
 def mean_of(values: Sequence[float], what: str, unit: str = "") -> Measured:
-    """The mean of measurements, one an image or a filter, with Student's 95 % confidence interval."""
+    """Return the mean of measurements (of images or filters) with Student's 95 % confidence interval."""
     values = [float(value) for value in values]
     return Measured(fmean(values), what, unit, t_interval(values), len(values))
 
 
 def t_interval(values: Sequence[float]) -> Interval | None:
-    """Student's 95 % confidence interval of the mean; None for fewer than two values."""
+    """Return Student's 95 % confidence interval of the mean; None for fewer than two values."""
     from scipy.special import stdtrit
 
     n = len(values)
@@ -47,16 +47,16 @@ def t_interval(values: Sequence[float]) -> Interval | None:
 
 
 def half_width(interval: Interval) -> float:
-    """What stands behind a plus-minus."""
+    """Return half the width of an interval, the number after a plus-minus sign."""
     return (interval[1] - interval[0]) / 2
 
 
 def is_chance(accuracy: float, totals: Sequence[int]) -> bool:
-    """Whether a mean accuracy over classes is below the end of the binomial 95 % interval around that of guessing.
+    """Whether a mean accuracy over classes is no better than chance: below the upper end of its binomial 95 % interval.
 
     Args:
-        accuracy: Mean over classes, a fraction; of whoever guesses, or always says the same, 1 / classes.
-        totals: Images of each class; those without any are left out of the mean.
+        accuracy: Mean over classes, a fraction; guessing, or always the same class, gives 1 / classes.
+        totals: Number of images of each class; empty classes do not count in the mean.
     """
     if len(totals) < 2 or not any(totals):
         return False

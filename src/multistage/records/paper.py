@@ -1,4 +1,4 @@
-"""The published figures of ``results/paper.yaml``, and which of them a run can be held against."""
+"""The published figures of ``results/paper.yaml``, and which of them corresponds to a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from multistage.settings.config import rule_of
 from multistage.settings.tree import Config
 
 LINEAR = tuple(name for name, readout in readouts.items() if readout.logistic)
-"""Classifiers that may stand for the paper's logistic regression."""
+"""Readouts that correspond to the paper's logistic regression."""
 
 SECTIONS = ("table1", "mnist", "norb")
 
@@ -22,7 +22,7 @@ PAPER = CONF.parent / "results" / "paper.yaml"
 
 
 def published(path: Path = PAPER) -> list[Record]:
-    """Every published figure, in the paper's order; those of Table 1 first. None where the file is not at hand."""
+    """Return every published figure, in the paper's order, those of Table 1 first; none if the file is missing."""
     if not path.exists():
         return []
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -30,10 +30,10 @@ def published(path: Path = PAPER) -> list[Record]:
 
 
 def matching(entries: Sequence[Record], config: Config) -> Record | None:
-    """The entry whose settings all hold in a run, None if there is none; the paper's images are gray.
+    """Return the entry whose settings all match a run, None if there is none; the paper's images are gray.
 
     Args:
-        entries: As from `published`; a key that is a setting must hold, unless the run is older than the setting.
+        entries: From `published`; keys that are settings must match, unless the run is older than the setting.
         config: The run's configuration.
     """
     for entry in entries if config.get("data.maps", 1) == 1 else ():
@@ -46,13 +46,13 @@ def matching(entries: Sequence[Record], config: Config) -> Record | None:
 
 
 def row(config: Config) -> str | None:
-    """The row of the paper's Table 1 that a run belongs to; None if it has none."""
+    """Return the row of the paper's Table 1 that a run belongs to; None if there is none."""
     in_table = config["data"] == "caltech101" and not (config["filters"] == "gabor" and config["refine"])
     return letters(config) if in_table else None
 
 
 def letters(config: Config) -> str:
-    """The paper's name for what learns: R, R+, UU, U+U+, GT, ..."""
+    """Return the paper's name of the training protocol: R, R+, UU, U+U+, GT, ..."""
     letter = filter_methods[config["filters"]].letter
     if letter == "G" and not config["refine"]:
         return "G" + "T" * (config["stages"] - 1)  # Gabor filters, then templates

@@ -1,4 +1,4 @@
-"""Where a result came from: the code that ran, and under what circumstances each stretch of a resumed run was done."""
+"""Provenance of a result: the code that ran, and the circumstances of each part of a resumed run."""
 
 import os
 import subprocess
@@ -15,15 +15,14 @@ CHECKOUT = PACKAGE.parents[1]
 STRETCHES, EPOCHS = "stretches", "epochs"
 
 Stretch = dict[str, Any]
-"""A part of a run that was done in one go: `code`, and what is known of versions, hardware and threads."""
+"""A part of a run without interruption: its `code`, versions, hardware and threads."""
 
 
 def code() -> dict[str, Any]:
-    """The code on disk: its commit, whether files differ from it, and a digest of the files that compute.
+    """Identify the code on disk: its commit, whether files differ from it, and a digest of package and settings.
 
     Returns:
-        ``commit`` and ``dirty``, None unless the package lies in a checkout of its own; ``code``, 16 hexadecimal
-        digits.
+        ``commit`` and ``dirty``, None unless the package is in its own checkout; ``code``, 16 hexadecimal digits.
     """
     top = _git("rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != CHECKOUT or PACKAGE.parent.name != "src":
@@ -36,23 +35,23 @@ def code() -> dict[str, Any]:
 
 @cache
 def started() -> dict[str, Any]:
-    """`code` when this was first asked in this process: what runs here, whatever becomes of the files."""
+    """Return `code` at the first call in this process: the code that runs, even if files change later."""
     return code()
 
 
 def of_result() -> dict[str, Any]:
-    """What a record says of the code: as it was when the process began, and ``code_at_end`` if that is another."""
+    """Return the code fields of a record: the code at the start of the process, and ``code_at_end`` if it changed."""
     at_end = _changed(code(), started())
     return {**started(), **({"code_at_end": at_end} if at_end else {})}
 
 
 def stretches(before: Sequence[Stretch], now: Stretch, epochs: int) -> list[Stretch]:
-    """All stretches of a run, the present one last; one that goes on as the one before it did is no other.
+    """Return all stretches of a run, the current one last; a stretch equal to the one before it is merged with it.
 
     Args:
-        before: Those that a checkpoint tells of, none for a run that begins.
-        now: The present one.
-        epochs: How many epochs were done in those before.
+        before: Stretches from the checkpoint; none for a new run.
+        now: The current stretch.
+        epochs: Number of epochs before it.
     """
     if not before or before[-1] == now:
         return [*before] or [now]
@@ -60,17 +59,17 @@ def stretches(before: Sequence[Stretch], now: Stretch, epochs: int) -> list[Stre
 
 
 def resumed(done: Sequence[Stretch]) -> dict[str, Any]:
-    """What a record says of a run that was resumed under other circumstances: nothing, if there were none.
+    """Return the field of a record about a run that was resumed under different circumstances, if it was.
 
     Returns:
-        ``resumed``: of each earlier stretch what was other than in the last one, which the record describes, and after
-        how many epochs of the run it ended (``epochs``).
+        ``resumed``: for each earlier stretch, what differed from the last one (which the record describes), and the
+        number of epochs of the run at its end (``epochs``).
     """
     return {"resumed": [_changed(stretch, done[-1]) for stretch in done[:-1]]} if len(done) > 1 else {}
 
 
 def _changed(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, Any]:
-    """What is in `these` and otherwise in `those`, of mappings within them too."""
+    """Return the items of `these` that differ in `those`, also within nested mappings."""
     found = {}
     for name, value in these.items():
         other = those.get(name)
@@ -80,21 +79,21 @@ def _changed(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, An
 
 
 def _differs(changes: str) -> bool:
-    """Whether ``git status --porcelain`` names a file that differs; new ones count where code and settings lie."""
+    """Whether ``git status --porcelain`` names a changed file; new files count only in src/ and conf/."""
     return any(
         not line.startswith("??") or line[3:].strip('"').startswith(("src/", "conf/")) for line in changes.splitlines()
     )
 
 
 def _digest() -> str:
-    """Of the package's Python files and settings, in the order of their names."""
+    """Digest the package's Python files and settings, in the order of their names."""
     files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.yaml"), *CHECKOUT.glob("conf/**/*.yaml")]
     lines = [f"{file.relative_to(CHECKOUT).as_posix()} {durable.file_digest(file)}" for file in sorted(files)]
     return durable.digest("\n".join(lines).encode())[:16]
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of the folder of this package, whatever repository the environment names."""
+    """Run git in the package's folder, ignoring GIT_* variables; None if it fails."""
     command = ["git", "--no-optional-locks", "-C", str(PACKAGE), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:

@@ -1,4 +1,4 @@
-"""A run's identity, its state and its record, all of which are read from its folder (`naming` says which that is).
+"""A run's identity, state and record, read from its folder (`naming` has its name).
 
     config.yaml  metrics.csv  last.ckpt  .begun  while it runs
     weights.safetensors  filters.safetensors  confusion.csv    at its end, with
@@ -6,8 +6,7 @@
     result.json                                 it is finished
     failure.json                                it failed: it cannot be done, or diverged
 
-A run's identity is what bears on its result: configuration, images and split, and the version of the code that computes
-results.
+A run's identity is everything that affects its result: configuration, images, split, and `RESULTS_VERSION`.
 """
 
 import json
@@ -30,7 +29,7 @@ Record = dict[str, Any]
 State = Literal["finished", "unfinished", "failed"]
 
 RESULTS_VERSION = 1
-"""Raised by hand whenever a change of the code changes results."""
+"""Increased manually whenever a code change affects results."""
 
 CONFIG, METRICS, CONFUSION, WEIGHTS = "config.yaml", "metrics.csv", "confusion.csv", "weights.safetensors"
 FILTERS, PREDICTIONS, MISTAKES = "filters.safetensors", "predictions.csv", "mistakes.png"
@@ -39,21 +38,21 @@ CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class BusyError(MultistageError):
-    """Another process does this run."""
+    """Another process is doing this run."""
 
 
 def identity(split_hash: str, data_hash: str) -> Record:
-    """What bears on the result besides the configuration."""
+    """Return what affects the result besides the configuration."""
     return {"results_version": RESULTS_VERSION, "split_hash": split_hash, "data_hash": data_hash}
 
 
 def differences(before: Record, config: Config, identity: Record) -> list[str]:
-    """What bears on the result and differs between a stored run and this one, each in words.
+    """Describe each difference between a stored run and this one that affects the result.
 
     Args:
-        before: A record, a failure or what a checkpoint holds: ``config`` and the keys of `identity`.
-        config: Of this run.
-        identity: Of this run, as far as it is known.
+        before: A record, a note of failure or a checkpoint's origin: ``config`` and the keys of `identity`.
+        config: The configuration of this run.
+        identity: The identity of this run, as far as it is known.
     """
     old = bearing(before["config"]) | {k: before.get(k) for k in identity}
     new = bearing(config) | identity
@@ -61,21 +60,21 @@ def differences(before: Record, config: Config, identity: Record) -> list[str]:
 
 
 def finished(folder: Path, config: Config, identity: Record) -> Record | None:
-    """The record of this very run, if it is finished and is not to be overwritten.
+    """Return the record of this run if it is finished and not to be overwritten.
 
     Args:
         folder: The run's folder.
-        config: The run's configuration; ``overwrite`` may be false, true, or ``changed``: only what is another run.
-        identity: As far as it is known.
+        config: The run's configuration; ``overwrite`` may be false, true, or ``changed``: only a different run.
+        identity: The run's identity, as far as it is known.
 
     Raises:
-        ConfigError: A finished run of another identity or version lies there; says what differs.
+        ConfigError: The folder holds a finished run with another identity or version; the message says what differs.
     """
     if config["overwrite"] is True:
         return None
     try:
         record = read(folder)
-    except schema.RecordError as error:  # whole: nobody's to throw away unasked
+    except schema.RecordError as error:  # intact: not to be replaced unasked
         if config["overwrite"] is False:
             advice = "choose another name=..., or replace it with overwrite=changed"
             raise ConfigError(f"{error}; {advice}") from None
@@ -92,7 +91,7 @@ def finished(folder: Path, config: Config, identity: Record) -> Record | None:
 
 
 def another(folder: Path, differing: list[str]) -> ConfigError:
-    """The refusal of a folder that holds another run; says what differs."""
+    """Return the error for a folder that holds another run, with what differs."""
     return ConfigError(
         f"{folder} holds another run ({', '.join(differing)}); choose another name=..., or replace it with "
         "overwrite=changed"
@@ -100,7 +99,7 @@ def another(folder: Path, differing: list[str]) -> ConfigError:
 
 
 def state(folder: Path) -> State:
-    """Finished, failed, or unfinished (which includes never begun)."""
+    """Return whether the run is finished, failed, or unfinished (which includes not started)."""
     if (folder / RESULT).exists():
         return "finished"
     return "failed" if failure(folder) is not None else "unfinished"
@@ -108,15 +107,15 @@ def state(folder: Path) -> State:
 
 @contextmanager
 def claimed(folder: Path, patience: float = 0.5) -> Iterator[None]:
-    """Nobody else does this run meanwhile; the system lets go of it when the process ends, however it ends.
+    """Claim a run, so that no other process does it (context manager); the claim ends with the process in any case.
 
     Args:
-        folder: The run's folder; made if it does not exist.
-        patience: Seconds; `is_busy` of another process holds a claim for a moment.
+        folder: The run's folder; created if it does not exist.
+        patience: Seconds to wait, because `is_busy` in another process claims it briefly.
 
     Raises:
-        BusyError: Another process does it already.
-        MultistageError: The folder cannot be made.
+        BusyError: Another process is doing it.
+        MultistageError: The folder cannot be created.
     """
     from filelock import Timeout
 
@@ -132,7 +131,7 @@ def claimed(folder: Path, patience: float = 0.5) -> Iterator[None]:
 
 
 def is_busy(folder: Path) -> bool:
-    """Whether some process does this run now."""
+    """Whether a process is doing this run now."""
     if not (folder / LOCK).exists():
         return False
     try:
@@ -143,13 +142,13 @@ def is_busy(folder: Path) -> bool:
 
 
 def forget_checkpoints(folder: Path) -> None:
-    """Remove what only an unfinished run needs."""
+    """Remove files that only an unfinished run needs."""
     for name in (CHECKPOINT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
 
 
 def finish(folder: Path, record: Record) -> Record:
-    """Write the record of a run, completed by where its code came from and its checksum; the run is finished."""
+    """Write the record of a run, with provenance and checksum; this marks the run as finished."""
     complete = durable.stamp({**record, **provenance.of_result()})
     _write_json(folder / RESULT, complete)
     forget_checkpoints(folder)
@@ -163,7 +162,7 @@ def fail(folder: Path, config: Config, identity: Record, error: Exception) -> No
 
 
 def failure(folder: Path) -> Record | None:
-    """Why a run failed: ``reason``, ``config``, identity; None if it did not (a damaged note counts as none)."""
+    """Return why a run failed: ``reason``, ``config``, identity; None if it did not fail (or the note is damaged)."""
     try:
         note = schema.parsed(durable.read(folder / FAILURE, schema.MOST))
         durable.check_stamp(note)
@@ -174,11 +173,11 @@ def failure(folder: Path) -> Record | None:
 
 
 def read(folder: Path) -> Record | None:
-    """The record of a finished run, None if it is not finished.
+    """Return the record of a finished run; None if it is not finished.
 
     Raises:
-        MultistageError: A record that is damaged.
-        RecordError: One that is whole, and not as this version or an older one writes it.
+        MultistageError: The record is damaged.
+        RecordError: It is intact, but not as this version or an older one writes it.
     """
     path = folder / RESULT
     try:
@@ -193,16 +192,16 @@ def read(folder: Path) -> Record | None:
 
 
 def whole(content: str | bytes, source: object, stamped: bool = True) -> Record:
-    """A record that was read somewhere, checked.
+    """Parse and check a record.
 
     Args:
         content: JSON.
-        source: Where it was read, for messages.
+        source: Where it comes from, for messages.
         stamped: Whether it must have a checksum; the oldest published records have none.
 
     Raises:
-        ValueError: It was cut or altered.
-        RecordError: It is whole, and not as this version or an older one writes it.
+        ValueError: It was truncated or altered.
+        RecordError: It is intact, but not as this version or an older one writes it.
     """
     record = schema.parsed(content)
     if stamped or durable.CHECKSUM in record:

@@ -1,6 +1,6 @@
-"""What a record may hold, said once: a record may come from anywhere, and whoever reads one relies on this.
+"""The schema of a record: records may come from anywhere, so they are checked once, on reading.
 
-Fields that are not named here may be there too (a newer version adds some), as long as they are plain.
+Other fields are allowed (newer versions add some) if their values are plain.
 """
 
 import json
@@ -18,23 +18,23 @@ from multistage.settings.config import ALWAYS, check_values
 from multistage.settings.tree import Config, parse
 
 MOST = 32 * 2**20
-"""Bytes of a record; parsed it takes up to thirty times as much memory."""
+"""Maximum size of a record, bytes; parsed it takes up to thirty times as much memory."""
 
 DRAW = re.compile(r"draw-\d+-seed-\d+-?")
-"""The part of a run's folder that tells the runs of one cell apart; what follows it are further overrides."""
+"""The part of a run's folder that differs within a cell; overrides follow it."""
 
 SETTINGS = "settings_sha256"
-"""Where a record, and the file of weights beside it, say which settings they belong to."""
+"""The field of a record and of its weights file with the digest of the settings."""
 
 SHIPPED = "shipped"
-"""Where the record of a model that comes with the package says how its weights are stored."""
+"""The field of a shipped model's record that says how its weights are stored."""
 
 DEEPEST = 6
-"""Levels of lists and mappings in each other."""
+"""Maximum nesting of lists and mappings."""
 
 
 class RecordError(MultistageError):
-    """A record that is whole, and holds what no record of this version does."""
+    """An intact record with content that this version does not allow."""
 
 
 def _each(rule: Rule) -> Rule:
@@ -51,7 +51,7 @@ def _named(rule: Rule, *keys: str) -> Rule:
 
 
 def _some(rules: Mapping[str, Rule], *keys: str) -> Rule:
-    """Names, each with what its own rule allows, if it has one; these keys among them."""
+    """Rule: a mapping from names to values, with a rule for each of these required keys."""
     among = f", among them {', '.join(keys)}" if keys else ""
 
     def accepts(v: Any) -> bool:
@@ -96,7 +96,7 @@ IMAGES = {
     "colour": text(),
     "notes": _each(text()),
 }
-"""What `multistage.data.overview` counts."""
+"""The counts of `multistage.data.overview`."""
 
 FIGURES = {"images": COUNT, **dict.fromkeys(("test_accuracy", "test_mean_class_accuracy"), number(0, 1))}
 STORED = {
@@ -108,7 +108,7 @@ STORED = {
     "correct": _each(COUNT),
     "remaining": _some(FIGURES, *FIGURES),
 }
-"""What `scripts/ship.py` adds: `metrics` of what is stored, on the run's test images and on all that did not train."""
+"""Fields that `scripts/ship.py` adds: `metrics` of the stored weights, on test images and on all untrained images."""
 
 REQUIRED = {
     "config": Rule("names with values", lambda v: isinstance(v, dict)),
@@ -145,25 +145,25 @@ OPTIONAL = {
 
 
 def parsed(content: str | bytes) -> dict[str, Any]:
-    """What JSON of others holds.
+    """Parse untrusted JSON.
 
     Raises:
-        ValueError: No JSON, or no mapping.
+        ValueError: Not JSON, or not a mapping.
     """
     try:
         found = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):
-        raise ValueError("it is no record")
+        raise ValueError("it is not a record")
     return found
 
 
 def check(record: Mapping[str, Any], version: int) -> None:
-    """Refuse a record that is not as a run of this version or an older one writes it.
+    """Refuse a record that no run of this version or an older one would write.
 
     Args:
-        record: As it was read.
+        record: The parsed record.
         version: ``results_version`` of this version.
 
     Raises:
@@ -177,7 +177,7 @@ def check(record: Mapping[str, Any], version: int) -> None:
             raise RecordError(f"it has no {field}; expected {rule.allowed}")
     if record["results_version"] > version:
         newer = f"results_version={record['results_version']}"
-        raise RecordError(f"it has {newer}, of a newer multistage; expected at most {version}")
+        raise RecordError(f"it has {newer}, from a newer multistage; expected at most {version}")
     check_config(record["config"])
     cell = naming.cell(record["config"])
     if not f"{record.get('run', cell)}-".startswith(f"{cell}-"):
@@ -187,14 +187,14 @@ def check(record: Mapping[str, Any], version: int) -> None:
 
 
 def settings_digest(config: Config) -> str:
-    """SHA-256 of settings as they are recorded, without those that bear on no result."""
+    """Return the SHA-256 of recorded settings, without those that never affect results."""
     settings = parse(config)
     idle = {*ALWAYS, *(settings.read.keys() - settings.bearing.keys())}
     return digest({key: value for key, value in config.items() if key not in idle})
 
 
 def check_note(note: Mapping[str, Any]) -> None:
-    """Refuse a note of failure that is not as this version or an older one writes it.
+    """Refuse a note of failure that no run of this version or an older one would write.
 
     Raises:
         RecordError: The field, and what was expected.
@@ -224,7 +224,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def check_plain(record: Mapping[str, Any]) -> None:
-    """Refuse what could neither be computed with nor shown.
+    """Refuse values that cannot be computed with or shown.
 
     Raises:
         RecordError: Text that cannot be shown, a number of more than 64 bits, or too many levels.
@@ -235,7 +235,7 @@ def check_plain(record: Mapping[str, Any]) -> None:
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise RecordError(f"{place} is a number of more than 64 bits")
         if isinstance(value, float) and not math.isfinite(value):
-            raise RecordError(f"{place} is no finite number")
+            raise RecordError(f"{place} is not a finite number")
 
 
 def _leaves(value: Any, place: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Trained models that come with the package, by name: ``caltech101/abs_lcn_avgpool``.
+"""Shipped models: trained models of the package, by name such as ``caltech101/abs_lcn_avgpool``.
 
     results/models/DATA/NAME/result.json  weights.safetensors  README.md
 
@@ -17,22 +17,22 @@ from multistage.settings.composition import CONF
 MODELS = CONF.parent / "results" / "models"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
-"""Of a model: its data set, and a word."""
+"""Pattern of a model's name: its data set and a word."""
 
 EXPECTED = f"a folder with {RESULT} and {WEIGHTS}"
 
 
 def names(models: Path | None = None) -> list[str]:
-    """Of all models below a folder, sorted; of those that are shipped if None."""
+    """Return the names of all models below a folder, sorted; None: of shipped models."""
     models = MODELS if models is None else models
     return sorted(file.parent.relative_to(models).as_posix() for file in models.glob(f"*/*/{RESULT}"))
 
 
 def locate(run: Path | str) -> Path:
-    """The folder of a run, whether it is there or not: the user's own, or that of a shipped model by its name.
+    """Return the folder of a run (which may not exist): the user's own, or that of a shipped model by its name.
 
     Args:
-        run: A folder, a file in it, or a name. A `Path` that exists is a folder, even if it reads like a name.
+        run: A folder, a file in it, or a name. A `Path` that exists is a folder, even if it looks like a name.
 
     Raises:
         MultistageError: A name that is also a folder here.
@@ -44,14 +44,13 @@ def locate(run: Path | str) -> Path:
             return model
         if isinstance(run, str) and not path.samefile(model):
             raise MultistageError(
-                f"{name} is a shipped model, and here a folder, too; type ./{name} for the folder, {model} for the "
-                "model"
+                f"{name} is a shipped model and also a folder here; type ./{name} for the folder, {model} for the model"
             )
     return path.parent if path.is_file() else path
 
 
 def unknown(run: Path | str, folder: Path) -> MultistageError:
-    """The refusal of what is neither a finished run nor a shipped model, with the names that there are."""
+    """Return the error for what is neither a finished run nor a shipped model, with the known names."""
     known = names()
     name = f", or a shipped model: {', '.join(known)}{nearest(str(run), known)}" if known else ""
     return MultistageError(f"{folder} is not a finished run; expected {EXPECTED}{name}")

@@ -1,4 +1,4 @@
-"""Choices: frozen dataclasses, each in one file, found by the name that is typed; and how a wrong choice is refused.
+"""Registries of choices: frozen dataclasses, one per file, selected by name; an unknown name is refused.
 
     rectifications = Registry("model.rectify", "multistage.operations.rectify")
 
@@ -7,9 +7,9 @@
     class LeakyReLU(Rectification):
         slope: float = setting(0.01, number(0, 1))
 
-The fields of a choice are its settings, typed as ``leaky_relu.slope=0.1``; all that is said of settings (what is
-allowed, what has no effect, what a cache must tell apart) is read from them. Nothing here imports torch, and choices
-import it where they use it, so that a wrong name is refused at once. The lowest room: imports no other.
+The fields of a choice are its settings, typed as ``leaky_relu.slope=0.1``. Everything about a setting is derived from
+its field: allowed values, whether it has an effect, cache keys. Nothing here imports torch, and choices import it only
+where they use it, so a wrong name is refused immediately. This is the lowest room: it imports no other.
 """
 
 import dataclasses
@@ -31,11 +31,11 @@ __all__ = ["Choice", "Registry", "digest", "setting", "settings_of"]
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What a registry holds: its fields are settings.
+    """Base class of what a registry holds; its fields are settings.
 
     Attributes:
-        name: As it is typed.
-        section: What stands before its settings' names; "" for one without settings.
+        name: The name that is typed.
+        section: The prefix of its settings' names; "" for a choice without settings.
     """
 
     name: ClassVar[str]
@@ -50,7 +50,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     Args:
         key: What is typed to choose, such as ``readout``.
-        package: Its modules register their choices when somebody first asks for one.
+        package: Package of the choices; imported on first use, when its modules register themselves.
     """
 
     def __init__(self, key: str, package: str) -> None:
@@ -59,12 +59,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._complete = False
 
     def register(self, name: str, section: str | None = None, rank: int = 100) -> Callable[[type[T]], type[T]]:
-        """Class decorator.
+        """Register a choice (class decorator).
 
         Args:
-            name: As it is typed.
-            section: What stands before the names of its settings; None: what its class has.
-            rank: Its place among the others; equals are sorted by name. Of two, the later one counts as the change.
+            name: The name that is typed.
+            section: The prefix of its settings' names; None: the class's own.
+            rank: Sort key; equal ranks are sorted by name. In a comparison of two, the later one counts as the change.
         """
 
         def add(choice: type[T]) -> type[T]:
@@ -78,10 +78,10 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return add
 
     def choose(self, name: object) -> type[T]:
-        """The choice of a name.
+        """Return the choice of this name.
 
         Raises:
-            ConfigError: There is none; names those that there are, and the nearest.
+            ConfigError: Unknown name; the message lists all names and the nearest.
         """
         self._discover()
         if not isinstance(name, str) or name not in self._found:
@@ -105,24 +105,24 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if not self._complete:
             for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
                 importlib.import_module(f"{self.package}.{module.name}")
-            self._complete = True  # not before: a module that fails would leave a part that looks whole
+            self._complete = True  # only after all imports: if one fails, the registry must not look complete
 
 
 def setting(default: Any, rule: Rule | None = None, bears: bool = True, per_stage: bool = False) -> Any:
-    """A field of a choice.
+    """Declare a setting: a dataclass field of a choice.
 
     Args:
-        default: Its value where none is given.
-        rule: What it may hold; None: what its type says.
-        bears: Whether a run with another value is another run.
-        per_stage: A tuple with a value for each stage, typed as ``section.stage1.name``; a stage without one has that
-            of the stage before.
+        default: The default value.
+        rule: Allowed values; None: those of its type.
+        bears: Whether a run with another value is a different run.
+        per_stage: The value is a tuple, one for each stage, typed as ``section.stage1.name``; a stage without a value
+            uses that of the stage before.
     """
     return dataclasses.field(default=default, metadata={"rule": rule, "bears": bears, "per_stage": per_stage})
 
 
 def settings_of(choice: type) -> dict[str, Rule]:
-    """The settings of a dataclass and what each may hold, by the rules or types of its fields."""
+    """Return the settings of a dataclass and the rule of each, from the rules or types of its fields."""
     hints = typing.get_type_hints(choice)
     return {field.name: field.metadata.get("rule") or _rule(hints[field.name]) for field in dataclasses.fields(choice)}
 
@@ -139,7 +139,7 @@ def _rule(hint: Any) -> Rule:
 
 
 def digest(*specification: object) -> str:
-    """SHA-256 of dataclasses and plain values: every field of every one of them, and which class it is."""
+    """Return the SHA-256 of dataclasses (class and all fields) and plain values."""
     return hashlib.sha256(json.dumps(_plain(specification), sort_keys=True).encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""What can go wrong through no fault of the code, each with the exit code that `train.py` and `predict.py` end with.
+"""Errors that are not the code's fault, each with the exit code of `train.py` and `predict.py`.
 
-The text of each is one line for the user: what was wrong, what was expected, what to type instead.
+Each message is one line for the user: what is wrong, what was expected, what to type instead.
 """
 
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from multistage.registry.words import can_be_shown
 
 ALLOCATORS = "can't allocate memory", "out of memory", "Unable to allocate"
-"""What those of torch (CPU, CUDA) and NumPy say."""
+"""Parts of the out-of-memory messages of torch (CPU, CUDA) and NumPy."""
 
 
 def one_line(error: Exception) -> str:
-    """The message of somebody else's exception, on one line."""
+    """Return the message of another library's exception, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 class MultistageError(Exception):
-    """A run that cannot be done or finished; shown as one line, without a traceback.
+    """A run cannot be done or finished; shown as one line, without a traceback.
 
-    Names of files and values may hold line breaks and what no terminal shows; these appear escaped.
+    Line breaks and unprintable characters in names of files and values are escaped.
     """
 
     exit_code = 1
@@ -31,10 +31,10 @@ class MultistageError(Exception):
 
 @contextmanager
 def enough_memory() -> Iterator[None]:
-    """What an allocator says, in one line.
+    """Turn out-of-memory errors into one line (context manager).
 
     Raises:
-        MultistageError: There is not enough memory, or a process was ended for it.
+        MultistageError: There is not enough memory, or the system killed a process because of it.
     """
     try:
         yield
@@ -47,23 +47,23 @@ def enough_memory() -> Iterator[None]:
             ) from error
         if "DataLoader worker" in said:
             raise MultistageError(
-                "a process that reads images was ended, as the system does for want of memory; the same command goes "
-                "on from the last finished epoch"
+                "a process that reads images was killed, as the system does when memory runs out; repeat the command "
+                "to resume after the last finished epoch"
             ) from error
         raise
 
 
 class ConfigError(MultistageError):
-    """A setting that does not exist, is impossible, or makes no sense beside another."""
+    """A setting that does not exist, has an impossible value, or does not fit another setting."""
 
     exit_code = 2
 
 
 class UnreadError(ConfigError):
-    """A setting that one run does not read, though others may.
+    """A setting without effect on this run, though other runs of a sweep may read it.
 
     Args:
-        key: Of the setting.
+        key: The setting's key.
         message: One line.
     """
 
@@ -79,4 +79,4 @@ class DataError(MultistageError):
 
 
 class MissingDataError(DataError):
-    """Images that are not there and cannot be fetched now, for any run."""
+    """Images that are missing and cannot be downloaded now, for any run."""

@@ -1,4 +1,4 @@
-"""What a setting may hold: tests of single values, each with the same in words."""
+"""Rules for the values of settings: a test, and its description for messages."""
 
 import math
 from collections.abc import Callable
@@ -13,14 +13,14 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Rule:
-    """What a key may hold: a test, and the same in words."""
+    """Allowed values of a key: a test, and its description for messages."""
 
     allowed: str
     accepts: Callable[[Any], bool]
 
 
 def one_of(*choices: Value) -> Rule:
-    """One of a few values, of the same type."""
+    """One of a few values; types must match."""
     return Rule(f"one of {listing(choices)}", lambda v: any(v == c and type(v) is type(c) for c in choices))
 
 
@@ -30,7 +30,7 @@ def whole(low: int, high: int = 10**9) -> Rule:
 
 
 def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
-    """A finite number within bounds; `exclusive` shuts the lower one out."""
+    """A finite number within bounds; `exclusive`: above the lower one."""
     bounds = f"a number above {low:g}, at most {high:g}" if exclusive else f"a number from {low:g} to {high:g}"
 
     def accepts(v: Any) -> bool:
@@ -40,12 +40,12 @@ def number(low: float, high: float = 1e9, exclusive: bool = False) -> Rule:
 
 
 def text() -> Rule:
-    """Any text that can be shown."""
+    """Any printable text."""
     return Rule("a text of characters that can be shown", lambda v: isinstance(v, str) and v != "" and can_be_shown(v))
 
 
 def word() -> Rule:
-    """A text that can be part of a path."""
+    """A text that is safe as part of a path."""
 
     def accepts(v: Any) -> bool:
         known = isinstance(v, str) and v.strip(".") != "" and all(c.isalnum() or c in "_.-" for c in v)
@@ -55,7 +55,7 @@ def word() -> Rule:
 
 
 def either(first: Rule, second: Rule) -> Rule:
-    """What one of two rules accepts."""
+    """A value that either rule accepts."""
     return Rule(f"{first.allowed}, or {second.allowed}", lambda v: first.accepts(v) or second.accepts(v))
 
 

@@ -1,4 +1,4 @@
-"""Wrong ways of saying a right thing, answered with what to type."""
+"""Messages for mistyped settings: what to type instead."""
 
 import shlex
 from collections.abc import Collection, Iterable, Sequence
@@ -8,11 +8,11 @@ from multistage.settings import trainer
 from multistage.settings.config import REGISTRIES, rules
 
 FEW = 3
-"""So many answers are advice; more are none."""
+"""Largest number of alternatives that a message suggests."""
 
 
 def unknown(key: str, typed: str, known: Collection[str], files: Iterable[tuple[str, str]]) -> str:
-    """The refusal of a key that does not exist.
+    """Return the error for an unknown key.
 
     Args:
         key: What was typed before the equals sign.
@@ -28,11 +28,11 @@ def unknown(key: str, typed: str, known: Collection[str], files: Iterable[tuple[
 
 
 def unreadable(words: Sequence[str], at: int, known: Collection[str], files: Iterable[tuple[str, str]]) -> str:
-    """The refusal of a word that is no KEY=VALUE.
+    """Return the error for a word that is not KEY=VALUE.
 
     Args:
-        words: All that was typed.
-        at: Which of them it is.
+        words: The command line.
+        at: Index of the word.
         known: All keys.
         files: Groups and the names of their files.
     """
@@ -50,11 +50,11 @@ def unreadable(words: Sequence[str], at: int, known: Collection[str], files: Ite
 
 
 def option(words: Sequence[str], at: int) -> str | None:
-    """What is meant by an option that is a setting, as in ``--model lcn_maxpool``; None if it is none.
+    """Return the error for an option that should be a setting, as in ``--model lcn_maxpool``; None if it is no setting.
 
     Args:
-        words: All that was typed.
-        at: Which of them it is.
+        words: The command line.
+        at: Index of the option.
     """
     name, equals, value = words[at].lstrip("-").partition("=")
     meant = _meant(name, [*rules(), *map("trainer.{}".format, trainer.ARGUMENTS)])
@@ -62,11 +62,11 @@ def option(words: Sequence[str], at: int) -> str | None:
         return None
     following = words[at + 1] if at + 1 < len(words) else "..."
     value = value if equals else following if "=" not in following and not following.startswith("-") else "..."
-    return f"{words[at]} is no option; type {' or '.join(f'{key}={value}' for key in meant)}"
+    return f"{words[at]} is not an option; type {' or '.join(f'{key}={value}' for key in meant)}"
 
 
 def _meant(name: str, known: Iterable[str]) -> list[str]:
-    """The keys that a name may stand for: itself, however it is spelled, or those that end with it."""
+    """Return the keys that a name may mean: itself in any spelling, or keys that end with it."""
     spelled = name.lower().replace("-", "_")
     keys = sorted(key for key in known if ".stage" not in key)
     same = [key for key in keys if key.lower() == spelled]
@@ -74,16 +74,16 @@ def _meant(name: str, known: Iterable[str]) -> list[str]:
 
 
 def _choosing(value: str, files: Iterable[tuple[str, str]]) -> str:
-    """What is typed to choose a value; "" if it is none, or one of too many."""
+    """Return what to type to choose a value; "" if it is not a choice, or an ambiguous one."""
     listed = [(registry.key, name) for registry in REGISTRIES.values() for name in registry]
     found = dict.fromkeys(f"{key}={name}" for key, name in (*files, *listed) if name.lower() == value.lower())
     return " or ".join(found) if len(found) <= FEW else ""
 
 
 def of_hydra(word: str) -> str | None:
-    """The refusal of a setting of Hydra's that is not a launcher's; None if it is one that may be typed."""
+    """Return the error for a setting of Hydra that does not belong to a launcher; None if it may be typed."""
     key, _, value = word.partition("=")
     if "_target_" not in word and (key == "hydra/launcher" or key.startswith("hydra.launcher.")):
         return None
-    place = f"; where runs lie is typed as output={value}" if key in ("hydra.run.dir", "hydra.sweep.dir") else ""
+    place = f"; for the folder of runs type output={value}" if key in ("hydra.run.dir", "hydra.sweep.dir") else ""
     return f"{word} is not allowed; expected hydra/launcher=NAME or hydra.launcher.OPTION=VALUE{place}"

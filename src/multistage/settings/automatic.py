@@ -1,9 +1,9 @@
-"""What is ``auto`` in a configuration: sizes of stages that fit any image from 24 to 512 pixels, and how long to train.
+"""``auto`` in a configuration: stage sizes for images of 24 to 512 pixels, and the number of epochs.
 
-``geometry=auto`` has two kinds of sizes. Without padding, they are the paper's: each stage shrinks maps by the same
-factor, so that the last one is pooled to about as many positions a side as in the paper, kernels are a sixteenth of the
-image (9 of 143), windows twice their step. With padding p, they are those of today's networks: kernels of 2p + 1, which
-see all maps and keep their size; each stage halves them, and the last one pools each map whole.
+``geometry=auto`` has two kinds of sizes. Without padding they follow the paper: each stage shrinks maps by the same
+factor, so that the last pooled maps are about as large as the paper's; kernels are a sixteenth of the image (9 of 143)
+and windows twice the stride. With padding p they follow modern networks: kernels of 2p + 1 on all maps keep the size,
+each stage halves it, and the last pooling is global.
 """
 
 import math
@@ -17,40 +17,39 @@ if TYPE_CHECKING:
     from multistage.settings.tree import Settings
 
 SMALLEST, LARGEST = 24, 512
-"""Sides of images, pixels."""
+"""Smallest and largest side of images, pixels."""
 
 FITTED_STAGES = 4
 
 FINAL, FINAL_OF_ONE = 4, 13
-"""Side of the last stage's pooled maps that is aimed at, and of a single stage's: the paper has 4 to 6, 12 to 26."""
+"""Target side of the last stage's pooled maps, and of a single stage's; the paper has 4 to 6, and 12 to 26."""
 
 MAPS, SMALL_MAPS = (64, 256, 512, 512), (32, 64, 128, 256)
-"""Of each stage; the latter for images of up to `SMALL` pixels. Both are the paper's as far as it goes."""
+"""Maps of each stage; the second for images of up to `SMALL` pixels. Both are the paper's for its stages."""
 
 WIDE_MAPS = (64, 128, 256, 1024)
-"""Of each stage that is not trained and whose last maps are pooled whole: a classifier needs more of them."""
+"""Maps of each frozen stage before global pooling: a classifier needs more of them."""
 
 SMALL = 48
 
 FAN_IN = 16
-"""Input maps that each map of a later stage sees."""
+"""Fan-in: input maps of each map of a later stage."""
 
 STEPS, FEWEST, MOST = 4000, 10, 400
-"""Of training by ``trainer.max_epochs=auto``: steps, and bounds of the epochs."""
+"""Of ``trainer.max_epochs=auto``: training steps, and bounds on the epochs."""
 
 Take = Callable[[int, str, Any], Any]
-"""Notes the size that fits: number of the stage, name, size; gives back what was typed instead, if anything was."""
+"""Takes stage number, name and a size that fits; returns the size that was typed instead, if any."""
 
 
 def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes that fit every stage, by key, beside those that a configuration holds already.
+    """Return sizes that fit, by key, for those that the configuration does not set.
 
     Args:
-        config: ``data.image_size``, ``data.maps``, ``filter_bank.padding``, ``refine``, ``stages``, and sizes that were
-            typed.
+        config: ``data.image_size``, ``data.maps``, ``filter_bank.padding``, ``refine``, ``stages``, and typed sizes.
 
     Raises:
-        ConfigError: An image or a number of stages that it cannot fit.
+        ConfigError: No sizes fit this image size or number of stages.
     """
     side, stages, padding = (config[key] for key in ("data.image_size", "stages", "filter_bank.padding"))
     if type(side) is not int or not SMALLEST <= side <= LARGEST:
@@ -78,7 +77,7 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _halving(take: Take, side: int, stages: int, padding: int, maps: Sequence[int]) -> None:
-    """Sizes for filter banks with padding. Kernels are drawn from the range of He et al. (2015), for rectified maps."""
+    """Choose sizes for filter banks with padding; kernels have the range of He et al. (2015) for rectified maps."""
     seen = maps[0]
     for number in range(1, stages + 1):
         kernel = take(number, "kernel", 2 * padding + 1)
@@ -92,7 +91,7 @@ def _halving(take: Take, side: int, stages: int, padding: int, maps: Sequence[in
 
 
 def _shrinking(take: Take, side: int, stages: int) -> None:
-    """Sizes for filter banks without padding, with the paper's proportions."""
+    """Choose sizes for filter banks without padding, with the paper's proportions."""
     maps, seen = SMALL_MAPS if side <= SMALL else MAPS, 0
     final = FINAL_OF_ONE if stages == 1 else FINAL
     kernel = min(max(3, 2 * (side // 32) + 1), 9)
@@ -109,17 +108,17 @@ def _shrinking(take: Take, side: int, stages: int) -> None:
 
 
 def epochs(images: int, batch_size: int) -> int:
-    """How long to train from scratch: `STEPS` of the optimiser, within `FEWEST` and `MOST` epochs.
+    """Return the epochs to train from scratch: `STEPS` steps, but at least `FEWEST` and at most `MOST` epochs.
 
     Args:
-        images: That train.
-        batch_size: Images of a step.
+        images: Number of training images.
+        batch_size: Images in each step.
     """
     return min(max(round(STEPS * batch_size / images), FEWEST), MOST)
 
 
 def described(settings: "Settings") -> str:
-    """Kernels, windows and maps of every stage, on one line."""
+    """Describe kernels, windows and maps of every stage on one line."""
     parts = [f"{settings.data.image_size} pixels"]
     for sizes, shapes in zip(settings.geometry, settings.shapes, strict=True):
         maps, height, _ = shapes.pooled

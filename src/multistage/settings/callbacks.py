@@ -1,4 +1,4 @@
-"""Lightning's callbacks by configuration: ``callbacks.NAME._target_`` and, beside it, the arguments of that class.
+"""Lightning callbacks from a configuration: ``callbacks.NAME._target_`` and the arguments of that class.
 
 conf/callbacks/early_stopping.yaml is one of them.
 """
@@ -14,7 +14,7 @@ from multistage.settings.tree import section
 
 LOGGED = ("train_accuracy", "train_loss")
 LOGGED_OF_VALIDATION = ("validation_accuracy", "validation_loss", "validation_mean_class_accuracy")
-"""What a callback can monitor."""
+"""Metrics that a callback can monitor."""
 
 
 AVERAGES = {
@@ -22,7 +22,7 @@ AVERAGES = {
     "update_every_n_steps": whole(1),
     "update_starting_at_step": either(whole(0), NOTHING),
 }
-"""What can be set of callbacks that average weights: Lightning would begin at the first step, whatever the epoch."""
+"""Arguments of weight averaging that can be set; Lightning always starts averaging at the first step."""
 
 ALLOWED = (
     "EarlyStopping",
@@ -31,16 +31,16 @@ ALLOWED = (
     "EMAWeightAveraging",
     "WeightAveraging",
 )
-"""Classes of `pytorch_lightning.callbacks` that go with how runs are trained, resumed and recorded here."""
+"""Classes of `pytorch_lightning.callbacks` that are compatible with training, resuming and records here."""
 
 
 def names(config: Mapping[str, Any]) -> list[str]:
-    """Of the callbacks of a configuration, in order."""
+    """Return the names of a configuration's callbacks, in order."""
     return list(dict.fromkeys(key.split(".")[1] for key in config if key.startswith("callbacks.")))
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Refuse callbacks that Lightning does not have, that do this project's own work, or that wait for no metric.
+    """Refuse callbacks that Lightning lacks, that duplicate this project's work, or that monitor an unknown metric.
 
     Raises:
         ConfigError: One line with the key.
@@ -87,11 +87,11 @@ def _check_average(config: Mapping[str, Any], prefix: str) -> None:
 
 
 def make(config: Mapping[str, Any], instead: Mapping[type, type] | None = None) -> Sequence[Any]:
-    """The callbacks of a configuration.
+    """Make the callbacks of a configuration.
 
     Args:
         config: The run's configuration.
-        instead: Classes that stand for some of Lightning's.
+        instead: Replacements for some of Lightning's classes.
     """
     made = []
     for name in names(config):

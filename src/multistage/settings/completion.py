@@ -1,6 +1,6 @@
-"""A run's configuration in full, and in the one form that it has however it was typed.
+"""Complete and normalise a run's configuration, so that it does not depend on how it was typed.
 
-One run is one identity and one folder: whoever types what would be there anyway types nothing.
+Each run has one identity and one folder; typing a default changes nothing.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from multistage.settings.tree import Config, data_of, parse
 
 
 def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
-    """A configuration with what no file holds: what follows from images, settings of choices, what is ``auto``.
+    """Add values that no file holds: those derived from images, settings of choices, ``auto``.
 
     Args:
-        config: What was typed with what files say.
-        defaults: What files say alone.
+        config: Values of files and of the command line.
+        defaults: Values of files only.
 
     Returns:
-        The configuration, and what each key would be if it were not typed.
+        The configuration, and the default of each key.
     """
     config, defaults = _follow_images(config, defaults)
     if config["geometry"] == "auto":
         fitted = automatic.geometry(config)
-        config, defaults = {**config, **fitted, **config}, {**defaults, **fitted}  # what is typed stays
+        config, defaults = {**config, **fitted, **config}, {**defaults, **fitted}  # typed values stay
     config, defaults = _follow_number(config, defaults)
     read = parse(config).read
     spare = {key for key in config if key not in defaults and key not in read and is_default(key, config[key])}
@@ -39,10 +39,10 @@ def completed(config: Config, defaults: Config) -> tuple[Config, Config]:
 
 
 def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
-    """`completed` as far as images decide; a folder of them has one spelling.
+    """Do the part of `completed` that depends on images; a folder of images gets one spelling.
 
     Raises:
-        ConfigError: What was typed does not fit them.
+        ConfigError: A typed value does not fit the images.
     """
     config = {**config, "output": str(_expanded("output", config))}
     if "data.root" in config:
@@ -59,10 +59,10 @@ def _follow_images(config: Config, defaults: Config) -> tuple[Config, Config]:
 
 
 def _follow_number(config: Config, defaults: Config) -> tuple[Config, Config]:
-    """`completed` as far as ``trainer.max_epochs=auto`` goes, which follows the number of training images.
+    """Do the part of `completed` for ``trainer.max_epochs=auto``, which depends on the number of training images.
 
     Raises:
-        ConfigError: A data set whose images are not counted before they are read.
+        ConfigError: The data set cannot count its images before reading them.
     """
     key = "trainer.max_epochs"
     if "auto" not in (config[key], defaults[key]):
@@ -80,7 +80,7 @@ def _follow_number(config: Config, defaults: Config) -> tuple[Config, Config]:
 
 
 def _expanded(key: str, config: Config) -> Path:
-    """A path with the home folder in place of ``~``; Hydra's words reach us as no shell has seen them."""
+    """Expand ``~`` in a path; the shell does not expand it after KEY=."""
     try:
         return Path(config[key]).expanduser()
     except RuntimeError:
@@ -88,12 +88,12 @@ def _expanded(key: str, config: Config) -> Path:
 
 
 def _otherwise(key: str, config: Config) -> Any:
-    """What a setting of a choice would be if it were not typed."""
+    """Return the default of a setting of a choice."""
     return parse({name: value for name, value in config.items() if name != key}).read[key]
 
 
 def _number(key: str, value: Any, default: Any) -> Any:
-    """A number as its default is written, or else as a whole one where it is: 1.0 and 1 are the same."""
+    """Write a number in the type of its default, or as an integer if it is whole: 1.0 and 1 are the same."""
     if type(value) not in (int, float) or key.removeprefix("trainer.") in trainer.SHARES:
         return value
     if type(default) in (int, float) and value == default:
@@ -102,7 +102,7 @@ def _number(key: str, value: Any, default: Any) -> Any:
 
 
 def normal(config: Config, defaults: Config) -> Config:
-    """A configuration that was checked, in the form that it has whatever was typed for it."""
+    """Return a checked configuration in its normal form."""
     settings = parse(config)
     stages = range(1, settings.stages + 1)
     for slot in OPERATIONS:
@@ -117,7 +117,7 @@ def normal(config: Config, defaults: Config) -> Config:
 
 
 def _operation(config: Config, slot: str, own: Sequence[str], preset: Value) -> Config:
-    """The operation of all stages is the preset's if a stage has it, else the first one's; others say their own."""
+    """Normalise an operation: common is the preset's if any stage has it, else the first stage's."""
     operations = {key: config.get(key, config[slot]) for key in own}
     common = preset if preset in operations.values() else next(iter(operations.values()))
     others = {key: value for key, value in operations.items() if value != common}

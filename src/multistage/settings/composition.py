@@ -30,16 +30,16 @@ CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"
 PATHS = ("data.root", "output")
 IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
 SHORTHANDS = ("optimizer", "param_groups", "schedule", "callbacks", "augment")
-"""Groups whose files stand for the values in them: a run is the same whether the file or its values were typed."""
+"""Groups whose files are only shorthand: typing the file or its values gives the same run."""
 
 
 def names(group: str) -> list[str]:
-    """The files of a group: ``names("model")`` are the presets."""
+    """Return the files of a group: ``names("model")`` are the presets."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def files() -> list[tuple[str, str]]:
-    """Every group with every file of it."""
+    """Return every group with its files."""
     return [(group, name) for group in (*GROUPS, *SHORTHANDS, "experiment") for name in names(group)]
 
 
@@ -47,7 +47,7 @@ def plan(typed: Sequence[str]) -> Run:
     """Compose and check a run.
 
     Raises:
-        ConfigError: One line that names key, value and what is allowed.
+        ConfigError: One line with key, value and allowed values.
     """
     with hydra():
         config, defaults, keys = _composition(typed)
@@ -56,7 +56,9 @@ def plan(typed: Sequence[str]) -> Run:
     settings = check(config)
     differing = changed(config, defaults)
     check_effect(config, settings, differing, keys)
-    if any(key.startswith(("optimizer.", "schedule")) for key in differing):  # the files' own settings are tested
+    if any(
+        key.startswith(("optimizer.", "schedule")) for key in differing
+    ):  # settings of files need no check: tests do that
         optimizer.check(config)
     param_groups.check(config, settings)
     callbacks.check(config)
@@ -68,7 +70,7 @@ def plan(typed: Sequence[str]) -> Run:
 
 
 def _composition(typed: Sequence[str]) -> tuple[Config, Config, list[str]]:
-    """What was typed with what the chosen files say, what they say alone, and the keys that were typed otherwise."""
+    """Return files with typed values, files alone, and the keys whose typed values differ."""
     parsed = _parse(typed)
     choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
     files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
@@ -80,7 +82,7 @@ def _composition(typed: Sequence[str]) -> tuple[Config, Config, list[str]]:
         _check_key(override, known)
     values = [o for o in parsed if o.key_or_group not in {*GROUPS, *files}]
     config = flat.with_values(flat.composed(CONF, chosen), values)
-    if "augment" in files:  # which takes away what the data set's own file says; frozen filters read neither
+    if "augment" in files:  # removes the data set's own; frozen filters read neither
         none = {f"augment.{field.name}": field.default for field in fields(Augmentation)}
         without = none if config["refine"] else defaults
         config |= {key: without[key] for key in none if key in defaults and key not in config}
@@ -94,13 +96,13 @@ def _composition(typed: Sequence[str]) -> tuple[Config, Config, list[str]]:
 
 
 def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]], list[str]]:
-    """Compose and check the runs of a sweep. What is typed for all of them is left out where a run does not read it.
+    """Compose and check the runs of a sweep. Settings typed for all of them are left out of runs that do not read them.
 
     Returns:
-        The runs, what is typed for each, and a line for each setting that some of them do not read.
+        The runs, the command line of each, and a line for each setting without effect on some of them.
 
     Raises:
-        ConfigError: As for `plan`; a setting that no run reads.
+        ConfigError: As for `plan`; a setting without effect on any run.
     """
     common = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
     planned, typed = list[Run](), list[list[str]]()
@@ -118,7 +120,7 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
                     words = [word for word in words if word not in unread]
                     for word in unread:
                         refusals[word] += 1
-                        refused.setdefault(word, refusal)  # the first alone: each holds what led to it
+                        refused.setdefault(word, refusal)  # only the first: each one holds its cause
             planned.append(run)
             typed.append(words)
     for word, count in refusals.items():
@@ -129,11 +131,11 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """The runs of a multirun: every combination of values, as Hydra's own sweeper has them."""
+    """Return the runs of a multirun: every combination of values, as Hydra's sweeper makes them."""
     with hydra() as loader:
         alternatives = []
         for override in _parse(overrides):
-            override.config_loader = loader  # finds the files of glob(...)
+            override.config_loader = loader  # expands glob(...)
             key = override.get_key_element()
             sweeping = override.is_sweep_override()
             values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
@@ -143,7 +145,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
 
 @contextmanager
 def hydra() -> Iterator[Any]:
-    """Hydra's configuration loader over `CONF`; its errors become one line. May be nested: only the outermost loads."""
+    """Open Hydra's configuration loader on `CONF`; its errors become one line. If nested, only the outermost loads."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -156,13 +158,13 @@ def hydra() -> Iterator[Any]:
             yield GlobalHydra.instance().config_loader()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{first_line(error)}; conf/train.yaml shows what can be set") from None
-    except (YAMLError, UnicodeDecodeError):  # of which Hydra does not name the file
+    except (YAMLError, UnicodeDecodeError):  # Hydra does not name the file
         yaml_files.check(CONF)
         raise
 
 
 def first_line(error: Exception) -> str:
-    """What was wrong; further lines are Hydra's advice."""
+    """Return what was wrong; further lines are Hydra's advice."""
     return next(line for line in str(error).splitlines() if line.strip()).rstrip(":. ")
 
 
@@ -176,31 +178,31 @@ def _parse(overrides: Sequence[str]) -> list[Any]:
 
 @lru_cache(2**14)
 def _parsed(override: str) -> Any:
-    """What Hydra reads in a word; None if it cannot. Runs of a sweep share nearly all of theirs."""
+    """Parse a word with Hydra; None if it fails. Cached, because the runs of a sweep share most words."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
     for form in (_added(override), _quoted(override)):
         try:
             return OverridesParser.create().parse_overrides([form])[0]
-        except (OverrideParseException, ValueError, RecursionError):  # the latter: endless numbers, deep brackets
+        except (OverrideParseException, ValueError, RecursionError):  # the latter for endless numbers, deep brackets
             continue
     return None
 
 
 def _quoted(typed: str) -> str:
-    """A path that Hydra cannot read, for its letters or brackets, in quotes; what may be several values, as typed."""
+    """Quote a path that Hydra cannot parse because of its characters; possible lists of values stay as typed."""
     key, _, value = typed.partition("=")
     return f"{key}={as_typed(value)}" if key in PATHS and not any(c in ",'\"$\\" for c in value) else typed
 
 
 def _added(typed: str) -> str:
-    """An argument of Trainer that conf/train.yaml does not name may be typed without the '+' of Hydra."""
+    """Add Hydra's '+' to an argument of Trainer that is not in conf/train.yaml."""
     return f"+{typed}" if typed.startswith("trainer.") and not typed.startswith(IN_FILE) else typed
 
 
 def _choice(override: Any) -> str:
-    """The file that a group override chooses."""
+    """Return the file that a group override chooses."""
     if override.is_sweep_override():
         raise ConfigError(f"{override.input_line} names several values; add -m to run each")
     group, name = override.key_or_group, str(override.get_value_element_as_str())
@@ -218,12 +220,12 @@ def _choice(override: Any) -> str:
 
 
 def _is_shorthand(override: Any) -> bool:
-    """Whether an override chooses a file that stands for values; ``schedule=null`` and ``~schedule`` are values."""
+    """Whether an override chooses a file of a shorthand group; ``schedule=null`` and ``~schedule`` are values."""
     return override.key_or_group in SHORTHANDS and not override.is_delete() and override.value() is not None
 
 
 def _check_key(override: Any, known: Collection[str]) -> None:
-    """Refuse keys that nothing reads; only the arguments of classes can be added to what is there."""
+    """Refuse unknown keys; only arguments of classes can be added."""
     key, line = override.key_or_group, override.input_line
     if key in GROUPS or _is_shorthand(override):
         return
@@ -234,13 +236,13 @@ def _check_key(override: Any, known: Collection[str]) -> None:
     if override.is_sweep_override():
         raise ConfigError(f"{line} names several values; add -m to run each")
     if key in SHORTHANDS and key != "schedule":
-        raise ConfigError(f"{line} takes away what has to be there; expected {key}=NAME, one of {listing(names(key))}")
+        raise ConfigError(f"{line} removes a required setting; expected {key}=NAME, one of {listing(names(key))}")
     section, added = key.partition(".")[0], override.is_add() or override.is_force_add()
     if (added or override.is_delete()) and section not in TRAINED:
         raise ConfigError(f"{line}: only keys of {', '.join(TRAINED)} can be added or removed")
     if key in known or added:
         return
-    if section in TRAINED:  # another class may have it
+    if section in TRAINED:  # another class may have this argument
         hint = "" if section == "trainer" or override.is_delete() else f"; to give it to torch, write +{line}"
         raise UnreadError(key, unknown(key, known) + hint)
     if rule_of(key) is None and not below(key):
@@ -249,13 +251,13 @@ def _check_key(override: Any, known: Collection[str]) -> None:
 
 @cache
 def _defaults(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
-    """The configuration of the chosen files as it is when no value is set."""
+    """Return the configuration of the chosen files, without typed values."""
     return flat.with_values(flat.composed(conf, choices), [])
 
 
 @cache
 def _known(conf: Path, choices: tuple[tuple[str, str], ...]) -> set[str]:
-    """All keys that may be typed with certain files, sections of several included."""
+    """Return all keys that may be typed with these files, including sections."""
     defaults = _defaults(conf, choices)
     sections = {name.rpartition(".")[0] for name in defaults} - {""}
     return {*defaults, *options(), *sections, *map("trainer.{}".format, trainer.ARGUMENTS)}

@@ -1,7 +1,7 @@
-"""A run's hyperparameters as they are typed and recorded: a flat mapping from key to plain value, and what it may hold.
+"""The flat configuration of a run, a mapping from key to plain value, and its rules.
 
-Hydra's files make it (`composition`), `check` decides whether it can be run, and `multistage.settings.tree` makes typed
-settings of it, which everything else reads. It is stored in the run's record as it is.
+`composition` makes it from Hydra's files, `check` decides whether it can be run, and `multistage.settings.tree` parses
+it into typed settings, which everything else reads. The run's record stores it unchanged.
 """
 
 import re
@@ -30,22 +30,22 @@ REGISTRIES: dict[str, Registry] = {
     registry.key: registry
     for registry in (rectifications, normalisations, poolings, data_sets, filter_methods, readouts, loggers)
 }
-"""What can be chosen by name, by the key that chooses."""
+"""Registries of choices, by the key that selects one."""
 
 OPERATIONS = tuple(registry.key for registry in (rectifications, normalisations, poolings))
-"""What chooses the operations of all stages."""
+"""Keys that choose the operations of all stages."""
 
 MOST_STAGES = 9
 
 ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed", "trainer.accelerator")
-"""Keys that say where and whether a run is done, not what it does: `parse` does not read them."""
+"""Keys that say where and whether to run, not what; `parse` does not read them."""
 
 _STAGE = re.compile(r"\.stage[1-9](?=\.|$)")
 
 
 @cache
 def rules() -> dict[str, Rule]:
-    """Every key that can be set and what it may hold; of the settings of each stage, those of stage 1 stand for all."""
+    """Return every key and its rule; for settings of each stage, only stage 1 is listed."""
     stage = {
         "maps": whole(1, 4096),
         "kernel": whole(1, 999),
@@ -87,7 +87,7 @@ def rules() -> dict[str, Rule]:
 
 
 class Option(NamedTuple):
-    """A setting of a choice: what it may hold, its default, and whether it bears on a run's result."""
+    """A setting of a choice: its rule, its default, and whether it affects results."""
 
     rule: Rule
     default: Any
@@ -96,7 +96,7 @@ class Option(NamedTuple):
 
 @cache
 def options() -> dict[str, Option]:
-    """The settings of all choices there are, by key."""
+    """Return the settings of all choices, by key."""
     found: dict[str, Option] = {}
     choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading, Views, Robustness]
     for registry in REGISTRIES.values():
@@ -113,7 +113,7 @@ def options() -> dict[str, Option]:
 
 
 def option_of(key: str) -> Option | None:
-    """The setting of a choice that a key is; None if it is none."""
+    """Return the setting of a choice with this key; None if there is none."""
     return options().get(_STAGE.sub(".stage1", key))
 
 
@@ -123,23 +123,23 @@ def is_default(key: str, value: Any) -> bool:
 
 
 def rule_of(key: str) -> Rule | None:
-    """What a key may hold; None if there is no such key."""
+    """Return the rule of a key; None if there is no such key."""
     return rules().get(_STAGE.sub(".stage1", key), PLAIN if key.partition(".")[0] in TRAINED else None)
 
 
 def below(key: str) -> list[str]:
-    """The keys that stand below a section, such as those of geometry.stage2."""
+    """Return the keys below a section, such as those of geometry.stage2."""
     section = f"{_STAGE.sub('.stage1', key)}."
     return [name.replace(section, f"{key}.") for name in rules() if name.startswith(section)]
 
 
 def unknown(key: str, known: Iterable[str]) -> str:
-    """The refusal of a key that does not exist."""
+    """Return the error for an unknown key."""
     return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
 
 
 def bearing(config: Config) -> dict[str, Value]:
-    """The settings that a run reads and that bear on its result: with another value it would be another run."""
+    """Return the settings that a run reads and that affect its result: its identity."""
     return parse(config).flat()
 
 
@@ -159,11 +159,11 @@ def is_unread(key: str, config: Config, settings: Settings | None = None) -> boo
 
 
 def check_values(config: Config, expected: Iterable[str]) -> None:
-    """Refuse keys that do not exist, values that no run can have, and keys that were taken away.
+    """Refuse unknown keys, values that are not allowed, and removed keys.
 
     Args:
         config: Any configuration.
-        expected: Keys that are there if nothing is taken away.
+        expected: Keys that must have a value.
 
     Raises:
         ConfigError: One line with the key, its value and what is allowed.
@@ -183,7 +183,7 @@ def check_values(config: Config, expected: Iterable[str]) -> None:
             hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
             similar = nearest(value, registry) if (registry := _registry(key)) and isinstance(value, str) else ""
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}{similar}")
-    for key in expected:  # a mapping without keys, such as draw={}, takes its value away
+    for key in expected:  # an empty mapping, such as draw={}, removes the value
         if key not in config and (rule := rule_of(key)) not in (None, PLAIN):
             raise ConfigError(f"{key} has no value; expected {key}=..., {rule.allowed}")
 
@@ -214,21 +214,21 @@ def check(config: Config) -> Settings:
 
 
 def _registry(key: str) -> Registry | None:
-    """Where the choices for a key stand, if it is a choice."""
+    """Return the registry of a key, if it is a choice."""
     return REGISTRIES.get(re.sub(r"^model\.stage[1-9]\.", "model.", key))
 
 
 def check_effect(config: Config, settings: Settings, changed: Iterable[str], typed: Sequence[str]) -> None:
-    """Refuse settings that are not the defaults and that this run does not read.
+    """Refuse settings without effect: typed, not the default, and not read by this run.
 
     Args:
         config: The run's configuration.
         settings: The same, parsed.
         changed: Keys whose values are not the defaults.
-        typed: What was typed: some of these keys, or sections with several of them.
+        typed: The keys that were typed: some of these, or sections of them.
 
     Raises:
-        UnreadError: One line with the key and what takes its effect away.
+        UnreadError: One line with the key and why it has no effect.
     """
     for key in changed:
         if is_unread(key, config, settings):
@@ -238,7 +238,7 @@ def check_effect(config: Config, settings: Settings, changed: Iterable[str], typ
 
 
 def _why(key: str, config: Config, settings: Settings) -> str:
-    """Beside what a run does not read a key."""
+    """Return why a run does not read a key."""
     section, _, name = key.partition(".")
     if section == "trainer" and settings.readout.by_gradient:
         return trainer.idle(name, config)
@@ -257,7 +257,7 @@ def _why(key: str, config: Config, settings: Settings) -> str:
 
 
 def _elsewhere(key: str) -> str:
-    """Which data sets read a key; ``data.root`` is typed for the sake of one's own images."""
+    """Suggest data sets that read a key; ``data.root`` suggests data sets of one's own images."""
     section, _, name = key.partition(".")
     if section != "data":
         return ""

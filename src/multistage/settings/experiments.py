@@ -13,16 +13,16 @@ from multistage.settings.composition import expand, names
 
 
 def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
-    """The runs of an experiment, grid by grid; what is typed beside it replaces what its grids say.
+    """Return the runs of an experiment, grid by grid; further settings replace those of its grids.
 
     Args:
-        name: Of a file in conf/experiment: ``grids``, a list of mappings from key to values as they are typed after -m,
-            ``parts``, a list of other experiments that belong to it and come first, or both; and ``name``, the folder
-            of its runs (its own name if absent). Runs of a part lie where that part alone would put them.
+        name: Name of a file in conf/experiment. It has ``grids``, a list of mappings from key to values as typed after
+            -m; or ``parts``, a list of other experiments, which come first; or both; and optionally ``name``, the
+            folder of its runs (default: its own name). The runs of a part keep the folder of that part.
         overrides: Further settings, for every grid.
 
     Raises:
-        ConfigError: There is no such experiment, or its file is no list of grids or parts.
+        ConfigError: Unknown experiment, or a file without lists of grids or parts.
     """
     typed = {o.partition("=")[0]: o for o in overrides}
     jobs = []
@@ -34,11 +34,11 @@ def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
 
 
 def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The grids of an experiment, those of its parts first, each with the folder of its runs as ``name``.
+    """Return the grids of an experiment, those of its parts first, each with the folder of its runs as ``name``.
 
     Args:
-        name: Of a file in conf/experiment.
-        wholes: The experiments of which it is a part, outermost first.
+        name: Name of a file in conf/experiment.
+        wholes: Experiments that contain it, outermost first.
 
     Raises:
         ConfigError: As for `experiment`.
@@ -64,6 +64,5 @@ def _grids(name: str, wholes: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _alternatives(values: Any) -> str:
-    """What a grid says of a key, as it is typed after -m: one value, a function of Hydra's, or several values, of which
-    each may be a list."""
+    """Write a grid's values of a key as typed after -m: one value, a Hydra function, or several values or lists."""
     return ",".join(listing([value]) for value in (values if isinstance(values, list) else [values]))

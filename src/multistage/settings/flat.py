@@ -1,7 +1,6 @@
-"""What Hydra composes of files, and values set in it, as a flat mapping from key to plain value.
+"""Hydra's composed files, with typed values, as a flat mapping from key to plain value.
 
-Files are composed once for each choice of them: the runs of a sweep differ in what is typed, and only that is set and
-resolved for each.
+Each choice of files is composed once; for each run of a sweep, only the typed values are set and resolved.
 """
 
 import re
@@ -15,18 +14,18 @@ from multistage.settings.config import REGISTRIES
 from multistage.settings.tree import Config
 
 GROUPS = ("model", "data", "geometry", "logger")
-"""Groups whose files have a name that a run keeps; it stands beside the keys below it."""
+"""Groups whose choice is recorded as a value of its own, besides the keys below it."""
 
 PLAIN = re.compile(r"\$\{(?:(\w[\w.]*)|oc\.env:[^${}]*)\}")
-"""What names one other key, or a variable of the environment, and nothing else."""
+"""A value that is only a reference to one other key, or to an environment variable."""
 
 
 @cache
 def composed(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
-    """What Hydra composes of the chosen files; a value that names another key (``${draw}``) still does.
+    """Compose the chosen files by Hydra; references to other keys (``${draw}``) are not resolved yet.
 
     Args:
-        conf: The folder of files that Hydra reads now.
+        conf: The folder that Hydra reads.
         choices: Groups and their files.
     """
     from hydra import compose
@@ -44,14 +43,14 @@ def composed(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
 
 
 def with_values(files: Config, overrides: Sequence[Any]) -> dict[str, Any]:
-    """A configuration with values set and resolved.
+    """Set and resolve values.
 
     Args:
-        files: As from `composed`.
-        overrides: Parsed by Hydra, in order; of values, not of groups.
+        files: From `composed`.
+        overrides: Overrides of values (not of groups), parsed by Hydra, in order.
 
     Raises:
-        ConfigError: Nothing to take away, or a value that names what does not exist.
+        ConfigError: A removed key that does not exist, or a reference to an unknown key.
     """
     config = dict(files)
     for override in overrides:
@@ -59,7 +58,7 @@ def with_values(files: Config, overrides: Sequence[Any]) -> dict[str, Any]:
         if not override.is_delete():
             _set(config, key, override.value())
         elif not _remove(config, key):
-            raise ConfigError(f"{override.input_line} cannot be set: there is no {key} to take away; leave it out")
+            raise ConfigError(f"{override.input_line} cannot be removed: there is no {key}; leave it out")
     return _resolved(config, overrides)
 
 
@@ -79,7 +78,7 @@ def _set(config: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _remove(config: dict[str, Any], key: str) -> bool:
-    """Remove a key and those below it; whether there were any."""
+    """Remove a key and those below it; return whether there were any."""
     found = [name for name in config if name == key or name.startswith(f"{key}.")]
     for name in found:
         del config[name]
@@ -91,10 +90,10 @@ def _is_choice(key: str) -> bool:
 
 
 def _resolved(config: dict[str, Any], overrides: Sequence[Any]) -> dict[str, Any]:
-    """A configuration whose values name no other ones.
+    """Resolve references between values.
 
     Raises:
-        ConfigError: There is no such other value.
+        ConfigError: A reference to an unknown key.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -120,7 +119,7 @@ def _resolved(config: dict[str, Any], overrides: Sequence[Any]) -> dict[str, Any
 
 
 def _needed(key: str, value: Any, config: Config) -> Config:
-    """The part of a configuration that resolves a value: all of it, unless one number or the environment is enough."""
+    """Return what is needed to resolve a value: often one number or nothing, else the whole configuration."""
     plain = PLAIN.fullmatch(value) if isinstance(value, str) else None
     if plain is None or not (plain[1] is None or type(config.get(plain[1])) in (bool, int, float)):
         return config
@@ -128,7 +127,7 @@ def _needed(key: str, value: Any, config: Config) -> Config:
 
 
 def _tree(config: Config) -> dict[str, Any]:
-    """A configuration as mappings in mappings, without the names of choices that keys stand below."""
+    """Return a configuration as nested mappings, without choices that also have keys below them."""
     tree: dict[str, Any] = {}
     for key, value in config.items():
         *sections, name = key.split(".")

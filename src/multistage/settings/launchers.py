@@ -1,7 +1,6 @@
-"""What only Hydra's own command line does: its launchers, and what it shows without running anything.
+"""Hydra's launchers, and what Hydra's command line shows without running anything.
 
-There is no public way to use a launcher without that command line: `Callbacks` is private, so that a test names the
-version of Hydra.
+Hydra has no public API for a launcher without its command line. `Callbacks` is private, so a test pins Hydra's version.
 """
 
 import os
@@ -17,20 +16,20 @@ from multistage.settings import advice
 from multistage.settings.composition import CONF, first_line, hydra
 
 SHOWING = ("--info", "-i", "--hydra-help", "--shell-completion", "-sc")
-"""Options of Hydra's that run nothing and tell of itself."""
+"""Options of Hydra that only show information."""
 
 Job = Callable[[list[str]], Any]
-"""Does a run, given what would be typed for it."""
+"""Does a run, given its command line."""
 
 Launch = Callable[[Sequence[Sequence[str]]], list[Any]]
-"""Does runs, given what would be typed for each, and returns what came of them."""
+"""Does runs, given their command lines, and returns their outcomes."""
 
 
 def engine_of(words: Sequence[str]) -> list[str]:
-    """Of the words of a sweep those for Hydra: the choice of a launcher, and its options; none can name code to run.
+    """Return the words of a sweep that are for Hydra: launcher and options; none can name code to run.
 
     Raises:
-        ConfigError: Another setting of Hydra's; one line with it.
+        ConfigError: Any other setting of Hydra; one line with it.
     """
     engine = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     for word in engine:
@@ -45,18 +44,18 @@ def engine_of(words: Sequence[str]) -> list[str]:
 
 
 def launcher(engine: Sequence[str]) -> int | Callable[[Job], Launch]:
-    """Who does a list of runs: so many processes on this machine, or a launcher of Hydra's elsewhere.
+    """Return what does a list of runs: a number of processes on this machine, or one of Hydra's launchers.
 
-    Hydra's own for this machine, joblib's too, lose all runs with the first process that is killed.
+    Hydra's launchers for this machine are not used: they lose all runs when one process is killed.
 
     Args:
-        engine: Settings of Hydra's: ``hydra/launcher=joblib``, ``hydra.launcher.n_jobs=2``.
+        engine: Settings of Hydra: ``hydra/launcher=joblib``, ``hydra.launcher.n_jobs=2``.
 
     Returns:
-        The number of processes; or what makes, of a job to call for each run, a function that does a list of them.
+        The number of processes; or a function that turns a job for one run into a function for a list of runs.
 
     Raises:
-        ConfigError: There is no such launcher, or it has no such setting, or the setting has no effect.
+        ConfigError: Unknown launcher, unknown setting, or a setting without effect.
     """
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
@@ -74,7 +73,7 @@ def launcher(engine: Sequence[str]) -> int | Callable[[Job], Launch]:
             key = word.partition("=")[0].removeprefix("hydra.launcher.")
             if word.startswith("hydra.launcher.") and OmegaConf.select(there, key, default=MISSING) is MISSING:
                 known = sorted(str(option) for option in there if option != "_target_")
-                raise ConfigError(f"{word} is no option of {chosen[-1]}; expected one of {', '.join(known)}")
+                raise ConfigError(f"{word} is not an option of {chosen[-1]}; expected one of {', '.join(known)}")
         try:
             config = load(list(engine))
         except HydraException as error:
@@ -127,10 +126,10 @@ def _processes(engine: Sequence[str], count: Any) -> int:
 
 
 def _unpacked(job: Job, launched: Any) -> Any:
-    """Do the run that Hydra composed a configuration for.
+    """Do the run of a configuration that Hydra composed.
 
-    What was typed for it is a list in there, ``typed``, since Hydra itself knows neither settings without a file nor
-    ``experiment``, which it takes for a choice of files.
+    Its key ``typed`` holds the command line, because Hydra does not know settings without a file, and takes
+    ``experiment`` for a choice of files.
     """
     from omegaconf import OmegaConf
 
@@ -139,7 +138,7 @@ def _unpacked(job: Job, launched: Any) -> Any:
 
 
 def show(arguments: Sequence[str]) -> None:
-    """What Hydra can show of itself without running anything."""
+    """Let Hydra show its information without running anything."""
     import hydra
 
     sys.argv[1:] = arguments

@@ -1,9 +1,9 @@
-"""What a run is called: its folder, and the command line that repeats it.
+"""Names of a run: its folder, and the command line that repeats it.
 
     <output>/<name>/<data>/<model>/<stages>/<filters>[-refined]/<readout>/draw-<n>-seed-<m>[-<override>...]/
 
-A folder says what the run is, never when it ran. It names what is in `Settings.flat` and would be otherwise if it were
-not typed, so that runs share a folder exactly if they are one run.
+A folder says what the run is, never when it ran. It lists the settings of `Settings.flat` that differ from the
+defaults, so two runs share a folder exactly if they are the same run.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ WHEREABOUTS = ("name", "output", "data.root", "trainer.accelerator", "logger")
 
 
 class Run(NamedTuple):
-    """A run that was checked.
+    """A checked run.
 
     Attributes:
-        config: What it does, flat, as it is recorded.
-        settings: The same, as typed settings.
-        folder: Where it leaves its results.
-        overrides: The command line that repeats it: only what differs from the defaults.
-        whereabouts: What is typed beside it to read, run and write in the same places.
+        config: Its flat configuration, as recorded.
+        settings: The same, parsed.
+        folder: Folder of its results.
+        overrides: The command line that repeats it: settings that differ from the defaults.
+        whereabouts: Further settings that read, run and write in the same places.
     """
 
     config: Config
@@ -41,19 +41,19 @@ class Run(NamedTuple):
 
 
 def cell(config: Config) -> str:
-    """Which run it is, apart from overrides: the folder below ``<output>/<name>``."""
+    """Return the run's folder below ``<output>/<name>``, without overrides."""
     filters = f"{config['filters']}-refined" if config["refine"] else config["filters"]
     draw = f"draw-{config['draw']}-seed-{config['seed']}"
     return f"{config['data']}/{config['model']}/{config['stages']}/{filters}/{config['readout']}/{draw}"
 
 
 def name(config: Config, folder: Path) -> str:
-    """Which run it is, overrides included: its folder below ``<output>/<name>``."""
+    """Return the run's folder below ``<output>/<name>``, with overrides."""
     return folder.relative_to(Path(config["output"]) / config["name"]).as_posix()
 
 
 def changed(config: Config, defaults: Config) -> list[str]:
-    """The keys whose values are not the defaults, in the same order however they were typed."""
+    """Return the keys whose values are not the defaults, in a fixed order."""
     removed = [key for key in defaults if key not in config and key.rpartition(".")[0] not in config]
     there = [key for key in defaults if key in config]
     keys = (*there, *sorted(config.keys() - defaults.keys()), *removed)
@@ -62,13 +62,13 @@ def changed(config: Config, defaults: Config) -> list[str]:
 
 @dataclass(frozen=True)
 class Names:
-    """What a run is called.
+    """The names of a run.
 
     Args:
         config: The run's configuration.
-        settings: The same, as typed settings.
-        defaults: What each key would be if it were not typed, with the same choice of files.
-        bare: The configuration with nothing typed at all.
+        settings: The same, parsed.
+        defaults: The default of each key, with the same choice of files.
+        bare: The configuration of an empty command line.
     """
 
     config: Config
@@ -78,7 +78,7 @@ class Names:
 
     @cached_property
     def overridden(self) -> list[str]:
-        """Keys that bear on the result, differ from the defaults and are not already part of `cell`."""
+        """Return keys that affect the result, differ from the defaults and are not part of `cell`."""
         bearing = self.settings.bearing
         return [
             key
@@ -88,23 +88,23 @@ class Names:
 
     @property
     def folder(self) -> Path:
-        """The run's folder; two different runs never share one."""
+        """Return the run's folder; two different runs never share one."""
         keys = list(self.overridden)
         root_is_content = data_sets[self.config["data"]].root_is_content
         if root_is_content:
             keys.append("data.root")
         raw = "".join(map(self._part, keys))
         suffix = re.sub(r"[^A-Za-z0-9_.+-]", "_", raw)
-        if root_is_content:  # two folders that read alike are two sets of images
+        if root_is_content:  # two folders may look alike after escaping
             suffix += f"-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
-        if len(suffix) > 180:  # names of files end at 255 bytes
+        if len(suffix) > 180:  # file names have at most 255 bytes
             suffix = f"{suffix[:160]}-{hashlib.sha256(suffix.encode()).hexdigest()[:12]}"
         path = Path(self.config["output"]) / self.config["name"] / cell(self.config)
         return path.with_name(path.name + suffix)
 
     @property
     def overrides(self) -> list[str]:
-        """The shortest command line that gives this configuration."""
+        """Return the shortest command line that gives this configuration."""
         typed = [self._typed(key) for key in IN_PATH if self.config[key] != self.bare[key]]
         for key in self.overridden:
             section = key.partition(".")[0]
@@ -120,7 +120,7 @@ class Names:
 
     @property
     def whereabouts(self) -> list[str]:
-        """Settings without bearing on the result that are not the defaults, as they are typed."""
+        """Return settings that do not affect the result and are not the defaults, as they are typed."""
         differing = [key for key in WHEREABOUTS if self.config.get(key) != self.bare.get(key)]
         return [typed for typed in map(self._typed, differing) if typed not in self.overrides]
 
@@ -128,9 +128,9 @@ class Names:
         return f"{key}={as_typed(self.config[key])}"
 
     def _part(self, key: str) -> str:
-        """The part of a folder's name that is about a key; a class goes by its last name.
+        """Return the part of the folder's name for a key; a class is named without its module.
 
-        An optimiser's goes by all of it, as in the folders of published runs.
+        The class of an optimiser is named in full, as in the folders of published runs.
         """
         value = listing([self.config.get(key)])
         section, _, last = key.rpartition(".")
@@ -139,7 +139,7 @@ class Names:
         return f"-{self._short(key)}-{value}"
 
     def _short(self, key: str) -> str:
-        """The last parts of a key, as many as it takes to be the only one: ``lr`` for ``optimizer.lr``."""
+        """Return the shortest unique end of a key: ``lr`` for ``optimizer.lr``."""
         parts = key.split(".")
         keys = {name for name in (*self.defaults, *self.settings.bearing) if not name.startswith("logger.")}
         for count in range(1, len(parts)):

@@ -1,4 +1,4 @@
-"""torch's optimisers and schedules by configuration: the only place where a configuration names a class.
+"""torch's optimisers and schedules from a configuration: the only place where a configuration names a class.
 
 Only classes of `HOMES` can be named, so that no configuration can run other code.
 """
@@ -19,19 +19,19 @@ HOMES = {
     "schedule": ("torch.optim.lr_scheduler", "LRScheduler"),
     "callbacks": ("pytorch_lightning.callbacks", "Callback"),
 }
-"""Where the classes that a section can name come from, and what they have in common."""
+"""Module and base class of the classes that each section can name."""
 
 ANY_NUMBER = number(-1e9)
 
 SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
-"""Arguments of torch's schedules that mean the number of steps of the whole training; filled in by `training`."""
+"""Arguments of torch's schedules for the total number of steps; `training` fills them in."""
 
 
 FILLED_IN = ("max_lr", *SCHEDULE_LENGTHS)
 
 
 def check(config: Config) -> None:
-    """Refuse optimisers and schedules that torch does not have or does not accept.
+    """Refuse optimisers, schedules and arguments that torch does not have or accept.
 
     Raises:
         ConfigError: One line with the key.
@@ -44,12 +44,12 @@ def check(config: Config) -> None:
 
 
 def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, Any]:
-    """The optimiser of a configuration, and its schedule or None.
+    """Make the optimiser of a configuration, and its schedule or None.
 
     Args:
         config: The run's configuration.
-        parameters: What it optimises, all alike or in groups (see `param_groups`).
-        steps: Of the whole training.
+        parameters: Parameters to optimise, in one list or in groups (see `param_groups`).
+        steps: Number of steps of the whole training.
     """
     arguments = section(config, "optimizer")
     optimizer = named_class("optimizer", arguments.pop("_target_"))(parameters, **arguments)
@@ -65,16 +65,16 @@ def make(config: Config, parameters: Iterable[Any], steps: int) -> tuple[Any, An
 
 
 def has_schedule(config: Config) -> bool:
-    """Whether the learning rate changes while training; not with ``schedule=null`` or ``~schedule``."""
+    """Whether the learning rate has a schedule; not with ``schedule=null`` or ``~schedule``."""
     return bool(section(config, "schedule"))
 
 
 CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
-"""Schedules that move the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
+"""Schedules that change the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
 
 
 def moved_by(config: Config, argument: str) -> str:
-    """What overwrites an argument of the optimiser while training, with what to type instead; "" if nothing does."""
+    """Return what overwrites an optimiser argument during training, and what to type instead; "" if nothing does."""
     kind = str(config.get("schedule._target_")).rpartition(".")[2]
     if argument in ("momentum", "betas") and kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True):
         return f"{kind} moves it; add +schedule.cycle_momentum=false"
@@ -82,7 +82,7 @@ def moved_by(config: Config, argument: str) -> str:
 
 
 def check_moved(config: Config, typed: Iterable[str]) -> None:
-    """Refuse settings of the optimiser that were typed and that the schedule overwrites.
+    """Refuse typed settings of the optimiser that the schedule overwrites.
 
     Raises:
         UnreadError: One line with the key.
@@ -97,11 +97,11 @@ def check_moved(config: Config, typed: Iterable[str]) -> None:
 
 
 def normal(config: Config, defaults: Config) -> Config:
-    """A configuration without arguments that its classes have anyway, and with those in place of the ones taken away.
+    """Normalise a configuration: drop arguments at their class's default, restore removed ones.
 
     Args:
-        config: Of a run with gradient descent, checked.
-        defaults: What each key would be if it were not typed.
+        config: The checked configuration of a run with gradient descent.
+        defaults: The default of each key.
     """
     normal = dict(config)
     for key in {**defaults, **config}:
@@ -121,7 +121,7 @@ def normal(config: Config, defaults: Config) -> Config:
 
 
 def refusal(config: Config) -> str | None:
-    """Take one step with the optimiser and schedule: what torch has against them, if anything."""
+    """Take one step with the optimiser and schedule; return torch's objection, if any."""
     import torch
 
     parameter = torch.nn.Parameter(torch.zeros(1))
@@ -137,7 +137,7 @@ def refusal(config: Config) -> str | None:
 
 
 def _blame(config: Config, reason: str) -> ConfigError:
-    """The refusal that names the setting without which torch would accept the others, or else all of them."""
+    """Return an error that names the one setting that torch refuses, or else all of them."""
     settings = [key for key in config if key.partition(".")[0] in HOMES and key != "optimizer.lr"]
     for key in settings:
         if not key.endswith("._target_") and refusal({k: v for k, v in config.items() if k != key}) is None:
@@ -154,7 +154,7 @@ def _blame(config: Config, reason: str) -> ConfigError:
 
 
 def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence[str] = ()) -> type:
-    """The class that ``<prefix>._target_`` names, whose arguments stand beside it.
+    """Return the class that ``<prefix>._target_`` names, after checking its arguments.
 
     Args:
         config: The run's configuration.
@@ -163,7 +163,7 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
         filled_in: Arguments that need not be set.
 
     Raises:
-        ConfigError: Another class, an argument that it does not have, or of another kind than its default.
+        ConfigError: Unknown class or argument, or a value of another kind than the default.
     """
     arguments = section(config, prefix)
     target = arguments.pop("_target_", None)
@@ -179,11 +179,11 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
 def check_arguments(
     prefix: str, arguments: Mapping[str, Any], target: Any, accepted: Mapping[str, inspect.Parameter]
 ) -> None:
-    """Refuse arguments that a class does not have, or of another kind than their defaults.
+    """Refuse unknown arguments, and values of another kind than the default.
 
     Args:
-        prefix: What stands before them.
-        arguments: By name.
+        prefix: The prefix of their keys.
+        arguments: Values by name.
         target: The class.
         accepted: Its arguments that can be set.
 
@@ -194,7 +194,7 @@ def check_arguments(
         if name not in accepted:
             raise UnreadError(
                 f"{prefix}.{name}",
-                f"{prefix}.{name}={shown(value)} is no argument of {target}; remove it with '~{prefix}.{name}'"
+                f"{prefix}.{name}={shown(value)} is not an argument of {target}; remove it with '~{prefix}.{name}'"
                 f"{nearest(name, accepted)}",
             )
         default = accepted[name].default
@@ -207,10 +207,10 @@ def check_arguments(
 
 
 def named_class(key: str, target: Any) -> type:
-    """The class that ``<key>._target_`` names; only one of `HOMES`, so that no configuration runs other code.
+    """Return the class that ``<key>._target_`` names; it must be in `HOMES`, so that no configuration runs other code.
 
     Raises:
-        ConfigError: Anything else.
+        ConfigError: Any other class.
     """
     module, base = HOMES[key.partition(".")[0]]
     classes = _classes(module, base)
@@ -225,7 +225,7 @@ def named_class(key: str, target: Any) -> type:
 
 @cache
 def _classes(module: str, base: str) -> dict[str, type]:
-    """The classes of a module by name that have a base of it in common."""
+    """Return the classes of a module that share a base class, by name."""
     home = importlib.import_module(module)
     known = {name: found for name, found in vars(home).items() if inspect.isclass(found) and name != base}
     return {name: found for name, found in known.items() if issubclass(found, getattr(home, base))}

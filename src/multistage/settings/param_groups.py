@@ -1,9 +1,9 @@
-"""Groups of parameters with arguments of the optimiser of their own, as torch's ``param_groups``.
+"""Groups of parameters with their own optimiser arguments, torch's ``param_groups``.
 
     +param_groups.head.params=[classifier] +param_groups.head.lr=0.1
 
-``params`` are parts of names as weights.safetensors has them, such as stages.0, gain or
-stages.1.filter_bank; ``1d`` are all parameters of one dimension. Who is in no group is optimised as ``optimizer`` says.
+``params`` lists parts of parameter names as in weights.safetensors, such as stages.0, gain or stages.1.filter_bank;
+``1d`` means all one-dimensional parameters. Parameters in no group use the arguments of ``optimizer``.
 """
 
 import inspect
@@ -22,10 +22,10 @@ PREFIX, ONE_DIMENSIONAL = "param_groups", "1d"
 
 
 def groups(config: Config) -> dict[str, dict[str, Any]]:
-    """The groups of a configuration by name, in alphabetical order: ``params`` and arguments of each.
+    """Return the groups of a configuration by name, in alphabetical order: ``params`` and arguments of each.
 
     Raises:
-        ConfigError: A key that is neither, or a group without parameters.
+        ConfigError: A malformed key, or a group without parameters.
     """
     found: dict[str, dict[str, Any]] = {}
     for key, value in sorted(section(config, PREFIX).items()):
@@ -48,7 +48,7 @@ def groups(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def split(config: Config, named: Iterable[tuple[str, "Parameter"]]) -> list[Any]:
-    """What torch's optimisers take: all parameters in one list, or a mapping for each group, the others' first."""
+    """Return torch's optimiser input: one list of parameters, or a mapping for the rest and for each group."""
     parameters = dict(named)
     found = groups(config)
     if not found:
@@ -62,7 +62,7 @@ def split(config: Config, named: Iterable[tuple[str, "Parameter"]]) -> list[Any]
 
 
 def still(config: Config, named: Iterable[tuple[str, "Parameter"]]) -> list["Parameter"]:
-    """The parameters of groups with ``lr=0``, which stay as they are."""
+    """Return the parameters of groups with ``lr=0``, which do not change."""
     parameters = dict(named)
     found = {name: group for name, group in groups(config).items() if group.get("lr") == 0}
     owner = owners(found, {name: parameter.ndim for name, parameter in parameters.items()})
@@ -70,14 +70,14 @@ def still(config: Config, named: Iterable[tuple[str, "Parameter"]]) -> list["Par
 
 
 def owners(found: Mapping[str, Mapping[str, Any]], dimensions: Mapping[str, int]) -> dict[str, str]:
-    """Which group a parameter is in, by name; those in none are left out.
+    """Return the group of each parameter, by name; those without a group are left out.
 
     Args:
-        found: By `groups`.
-        dimensions: How many each parameter has, by name.
+        found: From `groups`.
+        dimensions: Number of dimensions of each parameter, by name.
 
     Raises:
-        ConfigError: A part that is in no name, or two groups that claim one parameter.
+        ConfigError: A part that is in no name, or two groups with the same parameter.
     """
     owner: dict[str, str] = {}
     for group, content in found.items():
@@ -99,10 +99,10 @@ def owners(found: Mapping[str, Mapping[str, Any]], dimensions: Mapping[str, int]
 
 
 def check(config: Config, settings: Settings) -> None:
-    """Refuse groups that match nothing or share parameters, and arguments that torch does not take or a schedule moves.
+    """Refuse groups that match nothing or overlap, and arguments that torch refuses or a schedule overwrites.
 
     Args:
-        config: Of a run with gradient descent.
+        config: The configuration of a run with gradient descent.
         settings: The same, parsed.
 
     Raises:
@@ -133,7 +133,7 @@ def check(config: Config, settings: Settings) -> None:
 
 
 def normal(config: Config) -> Config:
-    """A configuration whose groups say no more than they do: without arguments that the optimiser has anyway."""
+    """Normalise the groups of a configuration: drop arguments that equal the optimiser's."""
     found = groups(config)
     if not found:
         return config
@@ -160,7 +160,7 @@ def _is_part(part: str, name: str, dimensions: int) -> bool:
 
 
 def _parts(names: Iterable[str]) -> list[str]:
-    """What can be typed: stages.0, filter_bank, ..."""
+    """Return the parts of names that can be typed: stages.0, filter_bank, ..."""
     found: dict[str, None] = {}
     for name in names:
         before = ""
@@ -174,7 +174,7 @@ def _parts(names: Iterable[str]) -> list[str]:
 
 
 def _dimensions(settings: Settings) -> dict[str, int]:
-    """How many dimensions each parameter has that a run learns; a network without memory says so."""
+    """Return the number of dimensions of each trained parameter, from a network on the meta device."""
     import torch
 
     from multistage.network.net import MultiStageNet

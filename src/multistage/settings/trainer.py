@@ -1,4 +1,4 @@
-"""Lightning's Trainer by configuration: ``trainer.NAME`` is its argument NAME; only some are this project's to set."""
+"""Lightning's Trainer from a configuration: ``trainer.NAME`` is its argument NAME; some arguments cannot be set."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from multistage.registry.words import nearest, shown
 
 
 class Argument(NamedTuple):
-    """What may be typed for an argument of Trainer, what it is otherwise, and whether it bears on a run's result."""
+    """An argument of Trainer: its rule, its default, and whether it affects results."""
 
     rule: Rule
     default: Value
@@ -17,10 +17,10 @@ class Argument(NamedTuple):
 
 
 SHARES = ("limit_train_batches", "limit_val_batches", "overfit_batches")
-"""To these 1 is a number of batches, and 1.0 all of them."""
+"""Arguments for which 1 means one batch, and 1.0 all batches."""
 
 SHARE = either(whole(1), number(0, 1, exclusive=True))
-"""Of batches: a number of them, or a fraction of all."""
+"""A number of batches, or a fraction of all."""
 
 ARGUMENTS = {
     "max_epochs": Argument(either(whole(1, 10**6), one_of("auto")), None),
@@ -64,7 +64,7 @@ REFUSED = {
     "limit_predict_batches": "all test images are looked at, once, at the end",
     "use_distributed_sampler": "each batch is shared out among devices here, so that its samples stay the same",
     "sync_batchnorm": "several devices and batch normalisation are not combined here",
-    "reload_dataloaders_every_n_epochs": "samples lie in memory",
+    "reload_dataloaders_every_n_epochs": "samples are in memory",
     "enable_autolog_hparams": "dashboards show all settings",
     "model_registry": "weights lie in the run's folder",
 }
@@ -72,7 +72,7 @@ REFUSED = {
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Refuse arguments that Trainer does not have, that are not to be set here, or that do not fit together.
+    """Refuse arguments that Trainer does not have, that cannot be set here, or that do not fit together.
 
     Raises:
         ConfigError: One line with the key.
@@ -85,7 +85,7 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={shown(value)} cannot be set: {REFUSED[name]}")
         if name not in ARGUMENTS:
             hint = nearest(key, map("trainer.{}".format, ARGUMENTS))
-            raise ConfigError(f"{key}={shown(value)} is no argument of Lightning's Trainer{hint}")
+            raise ConfigError(f"{key}={shown(value)} is not an argument of Lightning's Trainer{hint}")
         if not (rule := ARGUMENTS[name].rule).accepts(value):
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}")
     if value_of(config, "gradient_clip_algorithm") is not None and value_of(config, "gradient_clip_val") is None:
@@ -93,24 +93,24 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def value_of(config: Mapping[str, Any], name: str) -> Any:
-    """The value of an argument of Trainer: what the configuration says, or else its default."""
+    """Return the value of an argument of Trainer: the configuration's, else the default."""
     return config.get(f"trainer.{name}", ARGUMENTS[name].default)
 
 
 def is_default(key: str, value: Any) -> bool:
-    """Whether a key is an argument of Trainer at its default, so that a configuration that names it says nothing."""
+    """Whether a key is an argument of Trainer at its default, so that it can be left out."""
     section, _, name = key.partition(".")
     known = ARGUMENTS.get(name) if section == "trainer" and name not in ("max_epochs", "accelerator") else None
     return known is not None and value == known.default and type(value) is type(known.default)
 
 
 def bears_on_result(name: str) -> bool:
-    """Whether runs that differ in this argument of Trainer are different runs, beyond other roundings."""
+    """Whether this argument of Trainer affects results, by more than rounding."""
     return name not in ARGUMENTS or ARGUMENTS[name].bears
 
 
 def idle(name: str, config: Mapping[str, Any]) -> str:
-    """Beside what an argument of Trainer has no effect, in words that follow these; "" where it has one."""
+    """Return why an argument of Trainer has no effect, worded to follow "has no effect"; "" if it has one."""
     if name == "limit_val_batches" and not config["data.validation"]:
         return "with data.validation=0"
     stops = any(key.startswith("callbacks.") and str(config[key]).endswith(".EarlyStopping") for key in config)

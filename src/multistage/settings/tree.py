@@ -1,10 +1,10 @@
-"""What a run is, as a typed tree: what `parse` reads of a flat configuration, and nothing else.
+"""The settings of a run as a typed tree: exactly what `parse` reads from a flat configuration.
 
     settings = parse(config)
     settings.readout.fit(...)          every choice is an object, every setting a typed field
-    settings.flat()                    the keys that were read and bear on the result: the run's identity
+    settings.flat()                    the keys that were read and affect the result: the run's identity
 
-A setting has no effect on a run if nothing here reads it. So identity, caches and refusals cannot forget one.
+A setting has no effect on a run if nothing here reads it. So identity, caches and error messages cannot miss one.
 """
 
 from collections.abc import Mapping
@@ -28,25 +28,25 @@ from multistage.registry.rules import Value
 from multistage.settings import trainer
 
 Config = Mapping[str, Any]
-"""A flat configuration, as it is typed and recorded: from key to plain value."""
+"""A flat configuration, as typed and recorded: a mapping from key to plain value."""
 
 C = TypeVar("C", bound=Choice)
 D = TypeVar("D")
 
 TRAINED = ("optimizer", "param_groups", "schedule", "trainer", "callbacks")
-"""Sections that only runs with gradient descent read; see the modules beside that are called so."""
+"""Sections that only runs with gradient descent read; each has a module of this name."""
 
 WATCHES = "pytorch_lightning.callbacks.LearningRateMonitor"
-"""The callback that changes no result."""
+"""The callback that does not affect results."""
 
 
 def section(config: Config, prefix: str) -> dict[str, Value]:
-    """The keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
+    """Return the keys below `prefix`, without it: ``section(config, "optimizer")["lr"]``."""
     return {key.removeprefix(prefix + "."): value for key, value in config.items() if key.startswith(prefix + ".")}
 
 
 class _Reader:
-    """Reads a flat configuration and remembers what it read, and which of it bears on the result."""
+    """Reader of a flat configuration; it records which keys were read and which affect the result."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -54,10 +54,10 @@ class _Reader:
         self.bearing: dict[str, Value] = {}
 
     def value(self, key: str, default: Any = MISSING, bears: bool = True) -> Any:
-        """The value of a key.
+        """Return the value of a key.
 
         Raises:
-            ConfigError: It has none, and no default.
+            ConfigError: There is no value and no default.
         """
         value = self.config.get(key, default)
         if value is MISSING:
@@ -69,12 +69,12 @@ class _Reader:
         return value
 
     def choice(self, registry: Registry[C], key: str = "", stages: int = 0) -> C:
-        """The choice of a registry, with its settings."""
+        """Return the choice from a registry, with its settings."""
         chosen = registry.choose(self.value(key or registry.key))
         return self.options(chosen, chosen.section, stages)
 
     def options(self, kind: type[D], section: str, stages: int = 0) -> D:
-        """A dataclass whose fields are the keys of a section."""
+        """Return a dataclass whose fields are the keys of a section."""
         return kind(**{field.name: self._field(field, section, stages) for field in fields(kind)})  # type: ignore[arg-type]
 
     def _field(self, field: Field[Any], section: str, stages: int) -> Any:
@@ -90,28 +90,28 @@ class _Reader:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a run reads.
+    """All settings that a run reads.
 
     Attributes:
-        model: Name of the preset; `operations` is what counts.
+        model: Name of the preset; only `operations` is used.
         data: The data set.
-        draw: Which of its images train, validate and test.
+        draw: The split into training, validation and test images.
         geometry: Sizes of each stage.
-        operations: What each stage does after its filter bank.
-        filters: Where filters come from.
-        sets: How many filter sets stand side by side.
-        reading: What of their maps the classifier reads.
-        refine: Whether labels train everything, or a classifier on frozen features alone.
-        readout: What learns on features.
+        operations: Operations of each stage after its filter bank.
+        filters: The method that makes initial filters.
+        sets: Number of filter sets.
+        reading: Features that the classifier reads.
+        refine: Whether to train all layers, or only a classifier on frozen features.
+        readout: The classifier.
         hidden: Units of a tanh layer before the softmax; 0 for none.
-        seed: Decides what is random.
-        batch_size: Images of a step of the optimiser, and at a time of a test.
-        logger: Where the run is shown beside its files; bears on nothing.
-        augmentation: How training images are changed, where labels train everything.
-        views: In which views images are validated and tested.
-        robustness: Whether test images are tested corrupted, too.
+        seed: Seed of everything random.
+        batch_size: Images in each step of the optimiser, and in each batch of a test.
+        logger: The dashboard; does not affect results.
+        augmentation: Augmentation of training images, if all layers are trained.
+        views: Views of images in validation and test.
+        robustness: Whether to test corrupted images too.
         read: All keys that were read, with their values.
-        bearing: Those of them that bear on the result.
+        bearing: Those of them that affect the result.
     """
 
     model: str
@@ -135,12 +135,12 @@ class Settings:
     bearing: Mapping[str, Value]
 
     def flat(self) -> dict[str, Value]:
-        """What bears on the result, from key to value: two runs that differ here are different runs."""
+        """Return the settings that affect the result: two runs that differ here are different runs."""
         return dict(self.bearing)
 
     @property
     def stages(self) -> int:
-        """How many stages there are."""
+        """Return the number of stages."""
         return len(self.geometry)
 
     @property
@@ -150,10 +150,10 @@ class Settings:
 
     @cached_property
     def shapes(self) -> list[StageShapes]:
-        """Shapes on the way through the stages.
+        """Return the shapes of all stages.
 
         Raises:
-            ConfigError: Sizes that do not fit, named by their keys.
+            ConfigError: Sizes that do not fit, with their keys.
         """
         try:
             return trace(self.image, self.geometry)
@@ -162,25 +162,25 @@ class Settings:
 
     @property
     def output(self) -> Shape:
-        """(maps, height, width) of the last stage's maps, of one filter set."""
+        """Return (maps, height, width) of the last stage's maps, for one filter set."""
         return self.shapes[-1].pooled
 
     @property
     def features(self) -> int:
-        """How many features the classifier reads."""
+        """Return the number of features that the classifier reads."""
         return self.sets.banks * self.reading.length(self.shapes)
 
 
 def data_of(config: Config) -> DataSet:
-    """The data set of a flat configuration, which may lack all other settings."""
+    """Return the data set of a flat configuration, which may lack all other settings."""
     return _Reader(config).choice(data_sets)
 
 
 def parse(config: Config) -> Settings:
-    """The settings of a flat configuration; values are taken to be allowed (see `multistage.settings.config.check`).
+    """Parse a flat configuration whose values were checked (see `multistage.settings.config.check`).
 
     Raises:
-        ConfigError: A choice that does not exist, or a key without a value.
+        ConfigError: Unknown choice, or a key without a value.
     """
     reader = _Reader(config)
     stages = reader.value("stages")
@@ -228,7 +228,7 @@ def parse(config: Config) -> Settings:
 
 
 def _read_training(reader: _Reader) -> None:
-    """What only gradient descent reads; an argument of Trainer that does nothing beside the others is not read."""
+    """Read what only gradient descent uses; arguments of Trainer without effect are not read."""
     for key in reader.config:
         section, _, name = key.partition(".")
         if section == "trainer" and not trainer.idle(name, reader.config):
@@ -240,7 +240,7 @@ def _read_training(reader: _Reader) -> None:
 
 
 def _own(reader: _Reader, registry: Registry[C], number: int) -> C:
-    """The operation of a stage: its own, or that of all stages."""
+    """Return the operation of a stage: its own, or that of all stages."""
     own = registry.key.replace("model.", f"model.stage{number}.")
     key = own if own in reader.config else registry.key
     return reader.choice(registry, key)
@@ -249,18 +249,18 @@ def _own(reader: _Reader, registry: Registry[C], number: int) -> C:
 def _sizes(
     reader: _Reader, number: int, padding: int, keeps_range: bool, pooled: bool, overlaps: bool
 ) -> StageGeometry:
-    """The sizes of a stage. One that is not pooled has windows of one position."""
+    """Return the sizes of a stage; without pooling, windows have one position."""
     key = f"geometry.stage{number}."
     maps, kernel, fan_in = (reader.value(key + name) for name in ("maps", "kernel", "fan_in"))
     step = reader.value(key + "step") if pooled else 1
     window = reader.value(key + "window") if pooled and overlaps else step
-    # filters that get other values in the end are drawn all the same, from any range
+    # filters that are replaced later are drawn anyway, from any range
     filter_range = reader.value(key + "filter_range") if keeps_range else 1 / kernel
     return StageGeometry(maps, kernel, window, step, fan_in, padding, filter_range)
 
 
 def _in_keys(error: ShapeError, settings: Settings) -> ConfigError:
-    """What does not fit, by the keys that are typed, with those that its map's size comes from."""
+    """Return the error for sizes that do not fit, with their keys and the keys that decide the map's size."""
     key = f"geometry.stage{error.stage}"
     refusal = f"{key}.{error.field}={error.value} {error.met}; expected at most {error.most}"
     stage = settings.geometry[error.stage - 1]

@@ -1,4 +1,4 @@
-"""Files: whole or not there, with a checksum; and the cache of tensors that are made once.
+"""Atomic writes, checksums, and the cache of computed tensors.
 
 May import `registry` alone.
 """

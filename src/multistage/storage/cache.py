@@ -1,9 +1,9 @@
-"""Tensors kept on disk, so that they are made once: decoded images, features of frozen filters, what follows from them.
+"""Cache of tensors on disk: decoded images, features of frozen filters, and what is computed from them.
 
-An entry is one safetensors file, named by the hash of everything its content depends on, with its SHA-256 beside it. It
-is read memory-mapped; a damaged one is noticed and made again. Of several processes that want the same entry one makes
-it and the others wait. Whoever may read the folder may read the entries. A cache that cannot be written, or read, as
-that of another user, is done without.
+An entry is one safetensors file, named by the hash of everything its content depends on, and a second file with its
+SHA-256. Entries are memory-mapped; a damaged one is detected and recomputed. If several processes need the same entry,
+one computes it and the others wait. Entries are readable by everyone who can read the folder. A folder that cannot be
+read or written is not used.
 """
 
 import hashlib
@@ -29,53 +29,53 @@ Build = Callable[[], dict[str, Tensor]]
 Holds = Callable[[dict[str, Tensor]], bool]
 
 LIMIT = 20.0
-"""GB (10^9 bytes) that limited entries may take together, unless ``$MULTISTAGE_CACHE_LIMIT`` says otherwise."""
+"""Default of ``$MULTISTAGE_CACHE_LIMIT``: GB (10^9 bytes) of all limited entries together."""
 
 _in_use: dict[str, Path] = {}
-"""The limited entry of each name that this process wanted last."""
+"""For each name, the limited entry that this process used last."""
 
 _warned: set[Path] = set()
-"""Folders that could not be written."""
+"""Folders for which a failed write was already reported."""
 
 
 def folder() -> Path:
-    """``$MULTISTAGE_CACHE``, else the user's cache folder.
+    """Return the cache folder: ``$MULTISTAGE_CACHE``, else the user's cache folder.
 
     Raises:
-        ConfigError: The user has none.
+        ConfigError: The user has no home folder.
     """
     if chosen := os.environ.get("MULTISTAGE_CACHE"):
         return Path(chosen)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multistage"
     except RuntimeError:
-        raise ConfigError("you have no home folder ($HOME), where caches lie; set MULTISTAGE_CACHE=FOLDER") from None
+        raise ConfigError("there is no home folder ($HOME) for the cache; set MULTISTAGE_CACHE=FOLDER") from None
 
 
 def limit() -> float:
-    """Bytes that limited entries may take together; 0: they are neither kept nor read.
+    """Return how many bytes limited entries may take together; 0: they are neither kept nor read.
 
     Raises:
-        ConfigError: ``$MULTISTAGE_CACHE_LIMIT`` is no such number.
+        ConfigError: ``$MULTISTAGE_CACHE_LIMIT`` is not a number of GB.
     """
     text = os.environ.get("MULTISTAGE_CACHE_LIMIT", str(LIMIT))
     with suppress(ValueError):
         if (value := float(text)) >= 0:
             return value * 1e9
-    raise ConfigError(f"MULTISTAGE_CACHE_LIMIT={text!r} is not allowed; expected a number of GB from 0 (no cache) on")
+    raise ConfigError(f"MULTISTAGE_CACHE_LIMIT={text!r} is not allowed; expected a number of GB, 0 (no cache) or more")
 
 
 def cached(
     name: str, source: str, build: Build, limited: bool = False, holds: Holds = lambda entry: True
 ) -> dict[str, Tensor]:
-    """What `build` returns, from disk if it was built before, by whatever process.
+    """Return what `build` returns, from disk if any process has built it before.
 
     Args:
         name: Readable part of the file's name.
-        source: Everything the result depends on, in a text.
-        build: Makes the tensors.
-        limited: Whether the entry counts towards `limit`; there the least recently used ones make room for new ones.
-        holds: Whether an entry still says what is so; one that does not is made again.
+        source: Everything the result depends on, as text.
+        build: Computes the tensors.
+        limited: Whether the entry counts towards `limit`; the least recently used ones are removed for new ones.
+        holds: Whether an entry is still valid; an invalid one is recomputed.
 
     Raises:
         ConfigError: An impossible limit.
@@ -90,10 +90,10 @@ def cached(
     if (tensors := _read(path)) is not None and holds(tensors):
         return tensors
     with _claimed(path) as writable:
-        if (found := _read(path)) is not None and holds(found):  # another process made it meanwhile
+        if (found := _read(path)) is not None and holds(found):  # another process may have made it while we waited
             return found
         if found is None and os.access(path, os.R_OK):
-            log.warning("%s is damaged; making it again", path)
+            log.warning("%s is damaged; it is recomputed", path)
         tensors = build()
         size = sum(tensor.nbytes for tensor in tensors.values())
         if size > room:
@@ -104,7 +104,7 @@ def cached(
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:
-    """An intact entry, now the most recently used one; None if there is none."""
+    """Read an intact entry and mark it as most recently used; None if there is none."""
     try:
         expected = path.with_suffix(".sha256").read_bytes().strip()
         if durable.file_digest(path).encode() != expected:
@@ -119,7 +119,7 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 
 @contextmanager
 def _claimed(path: Path) -> Iterator[bool]:
-    """Nobody else makes this entry meanwhile; waits for another process that does. False if the folder refuses."""
+    """Hold the lock of this entry, after waiting for other processes; False if the folder has no locks."""
     lock = path.with_suffix(".lock")
     with ExitStack() as held:
         refusal = None
@@ -132,28 +132,28 @@ def _claimed(path: Path) -> Iterator[bool]:
             yield refusal is None
         finally:
             if refusal is None:
-                with suppress(OSError):  # Windows refuses, and removes it by itself
+                with suppress(OSError):  # Windows refuses this, and removes the file later
                     lock.unlink()
             else:
                 _warn(path.parent, refusal)
 
 
 def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> None:
-    """Make an entry of `size` bytes, after others have made way for it where `room` is finite; not if they cannot."""
+    """Write an entry of `size` bytes, after removing others to make `room`; do not if there is too little."""
     checksum = path.with_suffix(".sha256")
     try:
-        for left in path.parent.glob(f".{path.stem}-*"):  # by a process that was killed
+        for left in path.parent.glob(f".{path.stem}-*"):  # left by a killed process
             shutil.rmtree(left, ignore_errors=True)
         if math.isfinite(room) and not _make_room(path.parent, room - size):
-            log.warning("%s is not kept: what is in use leaves less than %.1f GB", path, size / 1e9)
+            log.warning("%s is not kept: entries in use leave less than %.1f GB", path, size / 1e9)
             return
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:
             new = Path(scratch) / path.name
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new)
             new_checksum = Path(scratch) / checksum.name
             new_checksum.write_text(durable.file_digest(new) + "\n")
-            new.chmod(new_checksum.stat().st_mode)  # as readable for others as any file; safetensors asks for less
-            checksum.unlink(missing_ok=True)  # an entry without checksum is none: a crash in between does no harm
+            new.chmod(new_checksum.stat().st_mode)  # as of any new file; safetensors restricts access
+            checksum.unlink(missing_ok=True)  # entries without one do not count: a crash in between does no harm
             new.replace(path)
             new_checksum.replace(checksum)
     except (OSError, SafetensorError) as error:
@@ -163,10 +163,10 @@ def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> No
 def _make_room(parent: Path, room: float) -> bool:
     """Remove the least recently used entries until the others take at most `room` bytes; never one in use here.
 
-    One that another process has mapped stays readable there.
+    An entry that another process has mapped stays readable there.
 
     Returns:
-        Whether they do.
+        Whether enough could be removed.
     """
     found = []
     for path in parent.glob("*.safetensors"):
@@ -182,7 +182,7 @@ def _make_room(parent: Path, room: float) -> bool:
 
 
 def _warn(parent: Path, reason: object) -> None:
-    """Say once that something is not kept."""
+    """Warn once for each folder that something is not kept."""
     if parent not in _warned:
         _warned.add(parent)
-        log.warning("the cache %s cannot be written (%s); what belongs there is made anew each time", parent, reason)
+        log.warning("the cache %s cannot be written (%s); its entries are recomputed each time", parent, reason)

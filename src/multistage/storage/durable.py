@@ -1,8 +1,8 @@
-"""Files that are there as a whole or not at all, and that show when they were altered.
+"""Atomic, durable writes and reads that detect altered files.
 
-A process may be killed anywhere: a file is written under another name in the same folder, flushed to disk, and renamed.
-What is read back is compared with a SHA-256 that was stored with it. Files may come from others: only regular files
-are read, none beyond its bound.
+A process may be killed at any time, so a file is written under another name in the same folder, flushed to disk, and
+renamed. Content that is read is compared with its stored SHA-256. Files may come from others: only regular files up to
+a maximum size are read.
 """
 
 import errno
@@ -23,21 +23,21 @@ log = logging.getLogger(__name__)
 CHECKSUM = "checksum"
 
 UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What file systems (of networks, above all) answer that do not know a request, flushing a folder or locking a file."""
+"""Errors of file systems (mostly network ones) that cannot flush a folder or lock a file."""
 
 WHOLE = 2**20
-"""Bytes up to which a file is read at once, which takes a third of the time for thousands of small ones."""
+"""Bytes up to which a file is read in one call; for thousands of small files this takes a third of the time."""
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash its old or its new content is there, never a part.
+    """Write a file atomically: after a crash it has its old or its new content, never a part.
 
     Raises:
-        OSError: It cannot be written; names it.
+        OSError: It cannot be written; the message names it.
     """
     new = path.with_name(f".{path.name}.new")
     try:
-        new.unlink(missing_ok=True)  # of a process that was killed, or a link that leads elsewhere
+        new.unlink(missing_ok=True)  # left by a killed process, or a link to another place
         with new.open("xb") as file:
             file.write(content)
             file.flush()
@@ -53,7 +53,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def update(path: Path, content: bytes) -> bool:
-    """Write a file unless it is so already; whether it was written."""
+    """Write a file unless it has this content already; return whether it was written."""
     if path.exists() and path.read_bytes() == content:
         return False
     write(path, content)
@@ -61,7 +61,7 @@ def update(path: Path, content: bytes) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Let a rename survive a power failure; where folders cannot be opened (Windows), the system sees to it."""
+    """Make a rename survive a power failure; where folders cannot be opened (Windows), the system does this."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -74,7 +74,7 @@ def _flush(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        _do_without(error, "what was written cannot be flushed to disk there; a power failure may undo it")
+        _do_without(error, "files cannot be flushed to disk there; a power failure may undo a write")
 
 
 @cache
@@ -83,14 +83,14 @@ def _say(reason: str, consequence: str) -> None:
 
 
 def _do_without(error: OSError, consequence: str) -> None:
-    """Say once, in one line, what a file system cannot do.
+    """Warn once, in one line, about what a file system does not support.
 
     Args:
-        error: Its answer to a request.
-        consequence: What that means, in words.
+        error: Its error.
+        consequence: What that means for the user.
 
     Raises:
-        OSError: `error`, if it means anything else.
+        OSError: `error`, if it has another cause.
     """
     if error.errno not in UNSUPPORTED:
         raise error
@@ -99,15 +99,15 @@ def _do_without(error: OSError, consequence: str) -> None:
 
 @contextmanager
 def locked(path: Path, patience: float = -1) -> Iterator[None]:
-    """Nobody else holds this file meanwhile; the system lets go of it when the process ends, however it ends.
+    """Hold an exclusive lock on a file (context manager); the system releases it when the process ends in any way.
 
     Args:
-        path: Made if it does not exist, in a folder that does; it stays.
-        patience: Seconds to wait for another process; -1: until it lets go.
+        path: The lock file; created in an existing folder if it is missing, and not removed.
+        patience: Seconds to wait for another process; -1: without limit.
 
     Raises:
-        filelock.Timeout: Another process holds it.
-        OSError: It cannot be made.
+        filelock.Timeout: Another process holds the lock.
+        OSError: The file cannot be created.
     """
     from filelock import FileLock
 
@@ -115,7 +115,7 @@ def locked(path: Path, patience: float = -1) -> Iterator[None]:
     try:
         lock.acquire(timeout=patience)
     except OSError as error:
-        _do_without(error, "files cannot be locked there, so that two processes may do the same work twice")
+        _do_without(error, "files cannot be locked there; two processes may do the same work twice")
     try:
         yield
     finally:
@@ -123,20 +123,20 @@ def locked(path: Path, patience: float = -1) -> Iterator[None]:
 
 
 def opened(path: Path) -> BufferedReader:
-    """A regular file for reading, perhaps by a link; a pipe or a device, which may never end, is not waited for.
+    """Open a regular file, or a link to one, for reading; pipes and devices, which may never end, are refused.
 
     Raises:
-        OSError: It cannot be opened, or is no regular file.
+        OSError: It cannot be opened, or is not a regular file.
     """
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return file
 
 
 def read(path: Path, most: int) -> bytes:
-    """The content of a regular file.
+    """Read a regular file.
 
     Raises:
         OSError: It cannot be read.
@@ -151,15 +151,15 @@ def read(path: Path, most: int) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256, in hexadecimal."""
+    """Return the SHA-256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
+    """Return the SHA-256 of a file, in hexadecimal.
 
     Raises:
-        OSError: It cannot be read, or is no regular file.
+        OSError: It cannot be read, or is not a regular file.
     """
     with opened(path) as file:
         if os.fstat(file.fileno()).st_size < WHOLE:
@@ -168,15 +168,15 @@ def file_digest(path: Path) -> str:
 
 
 def seal(content: bytes) -> bytes:
-    """Content with its SHA-256 behind it."""
+    """Append the SHA-256 of the content to it."""
     return content + hashlib.sha256(content).digest()
 
 
 def unseal(sealed: bytes) -> bytes:
-    """The content of what `seal` made.
+    """Return the content that `seal` sealed.
 
     Raises:
-        ValueError: It was cut or altered.
+        ValueError: It was truncated or altered.
     """
     content, checksum = sealed[:-32], sealed[-32:]
     if hashlib.sha256(content).digest() != checksum:
@@ -185,7 +185,7 @@ def unseal(sealed: bytes) -> bytes:
 
 
 def stamp(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record (plain values) with the SHA-256 of its content in ``checksum``."""
+    """Add the SHA-256 of a record (plain values) to it, as ``checksum``."""
     return {**record, CHECKSUM: _record_digest(record)}
 
 
@@ -193,7 +193,7 @@ def check_stamp(record: Mapping[str, Any]) -> None:
     """Compare a record with its ``checksum``.
 
     Raises:
-        ValueError: It has none, or was altered, or holds what JSON cannot.
+        ValueError: The record has no checksum, was altered, or has values that JSON cannot hold.
     """
     try:
         found = _record_digest(record)

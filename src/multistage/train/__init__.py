@@ -1,4 +1,4 @@
-"""Training: the protocol of a run, backpropagation by Lightning, features of frozen filters, checkpoints, resuming.
+"""Training: the protocol of a run, Lightning, features of frozen filters, checkpoints, resuming.
 
 May import every room but `cli`.
 """

@@ -1,4 +1,4 @@
-"""Several trained runs as one model, whose probabilities are the mean of theirs.
+"""An ensemble of trained runs: one model with the mean of their probabilities.
 
 model = multistage.load(["runs/...", "caltech101/abs_lcn_avgpool"])
 model.predict("photos/").labels
@@ -14,24 +14,24 @@ from multistage.train.evaluation import Predictions, averaged
 from multistage.train.model import Model, Picture, classified
 
 Prepared = tuple[Tensor, ...]
-"""An image as each model takes it."""
+"""An image, prepared for each model."""
 
 
 class Average:
-    """Models of the same classes, each with its own preparation of images.
+    """The average of models with the same classes, each with its own preparation of images.
 
-    Of runs that give probabilities these are averaged. Runs that all have one readout without probabilities (``ridge``,
-    ``kernel``, ``pyramid_svm``) have margins of one kind, which are averaged instead.
+    Probabilities are averaged. If all runs use the same readout and it has none (``ridge``, ``kernel``,
+    ``pyramid_svm``), margins are averaged instead.
 
     Args:
-        models: By what each is called in messages, at least one.
+        models: Models by their names in messages, at least one.
 
     Attributes:
-        models: In that order.
-        class_names: One name a class.
+        models: The same, in that order.
+        class_names: One name for each class.
 
     Raises:
-        ConfigError: Other classes, or margins beside probabilities or beside those of another readout.
+        ConfigError: Different classes, or margins together with probabilities or with those of another readout.
     """
 
     def __init__(self, models: Mapping[str, Model]) -> None:
@@ -45,10 +45,10 @@ class Average:
         self.class_names = model.class_names
 
     def prepare(self, picture: Picture) -> Prepared:
-        """An image as each network takes it; models of the same preparation share it.
+        """Prepare an image for each model; models with the same preparation share it.
 
         Raises:
-            DataError: Not an image that can be read.
+            DataError: Not a readable image.
         """
         done: dict[DataSet, Tensor] = {}
         for model in self.models:
@@ -58,16 +58,16 @@ class Average:
         return tuple(done[model.settings.data] for model in self.models)
 
     def scores(self, prepared: Sequence[Prepared]) -> Predictions:
-        """The mean of what the networks say of prepared images.
+        """Compute the mean scores of prepared images.
 
         Raises:
-            MultistageError: Scores that are no finite numbers.
+            MultistageError: Scores are not finite.
         """
         each = zip(self.models, zip(*prepared, strict=True), strict=True)
         return averaged([model.scores(images) for model, images in each])
 
     def predict(self, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Predictions:
-        """Classify images, as `Model.predict` does."""
+        """Classify images, like `Model.predict`."""
         return classified(pictures, batch_size, self.prepare, self.scores)
 
 
@@ -78,7 +78,7 @@ def _check_classes(these: tuple[str, Sequence[str]], those: tuple[str, Sequence[
     pairs = enumerate(zip(names, others, strict=False), 1)
     differing = (f"class {n} is {a} in the first, {b} in the second" for n, (a, b) in pairs if a != b)
     what = next(differing, f"{len(names)} classes and {len(others)}")
-    raise ConfigError(f"{first} and {second} have other classes ({what}); expected runs of the same classes")
+    raise ConfigError(f"{first} and {second} have different classes ({what}); expected runs with the same classes")
 
 
 def _check_readouts(these: tuple[str, Model], those: tuple[str, Model]) -> None:
@@ -89,4 +89,4 @@ def _check_readouts(these: tuple[str, Model], those: tuple[str, Model]) -> None:
         f"{name} has {'probabilities' if readout.logistic else 'margins'} (readout={readout.name})"
         for name, readout in ((first, a), (second, b))
     )
-    raise ConfigError(f"{said}, which are not averaged; expected runs with probabilities, or all of one such readout")
+    raise ConfigError(f"{said}; expected runs that all have probabilities, or all have the same readout")

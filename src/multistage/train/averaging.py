@@ -1,7 +1,7 @@
-"""Averages of the weights of past steps, judged and kept instead of the last ones: Lightning's callbacks, made to fit.
+"""Weight averaging: Lightning's callbacks, adapted. Averaged weights are validated and kept, not the last ones.
 
-As Lightning has them, whole numbers are averaged too, which would change tables of connections; initial weights are
-judged and kept as long as no average has begun; and a run that goes on after its last epoch keeps its last weights.
+Lightning's own versions also average integers, which would change connection tables; they validate and keep initial
+weights until the average starts; and a run that resumes after its last epoch keeps its last weights.
 """
 
 from itertools import chain
@@ -18,7 +18,7 @@ class Averaging(WeightAveraging):
     begun = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._device = trainer.strategy.root_device  # to which the weights are still to be moved
+        self._device = trainer.strategy.root_device  # the weights are moved there later
         super().setup(trainer, pl_module, stage)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *step: Any) -> None:
@@ -26,14 +26,14 @@ class Averaging(WeightAveraging):
         self._follow(pl_module)
 
     def weights(self) -> dict[str, Tensor]:
-        """The average of what is trained, by name."""
+        """Return the average of the trained parameters, by name."""
         assert self._average_model is not None
         learner = self._average_model.module.module
         assert isinstance(learner, nn.Module)
         return learner.state_dict()
 
     def _follow(self, current: pl.LightningModule) -> None:
-        """Take from the module what is no average: whole numbers, and everything before the average begins."""
+        """Copy from the module what is not averaged: integers, and everything before the average starts."""
         assert self._average_model is not None
         self.begun = self.begun or bool(self._average_model.n_averaged)
         average = self._average_model.module
@@ -44,8 +44,8 @@ class Averaging(WeightAveraging):
 
 
 class MovingAverage(Averaging, EMAWeightAveraging):
-    """The exponential moving average of the same."""
+    """The exponential moving average of weights and statistics."""
 
 
 OURS: dict[type, type] = {WeightAveraging: Averaging, EMAWeightAveraging: MovingAverage}
-"""What stands for Lightning's classes."""
+"""Replacements for Lightning's classes."""

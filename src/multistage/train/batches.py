@@ -1,4 +1,4 @@
-"""Samples as Lightning takes them: in an order that seed and epoch decide, augmented, shared among devices."""
+"""Samples for Lightning: order from seed and epoch, augmentation, shares of devices."""
 
 import os
 import signal
@@ -19,11 +19,11 @@ from multistage.registry.errors import DataError
 UNCHANGED = Augmentation()
 
 WORKERS = 8
-"""Processes that read images, at most; half as many as there are cores."""
+"""Maximum number of processes that read images; otherwise half the number of cores."""
 
 
 class Inputs(Protocol):
-    """Inputs by their numbers; a tensor is such, and so are images that are read when they are asked for."""
+    """Inputs that can be indexed by number: a tensor, or images that are read on access."""
 
     def __len__(self) -> int: ...
 
@@ -37,17 +37,17 @@ Tensors = tuple[Tensor, Tensor]
 """Samples in memory."""
 
 Batch = tuple[Tensor, Tensor, float]
-"""A device's inputs and labels of a batch (of mixed images, probabilities of all classes), and the weight of their mean
-loss: the mean over devices is the batch's."""
+"""A device's inputs and labels of a batch (class probabilities for mixed images), and the weight of their mean
+loss: the mean over devices is that of the batch."""
 
 
 def epoch_order(samples: int, seed: int, epoch: int) -> Tensor:
-    """The order in which an epoch takes its samples, int64 [samples]."""
+    """Draw the order of samples in an epoch, int64 [samples]."""
     return torch.randperm(samples, generator=generator(seed, "order", epoch))
 
 
 class EpochOrder(Sampler[int]):
-    """The order of an epoch; Lightning calls `set_epoch`, which takes effect until the first index is asked for."""
+    """Sampler of an epoch's order; Lightning calls `set_epoch`, which works until the first index is requested."""
 
     def __init__(self, samples: int, seed: int) -> None:
         self.samples, self.seed, self.epoch = samples, seed, 0
@@ -63,12 +63,12 @@ class EpochOrder(Sampler[int]):
 
 
 class Shares(Dataset[Batch]):
-    """Samples taken a batch at a time; of each batch the share of one of several devices.
+    """Batches of samples, each with only the share of one of several devices.
 
     Args:
-        samples: On any device.
-        rank: Whose share, from 0.
-        devices: How many there are.
+        samples: Samples on any device.
+        rank: Index of the device, from 0.
+        devices: Number of devices.
     """
 
     def __init__(self, samples: Samples, rank: int = 0, devices: int = 1) -> None:
@@ -81,22 +81,22 @@ class Shares(Dataset[Batch]):
         share = indices[self.rank :: self.devices]
         chosen = torch.tensor(
             share or indices[:1], device=self.samples[1].device
-        )  # each device takes a step, if with weight 0
+        )  # each device takes a step, even with weight 0
         return *self.take(chosen), len(share) * self.devices / len(indices)
 
     def take(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and labels of some samples."""
+        """Return inputs and labels of some samples."""
         x, y = self.samples
         return x[chosen], y[chosen]
 
 
 class Augmented(Shares):
-    """Images that are changed as their number and the epoch say.
+    """Augmented images; each change depends on the image's number and the epoch.
 
     Args:
-        augmentation: How much.
-        order: Says which epoch it is.
-        samples: See `Shares`, as are the others.
+        augmentation: Strength of each augmentation.
+        order: Knows the current epoch.
+        samples: As in `Shares`, like the other arguments.
     """
 
     def __init__(self, augmentation: Augmentation, order: EpochOrder, *shares: Any) -> None:
@@ -118,7 +118,7 @@ class Augmented(Shares):
         return torch.lerp(other_x, x, own[..., None, None]), labels
 
     def _draw(self) -> None:
-        """The random numbers of an epoch."""
+        """Draw the random numbers of an epoch."""
         device = self.samples[1].device
         random = self.augmentation.epoch(len(self), self.order.seed, self.order.epoch)
         if self.augmentation.mixup:
@@ -131,9 +131,9 @@ class Augmented(Shares):
 
 
 class Loader(DataLoader[Any]):
-    """A DataLoader whose processes send arrays through pipes: tensors take shared memory, scarce in containers.
+    """A DataLoader whose processes send arrays through pipes, because tensors need shared memory, scarce in containers.
 
-    It asks for no index before the first batch is wanted; Lightning wants an iterator before it says which epoch it is.
+    It requests no index before the first batch: Lightning makes the iterator before it sets the epoch.
     """
 
     def __iter__(self) -> Any:
@@ -154,10 +154,10 @@ def _arrived(batch: Any) -> Batch:
 
 
 class Sent(Dataset[Any]):
-    """Shares as processes send them; a refusal is sent as well, since torch would wrap it in a traceback.
+    """Shares in the form that processes send; errors are sent too, because torch would wrap them in a traceback.
 
     Args:
-        shares: What is sent.
+        shares: The shares to send.
     """
 
     def __init__(self, shares: Shares) -> None:
@@ -174,7 +174,7 @@ class Sent(Dataset[Any]):
 
 
 def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C is for the process that trains, which ends the others."""
+    """Ignore Ctrl-C in a reading process; the training process ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -182,11 +182,11 @@ class DataModule(pl.LightningDataModule):
     """Training and validation samples of a run.
 
     Args:
-        training: To learn from.
-        validation: May be empty.
-        batch_size: Of all devices together.
-        seed: Decides the order, and how images are changed.
-        augmentation: How much training images are changed.
+        training: Training samples.
+        validation: Validation samples; may be empty.
+        batch_size: Total over all devices.
+        seed: Seed of order and augmentation.
+        augmentation: Augmentation of training images.
     """
 
     def __init__(
@@ -231,24 +231,24 @@ class DataModule(pl.LightningDataModule):
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def as_it_is(batch: Any) -> Any:
-    """What `Shares` gives is a batch already."""
+    """Return a batch unchanged: `Shares` makes whole batches."""
     return batch
 
 
 def in_memory(samples: Samples) -> Tensors:
-    """Samples that are known to be tensors, as features of frozen filters are."""
+    """Narrow the type of samples that are tensors, such as features of frozen filters."""
     inputs, labels = samples
     assert isinstance(inputs, Tensor)
     return inputs, labels
 
 
 def resident(x: Tensor, y: Tensor, target: torch.device) -> Samples:
-    """Samples on the device that uses them; or where they are, if they would take over half of its free memory."""
+    """Move samples to the device, unless they need over half of its free memory."""
     if target.type == "cuda" and 2 * x.nbytes > torch.cuda.mem_get_info(target)[0]:
         return x, y
     return x.to(target), y.to(target)

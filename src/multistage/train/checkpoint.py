@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished runs, sealed, two generations, tensors and plain values only; where a run goes on."""
+"""Checkpoints of unfinished runs (sealed, two generations, only tensors and plain values), and resuming from them."""
 
 import io
 import logging
@@ -19,16 +19,16 @@ from multistage.storage import durable
 log = logging.getLogger(__name__)
 
 ORIGIN = "multistage_run"
-"""Where a checkpoint says which run it belongs to."""
+"""The field of a checkpoint that identifies its run."""
 
 
 class Resumable(NamedTuple):
     """Where training leaves its checkpoints.
 
     Attributes:
-        folder: Of the run.
+        folder: The run's folder.
         origin: The run's configuration (``config``), identity and ``stretches``, stored in each checkpoint.
-        checkpoint: Go on from here; None: from the beginning.
+        checkpoint: Checkpoint to resume from; None: start from the beginning.
     """
 
     folder: Path
@@ -37,7 +37,7 @@ class Resumable(NamedTuple):
 
 
 class SealedFiles(CheckpointIO):
-    """How Lightning writes and reads checkpoints here: whole, sealed, the one before kept."""
+    """Lightning's checkpoint files: written atomically, sealed, the previous one kept."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()
@@ -55,10 +55,10 @@ class SealedFiles(CheckpointIO):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint, on the CPU.
+    """Read a checkpoint, on the CPU.
 
     Raises:
-        ValueError: It was cut or altered, or holds more than tensors and plain values.
+        ValueError: It was truncated or altered, or holds more than tensors and plain values.
     """
     with durable.opened(path) as file:
         content = durable.unseal(file.read())
@@ -69,9 +69,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def origin(path: Path) -> Record | None:
-    """Which run a checkpoint belongs to: its configuration and identity; None if there is none, or a damaged one.
+    """Return configuration and identity of a checkpoint's run; None if it is missing or damaged.
 
-    A damaged one is named in a warning; the run goes on from the one before it, or begins anew.
+    A damaged one is named in a warning; the run resumes from the one before it, or starts again.
     """
     try:
         found: Record | None = read(path).get(ORIGIN)
@@ -84,11 +84,11 @@ def origin(path: Path) -> Record | None:
 
 
 def stretches(path: Path | None, now: Stretch) -> list[Stretch]:
-    """Under what circumstances a run was done so far, oldest first, the present ones last.
+    """Return the circumstances of all stretches of a run, oldest first, the current one last.
 
     Args:
-        path: The checkpoint that it goes on from, if any.
-        now: The present circumstances.
+        path: The checkpoint that it resumes from, if any.
+        now: The current circumstances.
     """
     left = {} if path is None else read(path)
     before = left.get(ORIGIN, {}).get(provenance.STRETCHES, [])
@@ -96,18 +96,18 @@ def stretches(path: Path | None, now: Stretch) -> list[Stretch]:
 
 
 def begin(folder: Path, config: Config, identity: Record) -> Path | None:
-    """Prepare the run's folder, and count this; what an interrupted run of the same identity left is gone on with.
+    """Prepare the run's folder, count the start, and find the checkpoint of an interrupted run of the same identity.
 
     Args:
         folder: The run's folder, claimed.
         config: The run's configuration.
-        identity: Complete.
+        identity: The run's complete identity.
 
     Returns:
-        The last good checkpoint, or None: the run begins anew.
+        The last intact checkpoint, or None: the run starts from the beginning.
 
     Raises:
-        ConfigError: A checkpoint of another run lies there; says what differs.
+        ConfigError: The folder has a checkpoint of another run; the message says what differs.
         MultistageError: The folder cannot be written.
     """
     good = None

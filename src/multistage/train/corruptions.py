@@ -1,4 +1,4 @@
-"""How often a trained network is right on corrupted test images."""
+"""Test a trained network on corrupted test images."""
 
 from dataclasses import replace
 
@@ -15,19 +15,19 @@ from multistage.train.evaluation import Viewed, accuracy, predict
 def accuracies(
     settings: Settings, net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device
 ) -> dict[str, list[float]]:
-    """The mean accuracy over classes of each corruption, by name, at each of `STRENGTHS`.
+    """Return the mean accuracy over classes for each corruption, by name, at each of `STRENGTHS`.
 
-    Randomness is that of the draw: all networks of a draw see the same corrupted images.
+    The seed is the draw: all networks of a draw see the same corrupted images.
 
     Args:
-        settings: Of the run.
-        net: Trained, with its classifier.
-        dataset: Where the images are.
-        indices: Which of them, int64 [n].
-        device: Where to compute.
+        settings: The run's settings.
+        net: The trained network, with its classifier.
+        dataset: The data set.
+        indices: Numbers of the images, int64 [n].
+        device: Device to compute on.
 
     Raises:
-        DataError: An image that cannot be read again, or corrupted.
+        DataError: An image cannot be read again, or cannot be corrupted.
     """
     several = settings.views.several
     module: nn.Module = Viewed(net, settings.views, settings.readout.logistic) if several else net

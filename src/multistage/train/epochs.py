@@ -1,6 +1,6 @@
-"""What happens at the end of each epoch: a row of metrics, the best weights so far, a checkpoint, a line.
+"""Callbacks at the end of each epoch: a row of metrics, the best weights so far, a checkpoint, a line of progress.
 
-With validation images, the weights of the best epoch are the ones that count, as early stopping has them.
+With validation images, the weights of the best epoch are kept, as in early stopping.
 """
 
 import math
@@ -20,11 +20,11 @@ from multistage.train.history import History
 
 
 class DivergedError(MultistageError):
-    """The loss is no longer a finite number."""
+    """The loss is not finite."""
 
 
 class EpochLines(Callback):
-    """One line an epoch, for terminals that nobody watches."""
+    """One line of progress each epoch, for logs."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -39,7 +39,7 @@ class EpochLines(Callback):
 
 
 class LoggedByCallbacks(DummyLogger):
-    """What callbacks that were chosen log, such as the learning rate: the last value in an epoch goes into its row."""
+    """Values that the user's callbacks log, such as the learning rate; the last one in an epoch goes into its row."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,12 +50,13 @@ class LoggedByCallbacks(DummyLogger):
 
 
 class EpochEnds(Callback):
-    """What a run needs to know of its past when it goes on: rows of metrics, seconds, and the best epoch's weights.
+    """The state that a run needs to resume: rows of metrics, seconds, and the weights of the best epoch.
 
     Args:
-        history: Takes each epoch's metrics.
-        weights: Gives those that validation images judged, by name.
-        choose: Keep the weights of the epoch with the highest ``validation_accuracy`` (the earliest of equals).
+        history: Receives each epoch's metrics.
+        weights: Returns the weights that were validated, by name.
+        choose: Whether to keep the weights of the epoch with the highest ``validation_accuracy`` (the earliest of
+            equals).
     """
 
     def __init__(self, history: History, weights: Callable[[], Mapping[str, Tensor]], choose: bool) -> None:
@@ -67,12 +68,12 @@ class EpochEnds(Callback):
 
     @property
     def seconds(self) -> float:
-        """Of training, those of earlier processes included."""
+        """Return the seconds of training, including those of earlier processes."""
         return self.earlier_seconds + time.perf_counter() - self.started
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        if not all(map(math.isfinite, metrics.values())):  # one loss that is not makes their mean so
+        if not all(map(math.isfinite, metrics.values())):  # one such loss makes their mean so
             raise DivergedError(
                 f"training diverged in epoch {trainer.current_epoch + 1} (loss {metrics['train_loss']}); "
                 "try a smaller optimizer.lr than {:g}".format(trainer.optimizers[0].defaults["lr"])
@@ -97,10 +98,10 @@ class EpochEnds(Callback):
 
 
 class EveryEpoch(Checkpoint):
-    """A checkpoint at the end of each epoch, after all else that happens there.
+    """A checkpoint at the end of each epoch, after all other callbacks.
 
     Args:
-        resumable: Where, and of what.
+        resumable: Folder and origin of the checkpoints.
     """
 
     def __init__(self, resumable: Resumable) -> None:

@@ -1,4 +1,4 @@
-"""What a trained network says of images, and how often it is right."""
+"""Scores, predictions and accuracies of trained networks."""
 
 import csv
 import io
@@ -17,12 +17,12 @@ from multistage.train.batches import Inputs
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of n images.
+    """Predictions of a model for n images.
 
     Attributes:
-        class_names: One name a class.
+        class_names: One name for each class.
         scores: float32 [n, classes]; the highest is the prediction.
-        logistic: Whether the softmax of scores estimates probabilities; else they are margins.
+        logistic: Whether the softmax of scores estimates probabilities; otherwise scores are margins.
     """
 
     class_names: tuple[str, ...]
@@ -31,22 +31,22 @@ class Predictions:
 
     @property
     def labels(self) -> list[str]:
-        """Name of the predicted class of each image."""
+        """Return the name of the predicted class of each image."""
         return [self.class_names[index] for index in self.scores.argmax(1).tolist()]
 
     @property
     def probabilities(self) -> Tensor:
-        """float32 [n, classes].
+        """Return probabilities, float32 [n, classes].
 
         Raises:
-            MultistageError: The run's readout has margins only.
+            MultistageError: The run's readout has only margins.
         """
         if not self.logistic:
-            raise MultistageError("this run's readout gives margins, no probabilities; expected scores to be read")
+            raise MultistageError("this run's readout gives margins, not probabilities; read `scores` instead")
         return self.scores.softmax(1)
 
     def best(self, top: int) -> list[list[tuple[str, float]]]:
-        """Of each image the `top` best classes with their probabilities, else their margins."""
+        """Return the `top` best classes of each image with their probabilities (or margins)."""
         values, indices = (self.probabilities if self.logistic else self.scores).topk(min(top, len(self.class_names)))
         return [
             [(self.class_names[index], value) for index, value in zip(*row, strict=True)]
@@ -55,16 +55,16 @@ class Predictions:
 
 
 def averaged(said: Sequence[Predictions]) -> Predictions:
-    """The mean of what several models say of the same images: of probabilities, else of margins.
+    """Average predictions of several models for the same images: probabilities, or else margins.
 
     Args:
-        said: At least one, of the same classes, all of probabilities or none.
+        said: At least one; with the same classes, and either all or none with probabilities.
     """
     return replace(said[0], scores=mean_scores([each.scores for each in said], said[0].logistic))
 
 
 def accuracy(predicted: Tensor, labels: Tensor, classes: int, average: str = "micro") -> float:
-    """Fraction of right predictions (micro), or its mean over classes (macro), the paper's figure."""
+    """Return the fraction of correct predictions (micro), or its mean over classes (macro), the paper's figure."""
     return float(multiclass_accuracy(predicted, labels, classes, average=average))  # type: ignore[arg-type]
 
 
@@ -73,8 +73,8 @@ class Viewed(nn.Module):
 
     Args:
         net: From images to scores [n, classes].
-        views: Which.
-        logistic: As of `Predictions`.
+        views: The views.
+        logistic: As in `Predictions`.
     """
 
     def __init__(self, net: nn.Module, views: Views, logistic: bool) -> None:
@@ -87,14 +87,12 @@ class Viewed(nn.Module):
 
 @torch.no_grad()
 def scores(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.device) -> Tensor:
-    """What a module says of each input, float32 [n, classes]."""
+    """Compute the scores of each input, float32 [n, classes]."""
     module.to(device).eval()
     found = torch.empty(0)
     for numbers in torch.split(torch.arange(len(inputs)), batch_size):
         said = module(inputs[numbers].to(device))
-        if not len(
-            found
-        ):  # one tensor for all: a list of small ones keeps the memory between them from being used again
+        if not len(found):  # one tensor for all: a list of small ones would fragment the memory
             found = torch.empty(len(inputs), said.shape[1])
         found[numbers] = said.cpu()
     module.cpu()
@@ -102,18 +100,18 @@ def scores(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.dev
 
 
 def predict(module: nn.Module, inputs: Inputs, batch_size: int, device: torch.device) -> Tensor:
-    """The class with the highest score for each input, int64 [n]."""
+    """Return the class with the highest score for each input, int64 [n]."""
     return scores(module, inputs, batch_size, device).argmax(1)
 
 
 def confusion_table(counts: Tensor, names: Sequence[str]) -> str:
-    """Counts [true class, predicted class] as CSV with the names of both."""
+    """Write counts [true class, predicted class] as CSV with the names of both."""
     rows = ([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
     return as_csv(["true class", *names], rows)
 
 
 def prediction_table(images: Sequence[str], labels: Tensor, said: Predictions) -> str:
-    """Each test image with its class, what was predicted, and the probability of that (else its margin), as CSV."""
+    """Write each test image with its class, the predicted class and its probability (or margin), as CSV."""
     names = [said.class_names[label] for label in labels.tolist()]
     best = [row[0] for row in said.best(1)]
     rows = ([*words, f"{value:.4f}"] for *words, (_, value) in zip(images, names, said.labels, best, strict=True))
@@ -121,7 +119,7 @@ def prediction_table(images: Sequence[str], labels: Tensor, said: Predictions) -
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as text. A cell that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Write a table as CSV; an apostrophe protects cells that a spreadsheet would take for formulas."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(map(harmless, header))

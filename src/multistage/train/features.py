@@ -1,8 +1,8 @@
-"""Features of frozen filters: computed once per filter set, kept on disk, shared by classifiers and regularisers.
+"""Features of frozen filters: computed once for each filter set, cached on disk, shared by readouts and their settings.
 
-They are those of all images of a run (training, validation, test), so that a run that holds out validation images and
-one that does not share them, and a function of nothing but network, images and preprocessing: not of
-``data.batch_size``, nor of whether they were kept. What readouts derive from training features alone is kept beside.
+The cache holds all images of a run (training, validation, test), so runs with and without validation images share it.
+Features depend only on network, images and preprocessing, not on ``data.batch_size`` or on the cache. Quantities that
+readouts derive from training features alone are cached too.
 """
 
 import json
@@ -30,7 +30,7 @@ from multistage.storage.cache import Build, cached
 from multistage.train import hardware
 
 BATCH = 32
-"""Images at a time. Fixed, as features must not depend on it; 16 to 32 are the fastest on two cores (measured)."""
+"""Batch size. Fixed, because features must not depend on it; 16 to 32 are fastest on two cores (measured)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Features:
 
     Attributes:
         values: float32 [m, features], memory-mapped if they come from disk.
-        indices: Which images, int64 [m], ascending.
-        digest: Names all that the values are a function of.
+        indices: Numbers of the images, int64 [m], ascending.
+        digest: Hash of everything that the values depend on.
     """
 
     values: Tensor
@@ -48,13 +48,13 @@ class Features:
     digest: str
 
     def of(self, indices: Tensor) -> Tensor:
-        """Features of images that are among `indices`, float32 [len(indices), features]."""
+        """Return features of images that are among these, float32 [len(indices), features]."""
         return self.values[torch.searchsorted(self.indices, indices)]
 
     def keep(self, indices: Tensor) -> Keep:
-        """Keeps on disk what is computed from the features of these images alone.
+        """Return a cache for what is computed from the features of these images alone.
 
-        Threads are part of the name: how sums are split among them decides their last digits.
+        The number of threads is part of the key, because it affects the rounding of sums.
         """
         source = json.dumps([self.digest, hash_tensors(indices), torch.get_num_threads()])
 
@@ -65,14 +65,14 @@ class Features:
 
 
 def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Split, device: torch.device) -> Features:
-    """Features of all images of a run; normalisations of `net` with statistics get them from its training images.
+    """Return features of all images of a run, after computing running statistics of `net` on its training images.
 
     Args:
-        settings: Of the run.
-        net: Made from it; on the CPU, before and afterwards.
-        dataset: Where the images are.
-        split: Which of them.
-        device: Where to compute.
+        settings: The run's settings.
+        net: Its network; on the CPU, before and afterwards.
+        dataset: The data set.
+        split: The images of the run.
+        device: Device to compute on.
 
     Raises:
         MultistageError: They do not fit in memory.
@@ -86,7 +86,7 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
 
 
 def _of_set(settings: Settings, stages: nn.Module, dataset: Dataset, split: Split, device: torch.device) -> Features:
-    """Features of one filter set, kept on disk; its statistics are filled in."""
+    """Return features of one filter set, cached; sets its running statistics."""
     indices = split.used
     calibrated_on = hash_tensors(split.train) if statistics(stages) else None
     source = digest(
@@ -106,11 +106,11 @@ def _of_set(settings: Settings, stages: nn.Module, dataset: Dataset, split: Spli
 
 
 class Reader(nn.Module):
-    """From images to the features of a filter set, [n, f].
+    """Module from images to the features of a filter set, [n, f].
 
     Args:
-        stages: Of the filter set.
-        reading: What of their maps is read.
+        stages: The stages of the filter set.
+        reading: Features to read from their maps.
     """
 
     def __init__(self, stages: nn.Module, reading: Reading) -> None:
@@ -123,7 +123,7 @@ class Reader(nn.Module):
 
 def _refuse_if_too_many(settings: Settings, split: Split) -> None:
     images, length = len(split.used), settings.features
-    features = 4 * length * (images + len(split.train))  # a readout reads those of training images in one piece
+    features = 4 * length * (images + len(split.train))  # a readout needs the training features as one tensor
     wanted = features + settings.readout.memory(len(split.train), length)
     if (free := hardware.free_memory()) is not None and wanted > free:
         raise MultistageError(
@@ -134,19 +134,19 @@ def _refuse_if_too_many(settings: Settings, split: Split) -> None:
 
 
 def images_of(settings: Settings, dataset: Dataset) -> tuple[object, ...]:
-    """What the images that a network sees are a function of: the data set, wherever it lies, and its content."""
+    """Return what a network's images depend on: the data set (without its location) and its content."""
     data = replace(settings.data, root="") if isinstance(settings.data, Stored) else settings.data
     return data, dataset.content_hash
 
 
 def computed_by(device: torch.device) -> tuple[object, ...]:
-    """What decides the last digits of whatever is computed, or, if it changes, all of them."""
+    """Return what affects computed values: device, threads and versions (their rounding), and the code."""
     return device.type, torch.__version__, torch.get_num_threads(), code_digest(), decoder(), RESULTS_VERSION
 
 
 @lru_cache
 def code_digest() -> str:
-    """SHA-256 of the files that make images, filters and features: who changes them must not meet what they gave."""
+    """Return the SHA-256 of the files that make images, filters and features; any change invalidates the cache."""
     package = Path(__file__).parents[1]
     rooms = ("data", "layers", "operations", "network", "filters")
     files = [package / "train/features.py", package / "train/filters.py", package / "readout/span.py"]
@@ -155,19 +155,19 @@ def code_digest() -> str:
 
 
 def net_digest(stages: nn.Module) -> str:
-    """SHA-256 of weights, connections and statistics."""
+    """Return the SHA-256 of weights, connections and statistics."""
     state = stages.state_dict()
     return durable.digest(json.dumps({name: hash_tensors(value) for name, value in state.items()}).encode())
 
 
 def statistics(stages: nn.Module) -> dict[str, Tensor]:
-    """Running means and variances of normalisations, by their names in the state."""
+    """Return running means and variances of normalisations, by their names in the state dict."""
     ends = ("running_mean", "running_var")
     return {name: buffer for name, buffer in stages.named_buffers() if name.rpartition(".")[2] in ends}
 
 
 def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
-    """What stages make of some images in batches of `BATCH`, float32 [len(indices), ...] on the CPU."""
+    """Compute the outputs of stages for some images in batches of `BATCH`, float32 [len(indices), ...] on the CPU."""
     values = torch.empty(0)
     for start, maps in batches(stages, dataset, indices, device):
         if start == 0:
@@ -178,7 +178,7 @@ def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.
 
 @torch.no_grad()
 def batches(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Iterator[tuple[int, Tensor]]:
-    """Of each batch where it begins, and what stages make of it; they are on the CPU again afterwards."""
+    """Yield start and output of each batch; stages are on the CPU again afterwards."""
     stages.to(device).eval()
     for start in range(0, len(indices), BATCH):
         yield start, stages(dataset.pixels(indices[start : start + BATCH]).to(device))
@@ -187,10 +187,10 @@ def batches(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.
 
 @torch.no_grad()
 def calibrate(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
-    """Give frozen normalisations with running statistics the exact mean and variance of their inputs over some images.
+    """Set running statistics of frozen normalisations to the exact mean and variance of their inputs over some images.
 
-    One pass for each, in order, since what the second sees depends on the statistics of the first. Exact means that the
-    result does not depend on how images fall into batches.
+    Each needs its own pass, in order, because its input depends on the statistics before it. Exact means that the
+    result does not depend on the batches.
     """
     for norm in (module for module in stages.modules() if "running_mean" in dict(module.named_buffers(recurse=False))):
         buffers = dict(norm.named_buffers(recurse=False))
@@ -202,7 +202,7 @@ def calibrate(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torc
             moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
 
         hook = norm.register_forward_pre_hook(add)
-        for _ in batches(stages, dataset, indices, device):  # what comes out is not kept: it may be more than memory
+        for _ in batches(stages, dataset, indices, device):  # outputs are not kept: they may exceed memory
             pass
         hook.remove()
         mean, square = moments[1:] / moments[0]

@@ -1,6 +1,6 @@
-"""Gives the filter banks of a network their values, stage after stage, and keeps what was found.
+"""Initialise the filter banks of a network stage by stage, and cache the filters.
 
-Each stage looks at what the ones before it make of training images.
+Each stage learns from the outputs of the stages before it on training images.
 """
 
 import math
@@ -29,11 +29,11 @@ Report = Callable[[int, int, float], None]
 
 
 SECONDS = 5.0
-"""Between two lines of progress while filters are learned."""
+"""Seconds between lines of progress while filters are learned."""
 
 
 def progress_lines(method: Method) -> Report:
-    """Prints how far filters have got, every few seconds."""
+    """Return a reporter that prints the progress of learning filters every few seconds."""
     shown = started = time.perf_counter()
 
     def show(stage: int, step: int, energy: float) -> None:
@@ -51,7 +51,7 @@ def progress_lines(method: Method) -> Report:
 
 
 def tell_nobody(stage: int, step: int, energy: float) -> None:
-    """Reports nothing."""
+    """Report nothing."""
 
 
 def initialise(
@@ -62,18 +62,18 @@ def initialise(
     device: torch.device,
     report: Report = tell_nobody,
 ) -> list[dict[str, float]]:
-    """Give the filter banks of a network the values that ``filters`` names, unless they are to be random.
+    """Initialise the filter banks of a network by the method of ``filters``; random filters stay as they are.
 
     Args:
-        settings: Of the run.
-        net: Made from it, with random filters; on the CPU, before and afterwards.
-        dataset: Where the images are.
-        train: Which of them may be looked at: the training images.
-        device: Where to compute.
-        report: Told how far learning has got.
+        settings: The run's settings.
+        net: Its network, with random filters; on the CPU, before and afterwards.
+        dataset: The data set.
+        train: Numbers of the training images; only these are used.
+        device: Device to compute on.
+        report: Called with the progress of learning.
 
     Returns:
-        What was measured of each stage's filters, by name, filter set by filter set.
+        Measurements of each stage's filters, by name, for one filter set after the other.
 
     Raises:
         MultistageError: Images without any structure.
@@ -89,13 +89,13 @@ def initialise(
 
 
 class _Place(NamedTuple):
-    """A filter bank among others.
+    """A filter bank and its place in the network.
 
     Attributes:
-        number: Of its stage, from 1.
+        number: Number of its stage, from 1.
         before: The stages before it.
-        bank: Itself.
-        seed: Of its filter set.
+        bank: The filter bank.
+        seed: Seed of its filter set.
     """
 
     number: int
@@ -112,7 +112,7 @@ def _found(
     device: torch.device,
     report: Callable[[int, float], None],
 ) -> Filters:
-    """What the method finds for a filter bank, kept on disk."""
+    """Return the method's filters for a filter bank, cached."""
     method, (number, before, bank, seed) = settings.filters, place
     features.calibrate(before, dataset, train, device)
     *earlier, own = settings.geometry[:number]
@@ -135,6 +135,6 @@ def _found(
 
 
 def _until(method: Method, number: int) -> Method:
-    """A method without its settings for the stages after one."""
+    """Return a method without its settings for stages after this one."""
     per_stage = [field.name for field in fields(method) if field.metadata.get("per_stage")]
     return replace(method, **{name: getattr(method, name)[:number] for name in per_stage})

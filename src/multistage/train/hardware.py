@@ -1,4 +1,4 @@
-"""The machine: memory kept between steps, and what to write into a record about it."""
+"""The machine: devices, memory, and their description in records."""
 
 import ctypes
 import math
@@ -21,17 +21,17 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def prepare() -> None:
-    """Set this process up for runs: memory is kept, and float32 means float32 on a GPU too (no TF32)."""
+    """Set up this process for runs: keep freed memory, and use float32 without TF32 on a GPU."""
     keep_memory()
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def keep_memory() -> None:
-    """Let the C library keep freed memory instead of handing it back to the system after every operation.
+    """Let the C library keep freed memory instead of returning it to the system after every operation.
 
-    Feature maps are over 100 MB each; fresh pages for each of them, zeroed by the kernel, take two thirds of a training
-    step on the CPU (measured: 5.5 s against 1.8 s, batch of 32 on Caltech-101). Does nothing outside glibc.
+    Feature maps are over 100 MB each. New pages for each, zeroed by the kernel, take two thirds of a training step on
+    the CPU (measured: 5.5 s against 1.8 s, batch of 32 on Caltech-101). Does nothing outside glibc.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -42,7 +42,7 @@ def keep_memory() -> None:
 
 
 def memory() -> float:
-    """Bytes of memory that this machine has; infinite where the system does not say."""
+    """Return the memory of this machine in bytes; infinite if unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -50,12 +50,12 @@ def memory() -> float:
 
 
 def free_memory() -> int | None:
-    """Bytes that this process may still take, those of its container included; None where nothing says so."""
+    """Return the bytes that this process may still allocate, within its container's limit; None if unknown."""
     free: list[int] = []
     with suppress(OSError, ValueError, IndexError):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free.append(1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
-    with suppress(OSError, ValueError):  # a container's own limit; of what it takes, files that were read can make way
+    with suppress(OSError, ValueError):  # a container's own limit; its file cache can be reclaimed
         group = Path("/sys/fs/cgroup")
         used = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
         taken = int((group / "memory.current").read_text()) - int(used.get("inactive_file", 0))
@@ -64,10 +64,10 @@ def free_memory() -> int | None:
 
 
 def device(accelerator: str) -> torch.device:
-    """The device that ``trainer.accelerator`` means here: auto, cpu or gpu.
+    """Return the device of ``trainer.accelerator``: auto, cpu or gpu.
 
     Raises:
-        ConfigError: A GPU is asked for and there is none.
+        ConfigError: A GPU is requested and there is none.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError("trainer.accelerator=gpu, but torch finds no CUDA device here; use auto or cpu")
@@ -75,10 +75,10 @@ def device(accelerator: str) -> torch.device:
 
 
 def check(config: Config) -> None:
-    """Refuse what this machine does not have.
+    """Refuse hardware that this machine does not have.
 
     Raises:
-        ConfigError: A GPU, several of them, or a precision of theirs is asked for.
+        ConfigError: A missing GPU, several missing GPUs, or a precision that needs one is requested.
     """
     target = device(config["trainer.accelerator"])
     devices, precision = (trainer.value_of(config, name) for name in ("devices", "precision"))
@@ -90,7 +90,7 @@ def check(config: Config) -> None:
 
 @contextmanager
 def switches_restored() -> Iterator[None]:
-    """What ``trainer.deterministic`` and ``trainer.benchmark`` set for the process holds no longer than a training."""
+    """Restore after training what ``trainer.deterministic`` and ``trainer.benchmark`` set for the process."""
     strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark = torch.backends.cudnn.benchmark
     try:
@@ -101,7 +101,7 @@ def switches_restored() -> Iterator[None]:
 
 
 def describe() -> dict[str, Any]:
-    """Versions and hardware, plain values."""
+    """Describe versions and hardware, as plain values."""
     packages = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn")
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},

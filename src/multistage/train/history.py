@@ -1,4 +1,4 @@
-"""What a run was seen to do: one row an epoch, in ``metrics.csv`` and on the dashboards, and seconds of each phase."""
+"""The history of a run: metrics of each epoch, in ``metrics.csv`` and on dashboards, and seconds of each phase."""
 
 import csv
 import io
@@ -15,18 +15,18 @@ from multistage.storage import durable
 Row = dict[str, float]
 
 FAR, CLEARLY = 10, 1.01
-"""A training has diverged if its last loss is more than `FAR` times one that it could begin with, or more than
-`CLEARLY` times one that it must not end above."""
+"""Training has diverged if its last loss is more than `FAR` times a possible initial loss, or more than `CLEARLY` times
+a loss that it must not exceed."""
 
 
 def divergence(losses: Sequence[float], classes: int) -> str | None:
-    """How a training that ended has diverged, though its loss is a number; None: it has not.
+    """Describe how a training with finite loss has diverged; None if it has not.
 
-    The loss of the first epoch alone may be above ln(classes): networks begin there, and learn.
+    Only the loss of the first epoch may be above ln(classes), where networks start.
 
     Args:
         losses: Mean cross-entropy of the training images in each epoch, nats.
-        classes: Their number; a network that knows nothing has a loss of ln(classes).
+        classes: Number of classes; uniform probabilities have a loss of ln(classes).
     """
     first, last, nothing = losses[0], losses[-1], math.log(classes)
     bounds = {
@@ -41,15 +41,15 @@ def divergence(losses: Sequence[float], classes: int) -> str | None:
 
 
 class History:
-    """Rows of metrics, each shown at once.
+    """Rows of metrics, written immediately.
 
     Args:
-        folder: Of the run; None: nothing is written.
+        folder: The run's folder; None: nothing is written.
 
     Attributes:
-        dashboard: Of `multistage.dashboards`, none at first.
-        rows: In the order in which they came; the first column counts epochs (or iterations).
-        seconds: Of each phase of the run, by name.
+        dashboard: A dashboard of `multistage.dashboards`, none at first.
+        rows: Rows in order; the first column counts epochs (or iterations).
+        seconds: Seconds of each phase of the run, by name.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -60,7 +60,7 @@ class History:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measure how long a phase takes."""
+        """Measure the seconds of a phase (context manager)."""
         started = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - started, 3)
@@ -69,15 +69,15 @@ class History:
         """Append a row.
 
         Args:
-            metrics: By name.
-            step: Which epoch (or iteration), from 1.
-            unit: What a step is: the name of the first column.
+            metrics: Values by name.
+            step: Number of the epoch (or iteration), from 1.
+            unit: Name of the first column, such as epoch.
         """
         self._append({unit: step, **metrics})
         self._write()
 
     def restore(self, rows: Sequence[Row]) -> None:
-        """Go on behind the rows of a run that was interrupted."""
+        """Continue after the rows of an interrupted run."""
         self.rows = []
         for row in rows:
             self._append(dict(row))
@@ -89,7 +89,7 @@ class History:
             self.dashboard.log(row)
 
     def columns(self) -> dict[str, list[float | None]]:
-        """The same by column."""
+        """Return the rows as columns."""
         names = dict.fromkeys(name for row in self.rows for name in row)
         return {name: [row.get(name) for row in self.rows] for name in names}
 

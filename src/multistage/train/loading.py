@@ -23,13 +23,13 @@ def load(run: Runs) -> Average: ...
 
 
 def load(run: Path | str | Runs) -> Model | Average:
-    """The trained network of a finished run, or the average of several.
+    """Load the trained network of a finished run, or the average of several.
 
     Args:
         run: The run's folder or a file in it, or the name of a shipped model; or a list of these.
 
     Raises:
-        MultistageError: Not a finished run, or one whose files do not belong together; a name that is a folder, too.
+        MultistageError: Not a finished run, files that do not match, or a name that is also a folder.
         ConfigError: Runs that cannot be averaged.
     """
     if isinstance(run, Path | str):
@@ -39,13 +39,13 @@ def load(run: Path | str | Runs) -> Model | Average:
     for each in run:
         model, digest = _load(each)
         if digest in weights:
-            raise ConfigError(f"{each} and {weights[digest]} are one run, by their weights; expected each run once")
+            raise ConfigError(f"{each} and {weights[digest]} are the same run (equal weights); expected each run once")
         models[str(each)], weights[digest] = model, str(each)
     return Average(models)
 
 
 def _load(run: Path | str) -> tuple[Model, str]:
-    """The network of one run, and the digest of the weights that it ended with."""
+    """Load the network of one run, with the digest of its final weights."""
     folder = shipped.locate(run)
     record = read(folder)
     if record is None:

@@ -10,22 +10,22 @@ ACROSS, DOWN = 6, 4
 """Images in the picture."""
 
 SIDE, CAPTION = 144, 30
-"""Of each image, and of what stands below it, pixels."""
+"""Side of each image, and height of its caption, pixels."""
 
 
 def most_confident(scores: Tensor, labels: Tensor) -> Tensor:
-    """Which mistakes have the highest softmax, int64 [at most ACROSS * DOWN], the first one first."""
+    """Return the mistakes with the highest softmax, int64 [at most ACROSS * DOWN], highest first."""
     confidence, predicted = scores.softmax(1).max(1)
     wrong = (predicted != labels).nonzero().flatten()
     return wrong[confidence[wrong].argsort(descending=True, stable=True)][: ACROSS * DOWN]
 
 
 def picture(images: Tensor, captions: list[tuple[str, str]]) -> bytes:
-    """A PNG of images with two lines below each.
+    """Draw a PNG of images with two lines below each.
 
     Args:
         images: As the network takes them, float32 [n, 1 or 3, height, width]; others show their first map.
-        captions: Of each.
+        captions: Two lines for each.
     """
     rows = -(-len(images) // ACROSS)
     sheet = Image.new("RGB", (ACROSS * SIDE, max(1, rows) * (SIDE + CAPTION)), "white")

@@ -1,4 +1,4 @@
-"""A trained run, ready for images of any kind: files, folders, Pillow's images, arrays.
+"""A trained run that classifies images: files, folders, Pillow images, arrays.
 
 model = multistage.load("runs/...")
 found = model.predict("photos/")
@@ -24,35 +24,35 @@ from multistage.settings.tree import Settings
 from multistage.train.evaluation import Predictions
 
 Picture = str | Path | bytes | Image.Image | np.ndarray
-"""A file, a file's content, Pillow's image, or pixels: [h, w] or [h, w, 3] of any depth, uint8 [h, w, 2 or 4] with
+"""A file, a file's content, a Pillow image, or pixels: [h, w] or [h, w, 3] of any depth, uint8 [h, w, 2 or 4] with
 opacity last."""
 
 P = TypeVar("P")
 
 
 class Model(MultiStageNet):
-    """The network of a trained run, which prepares images as the run did.
+    """The network of a trained run; it prepares images like the run.
 
     Attributes:
-        settings: Of the run.
+        settings: The run's settings.
     """
 
     settings: Settings
 
     def prepare(self, picture: Picture) -> Tensor:
-        """An image as the network takes it, by the run's own preparation: float32 [maps, height, width].
+        """Prepare an image like the run: float32 [maps, height, width].
 
         Raises:
-            DataError: Not an image that can be read.
+            DataError: Not a readable image.
         """
         data = self.settings.data
         if not isinstance(picture, str | Path | bytes | Image.Image | np.ndarray):
             raise DataError(
-                f"a {type(picture).__name__} is no image; expected a file, its content, Pillow's image or a NumPy "
+                f"a {type(picture).__name__} is not an image; expected a file, its content, Pillow's image or a NumPy "
                 "array [h, w] or [h, w, 3]"
             )
         if isinstance(picture, np.ndarray):
-            picture = np.asarray(picture)  # of its own kinds, as masked ones, too
+            picture = np.asarray(picture)  # also subclasses, such as masked arrays
             if picture.ndim == 2 or picture.shape[2:] == (3,):
                 return data.prepare(_levels(picture))
             if picture.dtype != np.uint8 or picture.shape[2:] not in ((2,), (4,)):
@@ -62,29 +62,29 @@ class Model(MultiStageNet):
 
     @torch.inference_mode()
     def scores(self, prepared: Sequence[Tensor]) -> Predictions:
-        """What the network says of prepared images.
+        """Compute the scores of prepared images.
 
         Raises:
-            MultistageError: Scores that are no finite numbers.
+            MultistageError: Scores are not finite.
         """
         training = self.training
         like = next(self.parameters())
-        self.eval()  # or statistics of these images would count, and stay
+        self.eval()  # training mode would use and change statistics
         said = self.settings.views.scores(self, torch.stack(list(prepared)).to(like), self.settings.readout.logistic)
         self.train(training)
         if not said.isfinite().all():
-            raise MultistageError("the network of this run gives scores that are no finite numbers; train it again")
+            raise MultistageError("the network of this run gives scores that are not finite numbers; train it again")
         return Predictions(tuple(self.class_names), said, self.settings.readout.logistic)
 
     def predict(self, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Predictions:
         """Classify images.
 
         Args:
-            pictures: One or several; a folder stands for all image files in it and below, sorted.
+            pictures: One or several; a folder means all image files in it and below, sorted.
             batch_size: Images at a time.
 
         Raises:
-            DataError: One cannot be read; or there is none.
+            DataError: An image cannot be read, or there is none.
         """
         return classified(pictures, batch_size, self.prepare, self.scores)
 
@@ -95,16 +95,16 @@ def classified(
     prepare: Callable[[Picture], P],
     scores: Callable[[Sequence[P]], Predictions],
 ) -> Predictions:
-    """What is said of images, a batch at a time.
+    """Classify images in batches.
 
     Args:
-        pictures: One or several; a folder stands for all image files in it and below, sorted.
+        pictures: One or several; a folder means all image files in it and below, sorted.
         batch_size: Images at a time.
-        prepare: From an image to what `scores` takes.
-        scores: Of prepared images.
+        prepare: From an image to an input of `scores`.
+        scores: From prepared images to scores.
 
     Raises:
-        DataError: One cannot be read; or there is none.
+        DataError: An image cannot be read, or there is none.
     """
     one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray) or not isinstance(pictures, Iterable)
     given: Iterable[Picture] = [pictures] if one else pictures  # type: ignore[list-item, assignment]
@@ -123,10 +123,10 @@ def classified(
 
 
 def _levels(pixels: np.ndarray) -> np.ndarray:
-    """Pixels as the decoder gives those of a file: uint8, or float64 if they are of more depth.
+    """Convert pixels to the decoder's types: uint8, or float64 for more depth.
 
     Raises:
-        DataError: None, or some that are no finite numbers.
+        DataError: No pixels, or not finite.
     """
     if pixels.dtype.kind not in "buif" or not pixels.size or not np.isfinite(pixels).all():
         raise _no_image(pixels)
@@ -137,13 +137,13 @@ def _levels(pixels: np.ndarray) -> np.ndarray:
 
 def _no_image(array: np.ndarray) -> DataError:
     return DataError(
-        f"an array {list(array.shape)} of {array.dtype} is no image; expected finite numbers [h, w] or [h, w, 3], or "
-        "uint8 [h, w, 2 or 4]"
+        f"an array {list(array.shape)} of {array.dtype} is not an image; expected finite numbers [h, w] or [h, w, 3], "
+        "or uint8 [h, w, 2 or 4]"
     )
 
 
 def expanded(pictures: Iterable[Picture]) -> Iterator[Picture]:
-    """Images, each folder replaced by the image files in it and below, sorted by name, without hidden ones."""
+    """Replace each folder by the image files in it and below, sorted by name, without hidden ones."""
     for picture in pictures:
         if isinstance(picture, str | Path) and str(picture) and (root := _path(picture)).is_dir():
             files = (root / name for name, _ in listing.files_below(root, ".", {}))
@@ -153,24 +153,24 @@ def expanded(pictures: Iterable[Picture]) -> Iterator[Picture]:
 
 
 def _path(name: str | Path) -> Path:
-    """A path, ``~`` expanded.
+    """Return a path with ``~`` expanded.
 
     Raises:
-        DataError: An empty text, which is no path.
+        DataError: An empty text.
     """
     if not str(name):
-        raise DataError("'' is no image; expected the name of a file or folder")
+        raise DataError("'' is not an image; expected the name of a file or folder")
     return Path(os.path.expanduser(name))  # noqa: PTH111  which leaves what has no home as it is
 
 
 def _is_image(file: Path) -> bool:
-    """Whether a file is one by its name, or, if its name has no such end, by its content."""
+    """Whether a file is an image by its suffix, or else by its content."""
     if file.suffix.lower() in suffixes():
-        return file.is_file() or not file.exists()  # a link that leads nowhere is named when it is read
+        return file.is_file() or not file.exists()  # reading a broken link gives a message
     return not file.suffix and is_image(file)
 
 
 def suffixes() -> frozenset[str]:
-    """Ends of the names of image files, in small letters."""
+    """Return the suffixes of image files, in lower case."""
     Image.init()
     return frozenset(suffix for suffix, kind in Image.EXTENSION.items() if kind in FORMATS)

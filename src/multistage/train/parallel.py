@@ -1,7 +1,7 @@
-"""Several devices on one run: this process is the first, and starts one more for each further device.
+"""Several devices for one run: this process uses the first one and starts a process for each of the others.
 
-Lightning would start the script again, or leave this process to wait for others; here the process that owns the run's
-folder, its lock and its dashboards trains itself, from `train.py`, sweeps and notebooks alike.
+Lightning would start the script again, or let this process only wait. Here the process that owns the run's folder, lock
+and dashboards trains itself, in `train.py`, sweeps and notebooks alike.
 """
 
 import multiprocessing
@@ -20,11 +20,11 @@ from multistage.train.quiet import quiet
 
 
 class Ranks(LightningEnvironment):
-    """Which of the processes on this machine a process is, whatever a cluster's variables say.
+    """Ranks of the processes on this machine, independent of a cluster's environment variables.
 
     Args:
         rank: From 0; 0 owns the run.
-        port: On which they meet.
+        port: Port of the rendezvous.
     """
 
     def __init__(self, rank: int, port: int) -> None:
@@ -48,13 +48,13 @@ class Ranks(LightningEnvironment):
 
 @contextmanager
 def together(devices: int, work: Callable[..., Any], *arguments: Any) -> Iterator[Ranks]:
-    """Have `work(ranks, *arguments)` done by a process for each further device, while this one does its own part.
+    """Run `work(ranks, *arguments)` in a process for each further device, while this process does its own part.
 
     Raises:
-        MultistageError: One of the others ended.
+        MultistageError: One of the other processes ended.
     """
     port = find_free_network_port() if devices > 1 else 0
-    # pickled here, so that tensors travel through the pipe: shared memory is scarce in containers
+    # pickled here, so that tensors go through the pipe: shared memory is scarce in containers
     content = pickle.dumps((work, arguments)) if devices > 1 else b""
     start = multiprocessing.get_context("spawn").Process
     others = [start(target=_join, args=(rank, port, torch.get_num_threads(), content)) for rank in range(1, devices)]
@@ -70,14 +70,14 @@ def together(devices: int, work: Callable[..., Any], *arguments: Any) -> Iterato
         raise MultistageError(f"one of the {devices} processes of a run ended; see above") from error
     finally:
         for process in others:
-            process.kill()  # Lightning's answer to a milder signal would be to wait for this one
+            process.kill()  # on a milder signal, Lightning would wait for this process
             process.join()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
 
 def _join(rank: int, port: int, threads: int, content: bytes) -> None:
-    """What a further process does; it is ended by the first."""
+    """Do the work of a further process; the first process ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     hardware.prepare()

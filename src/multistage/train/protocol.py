@@ -1,9 +1,9 @@
-"""The protocol of one run: what learns, from what, and what is measured.
+"""The protocol of one run: training, validation and test.
 
-    refine=true    fine-tuning: backpropagation through everything                    (R+, U+ of the paper)
-    refine=false   filters stay; a classifier learns on features computed once        (R, U, G)
+    refine=true    fine-tuning: backpropagation through all layers                    (R+, U+ of the paper)
+    refine=false   frozen filters; a classifier is trained on features computed once  (R, U, G)
 
-Test images are looked at once, at the end.
+Test images are used once, at the end.
 """
 
 import logging
@@ -50,11 +50,11 @@ log = logging.getLogger(__name__)
 
 
 def run(run: Run, progress: Progress = "lines") -> runs.Record:
-    """Do one run and write its record; a finished one is not repeated, an interrupted one is gone on with.
+    """Do one run and write its record; a finished run is not repeated, an interrupted one is resumed.
 
     Args:
-        run: Checked. Nothing is written into its folder before data and network are known to be good.
-        progress: What is shown while Lightning trains.
+        run: A checked run. Nothing is written to its folder before data and network are checked.
+        progress: Display during training.
 
     Raises:
         ConfigError: A size that does not fit, an impossible limit of the cache, or another run in its folder.
@@ -69,10 +69,10 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     with enough_memory(), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
     identity = runs.identity(split.digest, dataset.content_hash)
-    if finished := _finished(run, identity, progress):  # in a folder that may not be written, too
+    if finished := _finished(run, identity, progress):  # works in a read-only folder too
         return finished
     with runs.claimed(run.folder):
-        if finished := _finished(run, identity, progress):  # by another process, meanwhile
+        if finished := _finished(run, identity, progress):  # by another process in the meantime
             return finished
         checkpoint = begin(run.folder, run.config, identity)
         done = stretches(checkpoint, {**code, **hardware.describe()})
@@ -81,7 +81,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         try:
             with enough_memory():
                 return _perform(run, dataset, split, history, progress, resumable)
-        except OSError:  # a full disk, a closed terminal: no fault of the run, which goes on once that is mended
+        except OSError:  # a full disk, a closed terminal: not the run's fault; it resumes once that is fixed
             raise
         except Exception as error:
             with suppress(OSError):
@@ -92,7 +92,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
 
 
 def _finished(run: Run, identity: runs.Record, progress: Progress) -> runs.Record | None:
-    """The record of this very run, if it is finished and is not to be overwritten."""
+    """Return the record of this run if it is finished and not to be overwritten."""
     finished = runs.finished(run.folder, run.config, identity)
     if finished:
         if progress != "none":
@@ -110,7 +110,7 @@ def _perform(
     progress: Progress,
     resumable: Resumable,
 ) -> runs.Record:
-    """Train, test, and leave the results in the run's folder."""
+    """Train, test, and write the results to the run's folder."""
     config, folder, origin = run.config, run.folder, dict(resumable.origin)
     done = origin.pop(provenance.STRETCHES)
     names = dataset.class_names
@@ -178,7 +178,7 @@ def _perform(
 
 
 def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summary:
-    """What dashboards show of a run at its end."""
+    """Return what dashboards show at the end of a run."""
     entry = matching(published(), record["config"])
     return Summary(
         metrics=record["metrics"],
@@ -193,22 +193,22 @@ def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summ
 
 
 def precision(config: Config) -> str:
-    """In which numbers a network was trained: float32, or ``trainer.precision``; it is tested in float32."""
+    """Return the precision of training: float32, or ``trainer.precision``; tests use float32."""
     chosen: str = trainer.value_of(config, "precision")
     return "float32" if chosen == "32-true" else chosen
 
 
 class Trained(NamedTuple):
-    """What training leaves.
+    """The result of training.
 
     Attributes:
-        net: On the CPU in eval mode.
-        learner: What is tested: the network, or its classifier alone.
-        inputs: What `learner` takes, for indices of images of the run.
+        net: The network, on the CPU in eval mode.
+        learner: The module to test: the network, or its classifier alone.
+        inputs: From indices of the run's images to inputs of `learner`.
         metrics: Accuracies on training and (if any) validation images.
-        filters: What was measured of each stage's filters when they were made; nothing for random ones.
-        kernels: Of the first stage before training, [maps, fan_in, k, k].
-        chosen: What a readout chose on validation images, by name.
+        filters: Measurements of each stage's initial filters; empty for random ones.
+        kernels: Kernels of the first stage before training, [maps, fan_in, k, k].
+        chosen: Values that a readout chose on validation images, by name.
     """
 
     net: MultiStageNet
@@ -228,7 +228,7 @@ def train(
     progress: Progress = "lines",
     resumable: Resumable | None = None,
 ) -> Trained:
-    """Make the network of a configuration and train it on the training images of its draw."""
+    """Build the network of a configuration and train it on the training images of its draw."""
     settings = parse(config)
     classes = len(dataset.class_names)
     device = hardware.device(config["trainer.accelerator"])

@@ -1,4 +1,4 @@
-"""Hints and warnings of libraries that concern nobody here. Each is named, with its reason; all others are shown."""
+"""Silence known hints and warnings of libraries, each with its reason; all others are shown."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ KNOWN = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without known hints: Lightning's device tables and advertisements, wandb's banner, the warnings above."""
+    """Hide Lightning's device tables and advertisements, wandb's banner and the warnings above (context manager)."""
     for package in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(package).setLevel(logging.WARNING)
     os.environ.setdefault("WANDB_SILENT", "true")

@@ -1,4 +1,4 @@
-"""Networks of settings, and trained ones of finished runs."""
+"""Build networks from settings, and restore trained ones from finished runs."""
 
 import math
 from pathlib import Path
@@ -19,55 +19,54 @@ from multistage.storage import durable
 from multistage.train import hardware
 
 CLASSIFIER = "classifier."
-"""Names of a classifier's tensors begin so."""
+"""Prefix of the classifier's tensors."""
 
 HEADER = 2**20
-"""Bytes of a file's header, at most; ours have a hundred for each tensor."""
+"""Maximum size of a file's header, bytes; ours have a hundred for each tensor."""
 
 COPIES = 3
-"""Held at once of a stage's maps (filtered, rectified, normalised) and of weights (file, tensors, network)."""
+"""Copies in memory of a stage's maps (filtered, rectified, normalised) and of weights (file, tensors, network)."""
 
 TYPES = {torch.float32: "F32", torch.float16: "F16", torch.int64: "I64"}
-"""Of tensors, as safetensors says it."""
+"""Types of tensors, in safetensors' names."""
 
 HALF = "float16"
-"""What a shipped record calls weights that are stored in half precision."""
+"""The value in a shipped record for weights stored in half precision."""
 
 
 def make_network(settings: Settings, classes: int) -> MultiStageNet:
-    """The network of a run, with random filters.
+    """Build the network of a run, with random filters.
 
     Raises:
-        ConfigError: Sizes that do not fit, named by their key.
+        ConfigError: Sizes that do not fit, with their key.
     """
     return MultiStageNet(*arguments(settings, classes))
 
 
 def arguments(settings: Settings, classes: int) -> tuple[Any, ...]:
-    """What `MultiStageNet` is made from.
+    """Return the arguments of `MultiStageNet`.
 
     Raises:
-        ConfigError: Sizes that do not fit, named by their key.
+        ConfigError: Sizes that do not fit, with their key.
     """
-    assert settings.shapes  # refuses by key
+    assert settings.shapes  # checks sizes, with keys in messages
     network = settings.image, classes, settings.geometry, settings.operations, settings.hidden, settings.seed
     return *network, settings.sets.banks, settings.reading
 
 
 def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNet) -> MultiStageNet:
-    """The trained network of a record, in eval mode, with its `class_names`.
+    """Restore the trained network of a record, in eval mode, with its `class_names`.
 
-    Nothing that the record claims takes memory before the file, whose names, sizes and types are looked at first, bears
-    it out.
+    The header of the file (names, sizes, types) is compared with the record before anything large is allocated.
 
     Args:
-        path: The run's weights, wherever they lie.
+        path: The file of weights.
         record: The run's record.
-        into: What kind of network it becomes.
+        into: Class of the network.
 
     Raises:
-        ConfigError: Sizes that do not fit, named by their key.
-        MultistageError: Weights that are missing, or not the record's; or of another version's results.
+        ConfigError: Sizes that do not fit, with their key.
+        MultistageError: Weights that are missing, do not match the record, or have another results version.
     """
     if record["results_version"] != RESULTS_VERSION:
         found = f"results_version={record['results_version']}"
@@ -78,7 +77,7 @@ def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNe
     try:
         settings = check(record["config"])
     except ConfigError as error:
-        raise ConfigError(f"{path} belongs to no network: {error}") from None
+        raise ConfigError(f"{path} fits no network: {error}") from None
     maps = 4 * max(math.prod(shape) for stage in settings.shapes for shape in (stage.input, stage.filtered))
     if COPIES * maps > hardware.memory():
         size = f"data.image_size={settings.data.image_size} with these sizes of stages"
@@ -108,18 +107,17 @@ def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNe
 
 
 def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settings) -> dict[str, Tensor]:
-    """The weights of a finished run, by name; those that a shipped model stores in half precision in float32 again.
+    """Read the weights of a finished run, by name; half precision of shipped models becomes float32.
 
     Args:
-        path: Where they lie.
+        path: The file of weights.
         record: The run's record.
-        planned: The network that they belong to; its tensors may be on the meta device.
-        settings: Of the run.
+        planned: The network that they fit; its tensors may be on the meta device.
+        settings: The run's settings.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is not the one that the record speaks of, or its tensors are not those of the network, or those
-            of other settings (older files do not say of which).
+        ValueError: It does not match the record, the network, or the settings (older files do not have their digest).
     """
     found, size, settings_sha256 = described(path)
     if settings_sha256 not in (None, settings_digest(record["config"])):
@@ -147,12 +145,12 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
         state = {name: value.float() if _in_half(value) else value for name, value in state.items()}
     for name, value in state.items():
         if not value.isfinite().all():
-            raise ValueError(f"{name} holds values that are no finite numbers")
+            raise ValueError(f"{name} holds values that are not finite numbers")
     return state
 
 
 def halved(value: Tensor) -> Tensor:
-    """A tensor as half precision stores it: kernels and matrices in float16, vectors and whole numbers as they are."""
+    """Convert a tensor for half precision: kernels and matrices to float16; vectors and integers do not change."""
     return value.half() if value.ndim > 1 and value.dtype == torch.float32 else value
 
 
@@ -161,11 +159,11 @@ def _in_half(value: Tensor) -> bool:
 
 
 def described(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int, str | None]:
-    """What the header of a safetensors file says: type and shape of each tensor, bytes of the file, and its settings.
+    """Read the header of a safetensors file: type and shape of each tensor, size of the file, and its settings.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is none, or is longer or shorter than its header says.
+        ValueError: It is not a safetensors file, or its size does not match its header.
     """
     with durable.opened(path) as file:
         length = int.from_bytes(file.read(8), "little")
@@ -179,14 +177,14 @@ def described(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int, str | 
         found = {name: (str(each["dtype"]), list(each["shape"])) for name, each in entries.items()}
         end = max((each["data_offsets"][1] for each in entries.values()), default=0)
     except (KeyError, TypeError, IndexError, AttributeError):
-        raise ValueError("its header is none of safetensors") from None
+        raise ValueError("its header is not that of a safetensors file") from None
     if size != 8 + length + end:
         raise ValueError(f"it has {size:,} bytes, expected {str(8 + length + end)[:30]}")
     return found, size, settings_sha256
 
 
 def _try(classifier: nn.Module, features: int, classes: int) -> None:
-    """Refuse a classifier that does not give a finite score of each class.
+    """Refuse a classifier that does not give a finite score for each class.
 
     Raises:
         ValueError: It does not.

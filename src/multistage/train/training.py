@@ -1,6 +1,6 @@
 """Training by backpropagation: a LightningModule, and `fit` around Lightning's Trainer.
 
-What is trained, on what, is decided in `protocol`.
+`protocol` decides what is trained, and on which samples.
 """
 
 from collections.abc import Iterator
@@ -35,11 +35,11 @@ from multistage.train.history import History
 from multistage.train.parallel import Ranks, together
 
 Progress = Literal["bar", "lines", "none"]
-"""What is shown while training runs: a bar for a person who watches, a line an epoch, or nothing."""
+"""Display during training: a progress bar, a line for each epoch, or nothing."""
 
 
 class MeanLoss(Metric):
-    """Mean loss of an epoch's samples, in float64; batches' means stay on the device until then: reading would wait."""
+    """Mean loss of an epoch, in float64; the means of batches stay on the device, because reading them would wait."""
 
     losses: list[Tensor]
     sizes: list[Tensor]
@@ -50,7 +50,7 @@ class MeanLoss(Metric):
         self.add_state("sizes", default=[], dist_reduce_fx="cat")
 
     def update(self, loss: Tensor, size: int) -> None:
-        """Keep the mean loss of a batch of `size` samples."""
+        """Store the mean loss of a batch of `size` samples."""
         self.losses.append(loss.detach())
         self.sizes.append(torch.full_like(loss, size, dtype=torch.float64))
 
@@ -60,18 +60,18 @@ class MeanLoss(Metric):
 
 
 class Classifier(pl.LightningModule):
-    """Cross-entropy training of any module that gives scores.
+    """Training of any module that gives scores, by cross-entropy.
 
-    Of each epoch it logs ``train_loss`` (what is minimised: mean cross-entropy, nats, with the readout's class weights
-    and smoothed labels) and ``train_accuracy`` (fraction, while weights change); with validation images
+    It logs for each epoch ``train_loss`` (the minimised loss: mean cross-entropy, nats, with the readout's class
+    weights and label smoothing) and ``train_accuracy`` (fraction, during the epoch); with validation images also
     ``validation_loss`` (plain cross-entropy), ``validation_accuracy`` and ``validation_mean_class_accuracy``.
 
     Args:
         module: From inputs to scores [n, classes]: a whole network, or its classifier alone.
         classes: Number of classes.
         config: The run's configuration, for the sections ``optimizer``, ``param_groups`` and ``schedule``.
-        readout: Says what is minimised.
-        weights: Of each class in the training loss, of mean 1 over its samples; None: all alike.
+        readout: Defines the loss.
+        weights: Weight of each class in the training loss, with mean 1 over its samples; None: equal.
     """
 
     def __init__(
@@ -96,18 +96,18 @@ class Classifier(pl.LightningModule):
         loss = self.readout.loss(scores, y, self.weights)
         if weight:
             self.train_loss.update(loss, len(y))
-            self.train_accuracy.update(scores, y.argmax(1) if y.ndim == 2 else y)  # of mixed images, the larger part
+            self.train_accuracy.update(scores, y.argmax(1) if y.ndim == 2 else y)  # for mixed images, the larger part
         if index == 0:
             self._log_epoch("train_loss", "train_accuracy")
         return loss * weight
 
     def _thinned(self, x: Tensor, index: int) -> Tensor:
-        """Scores by some of the features that the classifier sees."""
+        """Compute scores with dropout of the classifier's features."""
         net = self.module
         features, classifier = (net.features(x), net.classifier) if isinstance(net, MultiStageNet) else (x, net)
         rank, devices = self.global_rank, self.trainer.world_size
         of_batch = generator(self.config["seed"], f"dropout/{self.current_epoch}", index)
-        # of the whole batch as far as it is needed, and of that the rows of this device's share (see `Shares`)
+        # drawn for the whole batch; then the rows of this device's share (see `Shares`)
         random = torch.rand(1 + rank + (len(x) - 1) * devices, features.shape[1], generator=of_batch)[rank::devices]
         scores: Tensor = classifier(dropped(features, random, self.readout.drops))
         return scores
@@ -123,7 +123,7 @@ class Classifier(pl.LightningModule):
             self._log_epoch("validation_loss", "validation_accuracy", "validation_mean_class_accuracy")
 
     def _log_epoch(self, *names: str) -> None:
-        """Have metrics computed at the epoch's end; once an epoch, since Lightning walks through all that they hold."""
+        """Log metrics for the epoch's end; only once an epoch, because Lightning traverses all their values."""
         for name in names:
             self.log(name, getattr(self, name), on_step=False, on_epoch=True, prog_bar="mean_class" not in name)
 
@@ -134,14 +134,14 @@ class Classifier(pl.LightningModule):
 
 
 def named(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """The parameters of a network, or of its classifier alone, by their names in the network."""
+    """Return the parameters of a network, or of its classifier alone, by their names in the network."""
     of_classifier = "" if isinstance(module, MultiStageNet) else "classifier."
     return [(of_classifier + name, parameter) for name, parameter in module.named_parameters()]
 
 
 @contextmanager
 def held(config: Config, module: nn.Module) -> Iterator[None]:
-    """No gradients for the parameters of groups with ``lr=0``: they stay anyway, and so it takes less time."""
+    """Switch off gradients in groups with ``lr=0``, which never change, to save time (context manager)."""
     still = param_groups.still(config, named(module))
     for parameter in still:
         parameter.requires_grad_(False)
@@ -153,26 +153,26 @@ def held(config: Config, module: nn.Module) -> Iterator[None]:
 
 
 def dropped(features: Tensor, random: Tensor, probability: float) -> Tensor:
-    """Features without some of them, the others scaled up so that the mean stays (Srivastava et al., JMLR 2014).
+    """Apply dropout: set some features to 0 and scale the others to keep the mean (Srivastava et al., JMLR 2014).
 
     Args:
         features: [n, f].
-        random: Uniform in [0, 1), [n, f], on the CPU, so that every device drops the same.
-        probability: Of each to be dropped, below 1.
+        random: Uniform in [0, 1), [n, f], from the CPU, so that every device drops the same.
+        probability: Probability of dropping each feature, below 1.
     """
     return features.masked_fill((random < probability).to(features.device), 0) / (1 - probability)
 
 
 class TrainingTask(NamedTuple):
-    """What is trained, in each process.
+    """The training task of each process.
 
     Attributes:
         module: From inputs to scores.
-        training: Inputs and labels to learn from.
+        training: Training inputs and labels.
         validation: Inputs and labels that choose the epoch; may be empty.
         classes: Number of classes.
         config: The run's configuration.
-        resumable: For a checkpoint after each epoch; None: none is written.
+        resumable: For a checkpoint after each epoch; None: no checkpoints.
     """
 
     module: nn.Module
@@ -187,16 +187,16 @@ def fit(task: TrainingTask, history: History, progress: Progress = "lines") -> f
     """Train a module in place, for ``trainer.max_epochs`` epochs; validation images, if any, choose the epoch kept.
 
     Args:
-        task: What is trained.
-        history: Takes the metrics of each epoch.
-        progress: What is shown meanwhile.
+        task: The training task.
+        history: Receives the metrics of each epoch.
+        progress: Display during training.
 
     Returns:
-        Seconds of training, those before an interruption included.
+        Seconds of training, including those before an interruption.
 
     Raises:
-        DivergedError: The loss became infinite or not a number.
-        KeyboardInterrupt: As typed.
+        DivergedError: The loss became infinite or NaN.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     if progress == "bar" and not trainer.value_of(task.config, "enable_progress_bar"):
         progress = "lines"
@@ -205,8 +205,8 @@ def fit(task: TrainingTask, history: History, progress: Progress = "lines") -> f
 
 
 def _follow(ranks: Ranks, task: TrainingTask) -> None:
-    """What the process of a further device does: the same, but it writes and shows nothing."""
-    with suppress(DivergedError):  # the first process tells of it
+    """Train in the process of a further device, which writes and shows nothing."""
+    with suppress(DivergedError):  # the first process reports it
         _train(ranks, task, History(), "none")
 
 
@@ -251,10 +251,10 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
     except MisconfigurationException as error:
         raise ConfigError(f"Lightning refuses these settings of trainer: {one_line(error)}") from None
     except SystemExit as exit:
-        if exit.code == 1:  # what Lightning makes of Ctrl-C
+        if exit.code == 1:  # Lightning's form of Ctrl-C
             raise KeyboardInterrupt from None
         raise
-    if average:  # Lightning does so too, but not where no step is left to be taken
+    if average:  # Lightning does this too, but not if no step is left
         module.load_state_dict(average.weights())
     if not all(parameter.isfinite().all() for parameter in module.parameters()):
         raise DivergedError("training diverged in its last step; try a smaller optimizer.lr")
@@ -267,6 +267,6 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
 
 
 def profiler(kind: str | None, folder: Path | None) -> Profiler | None:
-    """One of Lightning's profilers; what it finds lies in the run's folder, ``fit-profile.txt``."""
+    """Return one of Lightning's profilers; it writes ``fit-profile.txt`` in the run's folder."""
     kinds: dict[str | None, Any] = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
     return kinds[kind](dirpath=folder, filename="profile") if kind else None

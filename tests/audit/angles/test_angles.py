@@ -66,7 +66,7 @@ def test_an_object_of_which_every_view_tests_and_a_name_of_no_view_are_refused()
     every = [{"image": f"obj3/{degrees}", "class": "obj3", "predicted": "obj3"} for degrees in range(0, 360, 5)]
     with pytest.raises(ValueError, match="all views of obj3 test"):
         count.counted(every)
-    with pytest.raises(ValueError, match="names no view"):
+    with pytest.raises(ValueError, match="is not the name of a view"):
         count.counted([{"image": "ant/1", "class": "ant", "predicted": "ant"}])
 
 

@@ -169,7 +169,7 @@ def test_rungs_are_named_once_and_compared_with_one_above(tmp_path):
         Ladder(results, [figures.RUNGS[0], figures.RUNGS[0]], [])
     with pytest.raises(MultistageError, match="rung ridge of the ladder is compared with UU, not above it"):
         Ladder(results, [figures.RUNGS[1], figures.RUNGS[0]], [])
-    with pytest.raises(MultistageError, match=r"rung new of the ladder .*is no row"):
+    with pytest.raises(MultistageError, match=r"rung new of the ladder .*is not a row"):
         Ladder(results, [Rung("new", "", "", "XX, lbfgs")], [])
 
 

@@ -96,7 +96,7 @@ def test_the_command_makes_some_sections_elsewhere(tmp_path, monkeypatch, capsys
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["lecture-99", "--output", "x"], "is no section"), (["lecture-05"], "--output")]
+    ("arguments", "said"), [(["lecture-99", "--output", "x"], "is not a section"), (["lecture-05"], "--output")]
 )
 def test_a_wrong_command_is_refused_in_words(tmp_path, capsys, arguments, said):
     with pytest.raises(SystemExit) as stopped:

@@ -78,7 +78,7 @@ def test_runs_of_other_images_are_refused_in_one_line(make, runs, more, reason):
 
 
 def test_one_run_twice_or_alone_is_no_average(runs, tmp_path):
-    with pytest.raises(ConfigError, match="are one run, by their weights; expected each run once"):
+    with pytest.raises(ConfigError, match=r"are the same run \(equal weights\); expected each run once"):
         ensemble([runs[0], runs[0]], lambda line: None)
     with pytest.raises(ConfigError, match="1 run to average; expected at least two"):
         ensemble(runs[:1], lambda line: None)
@@ -97,4 +97,4 @@ def test_the_script_prints_and_writes_json(runs, tmp_path, capsys):
     assert capsys.readouterr() == ("", "error: 1 run to average; expected at least two\n")
     nowhere = tmp_path / "none/average.json"
     assert command.main([*runs[:2], "--json", str(nowhere)]) == 1
-    assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {nowhere.parent} is no folder\n")
+    assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {nowhere.parent} is not a folder\n")

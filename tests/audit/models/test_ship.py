@@ -201,7 +201,7 @@ def test_the_script_ships_checks_and_makes_cards_again(run, models, capsys):
     assert command.main([], root) == 0
     assert command.main(["--check"], root) == 0
     for typed, expected in (
-        (["--check", "fake/none"], "error: fake/none is no shipped model; expected one of fake/small\n"),
+        (["--check", "fake/none"], "error: fake/none is not a shipped model; expected one of fake/small\n"),
         ([str(run)], "error: 1 words; expected RUN NAME, such as runs/... caltech101/best\n"),
         ([str(root), "fake/small"], f"error: {root} is not a finished run; expected {shipped.EXPECTED}\n"),
     ):
@@ -227,5 +227,5 @@ def test_a_model_whose_record_says_nothing_of_shipping_is_none(run, models):
     folder.mkdir(parents=True)
     for name in (RESULT, WEIGHTS):
         (folder / name).write_bytes((run / name).read_bytes())
-    with pytest.raises(MultistageError, match="is no shipped model; expected what"):
+    with pytest.raises(MultistageError, match="is not a shipped model; expected what"):
         check.check("fake/run", models)

@@ -77,5 +77,5 @@ def test_rows_are_the_papers_letters(row):
 
 @pytest.mark.parametrize("row", ["", "X", "RU", "R+R", "R+, sgd", "RR,sgd"])
 def test_what_is_no_row_is_refused(row):
-    with pytest.raises(LookupError, match="is no row; expected the paper's letters"):
+    with pytest.raises(LookupError, match="is not a row; expected the paper's letters"):
         some(row, BOTH)

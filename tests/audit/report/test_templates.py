@@ -72,19 +72,19 @@ TRIED = f'{CELL} | tried({OTHER}, "sgd")'
     [
         (f"{{{{ {TRIED} }}}}\n{{{{ {TRIED} }}}}", ", line 2: says again what was tried: sgd"),
         (f'{{{{ missed("table1") }}}}\n\n{{{{ {TRIED} }}}}', ", line 3: sgd: tried below the table of misses"),
-        ('{{ missed("tabel1") }}', ", line 1: tabel1 is no folder of results; nearest: table1"),
+        ('{{ missed("tabel1") }}', ", line 1: tabel1 is not a folder of results; nearest: table1"),
         ('{{ tabel1("RR", ABS) }}', ": tabel1 is not known; nearest: table1"),
         ('{{ table1("RR, sgd", BOTH) }}', "a cell of table1 that is not published; nearest there: RR, sgd | R_abs-P_A"),
         ('{{ table1("RR, sgd") }}', "missing 1 required positional argument: 'model'"),
-        ('{{ table1("RS", ABS) }}', "'RS' is no row; expected the paper's letters"),
+        ('{{ table1("RS", ABS) }}', "'RS' is not a row; expected the paper's letters"),
         (
             f"{{{{ {CELL} | trainig }}}}",
             ", line 1: No filter named 'trainig'. Filters: training, paper, recorded, tried",
         ),
         (f"{{{{ {CELL}.mean }}}}", "has no attribute 'mean'"),
         (f"{{{{ {CELL} | recorded('maen') }}}}", "maen is in no record; expected a path such as"),
-        (f"{{{{ {CELL} | recorded('metrics') }}}}", "metrics is no number"),
-        (f"{{{{ {CELL} | recorded('config.refine') }}}}", "config.refine is no number"),
+        (f"{{{{ {CELL} | recorded('metrics') }}}}", "metrics is not a number"),
+        (f"{{{{ {CELL} | recorded('config.refine') }}}}", "config.refine is not a number"),
         (
             '{{ deviations("RR, lbfgs", "maxpool") | paper }}',
             "the paper has no figure for deviations | RR, lbfgs | maxpool",

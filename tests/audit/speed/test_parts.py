@@ -155,7 +155,11 @@ def test_the_script_writes_records_and_table_only_where_asked(monkeypatch, tmp_p
     assert script.main(["stage", "--quick", "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"cpu-stage.json", "table.md"}
     assert "| a case [1] | 1 s | 3 s | 3.00 |" in (tmp_path / "table.md").read_text(encoding="utf-8")
-    for wrong, message in ((["stag"], "stag is no part"), (["--batches", "0"], "at least 1"), (["--device", "x"], "x")):
+    for wrong, message in (
+        (["stag"], "stag is not a part"),
+        (["--batches", "0"], "at least 1"),
+        (["--device", "x"], "x"),
+    ):
         with pytest.raises(SystemExit):
             script.main(wrong)
         assert message in capsys.readouterr().err

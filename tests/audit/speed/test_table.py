@@ -112,5 +112,5 @@ def test_records_are_read_in_order_and_others_refused(measured, tmp_path):
     found = [(record["device"], record["part"]) for record in speed.read(tmp_path)]
     assert found == [("cpu", "layer"), ("cpu", "overhead"), ("cuda", "layer")]
     (tmp_path / "cpu-epoch.json").write_text("{")
-    with pytest.raises(MultistageError, match=r"cpu-epoch\.json is no record of speed; remove it"):
+    with pytest.raises(MultistageError, match=r"cpu-epoch\.json is not a record of speed; remove it"):
         speed.read(tmp_path)

@@ -237,7 +237,7 @@ def test_a_pipe_is_not_waited_for(repository, capsys):
     folder.mkdir(parents=True)
     os.mkfifo(folder / runs.RESULT)
     assert script.main([str(folder.parent)], repository) == 1
-    assert "no regular file" in capsys.readouterr().err
+    assert "not a regular file" in capsys.readouterr().err
 
 
 def test_the_picture_is_the_same_each_time(ablation, published, tmp_path):

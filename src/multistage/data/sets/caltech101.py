@@ -22,11 +22,11 @@ class Preprocessed(Stored):
     """Images of any size that are normalised and padded to a square, gray or in colour.
 
     Attributes:
-        colour: Gray, as in the paper; or three maps: red, green and blue, or luminance and two differences of colour.
-        preprocessing: lcn: the paper's (section 4), which ends with local contrast normalisation; gcn: global contrast
-            normalisation alone, mean 0 and deviation 1 of each image, which keeps the colour of large parts.
+        colour: gray, as in the paper, or three maps: rgb, or yuv (luminance and two colour differences).
+        preprocessing: lcn: the paper's (section 4), with local contrast normalisation; gcn: only global contrast
+            normalisation, mean 0 and deviation 1 of each image, which keeps the colour of large regions.
         variance: Local variance of the preprocessing, see `multistage.data.preprocessing.preprocess`.
-        skip_damaged: Leave out files that cannot be read or are not those of the manifest.
+        skip_damaged: Leave out files that cannot be read or differ from the manifest.
     """
 
     colour: Literal["gray", "rgb", "yuv"] = "gray"
@@ -37,9 +37,9 @@ class Preprocessed(Stored):
     def fitted(self) -> dict[str, Value]:
         if self.preprocessing == "gcn" and self.variance != "one_pass":
             raise ConfigError(f"data.variance={self.variance} has no effect with data.preprocessing=gcn; leave it out")
-        if self.colour not in MAPS:  # auto, which data=image_folder knows
+        if self.colour not in MAPS:  # auto, which data=image_folder has
             raise ConfigError(
-                f"data.colour={self.colour} is not for data={self.name}; expected one of {', '.join(MAPS)}"
+                f"data.colour={self.colour} is not allowed with data={self.name}; expected one of {', '.join(MAPS)}"
             )
         return {"data.maps": MAPS[self.colour]}
 
@@ -56,10 +56,10 @@ class Preprocessed(Stored):
         return prepare(image, self.image_size, self.variance, self.colour)
 
     def prepared(self, content: bytes) -> "Tensor":
-        """`prepare` of a file's content, when there is room for its pixels.
+        """Prepare a file's content, when there is room for its pixels.
 
         Raises:
-            DataError: Not an image that can be read.
+            DataError: Not a readable image.
         """
         from multistage.data.images import room
 

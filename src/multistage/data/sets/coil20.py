@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OBJECTS, VIEWS, DEGREES = 20, 72, 5
 
 CONTENT = "7274cbacb79ea6c57340827c9f9301745a8e9b3173dea4aa828e00b49c42946c"
-"""SHA-256 of all pixels, object by object and view by view, as they were decoded: 1,440 x 128 x 128 bytes."""
+"""SHA-256 of all decoded pixels, object by object and view by view: 1,440 x 128 x 128 bytes."""
 
 ADVICE = (
     "fetch coil-20-proc.zip from https://cave.cs.columbia.edu/repository/COIL-20 (for research only), unpack it there, "
@@ -25,13 +25,13 @@ ADVICE = (
 @data_sets.register("coil20", rank=6)
 @dataclass(frozen=True)
 class Coil20(Stored):
-    """All views, gray; draws choose those that are labelled."""
+    """All views, gray; draws choose the labelled ones."""
 
     def read(self) -> "Dataset":
-        """uint8 [1440, 1, size, size], resized from 128x128; an image's name is its object and the angle in degrees.
+        """Read uint8 [1440, 1, size, size], resized from 128x128; an image's name is its object and angle in degrees.
 
         Raises:
-            DataError: Views that are missing or unreadable, or pixels that are not those of COIL-20.
+            DataError: Missing or unreadable views, or pixels that differ from COIL-20's.
         """
         import numpy as np
         import torch
@@ -50,7 +50,7 @@ class Coil20(Stored):
         decoded = [to_gray(read_image(path)) for path in paths if path]
         content = durable.digest(b"".join(image.tobytes() for image in decoded))
         if content != CONTENT:
-            raise DataError(f"{folder} holds other images than COIL-20 has; {ADVICE}")
+            raise DataError(f"{folder} holds images that are not COIL-20's; {ADVICE}")
         side = self.image_size
         images = torch.from_numpy(np.stack([resize(image, side, side) for image in decoded]))[:, None]
         labels = torch.tensor([number - 1 for number, _ in wanted])
@@ -60,18 +60,18 @@ class Coil20(Stored):
 
 
 def angle(name: str) -> tuple[str, int]:
-    """Object and degrees of an image's name.
+    """Return object and degrees from an image's name.
 
     Raises:
-        ValueError: It is no name of a view.
+        ValueError: It is not the name of a view.
     """
     found = re.fullmatch(r"(obj\d+)/(\d+)", name)
     if not found:
-        raise ValueError(f"{name} names no view; expected an object and degrees, such as obj7/35")
+        raise ValueError(f"{name} is not the name of a view; expected an object and degrees, such as obj7/35")
     return found[1], int(found[2])
 
 
 def apart(one: int, other: int) -> int:
-    """Degrees between two angles on a circle, at most 180."""
+    """Return the difference of two angles on a circle, at most 180 degrees."""
     turned = abs(one - other) % 360
     return min(turned, 360 - turned)

@@ -21,7 +21,7 @@ class Digits(DataSet):
     """All digits; draws choose training and test images."""
 
     def read(self) -> "Dataset":
-        """uint8 [1797, 1, size, size], gray levels 0-16 spread over 0-255."""
+        """Read uint8 [1797, 1, size, size], gray levels 0-16 scaled to 0-255."""
         import numpy as np
         import torch
 
@@ -38,7 +38,7 @@ class Digits(DataSet):
 
 
 def _table() -> "NDArray[Any]":
-    """Rows of 64 gray levels and a label, read as `sklearn.datasets.load_digits` does; importing that takes 2 s."""
+    """Read rows of 64 gray levels and a label, like `sklearn.datasets.load_digits`, whose import takes 2 s."""
     import numpy as np
 
     package = find_spec("sklearn")

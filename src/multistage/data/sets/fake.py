@@ -1,4 +1,4 @@
-"""Generated images for tests: a blurred random pattern a class, shifted and drowned in noise."""
+"""Generated images for tests: a blurred random pattern for each class, shifted, in strong noise."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ PER_CLASS = 40
 @data_sets.register("fake", rank=7)
 @dataclass(frozen=True)
 class Fake(DataSet):
-    """Always there, the same for everyone."""
+    """Generated images, the same for everyone."""
 
     classes: int = setting(4, whole(2, 1000))
 
     def read(self) -> "Dataset":
-        """uint8 [40 * classes, maps, size, size]."""
+        """Generate uint8 [40 * classes, maps, size, size]."""
         import torch
         import torch.nn.functional as F
 

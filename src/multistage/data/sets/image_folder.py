@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @data_sets.register("image_folder", rank=6)
 @dataclass(frozen=True)
 class ImageFolder(Preprocessed):
-    """The images of a folder or list, by the paper's preprocessing, see `multistage.data.image_folder`.
+    """The images of a folder or list, see `multistage.data.image_folder`.
 
     Attributes:
-        colour: auto: rgb if any image has colour, else gray; a record says which it was.
-        ground: What lies behind transparent pixels: white, black, or what leaves an image more contrast.
-        max_pixels: Larger images are refused.
+        colour: auto: rgb if any image has colour, else gray; the record says which.
+        ground: Background of transparent pixels: white, black, or contrast (the one with more contrast).
+        max_pixels: Maximum number of pixels; larger images are refused.
     """
 
     root_is_content = True
@@ -47,7 +47,7 @@ class ImageFolder(Preprocessed):
     def training_images(self, draw: Draw) -> int:
         try:
             return len(draw.of(listed(self)).train)
-        except DataError:  # which a run says before anything else
+        except DataError:  # a run reports this first
             return 1
 
     def read(self) -> "Dataset":

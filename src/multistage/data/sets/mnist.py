@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
 
 PACKED = ("MNIST/raw/*.gz",)
-"""What may lie beside the files that were in it, as torchvision leaves it."""
+"""Archives that torchvision leaves next to the files."""
 
 
 @data_sets.register("mnist", rank=1)

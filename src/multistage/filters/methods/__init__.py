@@ -1,1 +1,1 @@
-"""The ways to filters without labels, a file each."""
+"""The filter methods, one file for each."""

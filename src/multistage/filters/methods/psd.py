@@ -1,4 +1,4 @@
-"""Unsupervised filters, learned without labels by Predictive Sparse Decomposition (PSD): the paper's U."""
+"""Unsupervised filters, by Predictive Sparse Decomposition (PSD): the paper's U."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from multistage.filters import Method, filter_methods
 @filter_methods.register("random", rank=0)
 @dataclass(frozen=True)
 class Random(Method):
-    """Filters as the network draws them, uniform in +- ``geometry.stage<n>.filter_range``."""
+    """Random filters, drawn with the network, uniform in +- ``geometry.stage<n>.filter_range``."""
 
     looks = False
     letter = "R"

@@ -1,1 +1,1 @@
-"""The same operations, faster: gradients by hand, Triton's kernels. Each equals its plain definition beside it."""
+"""Faster versions: hand-written gradients and Triton kernels, equal to the plain definitions in the package above."""

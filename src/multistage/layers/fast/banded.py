@@ -1,24 +1,24 @@
 """A blur by its two matrices, ``rows @ map @ columns.T``, without most products with zeros.
 
-A matrix of a blur is zero but for a band around its diagonal, as wide as the window. Of a long axis a block of pixels
-is taken at a time, with those columns of the matrix that reach it. Short axes are one product, as they always were.
+The matrix of a blur is zero outside a band around its diagonal, as wide as the window. A long axis is computed in
+blocks of pixels, each with the columns of its band. A short axis is one product.
 """
 
 import torch
 from torch import Tensor
 
 WHOLE = 256
-"""Pixels of an axis up to which one product takes less time, or hardly more."""
+"""Pixels of an axis up to which one product is as fast."""
 
 BLOCK = 32
 
 
 def blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """``rows @ map @ columns.T``, for passes whose gradient is written by hand.
+    """Compute ``rows @ map @ columns.T``, for passes with a hand-written gradient.
 
     Args:
         map_: [..., height, width], in the type of the matrices.
-        rows: As of `blur_matrix`, [height, height].
+        rows: From `blur_matrix`, [height, height].
         columns: The same, [width, width].
     """
     if over_rows := _bands(rows):
@@ -31,7 +31,7 @@ def blur(map_: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _bands(matrix: Tensor) -> list[tuple[slice, slice]]:
-    """Blocks of a matrix's rows, each with all columns where they are not zero; none if one product is as good."""
+    """Return blocks of a matrix's rows, each with its nonzero columns; none if one product is as good."""
     size = len(matrix)
     if size <= WHOLE or matrix.device.type != "cpu":
         return []

@@ -1,4 +1,4 @@
-"""N at the speed of memory: sums over maps first, everything between them on one-channel maps, gradient by hand.
+"""N at memory speed: averages over maps first, all else on one-channel maps, with a hand-written gradient.
 
 In the notation of `layers.contrast_norm`, with B the blur (B^T its transpose), C maps, and means over maps written <.>:
 
@@ -8,10 +8,10 @@ In the notation of `layers.contrast_norm`, with B the blur (B^T its transpose), 
               q = B^T (g / sigma)                               what arrives at v_i by way of sigma is v_i q
               dx_i = dy_i / d + v_i q - B^T (<dy> / d + <v> q)  v_i = y_i d
 
-Between the two, y is kept and three maps of one channel: <v>, sigma and d. Where the processor's cache holds a whole
-batch, fewest operations win: y is v, divided in place. Larger ones are read as rarely as can be: squares and products
-live in a buffer that the cache holds; means over maps are products with a row of numbers, which BLAS reads from memory
-in less time than torch.
+Between the two passes, y and three one-channel maps are saved: <v>, sigma and d. If the processor's cache holds the
+whole batch, the fewest operations are fastest: y is v, divided in place. Larger batches are read as rarely as possible:
+squares and products stay in a buffer that fits the cache, and means over maps are products with a row of numbers, which
+BLAS reads from memory faster than torch.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from multistage.layers.eager import blocks, fits_the_cache, kept, undifferentiab
 from multistage.layers.fast.banded import blur
 
 REMEMBERED = 512
-"""Pixels of an axis up to which its matrix, of at most 2 MB, is kept for the next call."""
+"""Pixels of an axis up to which its matrix (at most 2 MB) is cached."""
 
 
 def contrast_norm(
@@ -41,7 +41,7 @@ def contrast_norm(
     floor_gradient: bool,
     window: Window = "gaussian",
 ) -> Tensor:
-    """`definition`, exactly; once differentiable, and refuses to be differentiated twice."""
+    """Compute the same as `definition`; differentiable once, a second derivative is refused."""
     settings = (kernel_size, sigma, window, border, accumulator(x.dtype), x.device)
     rows, columns = axis_blur(x.shape[-2], *settings), axis_blur(x.shape[-1], *settings)
     through_floor = floor == "mean" and floor_gradient
@@ -51,13 +51,13 @@ def contrast_norm(
 
 
 def axis_blur(size: int, *settings: Any) -> Tensor:
-    """`contrast_norm_definition.axis_blur`, remembered unless it is large."""
+    """Return `contrast_norm_definition.axis_blur`, cached unless it is large."""
     return _remembered(size, *settings) if size <= REMEMBERED else plain.axis_blur(size, *settings)
 
 
 @lru_cache(maxsize=128)
 def _remembered(size: int, *settings: Any) -> Tensor:
-    with torch.inference_mode(False):  # what is made in inference mode could not be used for gradients later
+    with torch.inference_mode(False):  # a matrix made in inference mode could not be used for gradients later
         return plain.axis_blur(size, *settings)
 
 
@@ -97,7 +97,7 @@ def _autocast_off(x: Tensor) -> AbstractContextManager:
 
 
 def _passes(x: Tensor) -> tuple[Callable[..., tuple[Tensor, ...]], Callable[..., Tensor]]:
-    """`forward` and `backward` for a tensor: by Triton's kernels on CUDA, or those of this module."""
+    """Return `forward` and `backward` for a tensor: Triton kernels on CUDA, else those of this module."""
     if x.device.type == "cuda" and x.dtype != torch.float64:
         with suppress(ImportError):  # there is no triton on some platforms
             from multistage.layers.fast import triton
@@ -107,7 +107,7 @@ def _passes(x: Tensor) -> tuple[Callable[..., tuple[Tensor, ...]], Callable[...,
 
 
 def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """y, and what `backward` needs.
+    """Compute y, and what `backward` needs.
 
     Args:
         x: Maps [n, maps, height, width].
@@ -145,17 +145,17 @@ def backward(
     columns: Tensor,
     through_floor: bool,
 ) -> Tensor:
-    """The gradient of x from that of y.
+    """Compute the gradient of x from that of y.
 
     Args:
-        dy: Like `y`.
-        y: Of `forward`, as all up to `columns`.
+        dy: The gradient of y, like `y`.
+        y: From `forward`, like the next five arguments.
         offset: <v>.
         deviation: sigma.
         divisor: d.
-        rows: As there.
-        columns: As there.
-        through_floor: Whether c is the mean of sigma and passes gradient on.
+        rows: As in `forward`.
+        columns: As in `forward`.
+        through_floor: Whether c is the mean of sigma and the gradient flows through it.
 
     Returns:
         dx like `y`.
@@ -169,7 +169,7 @@ def backward(
     elsewhere = deviation != divisor
     g_sigma = g_d.masked_fill(elsewhere, 0)
     if through_floor:
-        c = deviation.mean((2, 3), keepdim=True)  # to rounding what divides, unless that is the 1 of a flat sample
+        c = deviation.mean((2, 3), keepdim=True)  # up to rounding the divisor, unless that is the 1 of a flat sample
         c_divides = ((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)
         g_sigma += g_d.mul_(c_divides).mean((2, 3), keepdim=True)
     q = blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)

@@ -1,6 +1,6 @@
-"""N with its options at the speed of memory: as `fast.contrast_norm`, whose notation and helpers these are.
+"""N with its options at memory speed, with the notation and helpers of `fast.contrast_norm`.
 
-A mask leaves its mark on the blur alone: A = s B, with s = inside / (share of the window's weights inside). Then
+A mask changes only the blur: A = s B, with s = inside / (share of the window's weights inside). Then
 
     forward   m = A <x>      sigma^2 = A <v^2>, or A <x^2> - m^2 of the window      d = max(c, sigma) or c + sigma
     backward  w = (gradient of sigma) / sigma, of which the floor is a part      q = A^T w
@@ -35,7 +35,7 @@ from multistage.layers.fast.contrast_norm import _autocast_off, _joined, _mean, 
 
 
 class Form(NamedTuple):
-    """The options that a pass has to know, as of `local_contrast_norm`."""
+    """Options of `local_contrast_norm` that a pass needs."""
 
     floor: Floor
     floor_gradient: bool
@@ -47,13 +47,13 @@ class Form(NamedTuple):
 
 
 class Average(NamedTuple):
-    """A: the weighted mean over the window, of the pixels inside the mask if there is one.
+    """A: the weighted mean over the window, restricted to pixels inside the mask if there is one.
 
     Attributes:
         rows: Blur of columns of pixels, [height, height].
         columns: Blur of rows of pixels, [width, width].
         scale: s, [n or 1, 1, height, width]; None without a mask.
-        inside: The mask, boolean, alike.
+        inside: The boolean mask, of the same shape.
     """
 
     rows: Tensor
@@ -62,17 +62,17 @@ class Average(NamedTuple):
     inside: Tensor | None = None
 
     def of(self, map_: Tensor) -> Tensor:
-        """A, of a map [n, 1, height, width]."""
+        """Apply A to a map [n, 1, height, width]."""
         blurred = blur(map_.to(self.rows), self.rows, self.columns)
         return blurred if self.scale is None else blurred.mul_(self.scale)
 
     def back(self, map_: Tensor) -> Tensor:
-        """A^T, of such a map."""
+        """Apply A^T to such a map."""
         map_ = map_.to(self.rows)
         return blur(map_ if self.scale is None else map_ * self.scale, self.rows.T, self.columns.T)
 
     def cleared(self, values: Tensor) -> Tensor:
-        """0 outside, in place."""
+        """Set values outside the mask to 0, in place."""
         return values if self.inside is None else values.masked_fill_(~self.inside, 0)
 
 
@@ -92,9 +92,9 @@ def contrast_norm(
     mask: Tensor | None,
     return_statistics: bool,
 ) -> Any:
-    """`definition` of images, exactly, for every border of a blur; refuses to be differentiated twice."""
+    """Compute the same as `definition` for images, with any border of a blur; a second derivative is refused."""
     form = Form(floor, floor_gradient, floor_mode, deviation_of == "window", subtract, divide, return_statistics)
-    # of a difference of squares float32 would leave few digits; maps of one channel cost little in float64
+    # a difference of squares loses digits in float32; one-channel maps cost little in float64
     dtype = torch.float64 if form.of_window else accumulator(x.dtype)
     rows, columns = (axis_blur(side, kernel_size, sigma, window, border, dtype, x.device) for side in x.shape[2:])
     scale = None
@@ -140,7 +140,7 @@ class _ContrastNorm(torch.autograd.Function):
 
 
 def forward(x: Tensor, average: Average, form: Form) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """y like `x`, and of one channel each: m; <v>, or m once more where sigma is of the window; sigma; d."""
+    """Compute y like `x`, and one-channel maps: m; <v> (or m again if sigma is of the window); sigma; d."""
     dtype = accumulator(x.dtype)
     if average.inside is not None:
         x = x.masked_fill(~average.inside, 0)
@@ -174,14 +174,14 @@ def forward(x: Tensor, average: Average, form: Form) -> tuple[Tensor, Tensor, Te
 def backward(
     dy: Tensor, of_statistics: Sequence[Tensor | None], saved: Sequence[Tensor], average: Average, form: Form
 ) -> Tensor:
-    """The gradient of x.
+    """Compute the gradient of x.
 
     Args:
-        dy: That of y.
-        of_statistics: Those of m and sigma, if there are any.
-        saved: y; <v>, or m where sigma is of the window; sigma; d.
-        average: Of `forward`.
-        form: Likewise.
+        dy: The gradient of y.
+        of_statistics: The gradients of m and sigma, if there are any.
+        saved: y; <v>, or m if sigma is of the window; sigma; d.
+        average: As in `forward`.
+        form: As in `forward`.
     """
     y, own, deviation, divisor = saved
     maps, dtype = y.shape[1], deviation.dtype
@@ -197,7 +197,7 @@ def backward(
         ]
         g_divisor = average.cleared(_joined(products)).mul_(inverse).neg_()
         g_sigma = _sum(g_sigma, _of_sigma(g_divisor, deviation, divisor, average.inside, form))
-    dx = torch.zeros_like(deviation)  # what all maps get alike
+    dx = torch.zeros_like(deviation)  # the part that is the same for all maps
     if g_sigma is not None:
         w = g_sigma.div(deviation).masked_fill_(deviation < torch.finfo(dtype).tiny, 0)
         q = average.back(w).to(dtype)
@@ -218,7 +218,7 @@ def _sum(a: Tensor | None, b: Tensor) -> Tensor:
 
 
 def _of_sigma(g_divisor: Tensor, deviation: Tensor, divisor: Tensor, inside: Tensor | None, form: Form) -> Tensor:
-    """What of the gradient of d goes to sigma, by itself and by way of c."""
+    """Return the part of the gradient of d that goes to sigma, directly and through c."""
     c: Any = mean_inside(deviation, inside) if form.floor == "mean" else form.floor
     if form.floor_mode == "add":  # else d is the 1 of a flat sample
         by_itself = through_c = g_divisor.masked_fill_(deviation + c != divisor, 0)

@@ -2,8 +2,8 @@
 """Local contrast normalisation on CUDA: values and gradients by Triton kernels.
 
 `forward` and `backward` are those of `fast.contrast_norm`, for maps in any type up to float32 and blurs in float32.
-Import this only where it is used, as triton does not exist on every platform. The equations stand in
-`fast.triton_kernels`.
+Import this only where it is used, because triton does not exist on every platform. `fast.triton_kernels` has the
+equations.
 
 Maps are read or written three times forward (read, read, write) and five times backward (two reads, two reads, one
 write). No GPU has run this yet: the kernels compile for sm_80 and sm_90, and pass their tests in Triton's interpreter.
@@ -84,7 +84,7 @@ def backward(
 
 
 def _blur(source: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """rows @ source @ columns.T for each map, an axis at a time; each time the axes change places."""
+    """rows @ source @ columns.T for each map, one axis at a time; each pass transposes the axes."""
     for matrix in (rows, columns):
         n, _, size, across = source.shape
         blurred = source.new_empty((n, 1, across, size))

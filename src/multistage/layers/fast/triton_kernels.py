@@ -115,9 +115,9 @@ def map_statistics(x, mean, spread, size, maps, MAPS: tl.constexpr, POSITIONS: t
 
 @triton.jit
 def blur_axis(source, matrix, blurred, size, across, to_stride, from_stride, TO: tl.constexpr, ACROSS: tl.constexpr):
-    """blurred[n, j, i] = sum_k matrix[i, k] source[n, k, j]: one axis is blurred, and the axes change places.
+    """blurred[n, j, i] = sum_k matrix[i, k] source[n, k, j]: blur one axis and transpose.
 
-    The matrix is zero but for a band: only the k between the first and the last weight of these i are summed over.
+    The matrix is zero outside a band: the sum has only the k between the first and the last weight of these i.
     """
     blocks, blocks_across = tl.cdiv(size, TO), tl.cdiv(across, ACROSS)
     sample = (tl.program_id(0) // (blocks * blocks_across)).to(tl.int64) * size * across

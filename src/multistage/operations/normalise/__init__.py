@@ -1,1 +1,1 @@
-"""Normalisations, in N's place."""
+"""Normalisations, alternatives to N."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class BatchNorm(Normalisation):
     """Batch normalisation (Ioffe & Szegedy, ICML 2015).
 
-    With frozen filters its statistics come from one pass over the training images.
+    With frozen filters, one pass over the training images computes its statistics.
     """
 
     across_samples = True

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Divisive(Normalisation):
     """Divisive normalisation with learned floor and channel weights (Ren et al., ICLR 2017): local, over all maps.
 
-    Its fields are the arguments of `multistage.DivisiveNorm2d`. With frozen filters it keeps what it begins with.
+    Its fields are the arguments of `multistage.DivisiveNorm2d`. With frozen filters its parameters keep their initial
+    values.
     """
 
     kernel_size: int = setting(9, ODD)
@@ -32,9 +33,9 @@ class Divisive(Normalisation):
 
     def objection(self, channels: int, height: int, width: int) -> str | None:
         if self.window == "box" and self.sigma is not None:
-            return "has no use for divisive_norm.sigma: its window is a box"
+            return "does not use divisive_norm.sigma with a box window"
         if self.learn_exponent and self.exponent == 1:
-            return "cannot learn a divisive_norm.exponent that begins with 1; choose a larger one"
+            return "cannot learn a divisive_norm.exponent whose initial value is 1; choose a larger one"
         return None
 
     def build(self, channels: int) -> "nn.Module":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 @normalisations.register("groupnorm", section="group_norm")
 @dataclass(frozen=True)
 class GroupNorm(Normalisation):
-    """Group normalisation (Wu & He, ECCV 2018): of each sample, over groups of channels and all positions."""
+    """Group normalisation (Wu & He, ECCV 2018): for each sample, over groups of channels and all positions."""
 
     groups: int = setting(8, whole(1, 4096))
 

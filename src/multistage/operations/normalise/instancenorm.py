@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 @normalisations.register("instancenorm")
 @dataclass(frozen=True)
 class InstanceNorm(Normalisation):
-    """Instance normalisation (Ulyanov, Vedaldi & Lempitsky 2016, arXiv 1607.08022): each map by itself."""
+    """Instance normalisation (Ulyanov, Vedaldi & Lempitsky 2016, arXiv 1607.08022): each map separately."""
 
     def objection(self, channels: int, height: int, width: int) -> str | None:
         return None if height * width > 1 else "needs maps of more than one position"

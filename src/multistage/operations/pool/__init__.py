@@ -1,1 +1,1 @@
-"""Poolings, in P_A's place."""
+"""Poolings, alternatives to P_A."""

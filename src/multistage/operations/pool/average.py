@@ -6,7 +6,7 @@ from multistage.operations import Pooling, poolings
 @poolings.register("average", rank=0)
 @dataclass(frozen=True)
 class Average(Pooling):
-    """The mean of every window; windows overlap, the paper's P_A (section 2)."""
+    """The mean of every window; windows may overlap: the paper's P_A (section 2)."""
 
     symbol = "P_A"
     layer = "multistage.layers:AveragePool"

@@ -6,7 +6,7 @@ from multistage.operations import Pooling, poolings
 @poolings.register("max", rank=1)
 @dataclass(frozen=True)
 class Max(Pooling):
-    """The largest value of every window; windows do not overlap, the paper's P_M (section 2)."""
+    """The maximum of every window; windows do not overlap: the paper's P_M (section 2)."""
 
     symbol = "P_M"
     overlaps = False

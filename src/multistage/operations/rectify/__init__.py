@@ -1,1 +1,1 @@
-"""Rectifications, in R_abs's place."""
+"""Rectifications, alternatives to R_abs."""

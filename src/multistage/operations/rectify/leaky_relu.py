@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 @rectifications.register("leaky_relu", section="leaky_relu")
 @dataclass(frozen=True)
 class LeakyReLU(Rectification):
-    """The positive part and a fraction of the negative one (Maas, Hannun & Ng, ICML 2013)."""
+    """The positive part, and the negative part times a slope (Maas, Hannun & Ng, ICML 2013)."""
 
     slope: float = setting(0.01, number(0, 1))
 

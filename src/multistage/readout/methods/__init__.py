@@ -1,1 +1,1 @@
-"""The readouts, a file each."""
+"""The readouts, one file for each."""

@@ -19,17 +19,17 @@ class Kernel(Penalised):
     """Kernel ridge regression to one-hot targets, see `multistage.readout.kernel_ridge`.
 
     Attributes:
-        width: Of the Gaussian, in median distances of training samples.
-        penalty: As of ``ridge``, of a kernel that is 1 where samples are equal.
+        width: Width of the Gaussian, in median distances of training samples.
+        penalty: As in ``ridge``, for a kernel that is 1 for equal samples.
     """
 
     resizes = True
-    otherwise = 1e-4  # what validation images of Caltech-101 chose, two stages, draw 0
+    otherwise = 1e-4  # chosen on validation images of Caltech-101, two stages, draw 0
 
     width: float = setting(1.0, number(0, 1000, exclusive=True))
 
     def memory(self, samples: int, features: int) -> int:
-        return 8 * (4 * samples**2 + samples * features)  # distances, kernel, its vectors and their workspace
+        return 8 * (4 * samples**2 + samples * features)  # distances, kernel, its eigenvectors, workspace
 
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.kernel_ridge import fit_kernel_ridge

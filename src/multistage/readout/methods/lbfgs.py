@@ -1,4 +1,4 @@
-"""Multinomial logistic regression that has converged."""
+"""Converged multinomial logistic regression."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @readouts.register("lbfgs", section="lbfgs", rank=2)
 @dataclass(frozen=True)
 class Lbfgs(Readout):
-    """Multinomial logistic regression with a quadratic penalty, at its minimum, see `multistage.readout.lbfgs`."""
+    """Multinomial logistic regression with a quadratic penalty, to convergence, see `multistage.readout.lbfgs`."""
 
     logistic = True
 

@@ -1,4 +1,4 @@
-"""The paper's PMK-SVM: support vector machines on spatial pyramids of words."""
+"""The paper's PMK-SVM: support vector machines on spatial pyramids of visual words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class PyramidSvm(Readout):
     """The pyramid match kernel with SVMs, see `multistage.readout.pyramid_svm`.
 
-    Of two stages it reads the second as it is, before its pooling, as in the paper.
+    With two stages it reads the second before pooling, as in the paper.
     """
 
     resizes = True

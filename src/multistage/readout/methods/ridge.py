@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class Ridge(Penalised):
     """Least squares with a quadratic penalty (Hoerl & Kennard 1970), on features of unit scale.
 
-    The penalty means what it means to ``lbfgs``. The solution is found in the principal axes of the samples, that is in
-    the span of the samples where there are fewer of them than features, so that further penalties cost next to nothing.
+    The penalty is scaled as in ``lbfgs``. The solution is computed in the principal axes of the samples (at most as
+    many as samples), so further penalties cost almost nothing.
     """
 
-    otherwise = 1.0  # what validation images of Caltech-101 chose, two stages, draw 0
+    otherwise = 1.0  # chosen on validation images of Caltech-101, two stages, draw 0
 
     def memory(self, samples: int, features: int) -> int:
         from multistage.readout.span import memory

@@ -17,13 +17,13 @@ class Softmax(Readout):
     """A linear softmax layer, or with ``hidden`` units a tanh layer before it; `multistage.train` trains it.
 
     Attributes:
-        class_weights: Of the training loss; balanced: inverse to how many training images a class has, so that each
-            class counts as much as any other.
-        label_smoothing: Part of each label that is shared out among all classes (Szegedy et al., CVPR 2016), those of
-            mixed images too. It is in the training loss alone, and so in ``train_loss``; ``validation_loss`` is plain
+        class_weights: Class weights of the training loss; balanced: the inverse of the number of training images, so
+            that all classes count equally.
+        label_smoothing: Fraction of each label that is spread over all classes (Szegedy et al., CVPR 2016), also for
+            mixed images. It affects only the training loss, and so ``train_loss``; ``validation_loss`` is plain
             cross-entropy.
-        dropout: Probability that the classifier does not see a pooled feature while it is trained; the others are
-            scaled up to make good for it (Srivastava et al., JMLR 2014). Units of ``hidden`` are all kept.
+        dropout: Probability of dropping a pooled feature in training; the others are scaled up (Srivastava et al., JMLR
+            2014). Units of ``hidden`` are not dropped.
     """
 
     by_gradient = True
