@@ -75,7 +75,7 @@ def test_a_setting_without_effect_is_refused_with_what_takes_its_effect_away(typ
     [
         ("callbacks=null", "callbacks=null removes a required setting; expected callbacks=NAME, one of early"),
         ("~callbacks", "~callbacks removes a required setting.*, none, polyak$"),
-        ("~optimizer", "~optimizer takes away .*one of adam, adamw, .*sgd"),
+        ("~optimizer", "~optimizer removes .*one of adam, adamw, .*sgd"),
         ("~optimizer.lr", "optimizer.lr has no value; expected optimizer.lr=..., a number above 0"),
         ("~trainer.max_epochs", "trainer.max_epochs has no value; expected trainer.max_epochs="),
         ("draw={}", "draw has no value; expected draw=..., a whole number"),

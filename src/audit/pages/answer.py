@@ -23,7 +23,7 @@ OPERATIONS = {
 
 NOT_RUN = "Table 1 of the paper was not run yet; `python train.py experiment=table1` runs it."
 COUNTED: dict[Verdict, str] = {
-    "holds": "hold",
+    "holds": "hold in full",
     "holds in part": "hold in part",
     "fails": "fail",
     "no data": "lack data",
@@ -101,7 +101,7 @@ def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:
 
 
 def tally(claims: Sequence[Judged]) -> str:
-    """8 hold, 11 hold in part and 2 fail."""
+    """8 hold in full, 11 hold in part and 2 fail."""
     return listed([f"{number} {COUNTED[verdict]}" for verdict, number in verdicts(claims).items()])
 
 

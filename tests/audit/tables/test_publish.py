@@ -83,6 +83,7 @@ def test_everything_committed_is_what_its_records_make():
 FIRST = "results/first_light"
 SHOWN = {
     "README.md",
+    "docs/notebook.md",
     "docs/reproducing.md",
     "results/index.html",
     "results/results.json",
