@@ -62,7 +62,7 @@ def test_the_answer_is_what_the_runs_say(whole):
     best = made.figures.ranking[0]
     assert f"`{best.place.name}` is first with {best.mean:.1f} %" in readme
     assert f"<code>{best.place.name}</code> is first with" in document
-    assert "most is normalisation (" in readme
+    assert "is explained by normalisation (" in readme
     assert "nan" not in readme
 
 
