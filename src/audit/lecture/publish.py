@@ -137,8 +137,7 @@ def powers(text: str) -> Markup:
 
 
 def with_interval(measured: Measured, form: str = ".3g") -> str:
-    """Format a figure with the half width of its interval, unit and number of measurements: ``0.31 ± 0.02 (n =
-    40)``."""
+    """Format a figure with half its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
     form = "," if isinstance(measured.value, int) else form
     half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {half_width(measured.interval):.1g}"
     unit = f" {measured.unit}" if measured.unit else ""
