@@ -21,7 +21,7 @@ def both_bring(folder: Folder, labels: int) -> Quantity:
 
 
 def random_less_trained(folder: Folder, model: str, *labels: int) -> list[Quantity]:
-    """Return the lead of random frozen filters with abs and N over a trained network of `model`, by labels per class."""
+    """Compute the lead of random frozen filters with abs and N over a trained network of `model`, by labels."""
     return [folder("RR, lbfgs", BOTH, labels=each) - folder("R+R+", model, labels=each) for each in labels]
 
 
