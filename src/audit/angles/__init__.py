@@ -1,1 +1,1 @@
-"""COIL-20: how errors grow with the angle between a view and the nearest labelled one, from records and counts."""
+"""COIL-20: error against the angle between a view and the nearest labelled view, from records and counts."""

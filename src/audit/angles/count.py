@@ -1,7 +1,7 @@
-"""``angles.json``: of each run on COIL-20 how many views it put right, by their angle to the nearest labelled view.
+"""``angles.json``: correctly classified views of each run on COIL-20, by angle to the nearest labelled view.
 
-Records do not hold what was said of each image; ``predictions.csv`` of a run's folder does, and is counted when the run
-is published. Views that do not test are labelled, as no others are left out.
+Records do not contain predictions of single images. ``predictions.csv`` in a run's folder does; it is counted when the
+run is published. All views that are not test views are labelled.
 """
 
 import csv
@@ -19,22 +19,22 @@ from multistage.storage import durable
 FILE = "angles.json"
 
 MOST = 10**6
-"""Bytes of a file of predictions."""
+"""Largest accepted size of a file of predictions, bytes."""
 
 Counts = dict[int, tuple[int, int]]
-"""From degrees to (right, tested)."""
+"""From degrees to (correct, tested)."""
 
 
 def publish(run_folders: Path, target: Path, records: Sequence[Record]) -> None:
-    """Count for an experiment's runs on COIL-20; of runs that are not there, what was counted before is kept.
+    """Count an experiment's runs on COIL-20; keep earlier counts of runs whose folder is missing.
 
     Args:
         run_folders: ``runs/<name>``.
         target: ``results/<name>``.
-        records: All that are published.
+        records: All published records.
 
     Raises:
-        MultistageError: Predictions that are missing, damaged, or not the record's.
+        MultistageError: Predictions are missing, damaged, or do not match the record.
     """
     before = read(target)
     found = {}
@@ -50,7 +50,7 @@ def publish(run_folders: Path, target: Path, records: Sequence[Record]) -> None:
 
 
 def read(target: Path) -> dict[str, Counts]:
-    """What was counted, by run.
+    """Read the counts by run.
 
     Raises:
         MultistageError: The file is damaged.
@@ -69,13 +69,13 @@ def read(target: Path) -> dict[str, Counts]:
 
 
 def counted(rows: Iterable[Mapping[str, str]]) -> Counts:
-    """Views by their angle to the nearest one that does not test.
+    """Count test views by their angle to the nearest labelled view.
 
     Args:
         rows: Each with ``image``, ``class`` and ``predicted``.
 
     Raises:
-        ValueError: A name of no view, or an object of which every view tests.
+        ValueError: A name that is not a view's, or an object with no labelled view.
     """
     tested: dict[str, dict[int, bool]] = {}
     for row in rows:

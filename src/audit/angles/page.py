@@ -1,4 +1,4 @@
-"""What ``results/labels_coil20/README.template.md`` can call, and the picture beside it."""
+"""Functions that ``results/labels_coil20/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,23 +19,23 @@ FOLDER, PICTURE = "labels_coil20", "angles.png"
 NOT_RUN = not_run(FOLDER)
 
 BIN = 15
-"""Degrees that are taken together."""
+"""Width of a bin of angles, degrees."""
 
 AT_LEAST = 20
-"""Views of a range of angles in a draw; a range with fewer of them ends a curve by chance, and is left out."""
+"""Smallest number of test views in a bin of a draw; bins with fewer are too noisy and are left out."""
 
 FEW = (1, 2, 4, 8)
-"""Labelled views of an object from which others are far enough away to make a curve."""
+"""Numbers of labelled views per object that leave some test views far away, so that there is a curve."""
 
 
 class Page:
-    """The tables of the page.
+    """Tables of the page.
 
     Args:
-        results: All that is published.
+        results: All published results.
 
     Raises:
-        MultistageError: Counts that are damaged.
+        MultistageError: The file of counts is damaged.
     """
 
     def __init__(self, results: Results) -> None:
@@ -45,16 +45,16 @@ class Page:
         self.tables: list[Table] = [table for table in found if table.against_labels]
 
     def functions(self) -> dict[str, Callable[[], str]]:
-        """By the names that the template has for them."""
+        """Return the template's functions by name."""
         return {"angles_by_views": self.by_views, "angles_curves": self.curves}
 
     def curves(self) -> str:
-        """Markdown: the picture, if there is anything to draw."""
+        """Markdown: the picture, if there are results to draw."""
         drawn = any(map(self.lines, FEW))
         return f"![Error against the angle to the nearest labelled view]({PICTURE})" if drawn else ""
 
     def by_views(self) -> str:
-        """Markdown: error by angle to the nearest labelled view, a table a number of labelled views."""
+        """Markdown: error by angle to the nearest labelled view, one table per number of labelled views."""
         tables = []
         for views in FEW:
             lines = self.lines(views)
@@ -67,7 +67,7 @@ class Page:
         return "\n\n".join(tables) or NOT_RUN
 
     def lines(self, views: int) -> dict[str, dict[float, Measured]]:
-        """Error in % by the middle of each range of angles, mean over draws, by the name of the network."""
+        """Return error in % by the centre of each bin of angles, mean over draws, by name of the network."""
         found = {}
         for table in self.tables:
             for name in table.protocols:
@@ -77,7 +77,7 @@ class Page:
         return found
 
     def picture(self, redraw: bool = False) -> Path | None:
-        """Draw the picture if there is one to draw and its counts are others than it was drawn from.
+        """Draw the picture if its records or counts changed since it was drawn.
 
         Returns:
             Its path if it was drawn.
@@ -102,7 +102,7 @@ class Page:
 
 
 def _binned(counts: Counts) -> dict[float, float]:
-    """Error in % by the middle of a range of `BIN` degrees, which ends with a multiple of it."""
+    """Return error in % by the centre of each bin of `BIN` degrees; a bin ends at a multiple of `BIN`."""
     together: dict[float, list[tuple[int, int]]] = {}
     for degrees, pair in counts.items():
         together.setdefault(-(-degrees // BIN) * BIN - (BIN - 5) / 2, []).append(pair)

@@ -1,1 +1,1 @@
-"""Claims, the rules that decide them, and texts whose figures come from records."""
+"""Claims, the rules that decide them, and templates whose figures come from records."""

@@ -1,9 +1,9 @@
-"""The cells that claims compare: folders of results, rows and columns of Table 1."""
+"""Names of the cells that claims compare: folders of results, rows and columns of Table 1."""
 
 from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, N
 
 READOUTS = ("sgd", "lbfgs")
-"""Of frozen filters: the authors' demo, and converged."""
+"""Readouts of frozen filters: the authors' demo, and a converged classifier."""
 
 COLUMNS = (BOTH, ABS, N_MAX, N, NEITHER)
 RANDOM, REFINED = ("RR, sgd", "RR, lbfgs", "R+R+"), ("U+U+", "R+R+")

@@ -1,12 +1,12 @@
-"""Claims, and the tests that decide them; `ledger.CLAIMS` has all.
+"""Claims and the tests that decide them; `ledger.CLAIMS` lists all claims.
 
     claim("paper-02", "Random filters do badly without rectification.", "{{ table1('RR', N) }} %.",
           ask("what is lost without abs", above=HALF).of(table1("RR, sgd", BOTH) - table1("RR, sgd", N)))
 
-Bounds. A claim of direction asks for more (or less) than 0; one of size for half of the paper's difference; one of
-equality for two points to either side, half a point on digits, where errors are few. Where filters are frozen, both
-classifiers are asked: sgd, the authors' own, and lbfgs, which has converged. Refined cells may have a single run; it
-decides where it lies three points beyond the bound (alone=3), about twice what a draw moves such a figure.
+Bounds. A claim about direction is tested against 0, a claim about size against half of the paper's difference, and a
+claim about equality against two points on either side (half a point on digits, where errors are few). With frozen
+filters, both classifiers are tested: sgd, the authors' own, and lbfgs, which has converged. Fine-tuned cells may have a
+single run; it decides if it is three points beyond the bound (alone=3), about twice the effect of a draw.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from audit.claims.quantities import Number, leaves
 from audit.tables.addresses import Quantity, Wanted
 
 HALF: Literal["half"] = "half"
-"""As a bound: half of what the paper has for the same cells."""
+"""As a bound: half of the paper's difference for the same cells."""
 
 Relation = Literal["above", "below", "within"]
 Bound = float | Literal["half"]
@@ -28,15 +28,15 @@ Bound = float | Literal["half"]
 
 @dataclass(frozen=True)
 class Rule:
-    """How a quantity must lie.
+    """Rule for a quantity.
 
     Attributes:
-        says: What it is about.
-        relation: To the bound.
-        bound: In the quantity's unit; "half": half of the paper's.
-        around: What a bound of "within" is around.
-        alone: Half the width of the interval that an exact number or a single run is given, and, over the root of two,
-            two runs; None: it decides nothing.
+        says: Description of the quantity.
+        relation: Relation of the quantity to the bound.
+        bound: In the quantity's unit; "half": half of the paper's difference.
+        around: Centre of a bound of "within".
+        alone: Half width of the interval assigned to an exact number or a single run, and, divided by the root of two,
+            to two runs; None: they decide nothing.
     """
 
     says: str
@@ -46,40 +46,40 @@ class Rule:
     alone: float | None = None
 
     def of(self, *quantities: Quantity | np.ndarray) -> list["Test"]:
-        """A test of each quantity, in the order of arrays' rows."""
+        """Make a test of each quantity; arrays are read row by row."""
         return [Test(**vars(self), quantity=each) for given in quantities for each in np.ravel(np.asarray(given))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Test(Rule):
-    """A rule, and the quantity that it is asked of."""
+    """A rule and the quantity that it tests."""
 
-    __test__ = False  # pytest takes the name for its own
+    __test__ = False  # otherwise pytest would collect this class
 
     quantity: Quantity
 
     @property
     def cells(self) -> list[Wanted]:
-        """The cells that it needs."""
+        """Return the cells that it needs."""
         return [leaf for leaf in leaves(self.quantity) if isinstance(leaf, Wanted)]
 
     @property
     def numbers(self) -> list[str]:
-        """The numbers of the lecture's page that it needs."""
+        """Return the numbers of the lecture's page that it needs."""
         return [leaf.name for leaf in leaves(self.quantity) if isinstance(leaf, Number)]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what decides it.
+    """A claim and the tests that decide it.
 
     Attributes:
         id: Such as paper-01, lecture-04, extra-02.
         claim: One sentence.
-        evidence: What the paper, or the lecture, has for it; filled by `templates.PaperFigures`.
-        tests: In their order.
-        limits: What the tests leave out; "" if nothing.
-        stand_in: What stands in for data that are not at hand; "" if nothing does.
+        evidence: Evidence in the paper or the lecture; a template filled by `templates.PaperFigures`.
+        tests: Tests in order.
+        limits: What the tests do not cover; "" if nothing.
+        stand_in: Data that replace data which are not available; "" if none.
     """
 
     id: str
@@ -91,7 +91,7 @@ class Claim:
 
 
 def claim(id: str, says: str, evidence: str, *asked: Iterable[Test], limits: str = "", stand_in: str = "") -> Claim:
-    """A claim with all tests that are asked."""
+    """Make a claim with all its tests."""
     return Claim(id, says, evidence, tuple(chain.from_iterable(asked)), limits, stand_in)
 
 
@@ -104,7 +104,7 @@ def ask(
     of: float = 0,
     alone: float | None = None,
 ) -> Rule:
-    """A rule with one bound, the last one around `of`."""
+    """Make a rule with one bound; "within" is around `of`."""
     bounds: dict[Relation, Bound | None] = {"above": above, "below": below, "within": within}
     found = [(relation, bound) for relation, bound in bounds.items() if bound is not None]
     if len(found) != 1 or (of and within is None):

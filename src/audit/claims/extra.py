@@ -1,4 +1,4 @@
-"""This project's own questions."""
+"""This project's own claims."""
 
 import numpy as np
 
@@ -28,11 +28,11 @@ SWITCHES = (
     {"lbfgs.penalty": 0.0001},
     {"lbfgs.penalty": 0.01},
 )
-"""Of DEVIATIONS.md, those that bear on random frozen filters."""
+"""Switches of DEVIATIONS.md that affect random frozen filters."""
 
 
 def factors(model: str) -> list[Quantity]:
-    """What learned filters, training, a second stage bring an architecture."""
+    """Return the gains of an architecture by learned filters, training and a second stage."""
     rr = table1(RR, model)
     return [table1(LEARNED, model) - rr, table1(TRAINED, model) - rr, rr - table1(ONE_STAGE, model)]
 

@@ -1,7 +1,7 @@
-"""Questions that the grid answers: which rectification, normalisation, pooling, and how many stages.
+"""Claims that the grid decides: which rectification, normalisation, pooling, and how many stages.
 
-Rules were written before the runs. Most cells of the grid have one run, of draw 0; so what two operations differ by is
-asked of all cells that have either one and are alike in all else, and the interval is over these cells.
+Rules were written before the runs. Most cells of the grid have one run, of draw 0. So the difference of two operations
+is averaged over all pairs of cells that differ only in them, and the interval is over these pairs.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ EVERYWHERE = [(rectify, pool) for rectify in RECTIFICATIONS for pool in POOLINGS
 
 
 def at(place: Place, row: str = FROZEN) -> Wanted:
-    """A cell of the grid; a refined one at the rate that it is trained with."""
+    """Name a cell of the grid; a fine-tuned one with its learning rate."""
     usual = BEST_OF_PAPER.typed
     typed = EQUAL.get(place, place).typed
     further = {key.rpartition(".")[2]: value for key, value in typed.items() if value != usual.get(key)}
@@ -30,25 +30,25 @@ def at(place: Place, row: str = FROZEN) -> Wanted:
 
 
 def over(pairs: Iterable[tuple[Place, Place]]) -> Quantity:
-    """The first less the second, mean over pairs; those that equal each other are left out."""
+    """Return first minus second, mean over pairs; pairs of equal cells are left out."""
     return Over(tuple(at(one) - at(other) for one, other in pairs if at(one) != at(other)))
 
 
 def normalised(one: str, other: str) -> Quantity:
-    """One normalisation less another, over all rectifications and poolings."""
+    """Return one normalisation minus another, over all rectifications and poolings."""
     return over((Place(rectify, one, pool), Place(rectify, other, pool)) for rectify, pool in EVERYWHERE)
 
 
 def pooled(rectify: str, other: str) -> Quantity:
-    """L2 pooling less another one, over all normalisations."""
+    """Return L2 pooling minus another pooling, over all normalisations."""
     return over((Place(rectify, each, "l2"), Place(rectify, each, other)) for each in NORMALISATIONS)
 
 
 def third(letter: str) -> tuple[Quantity, ...]:
-    """Three stages less two, of each of the paper's five.
+    """Return three stages minus two, for each of the paper's five.
 
     Args:
-        letter: Of its filters.
+        letter: Letter of the filters.
     """
     two, three = (f"{letter * stages}, lbfgs" for stages in (2, 3))
     return tuple(at(place, three) - table1(two, preset) for place, preset in PRESETS.items())

@@ -1,4 +1,4 @@
-"""What the lecture says; scripts/lecture.py measures its figures, and exact ones decide where they fit (alone=0)."""
+"""Claims of the lecture, whose figures scripts/lecture.py measures; exact ones decide without interval (alone=0)."""
 
 from audit.claims.cells import ablation, beyond_table1, frozen, table1, table1_tests
 from audit.claims.claims import ask, claim
@@ -160,7 +160,7 @@ CLAIMS = (
         ),
         ask("accuracy that it brings refined networks on Caltech-101", above=0, alone=3).of(
             beyond_table1("R+R+", "batchnorm_avgpool") - table1("R+R+", NEITHER),
-            beyond_table1("R+R+", "abs_batchnorm_avgpool") - table1_tests("R+R+", ABS, lr=0.2),  # eight epochs too
+            beyond_table1("R+R+", "abs_batchnorm_avgpool") - table1_tests("R+R+", ABS, lr=0.2),  # also eight epochs
         ),
     ),
     claim(

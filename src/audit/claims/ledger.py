@@ -1,4 +1,4 @@
-"""``results/claims.md``: every claim with its evidence, its tests, what was measured, and the verdict."""
+"""``results/claims.md``: every claim with its evidence, tests, measurements and verdict."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -26,36 +26,36 @@ TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"
 
 OUTCOMES: tuple[Outcome, ...] = ("supported", "contradicted", "undecided", "no data")
-"""In the order of a tally."""
+"""Outcomes in the order of a tally."""
 
 LONG = 12
-"""Tests; more of them are summed up, and their table has to be opened. Likewise rows of cells that are missing."""
+"""Largest number of tests shown without folding; more are summarised. Missing cells have the same limit."""
 
 
 def ledger(results: Results) -> list[Judged]:
-    """Every claim with the results of its tests, on all that is published.
+    """Judge every claim on all published results.
 
     Raises:
-        MultistageError: Claims that cannot be applied.
+        MultistageError: A claim cannot be applied.
     """
     evidence = gather(CLAIMS, results)
     return [judge(claim, evidence) for claim in CLAIMS]
 
 
 def document(found: Sequence[Judged], published: Sequence[Record]) -> str:
-    """The whole text."""
+    """Render the whole text."""
     return render(
         "claims/claims.md", claims=found, published=published, long=LONG, evidence=PaperFigures(published).fill
     )
 
 
 def command(folder: str) -> str:
-    """What runs the cells of a folder of results."""
+    """Return the command that runs the cells of a folder of results."""
     return f"python train.py experiment={folder}"
 
 
 def _summary(found: Sequence[Judged], published: Sequence[Record]) -> str:
-    """The table of verdicts."""
+    """Markdown: the table of verdicts."""
     lines = [
         [f"[{id_}](#{id_})", judged.claim.claim, f"**{wording.verdict(judged)}**", wording.headline(judged, published)]
         for judged in found
@@ -65,7 +65,7 @@ def _summary(found: Sequence[Judged], published: Sequence[Record]) -> str:
 
 
 def _tests(results: Sequence[Result], published: Sequence[Record]) -> str:
-    """One line a test; what several in a row are about stands once."""
+    """Markdown: one line per test; a repeated description is shown once."""
     lines, before = [], ""
     for result in results:
         says, before = "" if result.test.says == before else result.test.says, result.test.says
@@ -74,7 +74,7 @@ def _tests(results: Sequence[Result], published: Sequence[Record]) -> str:
 
 
 def families(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Tests by what they are about."""
+    """Group tests by description."""
     found: dict[str, list[Result]] = {}
     for result in results:
         found.setdefault(result.test.says, []).append(result)
@@ -82,7 +82,7 @@ def families(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def tally(results: Sequence[Result]) -> str:
-    """How many tests have each outcome."""
+    """Count tests by outcome."""
     outcomes = [result.outcome for result in results]
     counts = [f"{outcomes.count(each)} {each}" for each in OUTCOMES if each in outcomes]
     return listed(counts).replace("no data", "without data")
@@ -95,7 +95,7 @@ def _commands(claim: Claim) -> str:
 
 
 def _missing(results: Sequence[Result], published: Sequence[Record]) -> str:
-    """What would have to be run, by command; "" if nothing."""
+    """List missing runs by command; "" if none."""
     parts = _runs((wanted for result in results for wanted in result.missing), published)
     few = _runs((wanted for result in results for wanted in result.few), published)
     parts += [f"more draws of {each}" for each in few]
@@ -106,7 +106,7 @@ def _missing(results: Sequence[Result], published: Sequence[Record]) -> str:
 
 
 def _runs(given: Iterable[Wanted], published: Sequence[Record]) -> list[str]:
-    """Cells by row, with the command that runs them."""
+    """List cells by row, with the command that runs them."""
     folders: dict[str, dict[str, list[str]]] = {}
     for wanted in dict.fromkeys(given):
         row, column = wanted.place(published)

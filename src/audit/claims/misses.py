@@ -1,4 +1,4 @@
-"""What differs from the paper: cells that miss its figure, with what explains them, and columns in a different order.
+"""Differences from the paper: cells that miss its figure, with explanations, and columns in a different order.
 
 A follow-up experiment is another cell, run to test one explanation of a miss. It counts if it moves the cell towards
 the paper's figure beyond chance: by more than half the interval of their difference over the runs that both have. For
@@ -19,7 +19,7 @@ from multistage.records.cells import CLOSE, FEW, Cell, paired
 from multistage.records.intervals import half_width
 
 Rests = Mapping[Cell, Mapping[str, float | None]]
-"""Of cells, what was tried to explain them, in words, and the points that it leaves of the miss, as from `rest`."""
+"""Follow-up experiments of each cell: description, and the rest of the miss in points, as from `rest`."""
 
 Judgement = Literal["accounted for", "in part", "the paper is between", "open"]
 
@@ -30,13 +30,13 @@ OTHERS: dict[Judgement, str] = {
 }
 
 ORDERED = 2.0
-"""Points; columns of a row that differ by more in the paper have an order."""
+"""Points; only columns of a row that differ by more in the paper are compared."""
 
 NONE = "None so far."
 
 
 def rest(one: Cell, other: Cell) -> float | None:
-    """What remains of a cell's miss, in points and with its sign, if what the other cell changes is taken off.
+    """Compute the signed rest of a cell's miss in points, after subtracting the effect of the other cell.
 
     None if the other does not move it towards the paper's figure beyond chance, or the paper has no figure.
     """
@@ -49,11 +49,11 @@ def rest(one: Cell, other: Cell) -> float | None:
 
 
 def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
-    """What becomes of a miss.
+    """Classify a miss by its follow-up experiments.
 
     Args:
         miss: In points.
-        rests: What each thing that was tried leaves of it, as from `rest`.
+        rests: Rest of the miss after each follow-up experiment, as from `rest`.
     """
     left = [each for each in rests.values() if each is not None]
     if not left:
@@ -64,7 +64,7 @@ def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
 
 
 def missed(found: Found, name: str, tried: Rests) -> str:
-    """Markdown: every cell more than three points off the paper with what was tried; then how many are explained."""
+    """Markdown: cells more than three points off the paper with follow-up experiments, and how many are explained."""
     lines: list[list[object]] = []
     places: dict[Judgement, list[Placed]] = {}
     for placed in found.get(name, ()):
@@ -82,7 +82,7 @@ def missed(found: Found, name: str, tried: Rests) -> str:
 
 
 def _tried(rests: Mapping[str, float | None]) -> str:
-    """What leaves least comes first, what moves nothing last."""
+    """Sort follow-up experiments: smallest rest first, those without effect last."""
     order = sorted(rests.items(), key=lambda item: (item[1] is None, abs(item[1] or 0)))
     return "; ".join(f"{words} ({'not beyond chance' if left is None else signed(left)})" for words, left in order)
 
@@ -105,9 +105,9 @@ def _summary(places: Mapping[Judgement, list[Placed]]) -> str:
 
 
 def turned(found: Found, name: str) -> str:
-    """Markdown: pairs of cells of a row, the better one of the paper first, that stand the other way round here.
+    """Markdown: pairs of cells of a row whose order here is the reverse of the paper's; the paper's better one first.
 
-    Of each pair the paper's figures differ by more than `ORDERED` points.
+    The paper's figures of each pair differ by more than `ORDERED` points.
     """
     of_paper = [(placed, placed.cell.paper["value"]) for placed in found.get(name, ()) if placed.cell.paper]
     lines = []

@@ -1,4 +1,4 @@
-"""What the paper claims beyond Table 1: few labels (Fig. 3), speed, best stimuli (Fig. 4), MNIST; and its successor."""
+"""The paper's claims beyond Table 1: few labels (Fig. 3), speed, best stimuli (Fig. 4), MNIST; its successor's."""
 
 from audit.claims.cells import (
     ablation,
@@ -16,17 +16,17 @@ from audit.tables.addresses import ABS, BOTH, NEITHER, Folder, N, Quantity
 
 
 def both_bring(folder: Folder, labels: int) -> Quantity:
-    """What abs and N bring a trained network with so many labels a class."""
+    """Return the gain of a trained network by abs and N, by labels per class."""
     return folder("R+R+", BOTH, labels=labels) - folder("R+R+", NEITHER, labels=labels)
 
 
 def random_less_trained(folder: Folder, model: str, *labels: int) -> list[Quantity]:
-    """Random frozen filters with abs and N less a trained network of `model`, by labels a class."""
+    """Compute the lead of random frozen filters with abs and N over a trained network of `model`, by labels."""
     return [folder("RR, lbfgs", BOTH, labels=each) - folder("R+R+", model, labels=each) for each in labels]
 
 
 def learned_on_mnist(labels: int) -> Quantity:
-    """Filters learned without labels, then refined, less random ones, refined."""
+    """Return the lead of fine-tuned unsupervised filters over fine-tuned random filters."""
     return labels_mnist_variants("U+U+", BOTH, labels=labels) - labels_mnist("R+R+", BOTH, labels=labels)
 
 
@@ -102,7 +102,7 @@ CLAIMS = (
         "Asserted, without a curve. Counted here: epochs until the training loss is a tenth of what guessing costs, "
         "ln 102 nats on Caltech-101, ln 10 on digits.",
         ask("epochs that N saves on Caltech-101 (below 0, saves)", below=0, alone=0.5).of(
-            Epochs(0.46, table1("R+R+", BOTH), table1_tests("R+R+", ABS, lr=0.2)),  # of eight epochs, as all others
+            Epochs(0.46, table1("R+R+", BOTH), table1_tests("R+R+", ABS, lr=0.2)),  # eight epochs, as all others
             Epochs(0.46, table1("R+R+", N), table1("R+R+", NEITHER)),
             Epochs(0.46, table1("U+U+", BOTH), table1("U+U+", ABS)),
             Epochs(0.46, table1("U+U+", N), table1("U+U+", NEITHER)),

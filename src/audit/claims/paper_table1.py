@@ -1,4 +1,4 @@
-"""What the paper claims of Table 1, and how it comes out."""
+"""The paper's claims about Table 1, with rules."""
 
 from collections.abc import Iterable
 
@@ -11,17 +11,17 @@ from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, N
 
 
 def gain(rows: Iterable[str], model: str, less: str) -> np.ndarray:
-    """What one column has more than another, by row."""
+    """Return one column minus another, by row."""
     return table1.each(rows, model) - table1.each(rows, less)
 
 
 def frozen_less(row: str, other: str, *models: str) -> np.ndarray:
-    """What one row of frozen filters has more than another, by readout and column."""
+    """Return one row of frozen filters minus another, by readout and column."""
     return table1.each(frozen(row), *models) - table1.each(frozen(other), *models)
 
 
 def refining(stages: int, *models: str) -> np.ndarray:
-    """What refinement brings, by letter and readout, and column."""
+    """Return the gain by fine-tuning, by letter, readout and column."""
     before, after = frozen("R" * stages, "U" * stages), [f"{letter}+" * stages for letter in "RRUU"]
     return table1.each(after, *models) - table1.each(before, *models)
 

@@ -1,6 +1,6 @@
-"""What claims measure: accuracies of cells, what they differ by, epochs to a training loss, numbers of the lecture.
+"""Quantities of claims: accuracies of cells, their differences, epochs to a training loss, numbers of the lecture.
 
-Those of cells are taken draw by draw; means over draws, or over differences of like cells, have Student's 95 %
+Quantities of cells are computed per draw. Means over draws, or over differences of similar cells, have Student's 95 %
 interval.
 """
 
@@ -19,14 +19,14 @@ from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
 TINY = 1e-12
-"""Nats; below any loss that float32 tells from none."""
+"""Nats; below any loss that float32 can tell from zero."""
 
 Side = Literal["", "at least", "at most", "about"]
 Cells = Mapping[Wanted, Cell]
 
 
 class OfPaper(Quantity):
-    """The paper's figure for the cell that it is subtracted from."""
+    """The paper's figure for the cell from which it is subtracted."""
 
 
 PAPER = OfPaper()
@@ -34,14 +34,14 @@ PAPER = OfPaper()
 
 @dataclass(frozen=True)
 class Number(Quantity):
-    """A number of ``results/lecture/measured.json``, by its name below the claim's id."""
+    """A number of ``results/lecture/measured.json``, by claim and name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Kept(Quantity):
-    """The share of its accuracy that a cell keeps under a corruption, see `tables.kept`."""
+    """The fraction of its accuracy that a cell keeps under a corruption, see `tables.kept`."""
 
     cell: Wanted
     corruption: str
@@ -49,9 +49,10 @@ class Kept(Quantity):
 
 @dataclass(frozen=True)
 class Epochs(Quantity):
-    """How many epochs later than another cell one gets to a training loss, in nats.
+    """Difference of two cells in epochs until a training loss, in nats, is reached.
 
-    A run that never gets there counts as one epoch more than it has, a pair of such runs not at all.
+    A run that never reaches it counts as one epoch more than it has.
+    Pairs in which neither run reaches it do not count.
     """
 
     loss: float
@@ -61,7 +62,7 @@ class Epochs(Quantity):
 
 @dataclass(frozen=True)
 class Over(Quantity):
-    """The mean of differences between cells that are alike but for what is asked: one number each, its mean over draws.
+    """The mean of differences between pairs of cells that differ only in the tested setting, each averaged over draws.
 
     Its interval is over these differences.
     """
@@ -71,12 +72,12 @@ class Over(Quantity):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A quantity, mean over draws.
+    """Value of a quantity, mean over draws.
 
     Attributes:
-        figure: None without data.
-        side: Which bound it is, as some runs never got to a loss and are counted as one epoch more than they had.
-        reason: Why there is no figure though nothing is missing; "" where there is one.
+        figure: The value; None without data.
+        side: Whether it is an upper or lower bound, because some runs never reached a loss.
+        reason: Why there is no figure although no run is missing; "" if there is one.
     """
 
     figure: Measured | None
@@ -85,7 +86,7 @@ class Estimate:
 
 
 def leaves(quantity: Quantity) -> list[Quantity]:
-    """The cells and numbers that a quantity is made of, in order."""
+    """Return the cells and numbers of a quantity, in order."""
     if isinstance(quantity, Over):
         return [leaf for part in quantity.parts for leaf in leaves(part)]
     if isinstance(quantity, Less | Epochs):
@@ -96,10 +97,10 @@ def leaves(quantity: Quantity) -> list[Quantity]:
 
 
 def estimate(quantity: Quantity, says: str, cells: Cells, numbers: Mapping[str, Measured]) -> Estimate:
-    """A quantity on what was run and measured, which all is there.
+    """Compute a quantity whose runs and measurements are all available.
 
     Raises:
-        MultistageError: The paper's figure is asked for where it has none, or runs must not be compared.
+        MultistageError: The paper has no figure that the quantity needs, or runs must not be compared.
     """
     if isinstance(quantity, Epochs):
         return _epochs(quantity, says, cells)
@@ -117,10 +118,10 @@ def _parts(quantity: Quantity) -> Sequence[Quantity]:
 
 
 def of_paper(quantity: Quantity, published: Sequence[Record]) -> float:
-    """What the paper has for a quantity.
+    """Compute the paper's value of a quantity.
 
     Raises:
-        LookupError: A cell for which it has none; what is said names it.
+        LookupError: The paper has no figure for a cell; the message names it.
     """
     if isinstance(quantity, Less):
         return of_paper(quantity.one, published) - of_paper(quantity.other, published)
@@ -132,7 +133,7 @@ def of_paper(quantity: Quantity, published: Sequence[Record]) -> float:
 
 
 def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
-    """In %, or differences in points, by the draws and seeds that all cells share."""
+    """Return values in %, or differences in points, by the draws and seeds that all cells share."""
     match quantity:
         case Wanted():
             return {draw(record): _accuracy(record) for record in cells[quantity].records}
@@ -140,7 +141,7 @@ def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
             return {draw(record): kept(record, corruption) for record in cells[one].records}
         case Less(Kept(one), Kept(other)) if not pairs(cells[one], cells[other]):
             return {}
-        case Less(Wanted() as one, Wanted() as other):  # which refuses runs that must not be compared
+        case Less(Wanted() as one, Wanted() as other):  # rejects runs that must not be compared
             found = pairs(cells[one], cells[other])
             return {key: _accuracy(record) - _accuracy(another) for key, (record, another) in found.items()}
         case Less(Wanted() as one, OfPaper()):
@@ -160,10 +161,10 @@ def _accuracy(record: Record) -> float:
 
 
 def _number(quantity: Quantity, numbers: Mapping[str, Measured]) -> Measured:
-    """A number of the lecture's page, or one less another.
+    """Return a number of the lecture's page, or the difference of two.
 
-    The interval of a difference reaches from end to opposite end, as what was measured on the same images may go
-    together: it is wider than a paired one.
+    The interval of a difference is conservative (from end to opposite end), because measurements on the same images
+    may be correlated; it is wider than a paired one.
     """
     if isinstance(quantity, Number):
         return numbers[quantity.name]
@@ -188,13 +189,13 @@ def _epochs(quantity: Epochs, says: str, cells: Cells) -> Estimate:
 
 
 def _losses(record: Record) -> list[float]:
-    """Mean training loss by epoch; none of a run that was not trained by epochs, or recorded none."""
+    """Return mean training loss by epoch; empty if a run was not trained by epochs, or did not record them."""
     history = record.get("history", {})
     return list(history["train_loss"]) if "epoch" in history else []
 
 
 def _epoch(losses: Sequence[float], loss: float) -> float:
-    """When losses fall to `loss`, exponentially between epochs; one more than there are epochs if never."""
+    """Return the epoch at which losses reach `loss`, interpolated exponentially; if never, one more than all epochs."""
     if losses[0] <= loss:
         return 1.0
     for epoch, (before, after) in enumerate(pairwise(losses), 1):

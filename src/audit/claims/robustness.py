@@ -1,4 +1,4 @@
-"""Contrast normalisation and corrupted images; written before any network was tested so."""
+"""Claim about contrast normalisation and corrupted images; written before any network was tested on them."""
 
 from collections.abc import Mapping
 
@@ -8,17 +8,17 @@ from audit.claims.quantities import Kept
 from audit.tables.addresses import ABS, BOTH, N_MAX, Quantity
 
 TESTED = {"test_per_class": 1, "corrupted": True}
-"""How the runs of this folder are tested."""
+"""Settings of this folder's tests."""
 
 UNDONE = {"preprocessing": "gcn", **TESTED}
-"""The same, of images that are not locally normalised before the first stage."""
+"""The same, for images that are not locally normalised before the first stage."""
 
 LIGHT = ("contrast", "lighting")
-"""The corruptions that N is said to undo."""
+"""Corruptions that N is said to compensate."""
 
 
 def kept_by_n(row: str, with_n: str, without: str, how: Mapping[str, object]) -> list[Quantity]:
-    """How much more of its accuracy a network keeps with N, under each corruption of light."""
+    """Return how much more of its accuracy a network keeps with N, under each corruption of light."""
     return [
         Kept(robustness(row, with_n, how), corruption) - Kept(robustness(row, without, how), corruption)
         for corruption in LIGHT

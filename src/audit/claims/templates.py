@@ -1,8 +1,8 @@
-"""Texts whose figures come from records: Jinja templates, in which cells are chosen and subtracted as claims do it.
+"""Jinja templates whose figures come from records; cells are selected and subtracted as in claims.
 
-``results/<name>/README.md`` is made from ``README.template.md`` beside it; in ``README.md`` and ``DEVIATIONS.md`` an
-expression in a comment makes what stands between it and ``<!-- end -->``; the evidence of a claim is a template
-(`PaperFigures`).
+``results/<name>/README.md`` is generated from ``README.template.md`` in the same folder. In ``README.md`` and
+``DEVIATIONS.md``, an expression in a comment generates the text between it and ``<!-- end -->``. The evidence of a
+claim is a template, too (`PaperFigures`).
 
     {{ table1("RR, sgd", ABS) }}                    mean ± half its interval; cells and presets as in `addresses`
     {{ table1(...) - table1(...) }}                 paired difference
@@ -43,19 +43,19 @@ from multistage.registry.words import nearest
 TEMPLATE, TEXT = "README.template.md", "README.md"
 HEADER = "<!-- Made from {template} and records by python scripts/report.py; do not edit. -->\n\n"
 IN = "<template>"
-"""What Jinja calls a template in tracebacks."""
+"""Jinja's name of a template in tracebacks."""
 
 PLACE = re.compile(r"<!-- (\{\{.*?\}\}) -->(\n?).*?<!-- end -->", re.DOTALL)
 
 CHANGED = partial(Folder("deviations"), "RR, lbfgs", BOTH)
-"""The cell whose settings are changed one by one."""
+"""The cell whose settings are changed one at a time."""
 
 PRESETS = {"BOTH": BOTH, "ABS": ABS, "N_MAX": N_MAX, "N": N, "NEITHER": NEITHER}
-"""Presets by the names that claims have for them."""
+"""Presets by the names that claims use."""
 
 
 class Figures:
-    """What templates can name.
+    """Names that templates can use.
 
     Args:
         found: Published cells, as from `addresses.addresses`.
@@ -64,7 +64,9 @@ class Figures:
 
     def __init__(self, found: Found, published: Sequence[Record]) -> None:
         self.found, self.published = found, published
-        self.tried_of: dict[Cell, dict[str, float | None]] = {}  # of the text that is being filled, as is the next
+        self.tried_of: dict[
+            Cell, dict[str, float | None]
+        ] = {}  # belongs to the text that is being filled, as does the next
         self.listed = False
         self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
         filters, functions = (
@@ -76,15 +78,15 @@ class Figures:
         self.environment.globals = {**{each.__name__: each for each in functions}, **PRESETS, **folders}
 
     def fill(self, template: str, source: object, **more: Any) -> str:
-        """A template with its figures.
+        """Fill a template with figures.
 
         Args:
             template: Text.
             source: Its name, for messages.
-            **more: What it can name besides.
+            **more: Additional names that it can use.
 
         Raises:
-            MultistageError: What it names is not there; one line with its name and the line.
+            MultistageError: A name is unknown; one line with the template's name and line number.
         """
         self.tried_of, self.listed = {}, False
         names = {**self.environment.globals, **more}
@@ -100,12 +102,12 @@ class Figures:
             raise MultistageError(f"{source}{''.join(lines[:1])}: {one_line(error)}") from None
 
     def refill(self, text: str, source: object, **more: Any) -> str:
-        """A text in which what follows an expression in a comment is made again, up to the comment "end".
+        """Regenerate the parts of a text between an expression in a comment and the comment "end".
 
         Args:
             text: The text.
             source: Its name, for messages.
-            **more: What it can name besides.
+            **more: Additional names that it can use.
         """
 
         def again(place: re.Match[str]) -> str:
@@ -115,28 +117,28 @@ class Figures:
         return PLACE.sub(again, text)
 
     def shown(self, value: Any) -> Any:
-        """What stands in the text for a cell or a difference."""
+        """Format a cell or a difference for the text."""
         if isinstance(value, Wanted):
             chosen = self.cell(value)
             return plus_minus(chosen.mean, chosen.interval)
         return self._difference(value) if isinstance(value, Less) else value
 
     def cell(self, wanted: Wanted) -> Cell:
-        """The cell that is wanted."""
+        """Find a cell."""
         return cell(wanted, self.found)
 
     def training(self, wanted: Wanted) -> str:
-        """Accuracy on training images, one decimal."""
+        """Format accuracy on training images, one decimal."""
         return f"{self.cell(wanted).training:.1f}"
 
     def paper(self, quantity: Quantity) -> str:
-        """What the paper has: of a cell as printed, of a difference with its sign, one decimal."""
+        """Format the paper's figure: of a cell as printed, of a difference with its sign, one decimal."""
         value = of_paper(quantity, self.published)
         entry = quantity.paper(self.published) if isinstance(quantity, Wanted) else None
         return f"{value:+.1f}".replace("-", MINUS) if entry is None else str(entry.get("printed", entry["value"]))
 
     def recorded(self, wanted: Wanted, path: str) -> str:
-        """A number of the records by its path, mean over runs, four significant digits."""
+        """Format a number of the records by its path, mean over runs, four significant digits."""
         values = []
         for record in self.cell(wanted).records:
             value: Any = record
@@ -153,7 +155,7 @@ class Figures:
         return f"{fmean(values):.4g}"
 
     def tried(self, wanted: Wanted, other: Wanted, words: str) -> str:
-        """The other cell, and what it has beyond the first, which `missed` lists as tried for it."""
+        """Format the other cell and its difference from the first; `missed` lists it as a follow-up experiment."""
         if self.listed:
             raise LookupError(f"{words}: tried below the table of misses, which lacks it; move the table down")
         rests = self.tried_of.setdefault(self.cell(wanted), {})
@@ -163,16 +165,16 @@ class Figures:
         return f"{self.shown(other)} ({self._difference(other - wanted)})"
 
     def missed(self, name: str) -> str:
-        """The table of `misses.missed`."""
+        """Markdown: the table of `misses.missed`."""
         self.listed = True
         return misses.missed(self._folder(name), name, self.tried_of)
 
     def turned(self, name: str) -> str:
-        """The table of `misses.turned`."""
+        """Markdown: the table of `misses.turned`."""
         return misses.turned(self._folder(name), name)
 
     def effect(self, further: Mapping[str, Any] | None = None, **more: Any) -> str:
-        """What changed settings do to the cell of `CHANGED`: points, draw by draw (number of draws)."""
+        """Format the effect of changed settings on the cell of `CHANGED`: points, paired by draw (number of draws)."""
         plain, changed = (find(wanted, self.found) for wanted in (CHANGED(), CHANGED(further, **more)))
         if plain is None or changed is None or not pairs(changed, plain):
             return "not run"
@@ -193,7 +195,7 @@ class Figures:
 
 
 class PaperFigures(Figures):
-    """What the paper has: in a claim's evidence, cells and differences stand for its figures.
+    """The paper's figures: in a claim's evidence, cells and differences are replaced by them.
 
     Args:
         published: The paper's figures.
@@ -203,20 +205,20 @@ class PaperFigures(Figures):
         super().__init__({}, published)
 
     def shown(self, value: Any) -> Any:
-        """What the paper has for a cell or a difference."""
+        """Format the paper's figure for a cell or a difference."""
         return self.paper(value) if isinstance(value, Quantity) else value
 
 
 def readmes(results: Path, figures: Figures, **more: Any) -> dict[Path, str]:
-    """Every README below a folder of results that has a template, and its content.
+    """Render every README that has a template below a folder of results.
 
     Args:
         results: The folder.
-        figures: What templates can name.
-        **more: What they can name besides.
+        figures: Names that templates can use.
+        **more: Additional names.
 
     Raises:
-        MultistageError: A template that names what is not there; one line with its name.
+        MultistageError: A template uses an unknown name; one line with the template's name.
     """
     return {
         template.with_name(TEXT): HEADER.format(template=template.name)

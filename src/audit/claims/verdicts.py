@@ -1,8 +1,8 @@
-"""How the tests of `claims` come out on what was run and measured, and the verdict that follows.
+"""Apply the tests of `claims` to runs and measurements, and derive verdicts.
 
-A test is supported where the whole 95 % interval of its quantity lies as its bound demands, contradicted where none of
-it does, and undecided otherwise. A figure without interval decides only where the test gives it a width; there that
-width, over the root of two, also stands for the interval of two runs, which is six times their difference.
+A test is supported if the whole 95 % interval of its quantity meets the bound, contradicted if none of it does, and
+undecided otherwise. A figure without an interval decides only if the test assigns a half width. Two runs get that half
+width divided by the root of two, because Student's interval of two runs is six times their difference.
 """
 
 import json
@@ -24,7 +24,7 @@ from multistage.registry.errors import MultistageError
 MEASURED = Path("lecture") / "measured.json"
 
 DRAWS = 5
-"""Runs of a cell in the paper's protocol; fewer may be why a test is undecided."""
+"""Number of runs of a cell in the paper's protocol; with fewer, a test may be undecided."""
 
 Outcome = Literal["supported", "contradicted", "undecided", "no data"]
 Verdict = Literal["holds", "holds in part", "fails", "no data"]
@@ -32,11 +32,11 @@ Verdict = Literal["holds", "holds in part", "fails", "no data"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What verdicts are made from.
+    """Data for verdicts.
 
     Attributes:
-        cells: Of those that claims want, the ones that were run.
-        measured: Of the lecture's page, by claim and name.
+        cells: Cells that claims need and that were run.
+        measured: Numbers of the lecture's page, by claim and name.
         published: The paper's figures.
     """
 
@@ -47,16 +47,16 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Estimate):
-    """How a test came out.
+    """Result of a test.
 
     Attributes:
         test: The test.
         bound: In the quantity's unit.
-        interval: What decides: the figure's own, or what the test gives it; None where there is neither.
-        outcome: What follows for the test.
-        missing: The cells that it lacks.
-        few: The cells that more draws could decide it by.
-        absent: The numbers of the lecture's page that it lacks.
+        interval: The interval that decides: the figure's own, or the one that the test assigns; None if neither exists.
+        outcome: Outcome of the test.
+        missing: Missing cells.
+        few: Cells for which more draws could decide the test.
+        absent: Missing numbers of the lecture's page.
     """
 
     test: Test
@@ -69,7 +69,7 @@ class Result(Estimate):
 
     @property
     def margin(self) -> float:
-        """How far the figure lies on its bound's good side, in half widths of the interval that decides."""
+        """Return the margin to the bound in half widths of the deciding interval; positive if the bound is met."""
         assert self.figure is not None
         value, bound = self.figure.value, self.bound
         room = {"above": value - bound, "below": bound - value, "within": bound - abs(value - self.test.around)}
@@ -87,19 +87,19 @@ class Judged:
 
     @property
     def measured(self) -> list[Result]:
-        """The results that have a figure."""
+        """Return the results that have a figure."""
         return [result for result in self.results if result.figure is not None]
 
     @property
     def verdict(self) -> Verdict:
-        """What follows from the outcomes of all tests."""
+        """Return the verdict from the outcomes of all tests."""
         return verdict(result.outcome for result in self.results)
 
 
 def verdict(outcomes: Iterable[Outcome]) -> Verdict:
-    """Holds: all measured tests support it. Holds in part: some do. Fails: none does and at least one contradicts it.
+    """Derive the verdict: holds if all measured tests support the claim, holds in part if some do.
 
-    No data: nothing was measured, or nothing that decides.
+    It fails if none does and at least one contradicts it. No data: nothing was measured, or nothing decides.
     """
     found = set(outcomes) - {"no data"}
     if "supported" in found:
@@ -108,10 +108,10 @@ def verdict(outcomes: Iterable[Outcome]) -> Verdict:
 
 
 def gather(claims: Iterable[Claim], results: Results) -> Evidence:
-    """What there is of all that claims want.
+    """Collect the data that claims need.
 
     Raises:
-        MultistageError: Two cells fit one that is wanted; measurements that are damaged.
+        MultistageError: Two cells match one description, or measurements are damaged.
     """
     cells, found = {}, results.found
     for claim in claims:
@@ -129,16 +129,16 @@ def judge(claim: Claim, evidence: Evidence) -> Judged:
     """Apply every test of a claim.
 
     Raises:
-        MultistageError: A rule asks for a figure that the paper does not have, or runs must not be compared.
+        MultistageError: A rule needs a figure that the paper does not have, or runs must not be compared.
     """
     return Judged(claim, tuple(_result(test, claim, evidence) for test in claim.tests))
 
 
 def measurements(results: Path) -> dict[str, dict[str, Measured]]:
-    """The numbers of the lecture's page by claim and name; none where it was not made yet.
+    """Read the numbers of the lecture's page by claim and name; empty if it was not made yet.
 
     Raises:
-        MultistageError: A file that is damaged.
+        MultistageError: The file is damaged.
     """
     path = results / MEASURED
     if not path.exists():
@@ -178,7 +178,7 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
 
 
 def _interval(test: Test, figure: Measured) -> Interval | None:
-    """What decides: a figure's own interval, or what the test gives to few runs and to exact numbers."""
+    """Return the deciding interval: a figure's own, or the one assigned to few runs and exact numbers."""
     if test.alone is None or (figure.interval is not None and (test.numbers or figure.n >= FEW)):
         return figure.interval
     half = test.alone / sqrt(1 if test.numbers else figure.n)
@@ -186,7 +186,7 @@ def _interval(test: Test, figure: Measured) -> Interval | None:
 
 
 def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:
-    """Where the interval lies."""
+    """Compare the interval with the bound."""
     if interval is None:
         return "undecided"
     low, high = interval
@@ -200,6 +200,6 @@ def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:
 
 
 def _may_decide(side: Side, test: Test, outcome: Outcome) -> bool:
-    """Whether a bound lies on the side that an outcome needs."""
+    """Return whether a one-sided bound is on the side that an outcome needs."""
     needed: Side = "at least" if (test.relation == "above") == (outcome == "supported") else "at most"
     return not side or (side == needed and test.relation != "within")

@@ -1,4 +1,4 @@
-"""Tests of `claims` and what came of them, in words: made from what `verdicts` applies, so that they cannot differ."""
+"""Describe tests and results in words, generated from the data that `verdicts` applies, so that both always agree."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from multistage.records.intervals import Measured, half_width
 from multistage.records.runs import Record
 
 HOME = "table1"
-"""The folder that goes without saying."""
+"""The default folder, which is not printed."""
 
 
 def verdict(judged: Judged) -> str:
-    """The verdict, how many tests agree with it, how much was measured, and whether something stands in."""
+    """Give the verdict, how many tests agree with it, how many were measured, and whether other data were used."""
     words: str = judged.verdict
     measured = len(judged.measured)
     if measured:
@@ -30,7 +30,7 @@ def verdict(judged: Judged) -> str:
 
 
 def support(judged: Judged) -> str:
-    """How many tests support a claim, how many were not run yet, and whether other data stand in."""
+    """Say how many tests support a claim, how many were not run yet, and whether other data were used."""
     measured, tests = len(judged.measured), len(judged.results)
     supported = sum(result.outcome == "supported" for result in judged.measured)
     missing = [f"{tests - measured} not run"] * (measured < tests)
@@ -38,19 +38,19 @@ def support(judged: Judged) -> str:
 
 
 def weakest(judged: Judged) -> Result | None:
-    """The claim's weakest test: the worst outcome, and among equals the one with the smallest margin."""
+    """Return the claim's weakest test: the worst outcome, and among equals the one with the smallest margin."""
     order: Sequence[Outcome] = ("contradicted", "undecided", "supported")
     return min(judged.measured, key=lambda result: (order.index(result.outcome), result.margin), default=None)
 
 
 def headline(judged: Judged, published: Sequence[Record]) -> str:
-    """The quantity and the figure of the weakest test; "" without data."""
+    """Give the quantity and the figure of the weakest test; "" without data."""
     found = weakest(judged)
     return "" if found is None else f"{quantity(found.test.quantity, published)}: {figure(found)}"
 
 
 def figure(result: Result) -> str:
-    """A figure with its interval, unit and number of draws; an en dash without data."""
+    """Format a figure with its interval, unit and number of draws; an en dash without data."""
     found = result.figure
     if found is None:
         return "\N{EN DASH}"
@@ -62,7 +62,7 @@ def figure(result: Result) -> str:
 
 
 def outcome(result: Result) -> str:
-    """How a test came out, and whether it did without an interval of its own."""
+    """Give the outcome of a test, and whether its interval was assigned."""
     if result.figure is None or (result.interval is not None and result.interval == result.figure.interval):
         return result.outcome
     if result.test.numbers:
@@ -72,7 +72,7 @@ def outcome(result: Result) -> str:
 
 
 def rule(result: Result, published: Sequence[Record]) -> str:
-    """What has to be for a test to be supported: quantity, bound, and what a single run counts as."""
+    """State the rule of a test: quantity, bound, and the interval assigned to a single run."""
     test = result.test
     bound = f"{result.bound:g}".replace("-", MINUS)
     demand = f"within {bound} of {test.around:g}" if test.relation == "within" else f"{test.relation} {bound}"
@@ -83,7 +83,7 @@ def rule(result: Result, published: Sequence[Record]) -> str:
 
 
 def quantity(given: Quantity, published: Sequence[Record]) -> str:
-    """What a test estimates."""
+    """Describe the quantity of a test."""
     match given:
         case Wanted():
             return cell(given, published)
@@ -97,7 +97,7 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
             return f"mean over {len(parts)} differences such as {quantity(parts[0], published)}"
         case Less(Wanted() as one, OfPaper()):
             entry = one.paper(published)
-            printed = entry is not None and "printed" not in entry  # else the paper has it in another form
+            printed = entry is not None and "printed" not in entry  # otherwise the paper prints it in another form
             return f"{cell(one, published)} less the paper's {entry['value'] if entry and printed else 'figure'}"
         case Less(one, other):
             sides = [(each, quantity(each, published)) for each in (one, other)]
@@ -106,14 +106,14 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
 
 
 def cell(wanted: Wanted, published: Sequence[Record]) -> str:
-    """A cell by the column and row of its table."""
+    """Name a cell by the column and row of its table."""
     row, column = wanted.place(published)
     place = f"{row}, {column} labels a class" if column.isdigit() else f"{column} ({row})"
     return f"`{'' if wanted.folder == HOME else f'{wanted.folder}: '}{place}`"
 
 
 def _number(found: Measured) -> str:
-    """A number of the lecture's page: four significant digits, its interval, what it is."""
+    """Format a number of the lecture's page: four significant digits, its interval, its description."""
     spread = "" if found.interval is None else f" ({found.interval[0]:.4g} to {found.interval[1]:.4g})"
     unit = f" {found.unit}" if found.unit else ""
     return f"{found.value:.4g}{unit}{spread}: {found.what}"

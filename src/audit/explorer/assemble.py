@@ -1,4 +1,4 @@
-"""Put the explorer together: a pure function of what ``results/explorer`` and ``results/models`` hold."""
+"""Assemble the explorer's page: a pure function of the files in ``results/explorer`` and ``results/models``."""
 
 import json
 from pathlib import Path
@@ -10,24 +10,24 @@ from audit.tables.templates import render
 from multistage.storage import durable
 
 SCRIPTS = ("network", "image", "digit", "picture", "state", "rows", "enlarged", "drawing", "explorer")
-"""In the order in which they run; only the last one begins anything."""
+"""Scripts in the order in which they run; only the last one starts the page."""
 
 
 def write(results: Path) -> Path | None:
-    """Write ``explorer.html`` into the folder of published results; see `document`. None if it was so already."""
+    """Write ``explorer.html`` into the folder of published results, see `document`; None if it did not change."""
     target, content = results / f"{sets.NAME}.html", document(results).encode()
     return target if durable.update(target, content) else None
 
 
 def document(results: Path) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         results: Folder with ``paper.yaml``, ``explorer/`` and ``models/``.
 
     Raises:
-        MultistageError: No records or no images, weights that are not published or not the records', or a network that
-            the page cannot compute.
+        MultistageError: Records or images are missing, weights are not published or do not match their records, or the
+            page cannot compute a network.
     """
     data = [sets.mnist(results), sets.caltech101(results)]
     return render(

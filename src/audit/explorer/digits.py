@@ -1,6 +1,6 @@
 """The digits of the explorer: the first of each class in MNIST's test set, in one committed image.
 
-results/explorer/digits.png     a column a class, `PER_CLASS` rows, 28 x 28 pixels a digit
+results/explorer/digits.png     one column per class, `PER_CLASS` rows, 28 x 28 pixels per digit
 """
 
 import io
@@ -15,7 +15,7 @@ SIDE, CLASSES, PER_CLASS = 28, 10, 2
 
 
 def choose(dataset: Dataset) -> np.ndarray:
-    """The first digits of each class in the order of the test set.
+    """Return the first digits of each class in the order of the test set.
 
     Args:
         dataset: MNIST.
@@ -30,7 +30,7 @@ def choose(dataset: Dataset) -> np.ndarray:
 
 
 def to_png(digits: np.ndarray) -> bytes:
-    """Digits [rows, columns, SIDE, SIDE] as one image."""
+    """Encode digits [rows, columns, SIDE, SIDE] as one image."""
     rows, columns = digits.shape[:2]
     buffer = io.BytesIO()
     Image.fromarray(digits.swapaxes(1, 2).reshape(rows * SIDE, columns * SIDE)).save(buffer, "PNG")
@@ -38,6 +38,6 @@ def to_png(digits: np.ndarray) -> bytes:
 
 
 def read(file: Path) -> np.ndarray:
-    """The digits of a committed image, uint8 [PER_CLASS, CLASSES, SIDE, SIDE]."""
+    """Read the digits of a committed image, uint8 [PER_CLASS, CLASSES, SIDE, SIDE]."""
     with Image.open(file) as image:
         return np.asarray(image).reshape(PER_CLASS, SIDE, CLASSES, SIDE).swapaxes(1, 2)

@@ -1,6 +1,6 @@
-"""A trained network as the page holds it: its steps in order, and the bytes in which they find their values.
+"""A trained network as stored in the page: its steps in order, and the bytes with their parameters.
 
-Half precision is that of shipped models (`multistage.train.restore.halved`); it halves the page.
+Half precision is the same as in shipped models (`multistage.train.restore.halved`); it halves the size of the page.
 """
 
 from copy import deepcopy
@@ -25,7 +25,7 @@ class Values:
         self.content = bytearray()
 
     def add(self, tensor: Tensor) -> dict[str, Any]:
-        """Append a tensor: at which byte it begins, how many values it has, and whether they are in half precision."""
+        """Append a tensor; return its first byte, its number of values, and whether they are in half precision."""
         stored = halved(tensor.detach()).numpy().ravel()
         half = stored.dtype == np.float16
         place = {"at": len(self.content), "length": stored.size, "half": half}
@@ -34,23 +34,23 @@ class Values:
 
 
 def rounded(net: MultiStageNet) -> MultiStageNet:
-    """A copy of a network with the weights that the page computes with; not its `class_names`."""
+    """Copy a network with the weights that the page computes with, without its `class_names`."""
     copy = deepcopy(net)
     copy.load_state_dict({name: halved(value).to(value.dtype) for name, value in net.state_dict().items()})
     return copy
 
 
 def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:
-    """What `network.js` needs to do a network's forward pass.
+    """Pack what `network.js` needs for a network's forward pass.
 
     Args:
         net: A trained network with a linear classifier.
 
     Returns:
-        ``stages`` (of each, its steps) and ``classifier``, with places in place of parameters; and what is there.
+        ``stages`` (the steps of each) and ``classifier``, with byte offsets in place of parameters; and the bytes.
 
     Raises:
-        MultistageError: A layer, or an option of one, that `network.js` does not have; images in colour.
+        MultistageError: A layer, or an option of one, that `network.js` does not implement, or images in colour.
     """
     if (maps := net.filter_banks[0].in_maps) != 1:
         raise MultistageError(f"the explorer shows gray images; a network for images of {maps} maps does not fit")
@@ -96,7 +96,7 @@ def _step(name: str, part: nn.Module, values: Values) -> Step:
 
 
 def _connections(bank: FilterBank) -> list[list[int]]:
-    """The input maps of each output map, written out."""
+    """List the input maps of each output map."""
     if bank.connections is None:
         return [list(range(bank.in_maps))] * bank.out_maps
     return [[int(index) for index in row] for row in bank.connections.tolist()]

@@ -1,4 +1,4 @@
-"""The photographs of the explorer: of some classes of Caltech-101, the first test image of the network that sees them.
+"""The photographs of the explorer: the first test image of some classes of Caltech-101.
 
 results/explorer/photographs/CLASS.png     gray, resized as the paper does it (longer side 151), not yet normalised
 """
@@ -21,21 +21,21 @@ from multistage.settings.tree import parse
 from multistage.storage import durable
 
 CLASSES = ("airplanes", "butterfly", "elephant", "emu", "laptop", "nautilus", "pyramid", "watch")
-"""Chosen for what they show, before any network had seen them."""
+"""Classes that were chosen for their motifs, before any network had classified them."""
 
 
 def choose(root: Path, record: Record) -> dict[str, np.ndarray]:
-    """The first test image, by name, of each of `CLASSES`.
+    """Return the first test image, by name, of each of `CLASSES`.
 
     Args:
         root: The data root.
-        record: Of the run whose test images they are.
+        record: Record of the run whose test images they are.
 
     Returns:
-        By class: uint8 [height, width], longer side 151.
+        Images by class: uint8 [height, width], longer side 151.
 
     Raises:
-        DataError: An image that is missing, or not the data set's.
+        DataError: An image is missing or changed.
     """
     settings, digests = parse(record["config"]), manifest.read("caltech101")
     names = sorted(digests)
@@ -58,7 +58,7 @@ def _gray(file: Path, digest: str, side: int) -> np.ndarray:
 
 
 def write(folder: Path, photographs: dict[str, np.ndarray]) -> None:
-    """Keep photographs as the files of a folder, named by their class."""
+    """Save photographs as files of a folder, named by their class."""
     folder.mkdir(parents=True, exist_ok=True)
     for label, pixels in photographs.items():
         buffer = io.BytesIO()
@@ -67,7 +67,7 @@ def write(folder: Path, photographs: dict[str, np.ndarray]) -> None:
 
 
 def read(folder: Path) -> dict[str, np.ndarray]:
-    """The photographs of a folder by class, uint8 [height, width]."""
+    """Read the photographs of a folder by class, uint8 [height, width]."""
     found = {}
     for file in sorted(folder.glob("*.png")):
         with Image.open(file) as image:

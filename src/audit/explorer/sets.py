@@ -1,4 +1,4 @@
-"""The two sets of the page: their classes, images and networks, as the scripts hold them."""
+"""The two sets of the page (digits, photographs): classes, images and networks, as the scripts read them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,28 +22,28 @@ from multistage.settings.tree import Config
 from multistage.train.restore import restore
 
 NAME = "explorer"
-"""Of the experiment, its folder of results and the page."""
+"""Name of the experiment, its folder of results and the page."""
 
 DIGITS, PHOTOGRAPHS = f"{NAME}/digits.png", f"{NAME}/photographs"
-"""In the folder of results."""
+"""Path in the folder of results."""
 
 MODEL = "models/caltech101/abs_lcn_avgpool"
-"""The shipped network that sees the photographs; its record says how accurate these very weights are."""
+"""The shipped network that classifies the photographs; its record has the accuracy of exactly these weights."""
 
 FIRST = 7
-"""The digit with which the page opens; a 7 has edges in several directions."""
+"""The digit shown at the start; a 7 has edges in several directions."""
 
 Set = dict[str, Any]
 
 
 def mnist(results: Path) -> Set:
-    """Digits of MNIST's test set, and the networks of ``results/explorer``.
+    """Return digits of MNIST's test set, and the networks of ``results/explorer``.
 
     Args:
         results: Folder with ``paper.yaml`` and ``explorer/``.
 
     Raises:
-        MultistageError: No records or no digits, or weights that are not published or not the records'.
+        MultistageError: Records or digits are missing, or weights are not published or do not match their records.
     """
     shown = _present(results / DIGITS, digits.read)
     classes = [str(label) for label in range(digits.CLASSES)]
@@ -58,13 +58,13 @@ def mnist(results: Path) -> Set:
 
 
 def caltech101(results: Path) -> Set:
-    """Photographs of Caltech-101, and the shipped network.
+    """Return photographs of Caltech-101, and the shipped network.
 
     Args:
         results: Folder with ``paper.yaml``, ``explorer/`` and ``models/``.
 
     Raises:
-        MultistageError: No photographs, or no such network.
+        MultistageError: The photographs or the network are missing.
     """
     shown = _present(results / PHOTOGRAPHS, photographs.read)
     record = shipped(results)
@@ -87,10 +87,10 @@ def caltech101(results: Path) -> Set:
 
 
 def shipped(results: Path) -> Record:
-    """The record of the network that sees the photographs.
+    """Return the record of the network that classifies the photographs.
 
     Raises:
-        MultistageError: It is not there.
+        MultistageError: The record is missing.
     """
     record = read(results / MODEL)
     if record is None:
@@ -99,7 +99,7 @@ def shipped(results: Path) -> Record:
 
 
 def _trained(results: Path) -> list[dict[str, Any]]:
-    """The networks of ``results/explorer``: the paper's columns first, in its order, then the others by name."""
+    """Return the networks of ``results/explorer``: the paper's columns first, in its order, then the others by name."""
     folder, entries = results / NAME, published(results / "paper.yaml")
     if not (folder / "records.jsonl").exists():
         raise MultistageError(f"{folder} holds no records; run python train.py experiment={NAME} and publish it")
@@ -130,7 +130,7 @@ def _trained(results: Path) -> list[dict[str, Any]]:
 
 
 def _symbols(results: Path) -> dict[str, str]:
-    """The paper's symbol of each preset in its Table 1, in its order."""
+    """Return the paper's symbol of each preset in its Table 1, in the paper's order."""
     return {entry["model"]: entry["column"] for entry in published(results / "paper.yaml") if entry["table"] == 1}
 
 

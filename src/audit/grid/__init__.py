@@ -1,1 +1,1 @@
-"""The grid: every rectification with every normalisation and every pooling, from records."""
+"""The grid: every combination of rectification, normalisation and pooling, computed from records."""

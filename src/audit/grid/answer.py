@@ -1,4 +1,4 @@
-"""What is the best multi-stage architecture? One paragraph, filled from records."""
+"""Answer which multi-stage architecture is best: one paragraph, computed from records."""
 
 from audit.grid.figures import Figures
 from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, MEASURING, PAPER, RANDOM, Protocol
@@ -9,10 +9,10 @@ from multistage.records.intervals import mean_of
 
 
 def answer(figures: Figures) -> str:
-    """The paragraph; what was not run is left out, and one sentence says so.
+    """Write the paragraph; it says which parts were not run.
 
     Args:
-        figures: Of the grid.
+        figures: The grid's figures.
     """
     if not figures.order:
         left = len(figures.grid.missing)
@@ -28,8 +28,8 @@ def _best(figures: Figures) -> str:
     if not figures.ranking:
         place = figures.order[0]
         return (
-            f"On draw {CHOOSING} alone `{place.name}` is first with {figures.grid.chosen_by(place):.1f} %, random "
-            "filters frozen; which cells may be the best, further draws have to say."
+            f"On draw {CHOOSING} alone, with random frozen filters, `{place.name}` is first with "
+            f"{figures.grid.chosen_by(place):.1f} %; further draws are needed to tell which cells may be the best."
         )
     first, able = figures.ranking[0], [each for each in figures.ranking if each.may_be_best]
     said = (
@@ -37,14 +37,14 @@ def _best(figures: Figures) -> str:
         f"{MEASURING[0]} to {MEASURING[-1]}."
     )
     if len(able) == 1:
-        return f"{said} It is the best of {count(len(figures.ranking), 'cell')}, with 95 % confidence for all together."
+        return f"{said} It is the best of {count(len(figures.ranking), 'cell')} (simultaneous 95 % confidence)."
     others = [f"`{each.place.name}`" for each in able[1:6]]
     more = f" and {len(able) - 6} more" if len(able) > 6 else ""
-    return f"{said} Of {count(len(figures.ranking), 'cell')} it cannot be told from {listed(others)}{more}."
+    return f"{said} Of {count(len(figures.ranking), 'cell')}, {listed(others)}{more} may be as good."
 
 
 def _papers(figures: Figures) -> str:
-    """Where the paper's best stands."""
+    """Give the rank of the paper's best architecture."""
     rank = figures.order.index(BEST_OF_PAPER) + 1
     said = f"The paper's {PAPER[BEST_OF_PAPER]} is number {rank} of {len(figures.order)} on draw {CHOOSING}"
     found = next((each for each in figures.ranking if each.place == BEST_OF_PAPER), None)
@@ -52,14 +52,14 @@ def _papers(figures: Figures) -> str:
         return f"{said}."
     low, high = found.against
     verdict = "and may be the best" if found.may_be_best else "and is not the best"
-    return f"{said}, {verdict}: {signed(low)} to {signed(high)} points against the best of the others."
+    return f"{said}, {verdict}: {signed(low)} to {signed(high)} points from the best of the others."
 
 
 def _matters(shares: list[Share]) -> str:
-    """Which share of the variance is whose, largest first."""
+    """List the factors that explain at least 5 % of the variance, largest first."""
     largest = sorted(shares, key=lambda share: -share.value)
     parts = [f"{share.name} ({100 * share.value:.0f} %)" for share in largest if share.value >= 0.05]
-    return f"Of what cells differ by, most is {listed(parts)}." if parts else ""
+    return f"Most of the variance between cells is explained by {listed(parts)}." if parts else ""
 
 
 def _change(figures: Figures, before: Protocol, after: Protocol, what: str) -> str:

@@ -1,8 +1,8 @@
-"""Which places the later parts of ``experiment=grid`` hold, by a rule that was written before its runs.
+"""Select the places that later parts of ``experiment=grid`` run, by a rule that was written before the runs.
 
-Places are ranked by the first part alone: accuracy on draw 0, two stages, random frozen filters. Later parts hold the
-best of them and the paper's five, and run them on other draws, so that nothing is measured on the draw that chose it.
-Test images of that draw take part in the choice; the draws share images, as Caltech-101 has no more.
+Places are ranked by the first part alone: accuracy on draw 0, two stages, random frozen filters. Later parts run the
+best of them and the paper's five on other draws, so that no place is measured on the draw that selected it. The
+selection uses that draw's test images. Draws share images because Caltech-101 is small.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ ONE_STEP = (
     Place("relu", "lcn", "average"),
     *(Place("abs", each, "average") for each in ("lcn_within", "groupnorm", "layernorm", "rmsnorm", "batchnorm")),
 )
-"""What claims ask for besides: the paper's best with another rectification, normalisation or pooling."""
+"""Places that claims need: the paper's best with a different rectification, normalisation or pooling."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Part:
     """A later part.
 
     Attributes:
-        name: Of its file in conf/experiment.
-        says: What it holds.
-        takes: What its runs take.
-        best: How many places of the ranking.
+        name: Name of its file in conf/experiment.
+        says: What it runs, as the comment in that file.
+        takes: How many runs it has and how long they take.
+        best: Number of places taken from the top of the ranking.
         common: Settings of all its runs.
-        first: Places that it holds whatever the ranking says.
-        further: Settings of those that are next in the ranking, up to `last`.
-        last: Of the ranking.
-        papers: Whether it holds the paper's five, whatever their rank; experiment=table1 has some of their runs.
+        first: Places that it runs whatever their rank.
+        further: Settings of the places ranked after `best`, up to `last`.
+        last: Last rank that is run.
+        papers: Whether it runs the paper's five, whatever their rank; experiment=table1 has some of their runs.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Part:
     papers: bool = True
 
     def places(self, ranking: Sequence[Place]) -> Iterator[tuple[Place, Mapping[str, object]]]:
-        """What it holds, each with settings of its own; of an empty ranking, `first`."""
+        """Yield the places to run, each with its own settings; only `first` if the ranking is empty."""
         for place in dict.fromkeys((*self.first, *ranking[: max(self.best, self.last)])):
             own = {} if place in self.first or place in ranking[: self.best] else self.further
             if self.papers or place not in PAPER:
@@ -59,15 +59,15 @@ FROZEN = {"data": "caltech101", "filters": "random", "refine": False, "readout":
 PARTS = (
     Part(
         "grid_stages",
-        "One and three stages: the paper's five and the best 40 of the first part, draw 1.",
+        "One and three stages, draw 1: the paper's five columns and the best 40 cells of the first part.",
         "About 90 runs, one to two minutes each on one CPU core.",
         40,
         {**FROZEN, "stages": [1, 3], "draw": 1, "seed": "${draw}"},
     ),
     Part(
         "grid_draws",
-        "Two stages, draws 1 to 4: one step from the paper's best, the best 30 of the first part; ten more on draw 1.",
-        "About 160 runs, one to two minutes each on one CPU core. The paper's five stand in results/table1.",
+        "Two stages, draws 1 to 4: neighbours of the paper's best, the best 30 of the first part; ten more on draw 1.",
+        "About 160 runs, one to two minutes each on one CPU core. Runs of the paper's five are in results/table1.",
         30,
         {**FROZEN, "draw": "range(1,5)", "seed": "${draw}"},
         further={"draw": 1},
@@ -77,15 +77,15 @@ PARTS = (
     ),
     Part(
         "grid_psd",
-        "Filters without labels, two and three stages: the paper's five and the best 30 of the first part, draw 1.",
+        "Unsupervised filters, two and three stages, draw 1: the paper's five and the best 30 cells of the first part.",
         "About 70 runs, four to six minutes each on one CPU core.",
         30,
         {**FROZEN, "filters": "psd", "stages": [2, 3], "draw": 1, "seed": "${draw}"},
     ),
     Part(
         "grid_refined",
-        "Refined, two stages: one step from the paper's best, and the best 15 of the first part, draws 1 and 2.",
-        "About 40 runs, ten minutes each on one CPU core. The paper's five stand in results/table1.",
+        "Fine-tuned, two stages, draws 1 and 2: neighbours of the paper's best, the best 15 of the first part.",
+        "About 40 runs, ten minutes each on one CPU core. Runs of the paper's five are in results/table1.",
         15,
         {"data": "caltech101", "filters": "random", "refine": True, "draw": "range(1,3)", "seed": "${draw}"},
         first=ONE_STEP,
@@ -95,7 +95,7 @@ PARTS = (
 
 
 def ranked(grid: Grid) -> list[Place]:
-    """Places by accuracy on the draw that chooses, best first; none as long as the first part is not whole."""
+    """Rank places by accuracy on the selection draw, best first; empty until the first part is complete."""
     if grid.missing:
         return []
     found = {place: value for place in DISTINCT if (value := grid.chosen_by(place)) is not None}
@@ -103,7 +103,7 @@ def ranked(grid: Grid) -> list[Place]:
 
 
 def rate(place: Place) -> float:
-    """Highest rate of refinement: that of the column of Table 1 which is most like it, as table1_two_stage has it."""
+    """Return the peak learning rate for fine-tuning: that of the most similar column of Table 1 in table1_two_stage."""
     if place.pool in ("max", "max_overlap"):
         return 0.005  # N-P_M
     if place.normalise == "none" or (place.rectify == "none" and place.pool != "l2"):
@@ -112,24 +112,24 @@ def rate(place: Place) -> float:
 
 
 def files(grid: Grid, folder: Path) -> dict[Path, str]:
-    """The yaml of every later part that a folder of experiments has, as the rule makes it."""
+    """Generate the YAML of every later part that a folder of experiments has."""
     ranking = ranked(grid)
     every = {folder / f"{part.name}.yaml": part for part in PARTS}
     return {file: text(part, ranking) for file, part in every.items() if file.exists()}
 
 
 def text(part: Part, ranking: Sequence[Place]) -> str:
-    """The yaml of a part."""
+    """Generate the YAML of a part."""
     state = (
         f"Ranked by accuracy on draw {CHOOSING}."
         if ranking
-        else "The best are filled in once the first part is published."
+        else "The best cells are filled in once the first part is published."
     )
     lines = [
         f"# {part.says}",
         f"# python train.py experiment={part.name}",
         f"# {part.takes}",
-        f"# {state} Made by python scripts/report.py; the rule: src/audit/grid/choice.py.",
+        f"# {state} Generated by python scripts/report.py; rule: src/audit/grid/choice.py.",
         "# Figures: results/grid/README.md.",
         "name: grid",
         "grids:",

@@ -1,4 +1,4 @@
-"""What is computed from the runs of the grid, each once."""
+"""Figures computed from the runs of the grid; each is computed once."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,13 +14,13 @@ from audit.grid.variance import Noise, Share, noise, shares
 
 
 class Changed(NamedTuple):
-    """A place by two protocols.
+    """A place under two protocols.
 
     Attributes:
-        place: Which.
-        draws: That both have, without the one that chose the place.
+        place: The place.
+        draws: Draws that both protocols have, without the selection draw.
         before: Accuracy in %, mean over these draws.
-        after: The same by the other protocol.
+        after: The same under the other protocol.
     """
 
     place: Place
@@ -30,12 +30,12 @@ class Changed(NamedTuple):
 
     @property
     def difference(self) -> float:
-        """In points."""
+        """Return after minus before, in percentage points."""
         return self.after - self.before
 
 
 class Figures:
-    """Of a grid.
+    """Figures of a grid.
 
     Args:
         grid: Its runs.
@@ -46,27 +46,27 @@ class Figures:
 
     @cached_property
     def order(self) -> list[Place]:
-        """Places by the draw that chooses; none as long as some were not run."""
+        """Rank places on the selection draw; empty until all were run."""
         return ranked(self.grid)
 
     @cached_property
     def noise(self) -> Noise | None:
-        """Of a run, from the places on all draws that measure."""
+        """Estimate the noise of a run from the places on all measurement draws."""
         return noise(self.grid.measured())
 
     @cached_property
     def shares(self) -> list[Share]:
-        """Of the variance; none as long as some places were not run."""
+        """Compute shares of the variance; empty until all places were run."""
         values = self.grid.values
         return [] if np.isnan(values).any() else shares(values, self.noise)
 
     @cached_property
     def ranking(self) -> list[Ranked]:
-        """Of the places on all draws that measure; none for fewer than two."""
+        """Rank the places on all measurement draws; empty for fewer than two."""
         return ranking(self.grid.measured(), self.noise) if self.noise else []
 
     def changes(self, before: Protocol, after: Protocol) -> list[Changed]:
-        """Places that were run by both protocols, most accurate after it first."""
+        """List places that were run under both protocols, by accuracy under the second, best first."""
         found = []
         for place in DISTINCT:
             one, other = self.grid.runs(place, before), self.grid.runs(place, after)

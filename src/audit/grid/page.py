@@ -1,4 +1,4 @@
-"""What ``results/grid/README.template.md`` can call, the picture beside it, and the page."""
+"""Functions that ``results/grid/README.template.md`` calls, its picture, and the HTML page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,17 +33,17 @@ from multistage.records.intervals import Interval, mean_of
 
 PICTURE, PAGE = "grid.png", "index.html"
 SHOWN = 20
-"""Places of the ranking by one draw."""
+"""Number of places listed in the ranking on the selection draw."""
 
 
 class Page:
-    """The tables of the page.
+    """Tables of the page.
 
     Args:
-        results: All that is published.
+        results: All published results.
 
     Raises:
-        MultistageError: Runs that do not belong there.
+        MultistageError: A run in the grid's folder that does not belong to the grid.
     """
 
     def __init__(self, results: Results) -> None:
@@ -52,7 +52,7 @@ class Page:
         self.figures = Figures(self.grid)
 
     def functions(self) -> dict[str, Callable[[], str]]:
-        """By the names that the template has for them."""
+        """Return the template's functions by name."""
         return {
             "grid_answer": lambda: answer(self.figures),
             "grid_state": self.state,
@@ -74,7 +74,7 @@ class Page:
         }
 
     def state(self) -> str:
-        """In words: how much of the first part was run, and what is missing."""
+        """Say how much of the first part was run, and what is missing."""
         missing = self.grid.missing
         there = len(DISTINCT) - len(missing)
         if not there:
@@ -86,20 +86,20 @@ class Page:
         return f"{said} Missing: {some}{f' and {len(missing) - SHOWN} more' if len(missing) > SHOWN else ''}."
 
     def map(self) -> str:
-        """Markdown: the heat map, and where the page is; nothing as long as nothing was run."""
+        """Markdown: the heat map and a link to the page; empty until something was run."""
         if not self.grid.own:
             return ""
         return f"![Accuracy of every cell]({PICTURE})\n\nEvery cell with its runs and commands: [{PAGE}]({PAGE})."
 
     def shares(self) -> str:
-        """Markdown: the share of variance of each factor and product."""
+        """Markdown: share of the variance of each factor and interaction."""
         if not self.figures.shares:
             return self.state()
         lines = [[each.name, f"{100 * each.value:.1f} %", _percent(each.interval)] for each in self.figures.shares]
         return rows(["", "share of the variance", "95 % interval"], lines)
 
     def levels(self) -> str:
-        """Markdown: what each level of a factor adds on average, in points."""
+        """Markdown: mean effect of each level of a factor, in percentage points."""
         if not self.figures.shares:
             return self.state()
         tables = []
@@ -110,7 +110,7 @@ class Page:
         return "\n\n".join(tables)
 
     def ranking(self) -> str:
-        """Markdown: places on the draws that measure, with simultaneous intervals."""
+        """Markdown: places on the measurement draws, with simultaneous confidence intervals."""
         if not self.figures.ranking:
             return f"Needs cells on draws {MEASURING[0]} to {MEASURING[-1]}: {not_run('grid_draws')}"
         lines = [
@@ -121,10 +121,12 @@ class Page:
             ]
             for number, each in enumerate(self.figures.ranking, 1)
         ]
-        return rows(["", "operations", "paper", "accuracy", "less the best of the others, 95 % together", ""], lines)
+        return rows(
+            ["", "operations", "paper", "accuracy", "minus the best of the others, simultaneous 95 %", ""], lines
+        )
 
     def best(self) -> str:
-        """Markdown: the best of the draw that chooses, and the paper's five among all."""
+        """Markdown: the best places on the selection draw, and the paper's five among all."""
         order = self.figures.order
         if not order:
             return self.state()
@@ -136,7 +138,7 @@ class Page:
         return rows(["rank", "operations", "paper", f"accuracy, draw {CHOOSING}"], lines)
 
     def changes(self, before: Protocol, after: Protocol) -> str:
-        """Markdown: places that were run by two protocols on shared draws, what changed, and the mean over places."""
+        """Markdown: places that were run under two protocols on the same draws, with their mean difference."""
         found, header = self.figures.changes(before, after), [_words(before), _words(after)]
         title = f"From {header[0]} to {header[1]}"
         if not found:
@@ -153,7 +155,7 @@ class Page:
         return f"{title}: {over}\n\n{rows(['operations', 'paper', 'draws', *header, 'difference'], lines)}"
 
     def picture(self, redraw: bool = False) -> Path | None:
-        """Draw the heat map if there is one to draw and it was drawn from other records.
+        """Draw the heat map if the records changed since it was drawn.
 
         Returns:
             Its path if it was drawn.
@@ -165,7 +167,7 @@ class Page:
         return renew(file, metadata, lambda: plot.draw(values, metadata), redraw)
 
     def documents(self) -> dict[Path, str]:
-        """The page in HTML; none as long as nothing was run."""
+        """Render the HTML page; None until something was run."""
         return {self.folder / PAGE: self._document()} if self.grid.own else {}
 
     def _document(self) -> str:
@@ -194,6 +196,6 @@ def _percent(interval: Interval | None) -> str:
 
 
 def _words(protocol: Protocol) -> str:
-    """A protocol."""
+    """Name a protocol in words."""
     number = count(protocol.stages, "stage")
     return f"{number}, {protocol.filters} filters {'refined' if protocol.refine else 'frozen'}"

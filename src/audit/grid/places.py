@@ -1,4 +1,4 @@
-"""Places of the grid, a rectification, a normalisation and a pooling each, and the runs that stand in them."""
+"""Places of the grid (a rectification, a normalisation and a pooling each) and their runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from multistage.settings.tree import Config
 
 FOLDER = "grid"
 FOLDERS = (FOLDER, "table1")
-"""Where its runs are published; the first folder that has a run gives it. The other one has the paper's five."""
+"""Folders that hold runs of the grid, searched in this order; the second one has the paper's five."""
 
 CHOOSING, MEASURING = 0, range(1, 5)
-"""The draw by which places are chosen for further runs, and those on which the chosen ones are measured."""
+"""The draw that selects places for further runs, and the draws that measure the selected ones."""
 
 WITHIN = "lcn_within"
-"""Local contrast normalisation of each map by itself; no name of `normalisations`, but a setting of ``lcn``."""
+"""Local contrast normalisation within each map; not in `normalisations`, but a setting of ``lcn``."""
 
 RECTIFICATIONS = tuple(rectifications)
 NORMALISATIONS = tuple(name for each in normalisations for name in ((each, WITHIN) if each == "lcn" else (each,)))
@@ -33,7 +33,7 @@ LEVELS = (RECTIFICATIONS, NORMALISATIONS, POOLINGS)
 
 
 class Place(NamedTuple):
-    """What a stage does after its filter bank."""
+    """The operations of a stage after its filter bank."""
 
     rectify: str
     normalise: str
@@ -41,17 +41,17 @@ class Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        """In order of application, as presets are named."""
+        """Return the name: operations in order of application, as in presets."""
         return " ".join(self)
 
     @property
     def address(self) -> str:
-        """On its page."""
+        """Return the anchor on the grid's page."""
         return "-".join(self)
 
     @property
     def typed(self) -> dict[str, object]:
-        """Settings as they are typed."""
+        """Return the settings as typed on the command line."""
         within = self.normalise == WITHIN
         return {
             **({"contrast_norm.across_maps": False} if within else {}),
@@ -62,7 +62,7 @@ class Place(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """How a network was made and trained."""
+    """Number of stages, kind of filters and training."""
 
     stages: int = 2
     filters: str = "random"
@@ -70,10 +70,10 @@ class Protocol(NamedTuple):
 
 
 RANDOM = Protocol()
-"""That of the first part."""
+"""The protocol of the first part."""
 
 EQUAL = {Place("abs", each, "l2"): Place("none", each, "l2") for each in ("none", "lrn", "rmsnorm")}
-"""Places that equal another: these normalisations treat x and -x alike, and L2 pooling squares away what abs does."""
+"""Places that equal another one: these normalisations treat x and -x alike, and L2 pooling removes the sign."""
 
 EVERY = [Place(*names) for names in product(*LEVELS)]
 DISTINCT = [place for place in EVERY if place not in EQUAL]
@@ -91,21 +91,21 @@ PAPER = {
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of a place by one protocol.
+    """The runs of a place under one protocol.
 
     Attributes:
-        records: By draw.
+        records: Records by draw.
     """
 
     records: Mapping[int, Record]
 
     def accuracy(self, draw: int) -> float:
-        """In %, mean over classes."""
+        """Return accuracy in %, mean over classes."""
         return 100 * float(self.records[draw]["metrics"][METRIC])
 
     @property
     def mean(self) -> float:
-        """In %, over draws."""
+        """Return mean accuracy over draws, in %."""
         return fmean(map(self.accuracy, self.records))
 
 
@@ -113,10 +113,10 @@ class Grid:
     """The runs of every place.
 
     Args:
-        results: All that is published.
+        results: All published results.
 
     Raises:
-        MultistageError: A run of the grid's folder that is none of the grid.
+        MultistageError: A run in the grid's folder that does not belong to the grid.
     """
 
     def __init__(self, results: Results) -> None:
@@ -134,34 +134,34 @@ class Grid:
         self._runs = {key: Runs(dict(sorted(records.items()))) for key, records in found.items()}
 
     def runs(self, place: Place, protocol: Protocol = RANDOM) -> Runs:
-        """Those of a place, or of the one that it equals."""
+        """Return the runs of a place, or of the place that it equals."""
         return self._runs.get((EQUAL.get(place, place), protocol), Runs({}))
 
     def protocols(self, place: Place) -> list[Protocol]:
-        """By which a place was run, that of the first part first."""
+        """List the protocols under which a place was run, that of the first part first."""
         found = [protocol for other, protocol in self._runs if other == EQUAL.get(place, place)]
         return sorted(found, key=lambda protocol: (protocol != RANDOM, protocol))
 
     def chosen_by(self, place: Place) -> float | None:
-        """Accuracy of a place on the draw by which places are chosen, by the grid's own runs; None: not run."""
+        """Return accuracy in % on the selection draw, from the grid's own runs; None if the place was not run."""
         runs = self.runs(place)
         return runs.accuracy(CHOOSING) if CHOOSING in runs.records else None
 
     @property
     def missing(self) -> list[Place]:
-        """Places of the first part that were not run."""
+        """List places of the first part that were not run."""
         own = {_key(record["config"])[0] for record in self.own if _is_first(record["config"])}
         return [place for place in DISTINCT if place not in own]
 
     @property
     def values(self) -> np.ndarray:
-        """Accuracy in % on the draw that chooses, [rectifications, normalisations, poolings]; NaN: not run."""
+        """Return accuracy in % on the selection draw, [rectifications, normalisations, poolings]; NaN where not run."""
         found = [self.chosen_by(place) for place in EVERY]
         flat = [np.nan if value is None else value for value in found]
         return np.array(flat).reshape([len(names) for names in LEVELS])
 
     def measured(self, protocol: Protocol = RANDOM, draws: Sequence[int] = MEASURING) -> dict[Place, list[float]]:
-        """Accuracies of the places that have all of some draws, draw by draw."""
+        """Return accuracies per draw of the places that were run on all of these draws."""
         runs = {place: self.runs(place, protocol) for place in DISTINCT}
         return {
             place: [each.accuracy(draw) for draw in draws]

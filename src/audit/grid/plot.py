@@ -1,4 +1,4 @@
-"""``grid.png``: the heat map, rectification and pooling against normalisation. Needs matplotlib."""
+"""Draw ``grid.png``: a heat map of rectification and pooling against normalisation. Needs matplotlib."""
 
 import io
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from audit.grid.places import LEVELS, PAPER
 
 WIDTH, HEIGHT = 9.5, 9.0
 LIGHT = 0.55
-"""Of the range of values; above it, colours are light, and figures on them dark."""
+"""Fraction of the value range above which cells are light and their figures dark."""
 
 
 def draw(values: np.ndarray, metadata: Mapping[str, str]) -> bytes:
-    """A PNG.
+    """Draw the heat map as a PNG.
 
     Args:
-        values: Accuracies in %, [rectifications, normalisations, poolings]; NaN: not run.
-        metadata: Text that the picture carries.
+        values: Accuracies in %, [rectifications, normalisations, poolings]; NaN where not run.
+        metadata: Text stored in the PNG.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,10 +1,10 @@
-"""Which places may be the best, with intervals that allow for choosing the best of many.
+"""Rank places with simultaneous confidence intervals, which correct for choosing the best of many.
 
-Multiple comparisons with the best (Hsu, Annals of Statistics 12, 1984; Multiple Comparisons, 1996, chapter 4): how far
-each place lies above or below the best of the others, with 95 % confidence for all places together. All were run on the
-same draws, which chose none of them. Critical values: Dunnett 1955, one-sided.
+Multiple comparisons with the best (Hsu, Annals of Statistics 12, 1984; Multiple Comparisons, 1996, chapter 4): the
+difference of each place from the best of the others, with simultaneous 95 % confidence. All places were run on the same
+draws, none of which selected them. Critical values: Dunnett 1955, one-sided.
 
-Assumed: normal noise of one variance for all places (`variance.noise`).
+Assumed: normal noise with equal variance for all places (`variance.noise`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ WIDEST = 12.0
 
 @dataclass(frozen=True)
 class Ranked:
-    """A place among those that were measured.
+    """A measured place with its interval.
 
     Attributes:
-        place: Which.
-        mean: Accuracy in %, over the draws that measure.
-        against: How far it lies above (or below) the best of the others, in points: its simultaneous interval.
+        place: The place.
+        mean: Mean accuracy over the measurement draws, in %.
+        against: Simultaneous interval of its difference from the best of the others, in points.
     """
 
     place: Place
@@ -38,16 +38,16 @@ class Ranked:
 
     @property
     def may_be_best(self) -> bool:
-        """Whether its interval reaches above 0."""
+        """Return whether its interval reaches above 0."""
         return self.against[1] > 0
 
 
 def ranking(measured: Mapping[Place, Sequence[float]], noise: Noise) -> list[Ranked]:
-    """Every place with its interval, best first.
+    """Compute every place's interval, best first.
 
     Args:
         measured: Accuracies of at least two places on the same draws.
-        noise: Of a run.
+        noise: Noise of a run.
     """
     means = {place: fmean(values) for place, values in measured.items()}
     draws = len(next(iter(measured.values())))
@@ -62,12 +62,12 @@ def ranking(measured: Mapping[Place, Sequence[float]], noise: Noise) -> list[Ran
 
 @cache
 def dunnett(comparisons: int, freedom: int, confidence: float = CONFIDENCE) -> float:
-    """The one-sided critical value of several means against one, all of the same number of values.
+    """Compute Dunnett's one-sided critical value for comparing several means with one, all of equal sample size.
 
     Args:
-        comparisons: How many means are compared with it.
+        comparisons: Number of means that are compared with the one.
         freedom: Degrees of freedom of the variance.
-        confidence: That all comparisons hold together.
+        confidence: Simultaneous confidence of all comparisons.
     """
     from scipy.optimize import brentq
 
@@ -75,12 +75,12 @@ def dunnett(comparisons: int, freedom: int, confidence: float = CONFIDENCE) -> f
 
 
 def _together(d: float, comparisons: int, freedom: int) -> float:
-    """The chance that no mean lies more than `d` standard errors of a difference above the one, all being equal."""
+    """Return the probability, under equal means, that none exceeds the one by more than `d` standard errors."""
     from scipy.special import gammaln, ndtr
 
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     z = 8 * nodes
-    spread = 1 + 8 / np.sqrt(2 * freedom) * nodes  # of the estimated deviation, in its own unit
+    spread = 1 + 8 / np.sqrt(2 * freedom) * nodes  # estimated over true standard deviation
     keep = spread > 0
     s, step = spread[keep], weights[keep] * 8 / np.sqrt(2 * freedom)
     half = freedom / 2

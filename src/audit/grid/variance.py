@@ -1,14 +1,13 @@
-"""How much of the variance of the grid is rectification, normalisation, pooling, and their products.
+"""Analysis of variance of the grid: rectification, normalisation, pooling, and their interactions.
 
-Analysis of variance of a complete grid with fixed levels (Fisher 1925; Scheffe 1959, chapter 4): the sums of squares of
-main effects and products add up to that of all cells. Each cell is one run; the noise of a run, from `noise`, adds to
-every sum of squares what is subtracted here. Levels are all that there are and no sample, so that only the noise makes
-an interval: a parametric bootstrap (Efron & Tibshirani 1993, section 6.5) of noise on all cells, its variance drawn
-from its own distribution.
+A complete factorial design with fixed effects (Fisher 1925; Scheffe 1959, chapter 4): the sums of squares of main
+effects and interactions add up to that of all cells. Each cell is one run. The noise of a run, from `noise`, inflates
+every sum of squares; this bias is subtracted. Levels are fixed, not sampled, so only noise makes an interval: a
+parametric bootstrap (Efron & Tibshirani 1993, section 6.5) adds noise to all cells and draws its variance from the
+sampling distribution of the estimate.
 
-Assumed: one variance of noise for all cells, and noise of one cell that says nothing about that of another, once what
-all cells of a draw share is taken away. Runs of one draw share filters and images, so that the second is nearly true
-at best.
+Assumed: equal noise variance in all cells, and noise that is independent between cells once the mean of each draw is
+removed. Runs of one draw share filters and images, so independence holds only approximately.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +25,10 @@ REPEATS = 2000
 
 @dataclass(frozen=True)
 class Noise:
-    """What moves a run besides its cell and its draw.
+    """Residual variance of a run, beyond its cell's and its draw's mean.
 
     Attributes:
-        variance: In squared points.
+        variance: In squared percentage points.
         freedom: Its degrees of freedom.
     """
 
@@ -39,12 +38,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class Share:
-    """Of the variance of all cells.
+    """A share of the variance of all cells.
 
     Attributes:
-        factors: Of which it is: one for a main effect, several for their product.
+        factors: One factor for a main effect, several for their interaction.
         value: A fraction.
-        interval: None without noise.
+        interval: Its interval; None if the noise is unknown.
     """
 
     factors: tuple[str, ...]
@@ -53,18 +52,18 @@ class Share:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Return the factors in words."""
         return " x ".join(self.factors)
 
 
 def noise(measured: Mapping[Any, Sequence[float]]) -> Noise | None:
-    """Of cells that were all run on the same draws: what is left once means of cells and of draws are taken away.
+    """Estimate noise as the residual after removing the means of cells and of draws.
 
     Args:
-        measured: Accuracies of each cell, draw by draw.
+        measured: Accuracies of each cell per draw; all cells have the same draws.
 
     Returns:
-        None for fewer than two cells or draws.
+        The noise; None for fewer than two cells or draws.
     """
     values = np.array([*measured.values()])
     if values.ndim < 2 or min(values.shape) < 2:
@@ -75,13 +74,13 @@ def noise(measured: Mapping[Any, Sequence[float]]) -> Noise | None:
 
 
 def shares(values: np.ndarray, of: Noise | None, repeats: int = REPEATS, seed: int = 0) -> list[Share]:
-    """Of every main effect and product, in order.
+    """Compute the share of every main effect and interaction, in order.
 
     Args:
-        values: Accuracies [rectifications, normalisations, poolings], all there.
-        of: Of a run; None: nothing is subtracted, and there are no intervals.
-        repeats: Of the bootstrap.
-        seed: Of its random numbers.
+        values: Accuracies [rectifications, normalisations, poolings], none missing.
+        of: Noise of a run; without it nothing is subtracted, and there are no intervals.
+        repeats: Number of bootstrap samples.
+        seed: Seed of the bootstrap.
     """
     free = _freedom(values.shape)
     variance = of.variance if of else 0.0
@@ -100,14 +99,14 @@ def shares(values: np.ndarray, of: Noise | None, repeats: int = REPEATS, seed: i
 
 
 def effects(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean of each level of a factor, less that of all cells, in points."""
+    """Compute the mean of each level of a factor minus the mean of all cells, in points."""
     others = tuple(other for other in range(values.ndim) if other != axis)
     found: np.ndarray = values.mean(others) - values.mean()
     return found
 
 
 def _squares(values: np.ndarray) -> dict[tuple[str, ...], float]:
-    """Sums of squares: each product is what its means have beyond the effects of its parts."""
+    """Compute sums of squares; an interaction is what its means have beyond the effects of its parts."""
     found: dict[tuple[str, ...], float] = {}
     parts: dict[tuple[int, ...], np.ndarray] = {(): values.mean(keepdims=True)}
     for size in (1, 2, 3):
@@ -132,7 +131,7 @@ def _freedom(shape: Sequence[int]) -> dict[tuple[str, ...], int]:
 def _fractions(
     squares: Mapping[tuple[str, ...], float], free: Mapping[tuple[str, ...], int], variance: float
 ) -> dict[tuple[str, ...], float]:
-    """Of the whole, each less what noise adds to it, and never below 0."""
+    """Return each share of the total, after subtracting the noise's contribution; at least 0."""
     clean = {factors: max(value - free[factors] * variance, 0.0) for factors, value in squares.items()}
     whole = sum(clean.values())
     return {factors: value / whole if whole else 0.0 for factors, value in clean.items()}

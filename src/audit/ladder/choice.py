@@ -1,8 +1,7 @@
-"""Which configuration the ladder ends with: computed from images that were held out of training, by a rule.
+"""Select the ladder's last configuration on held-out training images, by a fixed rule.
 
-The rule was written before its runs. It reads ``metrics.validation_accuracy`` and nothing else that was measured: the
-test images of these runs, one a class, are there because a run must have some, and no code here reads what became of
-them.
+The rule was written before its runs. It reads only ``metrics.validation_accuracy``. These runs test one image per class
+because every run must test something; no code here reads those results.
 """
 
 from collections.abc import Sequence
@@ -17,12 +16,12 @@ from multistage.settings.tree import Config, parse
 
 FOLDER = "ladder_tuning"
 DRAWS = range(5, 10)
-"""On which settings are chosen; the ladder is scored on others."""
+"""Draws on which settings are selected; the ladder is scored on others."""
 
 GRAY = "gray"
 
 NEAR = 0.5
-"""Points."""
+"""Largest distance from the best accuracy, in percentage points."""
 
 RULE = (
     f"Take the configurations that were run on all of draws {DRAWS[0]} to {DRAWS[-1]}. Keep those whose mean accuracy "
@@ -31,7 +30,7 @@ RULE = (
 )
 
 SAID = ("data", "data.validation", "data.test_per_class", "draw", "seed", "name", "experiment", "refine")
-"""What all runs have in common, or differ in within a cell."""
+"""Settings that all runs share, or that vary within a cell; they are not printed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +39,9 @@ class Candidate:
 
     Attributes:
         cell: Its runs.
-        accuracy: On held-out images, mean over runs, in %.
-        less: Its accuracy less that of the chosen one, draw by draw; None for the chosen one itself.
-        chosen: Whether it is the one.
+        accuracy: Accuracy on held-out images, mean over runs, in %.
+        less: Paired difference from the selected configuration; None for the selected one itself.
+        chosen: Whether it is the selected one.
     """
 
     cell: Cell
@@ -52,7 +51,7 @@ class Candidate:
 
     @property
     def words(self) -> str:
-        """Its settings, as they are typed."""
+        """Return its settings as typed on the command line."""
         config = self.cell.config
         typed = (override for override in self.cell.records[0].get("overrides", ()))
         kept = [override for override in typed if override.lstrip("+~").partition("=")[0] not in SAID]
@@ -66,16 +65,16 @@ class Candidate:
 
     @property
     def complete(self) -> bool:
-        """Whether it was run on all draws; otherwise it is not chosen."""
+        """Return whether it was run on all draws; otherwise it cannot be selected."""
         return complete(self.cell)
 
 
 def candidates(records: Sequence[Record], colour: str = GRAY) -> list[Candidate]:
-    """All that was tried, most accurate first, and which of it is chosen.
+    """List all configurations that were tried, most accurate first, and mark the selected one.
 
     Args:
-        records: Of ``results/ladder_tuning``.
-        colour: Of which images; gray ones and those in colour are chosen for by themselves.
+        records: Records of ``results/ladder_tuning``.
+        colour: Colour of the images; gray and colour images are selected for separately.
 
     Raises:
         MultistageError: A run on other draws, or without held-out images.
@@ -91,12 +90,12 @@ def candidates(records: Sequence[Record], colour: str = GRAY) -> list[Candidate]
 
 
 def colour_of(config: Config) -> str:
-    """Of the images of a run."""
+    """Return the colour setting of a run's images."""
     return str(config.get("data.colour", GRAY))
 
 
 def choose(found: Sequence[Cell]) -> Cell | None:
-    """What `RULE` chooses; None as long as nothing was run on all draws."""
+    """Apply `RULE`; None until a configuration was run on all draws."""
     running = [cell for cell in found if complete(cell)]
     if not running:
         return None
@@ -106,13 +105,13 @@ def choose(found: Sequence[Cell]) -> Cell | None:
 
 
 def is_chosen(rung: Rung, tried: Sequence[Candidate]) -> bool:
-    """Whether a rung is the configuration that was chosen."""
+    """Return whether a rung is the selected configuration."""
     wanted = rung.wanted(FOLDER, HELD_OUT)
     return any(each.chosen and wanted.fits(each.cell) and not wanted.unsaid(each.cell) for each in tried)
 
 
 def accuracy(cell: Cell) -> Measured:
-    """On held-out images, mean over runs, in %."""
+    """Return accuracy on held-out images, mean over runs, in %."""
     return mean_of([_held_out(record) for record in cell.records], "held-out accuracy", "%")
 
 
@@ -122,15 +121,15 @@ def features(cell: Cell) -> int:
 
 
 def complete(cell: Cell) -> bool:
-    """Whether it was run on all draws."""
+    """Return whether a cell was run on all draws."""
     return {record["config"]["draw"] for record in cell.records} >= set(DRAWS)
 
 
 def refuse(records: Sequence[Record]) -> None:
-    """Refuse runs that must not choose anything.
+    """Reject runs that must not be used for selection.
 
     Raises:
-        MultistageError: The first one, and why.
+        MultistageError: Names the first such run and the reason.
     """
     for record in records:
         config = record["config"]

@@ -1,4 +1,4 @@
-"""Rungs with their runs: accuracy, gain over the rung before, minutes."""
+"""Rungs and their runs: accuracy, gain over another rung, minutes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
 FOLDERS = ("ladder", "table1")
-"""Where runs of rungs are published; the first folder that has those of a rung gives them."""
+"""Folders that hold runs of rungs, searched in this order."""
 
 DRAWS = range(5)
-"""On which rungs are scored. Nothing is chosen on them."""
+"""Draws on which rungs are scored. Nothing is selected on them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A rung, and what its runs gave.
+    """A rung with its results.
 
     Attributes:
-        rung: Which.
-        some: Its runs on up to thirty test images a class, None if it was not run.
-        rest: Those on all remaining images, None if they were not run.
-        gain: Over the rung that it is compared with, draw by draw; None if there is nothing to compare.
-        seconds: Of each run of `some`, as from `Costs`.
+        rung: The rung.
+        some: Its runs on up to thirty test images per class; None if it was not run.
+        rest: Its runs on all remaining images; None if they were not run.
+        gain: Paired difference from the rung that it is compared with; None if there is nothing to compare.
+        seconds: Seconds of each run of `some`, from `Costs`.
     """
 
     rung: Rung
@@ -40,17 +40,17 @@ class Step:
 
     @property
     def minutes(self) -> float:
-        """Mean over runs."""
+        """Return the mean minutes of a run."""
         return fmean(self.seconds) / 60
 
 
 class Ladder:
-    """Every rung, as far as it was run.
+    """All rungs with the results that exist.
 
     Args:
-        results: All that is published.
-        rungs: In order.
-        beside: Other forms of rungs.
+        results: All published results.
+        rungs: Rungs in order.
+        beside: Variants of rungs.
 
     Raises:
         MultistageError: Runs of the ladder on other draws or with held-out images, or two cells for one rung.
@@ -68,27 +68,27 @@ class Ladder:
 
     @property
     def rungs(self) -> list[Step]:
-        """In order."""
+        """Return the rungs in order."""
         return [self._steps[rung.name] for rung in self._rungs]
 
     @property
     def top(self) -> Step | None:
-        """The highest rung that was run."""
+        """Return the highest rung that was run."""
         return next((step for step in reversed(self.rungs) if step.some), None)
 
     @property
     def beside(self) -> list[Step]:
-        """Other forms of rungs."""
+        """Return the variants of rungs."""
         return [self._steps[rung.name] for rung in self._beside]
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
-        """Of rungs, by name."""
+        """Return the numbers of rungs by name."""
         return {rung.name: number for number, rung in enumerate(self._rungs, 1)}
 
     @property
     def records(self) -> list[Record]:
-        """All that the page is made of: the runs of rungs."""
+        """Return the records of all rungs, from which the page is made."""
         cells = [cell for step in self._steps.values() for cell in (step.some, step.rest) if cell]
         return [record for cell in cells for record in cell.records]
 
@@ -114,15 +114,15 @@ class Ladder:
 
 
 def refuse(records: Sequence[Record]) -> None:
-    """Refuse runs that are no scores of the ladder.
+    """Reject runs that do not score a rung.
 
     Raises:
-        MultistageError: The first one, and why.
+        MultistageError: Names the first such run and the reason.
     """
     for record in records:
         config = record["config"]
         if config["draw"] not in DRAWS or config["data.validation"]:
             raise MultistageError(
                 f"results/ladder has a run of draw={config['draw']} with data.validation={config['data.validation']}; "
-                f"expected draws {DRAWS[0]} to {DRAWS[-1]}, no images held out; what tunes is in results/ladder_tuning"
+                f"expected draws {DRAWS[0]} to {DRAWS[-1]}, no images held out; tuning is in results/ladder_tuning"
             )

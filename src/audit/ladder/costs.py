@@ -1,9 +1,9 @@
-"""What a run takes for whoever starts with nothing: filters and features that it found ready are charged to it.
+"""Cost of a run that starts with an empty cache: cached filters and features are charged to it.
 
-Runs share what they make: filters of a draw, features of filters, images read. Who comes first makes it, and the record
-of who comes later has hardly any seconds there. So a phase counts as long as the longest of all runs of the folder that
-share it. A network of several filter sets may have found some of them ready, made by a run with fewer; the longest of
-those with fewer are added. This is at most what a run needs by itself, or more: never less.
+Runs share decoded images, filters and features on disk. The first run computes them; later runs record almost no time
+for that phase. So each shared phase is charged the longest time of all runs in the folder that share it. A network of
+several filter sets may have found some sets in the cache, computed by a run with fewer; the longest times of those runs
+are added. The result is the time of a run with an empty cache, or more; it is never less.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from multistage.records.runs import Record
 from multistage.settings.tree import Settings, parse
 
 SHARED = ("data", "filters", "features")
-"""Phases whose results are kept on disk."""
+"""Phases whose results are cached on disk."""
 
 
 @dataclass(frozen=True)
 class _Made:
-    """What a run made or found, and how many filter sets it has."""
+    """What a run computed or found in the cache, and its number of filter sets."""
 
     shares: dict[str, Any]
     banks: int
@@ -28,17 +28,17 @@ class _Made:
 
 
 class Costs:
-    """Of the runs of one folder of results, which shared one cache.
+    """Costs of the runs of one folder of results, which shared one cache.
 
     Args:
-        records: All of them.
+        records: All records of the folder.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.made = [_made(record) for record in records]
 
     def seconds(self, record: Record) -> float:
-        """Of one of these runs, all phases, nothing found ready."""
+        """Return the seconds of one of these runs, all phases, with an empty cache."""
         own = _made(record)
         return sum(
             self._longest(own, phase) if phase in SHARED else spent for phase, spent in record["seconds"].items()
@@ -62,6 +62,6 @@ def _made(record: Record) -> _Made:
 
 
 def _filters(settings: Settings, images: object) -> tuple[object, ...]:
-    """What filters are a function of; not of test images."""
+    """Return all that filters depend on; test images are not part of it."""
     training = replace(settings.draw, test_per_class=None)
     return images, training, settings.seed, settings.filters, settings.geometry, settings.operations

@@ -1,7 +1,7 @@
-"""Accuracy of a run in the ways in which papers count it, from the counts of its record.
+"""Accuracy of a run under the measures that papers use, from the counts of its record.
 
-All of them are of one classifier of 102 classes; that of 101 leaves out the images of the background, and still counts
-an object that is taken for background as an error.
+All measures use the same classifier of 102 classes. Those of 101 classes leave out test images of the background, and
+still count an object classified as background as an error.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,23 +12,23 @@ from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
 
 BACKGROUND = "BACKGROUND_Google"
-"""The class of Caltech-101 that is no object."""
+"""The background class of Caltech-101."""
 
 Measure = Callable[[Record], float]
 
 
 def _counts(record: Record, without: str) -> list[tuple[int, int]]:
-    """(right, tested) of each class that has test images."""
+    """Return (correct, tested) of each class that has test images."""
     return [(c["correct"], c["total"]) for c in record["per_class"] if c["total"] and c["name"] != without]
 
 
 def per_class(record: Record, without: str = "") -> float:
-    """Mean over classes of the share of their test images that is right, in %."""
+    """Compute accuracy per class, averaged over classes, in %."""
     return 100 * fmean(right / tested for right, tested in _counts(record, without))
 
 
 def overall(record: Record, without: str = "") -> float:
-    """Share of all test images that is right, in %."""
+    """Compute accuracy over all test images, in %."""
     counts = _counts(record, without)
     return 100 * sum(right for right, _ in counts) / sum(tested for _, tested in counts)
 
@@ -42,5 +42,5 @@ MEASURES: dict[str, Measure] = {
 
 
 def over(records: Sequence[Record], name: str) -> Measured:
-    """One of `MEASURES`, mean over runs with Student's interval."""
+    """Compute one of `MEASURES`, mean over runs with Student's interval."""
     return mean_of([MEASURES[name](record) for record in records], name, "%")

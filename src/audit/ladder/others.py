@@ -1,4 +1,4 @@
-"""Other systems on Caltech-101, with their protocols: ``results/ladder/others.yaml``."""
+"""Published results of other systems on Caltech-101, with their protocols: ``results/ladder/others.yaml``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +16,21 @@ CHECKED = {
     "cited": "figure as a later paper cites it",
     "unread": "protocol read there; the figure was not checked and is left out",
 }
-"""How a figure is known, in words."""
+"""How a figure was checked, in words."""
 
 
 @dataclass(frozen=True)
 class Other:
-    """A system.
+    """Another system.
 
     Attributes:
-        system: What it is.
-        source: Where its figure stands.
-        images: What it sees.
+        system: Name and method.
+        source: Paper that has its figure.
+        images: Kind of images it was trained on.
         protocol: How it was trained and scored.
-        checked: How the figure is known.
+        checked: How the figure was checked.
         value: Accuracy in %; None if it was not checked.
-        line: What a line of the picture says; "" for no line.
+        line: Label of its line in the picture; "" for no line.
     """
 
     system: str
@@ -43,10 +43,10 @@ class Other:
 
 
 def read(folder: Path) -> list[Other]:
-    """Those of a folder, highest first; none if it has no such file.
+    """Read a folder's systems, highest first; empty if it has no such file.
 
     Raises:
-        MultistageError: An entry that lacks something, or a figure that nobody checked.
+        MultistageError: An entry that is incomplete, or a figure that was not checked.
     """
     path = folder / FILE
     if not path.exists():
@@ -67,7 +67,7 @@ def read(folder: Path) -> list[Other]:
 
 
 def table(found: list[Other]) -> str:
-    """Markdown: one system a row."""
+    """Markdown: a table with one row per system."""
     lines = [
         [
             *(other.system, "" if other.value is None else f"{other.value:g}", other.images, other.protocol),

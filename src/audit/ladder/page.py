@@ -1,4 +1,4 @@
-"""What ``results/ladder/README.template.md`` can call, and the picture beside it."""
+"""Functions that ``results/ladder/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,15 +18,15 @@ FOLDER, PICTURE = "ladder", "ladder.png"
 
 
 class Page:
-    """The tables of the page.
+    """Tables of the page.
 
     Args:
-        results: All that is published.
-        rungs: In order.
-        beside: Other forms of rungs.
+        results: All published results.
+        rungs: Rungs in order.
+        beside: Variants of rungs.
 
     Raises:
-        MultistageError: Runs that do not belong there.
+        MultistageError: Runs that do not belong to the ladder.
     """
 
     def __init__(self, results: Results, rungs: Sequence[Rung] = RUNGS, beside: Sequence[Rung] = BESIDE) -> None:
@@ -36,7 +36,7 @@ class Page:
         self.others = others.read(self.folder)
 
     def functions(self) -> dict[str, Callable[[], str]]:
-        """By the names that the template has for them."""
+        """Return the template's functions by name."""
         return {
             "ladder_rungs": lambda: self.climbed(self.ladder.rungs),
             "ladder_beside": lambda: self.climbed(self.ladder.beside),
@@ -50,7 +50,7 @@ class Page:
         }
 
     def climbed(self, steps: Sequence[Step]) -> str:
-        """Markdown: a rung a row, with its gain; those that were not run are named by `missing`."""
+        """Markdown: one row per rung that was run, with its gain; `missing` names the others."""
         header = [
             "rung",
             "what it adds",
@@ -75,7 +75,7 @@ class Page:
         return rows(header, lines) if lines else not_run(FOLDER)
 
     def counts(self) -> str:
-        """Markdown: every rung's accuracy in all ways in which it is counted, for both choices of test images."""
+        """Markdown: every rung's accuracy under all measures, for both choices of test images."""
         lines = [
             [self._name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
             for step in (*self.ladder.rungs, *self.ladder.beside)
@@ -85,7 +85,7 @@ class Page:
         return rows(["rung", "test images", "runs", *MEASURES], lines) if lines else not_run(FOLDER)
 
     def missing(self) -> str:
-        """In words: rungs that were not run, those not tested on all remaining images, and runs that are of no rung."""
+        """Name rungs that were not run, rungs not tested on all remaining images, and runs that belong to no rung."""
         steps = (*self.ladder.rungs, *self.ladder.beside)
         not_run = [f"{self._name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some]
         not_all = [self._name(step) for step in steps if step.some and not step.rest]
@@ -94,11 +94,11 @@ class Page:
             said.append(f"Not tested on all other images: {listed(not_all)}.")
         shown = {path(record) for record in self.ladder.records}
         if unplaced := [path(record) for record in self.records if path(record) not in shown]:
-            said.append(f"In table.md, and no rung: {listed(unplaced)}.")
+            said.append(f"Runs in table.md that belong to no rung: {listed(unplaced)}.")
         return " ".join(said)
 
     def top(self) -> str:
-        """One sentence: the highest rung that was run."""
+        """Describe the highest rung that was run in one sentence."""
         last = self.ladder.top
         if last is None or last.some is None:
             return not_run(FOLDER)
@@ -110,16 +110,16 @@ class Page:
         )
 
     def tried(self) -> str:
-        """Markdown: what was tried on held-out images, most accurate first, and what became of it."""
+        """Markdown: configurations tried on held-out images, most accurate first, and which one was selected."""
         colours = sorted({choice.colour_of(record["config"]) for record in self.tuning})
         tables = []
         for colour in colours:
-            words = "" if colour == choice.GRAY else f"`data.colour={colour}`, chosen for by itself:\n\n"
+            words = "" if colour == choice.GRAY else f"`data.colour={colour}`, selected separately:\n\n"
             tables.append(words + _candidates(choice.candidates(self.tuning, colour)))
         return "\n\n".join(tables) or not_run(choice.FOLDER)
 
     def agreed(self) -> str:
-        """One sentence: whether the last rung is what the rule chooses."""
+        """Say in one sentence whether the rule selects the last rung."""
         tried = choice.candidates(self.tuning)
         chosen = [each.words for each in tried if each.chosen]
         last = self._name(self.ladder.rungs[-1])
@@ -130,7 +130,7 @@ class Page:
         return f"The rule chooses `{chosen[0]}`, and the last rung, {last}, is another configuration."
 
     def picture(self, redraw: bool = False) -> Path | None:
-        """Draw the picture if there is one to draw and its records, rungs or lines are others than it was drawn from.
+        """Draw the picture if its records, rungs or lines changed since it was drawn.
 
         Returns:
             Its path if it was drawn.
@@ -162,7 +162,7 @@ def _figure(cell: Cell, name: str) -> str:
 
 
 def _threads(cell: Cell) -> str:
-    """Threads of the runs, of how many cores."""
+    """Return the number of threads of the runs and of the machine's cores."""
     found = {f"{record['threads']} of {record['hardware']['cores']}" for record in cell.records}
     return listed(sorted(found))
 
@@ -177,7 +177,7 @@ def _candidates(tried: Sequence[choice.Candidate]) -> str:
         ]
         for candidate in tried
     ]
-    header = ["settings", "draws", "accuracy on held-out images", "less the chosen one", "features", "minutes", ""]
+    header = ["settings", "draws", "accuracy on held-out images", "minus the chosen one", "features", "minutes", ""]
     return rows(header, lines)
 
 

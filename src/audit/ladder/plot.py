@@ -1,4 +1,4 @@
-"""``ladder.png``: accuracy of each rung against its minutes. Needs matplotlib."""
+"""Draw ``ladder.png``: accuracy of each rung against its minutes. Needs matplotlib."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 8.5, 5.2
 TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 APART = 110, 17
-"""Dots of the picture between names, across and down, at which they do not lie on each other."""
+"""Distance in pixels, horizontal and vertical, at which labels do not overlap."""
 
 INK, FAINT = "#444444", "#888888"
 
@@ -26,14 +26,14 @@ def draw(
     others: Sequence[Other],
     metadata: Mapping[str, str],
 ) -> bytes:
-    """A PNG: rungs as dots that a line joins, what was tried beside them as hollow ones, other systems as lines.
+    """Draw a PNG: rungs as connected dots, their variants as hollow dots, other systems as horizontal lines.
 
     Args:
-        rungs: In order; those that were not run are left out.
-        beside: Other forms of rungs, alike.
-        numbers: Of rungs, by name.
-        others: Systems; those with words for a line have one.
-        metadata: Text that the picture carries.
+        rungs: Rungs in order; those that were not run are left out.
+        beside: Variants of rungs; those that were not run are left out.
+        numbers: Numbers of rungs by name.
+        others: Other systems; those with a label are drawn.
+        metadata: Text stored in the PNG.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -89,7 +89,7 @@ def _point(axes: "Axes", step: Step, look: Mapping[str, str]) -> None:
 
 
 def _names(axes: "Axes", steps: Sequence[Step], numbers: Mapping[str, int]) -> None:
-    """Beside each point its name; of names that would lie on each other the lower one goes further down."""
+    """Label each point; of two overlapping labels the lower one is moved down."""
     from matplotlib.patheffects import withStroke
 
     placed: list[tuple[float, float]] = []

@@ -1,7 +1,7 @@
-"""The rungs, in order, and what was tried beside them: all that is said of the ladder by hand.
+"""The rungs in order, and their variants: all of the ladder that is written by hand.
 
-A new rung is one `Rung` more in `RUNGS` (it is compared with another one, by name) or in `BESIDE`; its runs are a grid
-of ``conf/experiment/ladder.yaml``. Runs are found by their settings, never by where a table prints them.
+To add a rung, add a `Rung` to `RUNGS` (compared with another one, by name) or to `BESIDE`, and its runs as a grid to
+``conf/experiment/ladder.yaml``. Runs are found by their settings, not by their position in a table.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from typing import Any
 from audit.tables.addresses import BOTH, Folder, Wanted
 
 SCORED = {"data.validation": 0, "data.test_per_class": 30}
-"""How a rung is scored: all thirty images of a class train, up to thirty others test."""
+"""Settings that score a rung: thirty images per class train, up to thirty others test."""
 
 REST = {**SCORED, "data.test_per_class": None}
-"""The same, tested on all images that remain."""
+"""The same, tested on all remaining images."""
 
 HELD_OUT = {"data.validation": 5, "data.test_per_class": 1}
-"""How settings are chosen: five of the thirty are held out; one image a class tests, and nobody looks at it."""
+"""Settings of selection runs: five of the thirty images are held out; the one test image per class is not used."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Rung:
     """One configuration of the network.
 
     Attributes:
-        name: In a word or two; no two are alike.
+        name: Short unique name.
         adds: What it adds to the rung that it is compared with.
         source: The paper that it is from, or the reason for it.
-        row: The paper's letters and, of frozen filters, the readout, as in `addresses`.
-        further: Other settings, from key to value; a list is a tuple.
+        row: The paper's letters and, for frozen filters, the readout, as in `addresses`.
+        further: Other settings, from key to value; lists are given as tuples.
         against: Name of the rung that it is compared with; "" for none.
-        minutes: That one run is expected to take on one CPU core, filters included.
+        minutes: Expected minutes of one run on one CPU core, filters included.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Rung:
     minutes: float = 0
 
     def wanted(self, folder: str, how: Mapping[str, Any] = SCORED) -> Wanted:
-        """Its runs in a folder of results.
+        """Describe its runs in a folder of results.
 
         Args:
             folder: Its name.
-            how: Settings that say which images train and test.
+            how: Settings that select training and test images.
         """
         return Folder(folder)(self.row, BOTH, {**self.further, **how})
 
@@ -111,7 +111,7 @@ RUNGS = (
         minutes=30,
     ),
 )
-"""Each adds one thing to the one before it; the last one is what `choice` chooses."""
+"""Each adds one method to the one before it; the last one is the one that `choice` selects."""
 
 BESIDE = (
     Rung(
@@ -169,4 +169,4 @@ BESIDE = (
         minutes=5,
     ),
 )
-"""Other forms of a rung, whether they paid or not."""
+"""Variants of a rung, whether they helped or not."""

@@ -1,7 +1,7 @@
-"""The lecture's assertions, each shown as a measurement, and the page that `scripts/lecture.py` makes of them.
+"""The lecture's assertions, each tested by a measurement, and the page that `scripts/lecture.py` makes of them.
 
-Instruments are in `audit.instruments`; a section applies them to real images and trained weights, and one paragraph
-says what came out. What every section needs can be imported from here.
+Instruments are in `audit.instruments`. A section applies them to real images and trained weights, and one paragraph
+describes the result. Sections import shared names from here.
 """
 
 from audit.lecture.material import Material as Material

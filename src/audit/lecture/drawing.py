@@ -1,6 +1,6 @@
-"""How pictures of the lecture are drawn: small, in print that a phone can show, colours that all can tell apart.
+"""Style of the lecture's pictures: small, legible on a phone, in colours that are safe for colour-blind readers.
 
-The same numbers give the same bytes: nothing in a file says when or with what it was made.
+The same numbers give the same bytes: files contain no date and no version.
 """
 
 import io
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 Axes = Any
-"""What ``Figure.subplots`` returns: matplotlib's axes by themselves, one row as a list, or rows of them."""
+"""Result of ``Figure.subplots``: a single axes, a row of axes, or rows of axes."""
 
 RULE = {"color": "#555555", "linewidth": 1}
-"""How lines look that measure nothing: zero, chance, equality."""
+"""Style of reference lines: zero, chance, equality."""
 
 WIDTH = 4.6
-"""Inches: so narrow that print of 9 points can be read where a phone shrinks the picture to its screen."""
+"""Width in inches; narrow enough that 9-point text stays legible on a phone."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -48,15 +48,15 @@ STYLE: dict[Any, Any] = {
 def picture(
     rows: int = 1, columns: int = 1, height: float = 2.8, colours: int = 128, **subplots: Any
 ) -> Callable[[Callable[Concatenate[Axes, P], None]], Callable[P, bytes]]:
-    """Make a function that draws one that gives a PNG of `WIDTH` in the lecture's style, without any metadata.
+    """Decorate a drawing function so that it returns a PNG of `WIDTH` in the lecture's style, without metadata.
 
-    What is decorated is given `Axes`, then its own arguments.
+    The decorated function gets `Axes`, then its own arguments.
 
     Args:
-        rows: Of axes.
-        columns: Of axes.
+        rows: Rows of axes.
+        columns: Columns of axes.
         height: Inches.
-        colours: Of the PNG.
+        colours: Number of colours of the PNG.
         **subplots: Further arguments of ``Figure.subplots``.
     """
 
@@ -91,18 +91,18 @@ def _png(figure: "Figure", colours: int) -> bytes:
 
 
 def formula(name: str) -> str:
-    """The paper's name of a stage as it is set: ``F-R_abs-P_A`` with abs and A as indices."""
+    """Format the paper's name of a stage for print: ``F-R_abs-P_A`` with abs and A as subscripts."""
     return re.sub(r"([A-Z])_(\w+)", r"\1$_{\\mathrm{\2}}$", name)
 
 
 def lines(axes: Axes, x: Sequence[float], curves: Mapping[str, Tensor], styles: Sequence[str], **look: Any) -> None:
-    """A line for each label: means of curves [points, measurements], against as many of `x` as they have points."""
+    """Draw a line per label: means of curves [points, measurements] against the first values of `x`."""
     for (label, curve), style in zip(curves.items(), styles, strict=True):
         axes.plot(x[: len(curve)], curve.mean(1), style, label=label, **look)
 
 
 def shared_legend(axes: Sequence[Axes], place: str, **look: Any) -> None:
-    """One legend outside of several axes, which all have the same lines."""
+    """Add one legend outside several axes that have the same lines."""
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc=f"outside {place}", **look)
 
 
@@ -110,11 +110,11 @@ def gray(axes: Axes, values: Tensor, title: str = "", limit: float | None = None
     """Show one map [height, width] in shades of gray.
 
     Args:
-        axes: Where.
+        axes: Axes to draw on.
         values: The map.
-        title: Above it.
-        limit: Shown white; the largest absolute value if None.
-        low: Shown black; -limit if None.
+        title: Title above it.
+        limit: Value shown as white; the largest absolute value if None.
+        low: Value shown as black; -limit if None.
     """
     limit = float(values.abs().max()) or 1.0 if limit is None else limit
     axes.imshow(values.numpy(), cmap="gray", vmin=-limit if low is None else low, vmax=limit, interpolation="nearest")
@@ -123,7 +123,7 @@ def gray(axes: Axes, values: Tensor, title: str = "", limit: float | None = None
 
 
 def numbers(axes: Axes, values: Tensor, title: str = "", shaded: Sequence[tuple[int, int]] = ()) -> None:
-    """Show a small matrix as squares with its numbers, some of them shaded."""
+    """Show a small matrix as squares with numbers, some of them shaded."""
     rows, columns = values.shape
     for row in range(rows):
         for column in range(columns):

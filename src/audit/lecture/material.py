@@ -1,8 +1,8 @@
-"""What sections measure on: real images, trained networks, learned filters; each read when it is first asked for, once.
+"""Material for measurements: real images, trained networks, learned filters; each is read once, on first use.
 
-Images are test images of draw 0, spread evenly over the classes. Networks are published runs: their records and weights
-lie in ``results/explorer``; the same networks as they were before training are made from the same records. Filters are
-those of runs of ``results/table1``.
+Images are test images of draw 0, spread evenly over the classes. Networks are published runs, with records and weights
+in ``results/explorer``; their untrained versions are made from the same records. Filters are from runs of
+``results/table1``.
 """
 
 from functools import cache
@@ -29,13 +29,13 @@ from multistage.train.restore import make_network
 EXPLORER, TABLE1 = "explorer", "table1"
 
 PAPER = "abs_lcn_avgpool"
-"""The preset of the paper's network."""
+"""Preset of the paper's network."""
 
 CLASSES = 102
-"""Of Caltech-101, with its background."""
+"""Classes of Caltech-101, including the background."""
 
 KEPT = ("config", "dataset", "split", "images", "labels", "photographs", "records", "trained", "untrained", "filters")
-"""What a material gives a second time without making it again."""
+"""Values that a material caches."""
 
 
 class Filters(NamedTuple):
@@ -47,7 +47,7 @@ class Filters(NamedTuple):
 
 
 class Material:
-    """Everything that sections are given.
+    """Images, networks and filters for sections.
 
     Args:
         results: Folder of published results.
@@ -59,38 +59,38 @@ class Material:
             setattr(self, name, cache(getattr(self, name)))
 
     def config(self, *typed: str) -> Config:
-        """The configuration that ``python train.py TYPED...`` runs."""
+        """Return the configuration that ``python train.py TYPED...`` runs."""
         return composition.plan(typed).config
 
     def dataset(self, name: str) -> Dataset:
-        """A data set, verified.
+        """Open a data set and verify it.
 
         Raises:
-            DataError: It is missing, changed or unreadable.
+            DataError: The data set is missing, changed or unreadable.
         """
         return parse(self.config(f"data={name}")).data.load()
 
     def split(self, name: str, *typed: str) -> Split:
-        """A split of a data set: draw 0, if nothing else is typed."""
+        """Return a split of a data set; draw 0 by default."""
         return parse(self.config(f"data={name}", *typed)).draw.of(self.dataset(name))
 
     def images(self, name: str, count: int) -> Tensor:
-        """Test images as networks take them, float32 [count, maps, height, width], evenly over the classes.
+        """Return preprocessed test images, float32 [count, maps, height, width], evenly over the classes.
 
         Args:
             name: ``caltech101``, ``mnist``, or another data set.
-            count: How many.
+            count: Number of images.
         """
         return self.dataset(name).pixels(self._chosen(name, count))
 
     def labels(self, name: str, count: int) -> Tensor:
-        """Labels of the same `images`, int64 [count]."""
+        """Return labels of the same `images`, int64 [count]."""
         return self.dataset(name).labels[self._chosen(name, count)]
 
     def photographs(self, count: int, side: int = 128) -> Tensor:
-        """Caltech-101's `images` before any preprocessing: gray values from 0 to 255, float32 [count, 1, side, side].
+        """Return Caltech-101's `images` without preprocessing: gray values 0 to 255, float32 [count, 1, side, side].
 
-        The shorter side is resized to `side`, and the middle of the longer one is cut out.
+        The shorter side is resized to `side`; the longer one is cropped at its centre.
         """
         folder = Path(self.config("data=caltech101")["data.root"]) / caltech101.SOURCE.folder
         names = self.dataset("caltech101").names
@@ -98,12 +98,12 @@ class Material:
         return torch.stack(found)[:, None]
 
     def _chosen(self, name: str, count: int) -> Tensor:
-        test = self.split(name).test  # ascending, and data sets hold their images class by class or shuffled
+        test = self.split(name).test  # ascending order; data sets have their images class by class or shuffled
         order = test[torch.argsort(self.dataset(name).labels[test], stable=True)]
         return order[torch.arange(count) * len(order) // count]
 
     def records(self, name: str) -> list[Record]:
-        """The records of ``results/NAME``; none if there is no such folder."""
+        """Read the records of ``results/NAME``; empty if there is no such folder."""
         file = self._file(name)
         return from_file(file) if file.exists() else []
 
@@ -111,10 +111,10 @@ class Material:
         return self.results / name / "records.jsonl"
 
     def presets(self) -> list[str]:
-        """The presets of which a trained network is published, sorted; one that was written since is not among them.
+        """List the presets with a published trained network, sorted; newer presets may be missing.
 
         Raises:
-            MultistageError: None is (says what to run).
+            MultistageError: There is none; the message says what to run.
         """
         found = sorted({record["config"]["model"] for record in self.records(EXPLORER)})
         if not found:
@@ -128,10 +128,11 @@ class Material:
         raise _missing(EXPLORER, f"{self._file(EXPLORER)} has no trained model={model}; make it")
 
     def trained(self, model: str) -> MultiStageNet:
-        """The published MNIST network of a preset, trained, in eval mode.
+        """Return the published MNIST network of a preset, trained, in eval mode.
 
         Raises:
-            MultistageError: It is not published, or its weights are missing (says what to run), or not its own.
+            MultistageError: It is not published, its weights are missing (the message says what to run), or they do
+                not match its record.
         """
         folder = self.results / EXPLORER
         net = artifacts.network(folder, self._record(model))
@@ -140,24 +141,24 @@ class Material:
         return net.requires_grad_(False)
 
     def untrained(self, model: str) -> MultiStageNet:
-        """The same network with the random filters and weights that its training began with, in eval mode."""
+        """Return the same network with its initial random filters and weights, in eval mode."""
         record = self._record(model)
         return make_network(parse(record["config"]), len(record["per_class"])).eval().requires_grad_(False)
 
     def begun(self, *typed: str) -> MultiStageNet:
-        """What ``python train.py data=caltech101 TYPED...`` begins with, in eval mode; needs no images."""
+        """Return the initial network of ``python train.py data=caltech101 TYPED...``, in eval mode; needs no images."""
         config = self.config("data=caltech101", *typed)
         return make_network(parse(config), CLASSES).eval().requires_grad_(False)
 
     def filters(self, filters: str, refine: bool) -> Filters:
-        """First-stage filters of a published run of Table 1, two stages with abs and N.
+        """Return first-stage filters of a published run of Table 1, two stages with abs and N.
 
         Args:
             filters: How they were initialised: ``random``, ``gabor`` or ``psd``.
-            refine: Whether they were trained afterwards.
+            refine: Whether they were fine-tuned.
 
         Raises:
-            MultistageError: There is no such run with published filters.
+            MultistageError: No such run has published filters.
         """
         folder = self.results / TABLE1
         wanted = {"model": PAPER, "stages": 2, "filters": filters, "refine": refine}
@@ -169,7 +170,7 @@ class Material:
         raise _missing(TABLE1, f"{folder} holds no filters of a run with {settings}; make them")
 
     def learned(self, every: int = 1) -> Tensor:
-        """PSD filters that were not refined, or every so many of them, [maps, k, k]."""
+        """Return PSD filters before fine-tuning, optionally only every n-th, [maps, k, k]."""
         return self.filters("psd", False).after[::every]
 
 

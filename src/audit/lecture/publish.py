@@ -1,4 +1,4 @@
-"""results/lecture: what was measured (figures for the ledger of claims, tables, pictures), and a page made of it."""
+"""Write results/lecture: the measurements (figures for claims, tables, pictures) and the page made from them."""
 
 import json
 import re
@@ -18,11 +18,11 @@ from multistage.storage import durable
 INDEX, MEASURED, TABLES = "index.html", "measured.json", "tables.json"
 
 DIGITS = 6
-"""Significant digits in ``measured.json``: more than any figure deserves, fewer than machines disagree about."""
+"""Significant digits in ``measured.json``: more than are shown, and few enough that machines agree on them."""
 
 
 def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
-    """Write figures, tables, pictures and the page; pictures of earlier pages are removed.
+    """Write figures, tables, pictures and the page; remove pictures of earlier pages.
 
     Args:
         folder: ``results/lecture``; made if it does not exist.
@@ -44,22 +44,22 @@ def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
 
 
 def write_page(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Path]:
-    """Write the page of what a folder holds, which measures nothing; its file if it changed.
+    """Write the page from a folder's measurements, without measuring; return its file if it changed.
 
     Args:
         folder: ``results/lecture``.
-        words: Of each section, by its claim.
+        words: Words of each section, by its claim.
 
     Raises:
         KeyError: A text names what was not measured.
-        ValueError: Words without what they describe, or the reverse.
+        ValueError: Words and measurements do not match.
     """
     page = document(read(folder, words)).encode()
     return [folder / INDEX] if durable.update(folder / INDEX, page) else []
 
 
 def read(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Section]:
-    """The sections whose figures, tables and pictures a folder holds; see `write_page`."""
+    """Read the sections of a folder from its figures, tables and pictures; see `write_page`."""
     measured, kept = (json.loads((folder / name).read_text("utf-8")) for name in (MEASURED, TABLES))
     sections = []
     for claim, said in words.items():
@@ -78,7 +78,7 @@ def _measured(stored: dict[str, Any]) -> Measured:
 
 
 def tables(sections: Sequence[Section]) -> str:
-    """All tables, and the names that captions give, as JSON: by claim."""
+    """Encode all tables and the names used by captions as JSON, by claim."""
     content = {
         section.claim: {
             "tables": {name: {"heads": each.heads, "rows": each.texts} for name, each in section.found.tables.items()},
@@ -90,7 +90,7 @@ def tables(sections: Sequence[Section]) -> str:
 
 
 def figures(sections: Sequence[Section]) -> str:
-    """All figures as JSON: by claim, by name."""
+    """Encode all figures as JSON, by claim and name."""
     content = {
         section.claim: {name: _rounded(asdict(measured)) for name, measured in section.measured.items()}
         for section in sections
@@ -111,7 +111,7 @@ def _rounded(value: Any) -> Any:
 
 
 def document(sections: Sequence[Section]) -> str:
-    """The page.
+    """Render the page.
 
     Raises:
         KeyError: A text names what was not measured.
@@ -120,12 +120,12 @@ def document(sections: Sequence[Section]) -> str:
 
 
 def prose(text: str, section: Section) -> Markup:
-    """A text with its figures, code between backticks, and powers of ten as such."""
+    """Fill a text with its figures, and format code and powers of ten."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(powers(section.fill(text)))))
 
 
 def powers(text: str) -> Markup:
-    """``7e-16`` as 7 times ten to the power of -16."""
+    """Format ``7e-16`` as 7 times ten to the power of -16."""
     sign = {"-": "\N{MINUS SIGN}", "+": ""}
     return Markup(
         re.sub(
@@ -137,7 +137,7 @@ def powers(text: str) -> Markup:
 
 
 def with_interval(measured: Measured, form: str = ".3g") -> str:
-    """A figure with half of its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
+    """Format a figure with half its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
     form = "," if isinstance(measured.value, int) else form
     half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {half_width(measured.interval):.1g}"
     unit = f" {measured.unit}" if measured.unit else ""
@@ -145,7 +145,7 @@ def with_interval(measured: Measured, form: str = ".3g") -> str:
 
 
 def size(png: bytes) -> tuple[int, int]:
-    """Width and height of a picture, pixels."""
+    """Return width and height of a picture, pixels."""
     width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
     return width, height
 

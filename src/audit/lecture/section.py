@@ -1,6 +1,6 @@
-"""One section of the lecture's page: what is asserted, what was measured, one paragraph, pictures and tables.
+"""One section of the lecture's page: an assertion, measurements, one paragraph, pictures and tables.
 
-A section is a module, which measures and draws, and beside it a YAML file of the same name, which has all its words.
+A section is a module that measures and draws, and a YAML file of the same name with all its words.
 """
 
 import re
@@ -18,11 +18,11 @@ from multistage.records.intervals import Measured, half_width, mean_of
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
 
 DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
-"""Where a text may hold typed digits: between backticks (formulas, settings), sizes such as 9x9, names such as
-Caltech-101."""
+"""Places where a text may contain typed digits: between backticks (formulas, settings), sizes such as 9x9, names
+such as Caltech-101."""
 
 Figure = float | Sequence[float] | Tensor | Measured | Difference
-"""A number; measurements, one an image or a filter, of which the mean is meant; or what has an interval already."""
+"""A number; measurements (one per image or filter) whose mean is reported; or a value with its interval."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Table:
     """A table of the page.
 
     Attributes:
-        heads: Of its columns.
+        heads: Column headings.
         rows: Texts and numbers.
-        form: How its numbers are written.
+        form: Format of its numbers.
     """
 
     heads: Sequence[str]
@@ -41,25 +41,25 @@ class Table:
 
     @property
     def texts(self) -> list[list[str]]:
-        """The rows as they are written."""
+        """Return the rows as formatted texts."""
         return [[cell if isinstance(cell, str) else f"{cell:{self.form}}" for cell in row] for row in self.rows]
 
     @property
     def right(self) -> list[bool]:
-        """Which columns hold numbers."""
+        """Return for each column whether it holds numbers."""
         numbers = re.compile(r"[-\N{MINUS SIGN}\d]|$")
         return [all(map(numbers.match, column)) for column in zip(*self.texts, strict=True)]
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the module of a section measured and drew, without words; all by the names that its words have.
+    """Results of a section's module, without words; keyed by the names that its words use.
 
     Attributes:
         figures: Numbers.
-        pictures: PNG.
-        tables: As they are written.
-        names: What no number is and captions name all the same, such as a run.
+        pictures: PNG files.
+        tables: Formatted tables.
+        names: Texts that captions quote, such as the name of a run.
     """
 
     figures: Mapping[str, Figure]
@@ -70,19 +70,19 @@ class Found:
 
 @dataclass(frozen=True)
 class Section:
-    """One assertion of the lecture: its words, and what was found.
+    """One assertion of the lecture: its words and its results.
 
     Args:
         claim: Its id in the ledger, such as ``lecture-04``.
         words: ``title``, ``text`` (a line a paragraph), captions of ``pictures`` and ``tables`` by name, and
-            ``figures``: by name what each is, as ``what [unit]``. Nothing behind ``<name>_half`` stands for half of the
-            interval of ``<name>``, which texts put behind a plus-minus. Every number that was measured stands in a text
-            as ``{name}`` or ``{name:.1f}`` (a format of Python's); other digits are refused outside of what
-            `DEFINITION` allows. What a figure is may name other figures. Text between backticks is shown as code.
-        found: Of the module.
+            ``figures``: what each figure is, by name, as ``what [unit]``. An empty ``<name>_half`` is the half width of
+            the interval of ``<name>``, for use after a plus-minus. Texts refer to measured numbers as ``{name}`` or
+            ``{name:.1f}`` (Python format); other digits are rejected except where `DEFINITION` allows them. The
+            description of a figure may name other figures. Text between backticks is shown as code.
+        found: Results of the module.
 
     Raises:
-        ValueError: Words without what they are of, or the other way round; a number that was typed into a text.
+        ValueError: Words and results do not match, or a number was typed into a text.
     """
 
     claim: str
@@ -105,23 +105,23 @@ class Section:
 
     @property
     def texts(self) -> list[str]:
-        """Title, text and captions, not filled."""
+        """Return title, text and captions, before figures are filled in."""
         captions = (self.words.get(kind, {}).values() for kind in ("pictures", "tables"))
         return [self.words["title"], self.words["text"], *chain.from_iterable(captions)]
 
     @property
     def pictures(self) -> dict[str, bytes]:
-        """PNG by the name of its file, in the order of the words."""
+        """Return PNG files by file name, in the order of the words."""
         return {picture_file(self.claim, name): self.found.pictures[name] for name in self.words.get("pictures", {})}
 
     @property
     def paragraphs(self) -> list[str]:
-        """Of the text, not filled."""
+        """Return the paragraphs of the text, before figures are filled in."""
         return self.words["text"].strip().split("\n")
 
     @cached_property
     def measured(self) -> dict[str, Measured]:
-        """Figures with their words, in the order of these; the ledger reads ``<claim>.<name>``."""
+        """Return figures with their descriptions, in order; claims read them as ``<claim>.<name>``."""
         words: dict[str, str | None] = self.words["figures"]
         plain = {name: _measured(figure, words[name] or "") for name, figure in self.found.figures.items()}
         for name, what in words.items():
@@ -130,10 +130,10 @@ class Section:
         return {name: replace(plain[name], what=filled(plain[name].what, plain)) for name in words}
 
     def fill(self, text: str) -> str:
-        """A text of this section with its figures.
+        """Fill a text of this section with its figures.
 
         Raises:
-            KeyError: It names what was not measured.
+            KeyError: The text names a figure that was not measured.
         """
         for name, value in self.found.names.items():
             text = text.replace(f"{{{name}}}", value)
@@ -141,7 +141,7 @@ class Section:
 
 
 def picture_file(claim: str, name: str) -> str:
-    """The file of a section's picture."""
+    """Return the file name of a section's picture."""
     return f"{claim}-{name}.png"
 
 
@@ -166,12 +166,12 @@ def _half(mean: Measured) -> Measured:
 
 
 def filled(text: str, measured: Mapping[str, Measured]) -> str:
-    """A text with figures in its places."""
+    """Fill figures into the placeholders of a text."""
     return PLACE.sub(lambda place: _shown(measured[place[1]], place[2] or ".3g"), text)
 
 
 def _shown(measured: Measured, form: str) -> str:
-    """A figure with its unit; what rounds to zero has no minus."""
+    """Format a figure with its unit; values that round to zero have no minus sign."""
     unsigned = form if isinstance(measured.value, int) else re.sub(r"^\+?", r"\g<0>z", form)
     number = f"{measured.value:{unsigned}}"
     unit = f"\N{NO-BREAK SPACE}{measured.unit}" if measured.unit else ""
@@ -179,5 +179,5 @@ def _shown(measured: Measured, form: str) -> str:
 
 
 def typed_numbers(text: str) -> list[str]:
-    """Digits of a text that neither stand in a place nor belong to a definition."""
+    """Return digits of a text that are neither in a placeholder nor part of a definition."""
     return re.findall(r"\d[\d.,]*", DEFINITION.sub("", PLACE.sub("", text)))

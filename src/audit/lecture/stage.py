@@ -1,4 +1,4 @@
-"""Parts of a stage put together as functions, so that sections can measure with and without each of them."""
+"""Parts of a stage as functions, so that sections can measure with and without each of them."""
 
 import torch
 import torch.nn.functional as F
@@ -10,17 +10,17 @@ from multistage.network.randomness import generator
 
 
 def filtered(kernels: Tensor) -> Function:
-    """F with gains of 1: from [n, 1, height, width] to one map a kernel; kernels k [maps, size, size]."""
+    """Make F with gains of 1: from [n, 1, height, width] to one map per kernel; kernels k [maps, size, size]."""
     return lambda x: filter_bank(x, kernels[:, None])
 
 
 def sums(x: Tensor, kernels: Tensor) -> Tensor:
-    """The same without tanh: images [n, 1, height, width] convolved with kernels k [maps, size, size]."""
+    """Convolve images [n, 1, height, width] with kernels k [maps, size, size], without tanh."""
     return filter_bank(x, kernels[:, None], squash="none")
 
 
 def chain(*functions: Function) -> Function:
-    """One after the other."""
+    """Compose functions, first to last."""
 
     def chained(x: Tensor) -> Tensor:
         for function in functions:
@@ -31,7 +31,7 @@ def chain(*functions: Function) -> Function:
 
 
 def operations(kernels: Tensor) -> dict[str, Function]:
-    """A stage before its pooling, with and without rectification and normalisation, by the paper's names."""
+    """Return the stage before pooling, with and without rectification and normalisation, by the paper's names."""
     bank = filtered(kernels)
     return {
         "F": bank,
@@ -43,19 +43,19 @@ def operations(kernels: Tensor) -> dict[str, Function]:
 
 
 def random_kernels(maps: int, size: int, seed: int = 0) -> Tensor:
-    """Random filters as a network begins with, [maps, size, size]."""
+    """Draw a network's initial random filters, [maps, size, size]."""
     bank = FilterBank(1, maps, size).requires_grad_(False)
     bank.reset_parameters(1 / size, generator(seed, "filters", 1))
     return bank.kernels[:, 0]
 
 
 def random_like(kernels: Tensor) -> Tensor:
-    """As many random filters of the same size."""
+    """Draw as many random filters of the same size."""
     return random_kernels(len(kernels), kernels.shape[-1])
 
 
 def framed(digits: Tensor, by: int) -> Tensor:
-    """Digits with more of their background around them, `by` pixels at each side.
+    """Pad digits with their background, `by` pixels on each side.
 
     Args:
         digits: [n, 1, height, width]; the background is an image's smallest value.
@@ -65,7 +65,7 @@ def framed(digits: Tensor, by: int) -> Tensor:
 
 
 def shifted(digits: Tensor, right: int) -> Tensor:
-    """Digits whose content moved, with background where it came from; sizes stay."""
+    """Shift the content of digits and fill with background; sizes do not change."""
     return _padded(digits, (right, -right))
 
 
@@ -75,6 +75,6 @@ def _padded(digits: Tensor, sides: tuple[int, ...]) -> Tensor:
 
 
 def accuracy(net: Function, x: Tensor, labels: Tensor) -> Tensor:
-    """1 for each image that a network puts into its class and 0 for each other, [n]."""
+    """Return 1 for each image that a network classifies correctly, else 0, [n]."""
     with torch.no_grad():
         return (net(x).argmax(1) == labels).float()

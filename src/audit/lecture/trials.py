@@ -1,4 +1,4 @@
-"""Short trainings that sections compare: the same digits, mini-batches and seeds, another preset or another rate."""
+"""Short trainings that sections compare: same digits, mini-batches and seeds, different preset or learning rate."""
 
 import math
 from functools import cache
@@ -13,46 +13,46 @@ from audit.lecture.section import Figure
 
 STEPS, SEEDS = 60, 5
 RATES = (0.005, 0.02, 0.08)
-"""Of SGD, without a schedule; the middle one is that of the published runs on digits."""
+"""Learning rates of SGD, without a schedule; the middle one is that of the published runs on digits."""
 
 CHANCE = math.log(10)
-"""The loss of a network that knows nothing of ten classes, nats."""
+"""The loss of guessing among ten classes, nats."""
 
 DIVERGED = 100.0
-"""Nats; a larger loss counts as this."""
+"""Largest loss that is reported, nats; larger ones are clipped."""
 
 
 @cache
 def course(material: Material, model: str, rate: float, seed: int) -> Course:
-    """The first `STEPS` of a training on digits, watched before the first stage's pooling."""
+    """Run the first `STEPS` of a training on digits, observed before the first stage's pooling."""
     config = {**material.config(f"model={model}"), "optimizer.lr": rate, "draw": seed, "seed": seed}
     return train_and_follow(config, material.dataset("digits"), STEPS)
 
 
 def courses(material: Material, model: str, rate: float) -> list[Course]:
-    """The same with every seed."""
+    """Run the same with every seed."""
     return [course(material, model, rate, seed) for seed in range(SEEDS)]
 
 
 def late_losses(material: Material, model: str, rate: float) -> Tensor:
-    """The loss at the end of a training, nats, [seeds]; `DIVERGED` where it did."""
+    """Return the final losses of trainings, nats, [seeds]; `DIVERGED` where a training diverged."""
     losses = [found.late_loss for found in courses(material, model, rate)]
     return torch.tensor(losses, dtype=torch.float64).clamp(max=DIVERGED)
 
 
 def compared(material: Material, without: str, with_it: str, name: str) -> dict[str, Figure]:
-    """How a training with an operation compares with one without it.
+    """Compare training with an operation to training without it.
 
     Args:
-        material: What the section is given.
-        without: Preset.
-        with_it: The preset that has the operation.
-        name: First part of the figures' names.
+        material: Images, networks and filters.
+        without: Preset without the operation.
+        with_it: Preset with the operation.
+        name: Prefix of the figures' names.
 
     Returns:
         ``<name>_slow`` and ``<name>_equal``, the paired differences of the losses at the smallest and the middle rate;
-        ``<name>_best``, the same with each preset at the rate that was best for it; ``<name>_lost`` and
-        ``<name>_lost_without``, for how many of all rates and seeds training ended above chance.
+        ``<name>_best``, the same with each preset at its best rate; ``<name>_lost`` and ``<name>_lost_without``, the
+        number of rates and seeds for which training ended above chance.
     """
     before, after = (
         torch.stack([late_losses(material, model, rate) for rate in RATES]) for model in (without, with_it)
@@ -68,17 +68,17 @@ def compared(material: Material, without: str, with_it: str, name: str) -> dict[
 
 
 def settings() -> dict[str, Figure]:
-    """What texts say of these trainings."""
+    """Return the numbers of these trainings that texts use."""
     rates = {"slow_rate": RATES[0], "rate": RATES[1]}
     return {"steps": STEPS, "seeds": SEEDS, **rates, "trainings": SEEDS * len(RATES)}
 
 
 def curves(material: Material, models: dict[str, str]) -> bytes:
-    """Loss against steps, a panel a rate.
+    """Draw loss against steps, one panel per rate.
 
     Args:
-        material: What the section is given.
-        models: From preset to its label.
+        material: Images, networks and filters.
+        models: Labels by preset.
     """
 
     @drawing.picture(1, len(RATES), 2.7, sharey=True)

@@ -1,1 +1,1 @@
-"""The page of results: one file that needs nothing but itself."""
+"""The page of results: one self-contained file."""

@@ -1,6 +1,6 @@
 """The answer: does the paper hold up, which architecture is best, and how far do later methods get?
 
-All of it is counted from records, claims and the ladder, by `RULE` and by what `columns` states.
+All figures are computed from records, claims and the ladder, by `RULE` and as stated in `columns`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ OPERATIONS = {
     "P_A": "average pooling",
     "P_M": "max pooling",
 }
-"""What the letters of the paper's architectures stand for."""
+"""Meaning of the letters of the paper's architectures."""
 
 NOT_RUN = "Table 1 of the paper was not run yet; `python train.py experiment=table1` runs it."
 COUNTED: dict[Verdict, str] = {
@@ -32,12 +32,12 @@ COUNTED: dict[Verdict, str] = {
 
 @dataclass(frozen=True)
 class Column:
-    """An architecture of Table 1 at its best.
+    """An architecture of Table 1 in its best row.
 
     Attributes:
-        symbol: The paper's.
-        cell: The most accurate one here, over all rows.
-        paper: The paper's highest figure, in %, over the same rows.
+        symbol: The paper's symbol.
+        cell: The most accurate cell here, over all rows.
+        paper: The paper's highest figure over the same rows, in %.
     """
 
     symbol: str
@@ -46,24 +46,24 @@ class Column:
 
     @property
     def words(self) -> str:
-        """Its operations."""
+        """Return its operations in words."""
         return operations(self.symbol)
 
 
 def operations(symbol: str) -> str:
-    """The operations of an architecture in words, "" if a letter is not the paper's."""
+    """Describe the operations of an architecture, "" if a letter is not the paper's."""
     letters = symbol.split("-")
     return ", ".join(OPERATIONS[letter] for letter in letters) if OPERATIONS.keys() >= set(letters) else ""
 
 
 def paper_tables(results: Results) -> list[Table]:
-    """The blocks of Table 1, as far as they were run."""
+    """Return the blocks of Table 1 that were run."""
     experiment = results.experiments.get("table1")
     return [table for table in experiment.tables if table.as_in_paper] if experiment else []
 
 
 def columns(tables: Sequence[Table]) -> list[Column]:
-    """Every architecture at its best, best one first: the highest mean here, beside the paper's highest figure."""
+    """Return every architecture in its best row, best first: our highest mean and the paper's highest figure."""
     cells: dict[str, list[Cell]] = {}
     for table in tables:
         for (_, symbol), cell in table.cells.items():
@@ -77,9 +77,9 @@ def columns(tables: Sequence[Table]) -> list[Column]:
 
 
 def agreement(tables: Sequence[Table]) -> tuple[int, int]:
-    """In how many rows of Table 1 the paper's best architecture is best here too, and of how many.
+    """Count the rows of Table 1 in which the paper's best architecture is best here too, and all comparable rows.
 
-    Rows in which all architectures that the paper has were run, and more than one.
+    A row is comparable if all of the paper's architectures in it were run, and there is more than one.
     """
     same = [_best_is_ours(table, protocol) for table in tables for protocol in table.protocols]
     known = [each for each in same if each is not None]
@@ -95,13 +95,13 @@ def _best_is_ours(table: Table, protocol: str) -> bool | None:
 
 
 def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:
-    """How many claims have each verdict, those without a claim left out."""
+    """Count claims by verdict, without verdicts that no claim has."""
     found = [judged.verdict for judged in claims]
     return {verdict: found.count(verdict) for verdict in COUNTED if verdict in found}
 
 
 def tally(claims: Sequence[Judged]) -> str:
-    """8 hold in full, 11 hold in part and 2 fail."""
+    """Write the tally in words, such as 8 hold in full, 11 hold in part and 2 fail."""
     return listed([f"{number} {COUNTED[verdict]}" for verdict, number in verdicts(claims).items()])
 
 
@@ -111,11 +111,11 @@ RULE = (
     "Otherwise it does not hold up. "
     "Rows count if all five architectures were run; frozen filters have a row for each classifier."
 )
-"""What `holds_up` applies, in words."""
+"""The rule that `holds_up` applies, in words."""
 
 
 def holds_up(same: int, rows: int, claims: Sequence[Judged]) -> str:
-    """Whether the paper holds up, by `RULE`."""
+    """Apply `RULE`: does the paper hold up?"""
     found = verdicts(claims)
     holding = found.get("holds", 0) + found.get("holds in part", 0)
     if same == rows and found.get("holds", 0) == len(claims):
@@ -124,12 +124,12 @@ def holds_up(same: int, rows: int, claims: Sequence[Judged]) -> str:
 
 
 def sentences(results: Results, claims: Sequence[Judged], ladder: Ladder) -> Iterator[str]:
-    """Two sentences: whether the paper holds up; what is best, and how accurate it is.
+    """Write two sentences: whether the paper holds up; which architecture is best, and how accurate it is.
 
     Args:
-        results: All that is published.
-        claims: All that were judged.
-        ladder: Later methods.
+        results: All published results.
+        claims: All judged claims.
+        ladder: Results with later methods.
     """
     tables = paper_tables(results)
     found, (same, rows) = columns(tables), agreement(tables)

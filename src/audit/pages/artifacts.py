@@ -1,10 +1,10 @@
-"""What pages show beyond numbers: confusions, first-stage filters and trained weights, kept beside their records.
+"""Artifacts shown on pages: confusion matrices, first-stage filters and trained weights, stored next to their records.
 
     results/<name>/artifacts/<run, with __ for />/confusion.csv   filters.safetensors   weights.safetensors
 
-Published are, for each data set, the best run, the best refined one, and the best with filters that were learned
-without labels and stayed so. Best means the highest test accuracy, chosen afterwards: these runs illustrate, tables and
-statistics are made of all runs. Of the results named in `WITH_WEIGHTS` every run is published, with its weights.
+For each data set, artifacts of three runs are published: the best run, the best fine-tuned run, and the best run with
+frozen unsupervised filters. Best means highest test accuracy, selected afterwards: these runs are illustrations; tables
+and statistics use all runs. Results named in `WITH_WEIGHTS` publish all runs, with weights.
 """
 
 import csv
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 ARTIFACTS = "artifacts"
 
 LIMIT = 300_000
-"""Bytes; a larger file is not published."""
+"""Largest size of a published file, bytes."""
 
 WITH_WEIGHTS = ("explorer",)
-"""Results of small models that other pages show at work: the artifacts of all their runs, with weights."""
+"""Results of small models that other pages run: all their runs have artifacts, with weights."""
 
 
 def folder(target: Path, record: Record) -> Path:
-    """Where the artifacts of a run lie, whether they exist or not.
+    """Return the folder of a run's artifacts, which need not exist.
 
     Args:
         target: ``results/<name>``.
@@ -50,22 +50,22 @@ def folder(target: Path, record: Record) -> Path:
 
 
 def best(records: Iterable[Record]) -> Record | None:
-    """The run with the highest mean accuracy of a class on test images; of equals the first by name."""
+    """Return the run with the highest mean per-class test accuracy; among equals the first by name."""
     return min(records, key=lambda r: (-r["metrics"]["test_mean_class_accuracy"], path(r)), default=None)
 
 
 def best_refined(records: Iterable[Record]) -> Record | None:
-    """The best run whose filters were trained with labels."""
+    """Return the best run whose filters were trained with labels."""
     return best(record for record in records if record["config"]["refine"])
 
 
 def best_learned(records: Iterable[Record]) -> Record | None:
-    """The best run whose filters were learned without labels and stayed so."""
+    """Return the best run with frozen unsupervised filters."""
     return best(r for r in records if r["config"]["filters"] == "psd" and not r["config"]["refine"])
 
 
 def illustrated(records: Sequence[Record]) -> list[Record]:
-    """The runs whose artifacts are published, of each data set the best of each kind."""
+    """Return the runs whose artifacts are published: for each data set the best of each kind."""
     chosen: dict[str, Record] = {}
     for data in sorted({record["config"]["data"] for record in records}):
         of_data = [record for record in records if record["config"]["data"] == data]
@@ -76,18 +76,18 @@ def illustrated(records: Sequence[Record]) -> list[Record]:
 
 
 def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> list[Path]:
-    """Keep the artifacts of an experiment's best runs (of all, if they are published with weights), and no others.
+    """Publish the artifacts of an experiment's best runs (of all runs if with weights), and remove others.
 
     Args:
-        run_folders: ``runs/<name>``; of runs that are not there, what was published before is kept.
+        run_folders: ``runs/<name>``; earlier artifacts of missing runs are kept.
         target: ``results/<name>``.
-        records: All that are published.
+        records: All published records.
 
     Returns:
         The artifact folders that were written.
 
     Raises:
-        MultistageError: Filters or weights of a run that are missing or damaged.
+        MultistageError: Filters or weights of a run are missing or damaged.
     """
     chosen = records if target.name in WITH_WEIGHTS else illustrated(records)
     here = [run_folders / path(record) for record in chosen]
@@ -98,23 +98,23 @@ def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> 
 
 
 def publish(run_folder: Path, target: Path) -> Path:
-    """Copy a finished run's confusions, its first-stage kernels before and after training, and perhaps its weights.
+    """Copy a finished run's confusion matrix, first-stage kernels before and after training, and weights if published.
 
     Args:
         run_folder: The run's folder.
         target: ``results/<name>``.
 
     Raises:
-        MultistageError: Not a finished run, or filters or weights that are missing or damaged.
+        MultistageError: The run is not finished, or its filters or weights are missing or damaged.
     """
     record = runs.read(run_folder)
     if record is None:
         raise MultistageError(f"{run_folder} is not a finished run; expected a folder with {runs.RESULT}")
     kept = folder(target, record)
     kept.mkdir(parents=True, exist_ok=True)
-    needed = [runs.FILTERS] if record["config"]["refine"] else []  # older runs with frozen filters have none
+    needed = [runs.FILTERS] if record["config"]["refine"] else []  # older runs with frozen filters have no kernels
     if target.name in WITH_WEIGHTS:
-        restore.restore(run_folder / runs.WEIGHTS, record)  # refuses weights that are not this record's
+        restore.restore(run_folder / runs.WEIGHTS, record)  # rejects weights that do not match the record
         needed.append(runs.WEIGHTS)
     for name in (runs.CONFUSION, runs.FILTERS, *needed):
         source = run_folder / name
@@ -124,10 +124,10 @@ def publish(run_folder: Path, target: Path) -> Path:
 
 
 def _keep(source: Path, kept: Path) -> None:
-    """Copy a file that pages can show; one that is too large is left out, with a warning.
+    """Copy a file that pages can show; skip files that are too large, with a warning.
 
     Raises:
-        MultistageError: It is missing or damaged.
+        MultistageError: The file is missing or damaged.
     """
     kept.unlink(missing_ok=True)
     content = _content(source)
@@ -140,7 +140,7 @@ def _keep(source: Path, kept: Path) -> None:
 
 
 def _content(file: Path) -> bytes | None:
-    """What a file holds; None if that is more than `LIMIT`."""
+    """Read a file; None if it is larger than `LIMIT`."""
     try:
         return durable.read(file, LIMIT)
     except OSError as error:
@@ -150,10 +150,10 @@ def _content(file: Path) -> bytes | None:
 
 
 def _read(file: Path, content: bytes | None) -> Any:
-    """What its reader makes of a file's content.
+    """Parse a file's content.
 
     Raises:
-        MultistageError: It is damaged.
+        MultistageError: The file is damaged.
     """
     try:
         return READERS[file.name](content or b"")
@@ -186,30 +186,30 @@ READERS: dict[str, Callable[[bytes], Any]] = {runs.FILTERS: _kernels, runs.CONFU
 
 
 def filters(target: Path, record: Record) -> tuple[np.ndarray, np.ndarray] | None:
-    """First-stage kernels [maps, fan_in, k, k] before and after training, if published.
+    """Read first-stage kernels [maps, fan_in, k, k] before and after training, if published.
 
     Raises:
-        MultistageError: They are damaged.
+        MultistageError: The file is damaged.
     """
     file = folder(target, record) / runs.FILTERS
     return _read(file, _content(file)) if file.exists() else None
 
 
 def confusion(target: Path, record: Record) -> tuple[list[str], np.ndarray] | None:
-    """Names of the classes, and counts [true class, predicted class], if published.
+    """Read names of the classes and counts [true class, predicted class], if published.
 
     Raises:
-        MultistageError: They are damaged.
+        MultistageError: The file is damaged.
     """
     file = folder(target, record) / runs.CONFUSION
     return _read(file, _content(file)) if file.exists() else None
 
 
 def network(target: Path, record: Record) -> "MultiStageNet | None":
-    """The trained network in eval mode, with its `class_names`, if its weights are published.
+    """Load the trained network in eval mode, with its `class_names`, if its weights are published.
 
     Raises:
-        MultistageError: Weights that are not the record's.
+        MultistageError: The weights do not match the record.
     """
     file = folder(target, record) / runs.WEIGHTS
     return restore.restore(file, record) if file.exists() else None

@@ -1,4 +1,4 @@
-"""What the sentences of the page say: the numbers of `captions.html`."""
+"""Numbers for the sentences of the page, which are in `captions.html`."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ MARKS = {"inside": "in our interval", "within three points": "within three point
 
 
 def summary(records: Sequence[Record]) -> str:
-    """How much there is."""
+    """Count runs, models and data sets."""
     if not records:
         return "none yet"
     sets = sorted({record["config"]["data"] for record in records})
@@ -28,7 +28,7 @@ def summary(records: Sequence[Record]) -> str:
 
 
 def facts(records: Sequence[Record]) -> str:
-    """Where an experiment's runs come from."""
+    """Describe the origin of an experiment's runs: machines, time and commits."""
     seconds = sum(sum(record["seconds"].values()) for record in records)
     commits = sorted(
         {f"{(record.get('commit') or 'unknown')[:7]}{'+' if record.get('dirty') else ''}" for record in records}
@@ -42,20 +42,20 @@ def facts(records: Sequence[Record]) -> str:
 
 
 def table(found: Sequence[Cell], as_in_paper: bool) -> Markup:
-    """Over the table: how many runs, and how it went against the paper."""
+    """Caption of the table: number of runs, and agreement with the paper."""
     marks = {mark: sum(c.mark == mark for c in found) for mark in MARKS}
     known = {mark: number for mark, number in marks.items() if number}
     return _macro("table")(len(found), sorted({c.n for c in found}), known, as_in_paper)
 
 
 def dots(found: Sequence[Cell], table: Table) -> Markup:
-    """Over the dot plot: the best, the worst."""
+    """Caption of the dot plot: the best and the worst cell."""
     top, bottom = max(found, key=lambda c: c.mean), min(found, key=lambda c: c.mean)
     return _macro("dots")(top, bottom, table, any(c.n > 1 for c in found))
 
 
 def against_labels(table: Table) -> Markup:
-    """Over the curve: which line is lowest with the fewest labels, and which with the most."""
+    """Caption of the curves: the line with the lowest error for the fewest labels, and for the most."""
     sizes = sorted({size for _, size in table.cells}, key=int)
     seen = []
     for size in dict.fromkeys((sizes[0], sizes[-1])):
@@ -66,33 +66,33 @@ def against_labels(table: Table) -> Markup:
 
 
 def cost(front: Sequence[Cell], table: Table) -> Markup:
-    """Over the scatter plot: what nothing beats both in time and in accuracy."""
+    """Caption of the scatter plot: the Pareto front of time and accuracy."""
     return _macro("cost")(sorted(front, key=lambda c: c.seconds), table)
 
 
 def curves(panels: Mapping[str, Sequence[Sequence[float]]], label: str) -> Markup:
-    """Over the learning curves: where the loss ends lowest and highest."""
+    """Caption of the learning curves: lowest and highest final loss."""
     last = {name: fmean(line[-1] for line in lines) for name, lines in panels.items()}
     low, high = min(last, key=lambda name: last[name]), max(last, key=lambda name: last[name])
     return _macro("curves")(label, last, low, high)
 
 
 def filters(run: str, before: np.ndarray, after: np.ndarray) -> Markup:
-    """Over the mosaics: how far training moved the filters."""
+    """Caption of the mosaics: how much training changed the filters."""
     moved = np.linalg.norm((after - before).astype(np.float64)) / np.linalg.norm(before.astype(np.float64))
     limit = max(np.abs(before).max(), np.abs(after).max())
     return _macro("filters")(run, len(before), moved, limit, before.shape[1] == 3)
 
 
 def learned_filters(record: Record, kernels: np.ndarray) -> Markup:
-    """Over the mosaic: what was measured of filters that predict sparse codes, as far as the record says it."""
+    """Caption of the mosaic: measurements of filters learned by predictive sparse decomposition, if recorded."""
     measured: Mapping[str, float] = next(iter(record.get("filters", [])), {})
     limit = np.abs(kernels).max()
     return _macro("learned_filters")(path(record), len(kernels), measured, limit, kernels.shape[1] == 3)
 
 
 def confusion(run: str, names: Sequence[str], counts: np.ndarray) -> Markup:
-    """Over the confusions: how many errors, of how many images."""
+    """Caption of the confusion matrix: number of errors and of images."""
     return _macro("confusion")(run, int(counts.sum() - np.trace(counts)), int(counts.sum()))
 
 

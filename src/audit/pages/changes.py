@@ -1,10 +1,10 @@
-"""``results/CHANGES.md``: which published figure moved when, by which commit, and why.
+"""``results/CHANGES.md``: which published figure changed when, by which commit, and why.
 
-It is replayed from Git: every commit that changed ``results/*/records.jsonl`` took lines away and added others. A
-figure is the mean accuracy over classes of the runs that differ only in draw and seed, in % to two decimals.
+The list is derived from the Git history: commits that changed ``results/*/records.jsonl`` removed and added lines. A
+figure is the mean per-class accuracy of runs that differ only in draw and seed, in % with two decimals.
 
-A commit cannot name itself: one that changes records is listed by the next commit that runs ``scripts/report.py``. The
-whole history is needed. In a shallow clone, or outside of Git, the text is left as it is.
+A commit cannot contain its own hash: one that changes records is listed by the next commit that runs
+``scripts/report.py``. The full history is needed; in a shallow clone, or outside Git, the text is not changed.
 """
 
 import json
@@ -25,7 +25,7 @@ CHANGES = "CHANGES.md"
 PATTERN = f"results/*/{RECORDS}"
 
 Runs = dict[str, float]
-"""Accuracy in %, by the checksum or, of the oldest records, the text of a run's line."""
+"""Accuracy in %, by the checksum of a run's line, or by its text for the oldest records."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Moved:
 
     Attributes:
         figure: Folder of results and settings.
-        before: Runs.
-        after: Runs.
+        before: Runs before.
+        after: Runs after.
     """
 
     figure: str
@@ -44,22 +44,22 @@ class Moved:
 
     @property
     def reason(self) -> str:
-        """What became of the runs: others joined them, some left, or both."""
+        """Say how many runs were added or removed."""
         added, gone = self.after.keys() - self.before.keys(), self.before.keys() - self.after.keys()
         return f"{count(len(added), 'run')} added" + f", {len(gone)} taken away" * bool(gone)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a commit did to figures.
+    """Changes of figures by a commit.
 
     Attributes:
-        commit: Its digest.
-        day: When it was committed.
-        subject: Its first line: why.
-        new: How many figures of each folder it added.
-        gone: Figures that it took away.
-        moved: Figures that it moved.
+        commit: Its hash.
+        day: Date of the commit.
+        subject: First line of its message, the reason.
+        new: Number of figures that it added, by folder.
+        gone: Figures that it removed.
+        moved: Figures that it changed.
     """
 
     commit: str
@@ -71,26 +71,26 @@ class Change:
 
     @property
     def summary(self) -> str:
-        """How many figures are new, by folder."""
+        """Say how many figures are new, by folder."""
         new = [f"{count(number, 'new figure')} in {folder}" for folder, number in self.new.items()]
         return listed(new) if new else "no new figure"
 
 
 def document(root: Path, *revisions: str) -> str:
-    """The text, newest commit first.
+    """Write the text, newest commit first.
 
     Args:
-        root: Of the repository.
-        revisions: Whose history is told; none: HEAD.
+        root: Root of the repository.
+        revisions: Revisions whose history is listed; HEAD by default.
 
     Raises:
-        MultistageError: The history is not there, or does not lead to the records.
+        MultistageError: The history is missing, or does not lead to the records.
     """
     return render("pages/changes.md", changes=list(replay(root, *revisions or ("HEAD",)))[::-1], table=_table)
 
 
 def is_whole(root: Path) -> bool:
-    """Whether this is a repository of its own, with its whole history."""
+    """Return whether this is the root of a repository with its full history."""
     try:
         return Path(_git(root, "rev-parse", "--show-toplevel").strip()) == root.resolve() and (
             _git(root, "rev-parse", "--is-shallow-repository").strip() == "false"
@@ -100,7 +100,7 @@ def is_whole(root: Path) -> bool:
 
 
 def is_current(root: Path) -> bool:
-    """Whether the text is what the history makes: all of it, or what there was when the text was last committed."""
+    """Return whether the text matches the history: up to now, or up to the text's last commit."""
     text, last = (
         (root / "results" / CHANGES).read_text("utf-8"),
         _git(root, "log", "-1", "--format=%H", "--", f"results/{CHANGES}"),
@@ -109,10 +109,10 @@ def is_current(root: Path) -> bool:
 
 
 def replay(root: Path, *revisions: str) -> Iterator[Change]:
-    """Every commit that changed a record, oldest first.
+    """List every commit that changed a record, oldest first.
 
     Raises:
-        MultistageError: Git is not there or fails.
+        MultistageError: Git is missing or fails.
     """
     figures: dict[str, Runs] = {}
     log = ("log", "--reverse", "--topo-order", "--no-renames", "--format=%x00%H%x00%cs%x00%s", "-p", "-U0")
@@ -127,7 +127,7 @@ def replay(root: Path, *revisions: str) -> Iterator[Change]:
 
 
 def _apply(figures: dict[str, Runs], lines: Sequence[str]) -> None:
-    """Take a commit's lines away from figures, and add its new ones."""
+    """Remove a commit's deleted lines from figures, and add its new ones."""
     folder = ""
     for line in lines:
         if line.startswith("diff --git "):

@@ -1,4 +1,4 @@
-"""Figures of the page: where marks and lines stand; `figures.html` makes SVG of that."""
+"""Figures of the page: positions of marks and lines, which `figures.html` renders as SVG."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +15,10 @@ from multistage.records.cells import Cell
 from multistage.records.intervals import Interval
 
 MARKS = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z", "M-4.5-4.5h9v9h-9Z", "M0-6L5.5 4.5h-11Z", "M0-6.5L5.5 0L0 6.5L-5.5 0Z")
-"""Shapes of series, so that colour is never alone: disc, square, triangle, diamond."""
+"""Shapes of series, so that colour is never the only cue: disc, square, triangle, diamond."""
 
 PAPER = "M-1.5-7h3v14h-3Z"
-"""The paper's value: an upright bar."""
+"""Mark of the paper's value: a vertical bar."""
 
 TIMES = {
     0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 2: "2 s", 5: "5 s", 10: "10 s", 20: "20 s", 30: "30 s", 60: "1 min",
@@ -29,14 +29,14 @@ TIMES = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a cell stands on the page.
+    """Position of a cell on the page.
 
     Args:
         cell: The cell.
-        row: In which row of the table: a preset, or a number of labels a class.
+        row: Row of the table: a preset, or a number of labels per class.
         series: Number of its protocol: column of the table, colour and shape in figures.
         protocol: The protocol in words.
-        identifier: What links to it lead to.
+        identifier: Anchor that links to it use.
     """
 
     cell: Cell
@@ -47,25 +47,25 @@ class Place:
 
     @property
     def text(self) -> str:
-        """What is said when one points at it."""
+        """Return the tooltip."""
         paper = "" if self.cell.paper is None else f", paper {self.cell.paper['value']}%"
         shown = plus_minus(self.cell.mean, self.cell.interval)
         return f"{self.row}, {self.protocol}: {shown}%{paper}, {duration(self.cell.seconds)}"
 
     @property
     def paper(self) -> tuple[float, float] | None:
-        """The paper's value and its error bar, %, if it has one."""
+        """Return the paper's value and its error bar in %, if the paper has one."""
         paper = self.cell.paper
         return None if paper is None else (float(paper["value"]), float(paper["error"] or 0))
 
 
 class Scale:
-    """Where a value stands, in % of the width or height.
+    """Map values to positions in % of the width or height.
 
     Args:
-        values: What has to find room.
-        logarithmic: Whether equal steps are equal factors.
-        margin: Left free at both ends, %.
+        values: Values that must fit.
+        logarithmic: Whether the axis is logarithmic.
+        margin: Free space at both ends, %.
     """
 
     def __init__(self, values: Iterable[float], logarithmic: bool = False, margin: float = 3) -> None:
@@ -81,7 +81,7 @@ class Scale:
         return self.margin + (100 - 2 * self.margin) * (at - low) / (high - low)
 
     def ticks(self, count: int = 6) -> list[float]:
-        """Round values within the range, at most `count`."""
+        """Return round values within the range, at most `count`."""
         if self.logarithmic:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = [(d, (1.0,)) for d in range(1, 9)] + [(1, (1.0, 2.0, 5.0))]
@@ -99,22 +99,22 @@ class Scale:
 
 
 def shape(series: int) -> str:
-    """The mark of a series."""
+    """Return the mark of a series."""
     return MARKS[series % 4]
 
 
 def colour(series: int) -> str:
-    """The class of a series; with its shape, no two of sixteen look alike."""
+    """Return the CSS class of a series; with the shape it is unique among sixteen series."""
     return f"s{(series + series // 4) % 4}"
 
 
 def possible(interval: Interval | None) -> tuple[float, ...]:
-    """The part of an interval that lies between 0 and 100 %."""
+    """Clip an interval to 0 to 100 %."""
     return () if interval is None else (max(0.0, interval[0]), min(100.0, interval[1]))
 
 
 def front(points: Sequence[Place]) -> list[Place]:
-    """Points than which none is both faster and better, fastest first."""
+    """Return the Pareto front of time and accuracy, fastest first."""
     found: list[Place] = []
     for point in sorted(points, key=lambda p: (p.cell.seconds, -p.cell.mean)):
         if not found or point.cell.mean > found[-1].cell.mean:
@@ -123,7 +123,7 @@ def front(points: Sequence[Place]) -> list[Place]:
 
 
 def dots(given: Sequence[Place], series: Sequence[str]) -> Markup:
-    """Means with intervals and single runs, one line for each row, in the order given; the paper's values beside."""
+    """Draw means with intervals and single runs, one line per row, in the given order, with the paper's values."""
     papers = [value + sign * error for value, error in (d.paper for d in given if d.paper) for sign in (-1, 1)]
     scale = Scale([*(v for d in given for v in (*d.cell.values, *possible(d.cell.interval))), *papers])
     rows = [(row, [d for d in given if d.row == row]) for row in dict.fromkeys(d.row for d in given)]
@@ -131,12 +131,12 @@ def dots(given: Sequence[Place], series: Sequence[str]) -> Markup:
 
 
 def curves(panels: Mapping[str, Sequence[Sequence[float]]], unit: str, series: int = 0) -> Markup:
-    """Small multiples on common logarithmic axes: one panel a name, one thin line a run, their mean in bold.
+    """Draw small multiples on shared logarithmic axes: one panel per name, one thin line per run, their mean in bold.
 
     Args:
-        panels: For each name the runs, for each run one positive value an epoch.
-        unit: What the values are.
-        series: Whose colour they have.
+        panels: Runs by name; each run is one positive value per epoch.
+        unit: Name of the values.
+        series: Series that gives the colour.
     """
     scale = Scale((v for lines in panels.values() for line in lines for v in line), logarithmic=True, margin=8)
     longest = max(len(line) for lines in panels.values() for line in lines)
@@ -157,7 +157,7 @@ def curves(panels: Mapping[str, Sequence[Sequence[float]]], unit: str, series: i
 
 
 def scatter(points: Sequence[Place], series: Sequence[str]) -> Markup:
-    """Seconds (logarithmic) against accuracy; a line joins what nothing beats in both."""
+    """Draw accuracy against seconds (logarithmic), with a line along the Pareto front."""
     across = Scale((p.cell.seconds for p in points), logarithmic=True, margin=6)
     up = Scale((p.cell.mean for p in points), margin=8)
     times = {t: name for t, name in TIMES.items() if across.low <= t <= across.high}
@@ -174,16 +174,16 @@ def scatter(points: Sequence[Place], series: Sequence[str]) -> Markup:
 
 
 def against_labels(given: Sequence[Place], series: Sequence[str]) -> Markup:
-    """The paper's Fig. 3: error against labels a class on logarithmic axes, a line a series with its intervals, the
-    paper's as a thin one.
+    """Draw the paper's Fig. 3: error against labels per class on logarithmic axes, one line per series with intervals,
+    the paper's as thin lines.
 
     Args:
-        given: The points; `row` is the number of labels.
+        given: Points; `row` is the number of labels.
         series: Names of the lines.
     """
 
     def error(accuracy: float) -> float:
-        return max(100 - accuracy, 0.01)  # no errors at all cannot stand on a logarithmic axis
+        return max(100 - accuracy, 0.01)  # a logarithmic axis cannot show an error of zero
 
     papers = [error(d.paper[0]) for d in given if d.paper]
     across = Scale((float(d.row) for d in given), logarithmic=True, margin=6)

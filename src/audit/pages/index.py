@@ -1,7 +1,7 @@
-"""results/index.html: every published record on one page, which needs nothing but itself.
+"""results/index.html: every published record on one self-contained page.
 
-A pure function of ``results/*/records.jsonl``, the artifacts and pictures beside them, ``results/paper.yaml``,
-``conf/experiment``, the ledger of claims and the ladder.
+A pure function of ``results/*/records.jsonl``, their artifacts and pictures, ``results/paper.yaml``,
+``conf/experiment``, the claims and the ladder.
 """
 
 import hashlib
@@ -66,16 +66,16 @@ CARDS = (
         "lecture/lecture-07-detector.png",
     ),
 )
-"""Other pages: address, title, words, picture; those that are there are shown."""
+"""Other pages: address, title, words, picture; only existing pages are shown."""
 
 
 def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
-    """The page.
+    """Render the page.
 
     Args:
-        results: All that is published.
-        claims: Judged by it.
-        ladder: Later methods, run on it.
+        results: All published results.
+        claims: Claims with verdicts.
+        ladder: Results with later methods.
     """
     experiments = [_experiment(each) for each in results.experiments.values() if each.records]
     columns, later = answer.columns(answer.paper_tables(results)), ladder.top
@@ -112,7 +112,7 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
 
 
 def _sections(columns: Sequence[answer.Column], later: Step | None) -> list[tuple[str, str, bool]]:
-    """The sections of the page: identifier, name, whether there is one."""
+    """List the sections of the page: identifier, name, whether it exists."""
     return [
         ("paper-table", "Table 1", bool(columns)),
         ("later-methods", "The ladder", later is not None),
@@ -123,7 +123,7 @@ def _sections(columns: Sequence[answer.Column], later: Step | None) -> list[tupl
 
 
 def places_of(folder: Path, table: Table) -> list[Place]:
-    """Where on the page each cell of a table stands.
+    """Return the position of each cell of a table on the page.
 
     Args:
         folder: ``results/<name>``.
@@ -138,7 +138,7 @@ def places_of(folder: Path, table: Table) -> list[Place]:
 
 
 def identifier(*parts: str) -> str:
-    """What a link to a part of the page leads to."""
+    """Make the anchor of a part of the page."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(parts)).strip("-")
 
 
@@ -155,7 +155,7 @@ def _experiment(given: Experiment) -> dict[str, Any]:
 
 
 def _block(folder: Path, table: Table, drawn: Container[Cell]) -> dict[str, Any]:
-    """One data set, or one number of stages: its table, best model first, and figures of the cells to be drawn."""
+    """Build the block of one data set, or one number of stages: its table, best model first, and its figures."""
     places = _places(folder, table)
     found = [place.cell for place in places]
     rows: dict[str, dict[int, Place]] = {}
@@ -179,7 +179,7 @@ def _block(folder: Path, table: Table, drawn: Container[Cell]) -> dict[str, Any]
 
 
 def _places(folder: Path, table: Table) -> list[Place]:
-    """Where each cell stands, row by row: those of the best model first, or those with the fewest labels."""
+    """Sort the rows of a table: best model first, or fewest labels first."""
     ranked = sorted(places_of(folder, table), key=lambda place: (place.series, -place.cell.mean))
     names = table.architectures if table.against_labels else dict.fromkeys(place.row for place in ranked)
     rank = {name: number for number, name in enumerate(names)}
@@ -187,7 +187,7 @@ def _places(folder: Path, table: Table) -> list[Place]:
 
 
 def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str, dict[str, Place]]]:
-    """The rows of the paper's layout: name, what it is in words, places by architecture."""
+    """Return the rows of the paper's layout: name, description, places by architecture."""
     for protocol in table.protocols:
         here = {place.cell: place for place in places if place.protocol == protocol}
         found = {a: here[cell] for (p, a), cell in table.cells.items() if p == protocol and cell in here}
@@ -195,7 +195,7 @@ def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, s
 
 
 def _words(config: Config) -> str:
-    """What learns, in words: filters and classifier."""
+    """Describe filters and classifier in words."""
     filters = FILTERS.get(config["filters"], str(config["filters"]))
     return filters + (
         ", then trained" if config["refine"] else f"; {CLASSIFIERS.get(config['readout'], config['readout'])}"
@@ -203,7 +203,7 @@ def _words(config: Config) -> str:
 
 
 def purpose(name: str) -> str:
-    """The first sentence of an experiment's file, "" if it has none: what the runs are for."""
+    """Return the first sentence of an experiment's file, which says what the runs are for; "" if it has none."""
     file = composition.CONF / "experiment" / f"{name}.yaml"
     if not file.is_file():
         return ""
@@ -212,7 +212,7 @@ def purpose(name: str) -> str:
 
 
 def _cards(root: Path) -> list[dict[str, Any]]:
-    """The other pages that are published, each with a picture if that is there, too."""
+    """List other published pages, each with its picture if it exists."""
     return [
         {
             "address": address,
@@ -226,7 +226,7 @@ def _cards(root: Path) -> list[dict[str, Any]]:
 
 
 def _figures(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
-    """Captions, and what they stand above."""
+    """Return figures with their captions."""
     found, series = [place.cell for place in places], table.protocols
     if table.against_labels:
         yield captions.against_labels(table), figures.against_labels(places, series)
@@ -246,14 +246,14 @@ def _not_run(table: Table, row: str, protocol: str) -> str:
 
 
 def _losses(cell: Cell) -> list[list[float]]:
-    """Training loss by epoch of the runs that recorded several; zeros cannot stand on a logarithmic axis."""
+    """Collect training loss by epoch of runs that recorded several epochs, without zeros, for a logarithmic axis."""
     columns = (record.get("history", {}).get("train_loss", ()) for record in cell.records)
     losses = ([value for value in column if value is not None and value > 0] for column in columns)
     return [values for values in losses if len(values) > 1]
 
 
 def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
-    """Filters of the best runs that learned them, and confusions of the best run, as far as they were published."""
+    """Return filters of the best runs that learned them, and the best run's confusion matrix, if published."""
     if (run := best_refined(records)) and (kernels := filters(folder, run)):
         yield captions.filters(path(run), *kernels), pictures.filters(*kernels)
     if (run := best_learned(records)) and (kernels := filters(folder, run)):
@@ -263,7 +263,7 @@ def _artifacts(folder: Path, records: Sequence[Record]) -> Iterator[tuple[str, s
 
 
 def _symbol(text: str) -> Markup:
-    """The paper's symbol of an architecture, with subscripts."""
+    """Format the paper's symbol of an architecture with subscripts."""
     return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", escape(text)))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the page made of artifacts: filters as a mosaic, confusions as a table or, of many classes, a map."""
+"""Pictures of artifacts: filters as a mosaic, confusion matrices as a table or, for many classes, as a map."""
 
 import base64
 import io
@@ -13,13 +13,13 @@ from audit.tables.templates import ENVIRONMENT, macro
 from multistage.dashboards.pictures import tiles
 
 TABLE = 20
-"""Confusions of more classes than these are drawn as a map."""
+"""Largest number of classes for which the confusion matrix is a table instead of a map."""
 
 
 def bitmap(image: np.ndarray) -> str:
-    """A uint8 image [height, width], or [height, width, 3] in colour, as an address that holds it.
+    """Encode a uint8 image [height, width], or [height, width, 3] in colour, as a data URL.
 
-    BMP: the same bytes from every version of zlib.
+    The format is BMP, whose bytes do not depend on the version of zlib.
     """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "BMP")
@@ -27,15 +27,15 @@ def bitmap(image: np.ndarray) -> str:
 
 
 def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:
-    """Kernels side by side, 2 x 2 pixels a weight; uint8, 128 is zero, 1 and 255 are -`limit` and +`limit`.
+    """Arrange kernels in a mosaic, 2 x 2 pixels per weight; uint8, 128 is zero, 1 and 255 are -`limit` and +`limit`.
 
     Args:
         kernels: float [n, k, k], or [n, k, k, 3] in colour.
-        limit: The largest weight that can be told apart.
+        limit: Magnitude at which weights are clipped.
     """
     n, k = kernels.shape[:2]
     square = math.ceil(math.sqrt(n))
-    columns = next((c for c in range(square, 2 * square + 1) if n % c == 0), square)  # full rows where there are such
+    columns = next((c for c in range(square, 2 * square + 1) if n % c == 0), square)  # full rows if possible
     rows = math.ceil(n / columns)
     side = 2 * k + 1
     image = np.zeros((rows * side + 1, columns * side + 1, *kernels.shape[3:]), np.uint8)
@@ -47,13 +47,13 @@ def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:
 
 
 def filters(before: np.ndarray, after: np.ndarray) -> Markup:
-    """First-stage kernels [maps, fan_in, k, k] before and after training, on one scale."""
+    """Draw first-stage kernels [maps, fan_in, k, k] before and after training, on one scale."""
     limit = float(max(np.abs(before).max(), np.abs(after).max())) or 1.0
     return _mosaics({"before training": before, "after training": after}, limit)
 
 
 def learned_filters(kernels: np.ndarray) -> Markup:
-    """First-stage kernels [maps, fan_in, k, k] that no label has touched."""
+    """Draw unsupervised first-stage kernels [maps, fan_in, k, k]."""
     return _mosaics({"learned without labels": kernels}, float(np.abs(kernels).max()) or 1.0)
 
 
@@ -63,7 +63,7 @@ def _mosaics(given: Mapping[str, np.ndarray], limit: float) -> Markup:
 
 
 def errors(names: Sequence[str], counts: np.ndarray, most: int = 8) -> list[tuple[str, str, int, int]]:
-    """The most frequent confusions: true class, predicted class, how many, of how many; most frequent first."""
+    """Return the most frequent confusions: true class, predicted class, count, total; most frequent first."""
     wrong = [
         (-int(counts[t, p]), t, p) for t in range(len(names)) for p in range(len(names)) if t != p and counts[t, p] > 0
     ]
@@ -71,9 +71,9 @@ def errors(names: Sequence[str], counts: np.ndarray, most: int = 8) -> list[tupl
 
 
 def confusion(names: Sequence[str], counts: np.ndarray) -> Markup:
-    """Counts [true class, predicted class], and the most frequent confusions in words.
+    """Draw counts [true class, predicted class], and list the most frequent confusions in words.
 
-    Shades are square roots of shares of the true class, so that one error in a hundred can be seen.
+    Shades are square roots of fractions of the true class, so that one error in a hundred is visible.
     """
     shares = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))
     picture = (255 - np.round(255 * shares)).astype(np.uint8) if len(names) > TABLE else None

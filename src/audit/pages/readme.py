@@ -1,4 +1,4 @@
-"""What README and docs/ take from records: the summary, commands and their figures, Table 1, MNIST, speed."""
+"""Figures that README and docs/ take from records: the summary, commands, Table 1, MNIST, speed."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -19,13 +19,13 @@ from multistage.records.runs import Record
 
 
 def paper_value(published: Sequence[Record], record: Record) -> float | None:
-    """The paper's figure for a run, in %, if it has one."""
+    """Return the paper's figure for a run in %, if it has one."""
     entry = matching(published, record["config"])
     return None if entry is None else float(entry["value"])
 
 
 def table(records: Sequence[Record], published: Sequence[Record]) -> str:
-    """Markdown: one run a row."""
+    """Markdown: a table with one row per run."""
     lines = []
     for record in records:
         metrics, paper = record["metrics"], paper_value(published, record)
@@ -37,7 +37,7 @@ def table(records: Sequence[Record], published: Sequence[Record]) -> str:
 
 
 def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
-    """One sentence: the error of each published run on MNIST's test digits, their mean, and the paper's."""
+    """Write one sentence: the MNIST test error of each published run, their mean, and the paper's."""
     errors = [100 * (1 - record["metrics"]["test_accuracy"]) for record in records]
     if not errors:
         return "Not run yet; `python train.py experiment=mnist` runs it."
@@ -48,10 +48,10 @@ def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
 
 
 def expected(records: Sequence[Record], published: Sequence[Record], typed: str) -> str:
-    """Minutes and figures of one command.
+    """Return minutes and figures of one command.
 
     Raises:
-        LookupError: No published run of it, though there are others.
+        LookupError: Other runs are published, but none of this command.
     """
     if not records:
         return f"not run yet; `{typed}` runs it"
@@ -64,10 +64,10 @@ def expected(records: Sequence[Record], published: Sequence[Record], typed: str)
 
 
 def highest(ladder: Ladder, typed: str) -> str:
-    """Minutes and figure of the command that runs the ladder's highest rung on one draw.
+    """Return minutes and figure of the command that runs the ladder's highest rung on one draw.
 
     Raises:
-        LookupError: The rung was run, but no run of it was started by this command.
+        LookupError: The rung was run, but not by this command.
     """
     if ladder.top is None or ladder.top.some is None:
         return f"not run yet; `{typed}` runs it"
@@ -79,12 +79,12 @@ def highest(ladder: Ladder, typed: str) -> str:
 
 
 def functions(results: Results, claims: Sequence[Judged], ladder: Ladder) -> dict[str, Callable[..., str]]:
-    """What expressions of README and docs/ can call; results of Table 1, MNIST and speed may be absent.
+    """Return the functions that README and docs/ call; results of Table 1, MNIST and speed may be absent.
 
     Args:
-        results: All that is published.
-        claims: With their verdicts.
-        ladder: Later methods.
+        results: All published results.
+        claims: Claims with verdicts.
+        ladder: Results with later methods.
     """
     paper, first = results.paper, results.records("first_light")
     return {

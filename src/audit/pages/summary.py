@@ -10,16 +10,16 @@ from audit.tables.templates import render
 from audit.tables.words import listed
 
 RANDOM = "RR, sgd"
-"""The row of random filters that are never trained, read by the authors' classifier."""
+"""The row of random frozen filters with the authors' classifier."""
 
 
 def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
-    """Markdown: three sentences and a table, counted as in `answer`.
+    """Markdown: three sentences and a table, computed as in `answer`.
 
     Args:
-        results: All that is published.
-        claims: With their verdicts.
-        ladder: Later methods.
+        results: All published results.
+        claims: Claims with verdicts.
+        ladder: Results with later methods.
     """
     tables = answer.paper_tables(results)
     columns, (same, complete) = answer.columns(tables), answer.agreement(tables)
@@ -49,6 +49,6 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
 
 
 def _agreeing(found: table1.Places, without: str) -> str:
-    """How many figures agree, of how many, rows of one classifier left out."""
+    """Count the figures that agree, and all figures, without the rows of one classifier."""
     cells = [place.cell for (row, _), place in found.items() if place.cell and without not in row]
     return f"{sum(cell.mark != 'off' for cell in cells)} of {len(cells)}"

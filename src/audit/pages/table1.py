@@ -1,4 +1,4 @@
-"""The paper's Table 1 on one page: its rows, its columns, ours beside the paper's."""
+"""The paper's Table 1: its rows and columns, with our figures and the paper's."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -16,27 +16,27 @@ from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
 APART = 3.0
-"""Points; where the two readouts differ by more, their training accuracies are shown."""
+"""Difference of the two readouts, in points, above which their training accuracies are shown."""
 
 ABSENT = "Not run yet; `python train.py experiment=table1` runs it, and the same command again goes on."
 
 
 class Place(NamedTuple):
-    """One place of Table 1: what the paper has there, and ours, None if it was not run."""
+    """One place of Table 1: the paper's figure, and our cell, None if it was not run."""
 
     paper: Record
     cell: Cell | None
 
 
 Places = Mapping[tuple[str, str], Place]
-"""By row and column, in the paper's order."""
+"""Places by row and column, in the paper's order."""
 
 
 def places(results: Results) -> Places:
-    """The paper's 44 figures beside ours; frozen filters have a row for each classifier.
+    """Match the paper's 44 figures with our cells; frozen filters have a row for each classifier.
 
     Args:
-        results: All that is published, of results/table1 perhaps nothing yet, or some of its runs.
+        results: All published results; results/table1 may be empty or incomplete.
 
     Raises:
         MultistageError: Two tuned cells for one place.
@@ -50,13 +50,13 @@ def places(results: Results) -> Places:
 
 
 def page(results: Results) -> str:
-    """Markdown: all `places`, and minutes a run.
+    """Markdown: all `places`, and minutes per run.
 
     Args:
-        results: As of `places`.
+        results: As for `places`.
 
     Raises:
-        MultistageError: As of `places`.
+        MultistageError: As for `places`.
     """
     records, found = results.records("table1"), places(results)
     if not records:
@@ -76,7 +76,7 @@ def page(results: Results) -> str:
 
 
 def _rows(entries: Sequence[Record]) -> dict[str, dict[str, Record]]:
-    """The rows in the paper's order, and the paper's figure for each column."""
+    """Return the rows in the paper's order, and the paper's figure for each column."""
     found: dict[str, dict[str, Record]] = {}
     for entry in entries:
         readouts = (entry["readout"],) if "readout" in entry else ("",) if entry["refine"] else READOUTS
@@ -86,7 +86,7 @@ def _rows(entries: Sequence[Record]) -> dict[str, dict[str, Record]]:
 
 
 def _cell(row: str, entry: Record, found: Found) -> Cell | None:
-    """Ours for a place, perhaps with settings that the paper leaves to be chosen; None if it was not run."""
+    """Find our cell for a place, possibly with settings that the paper does not specify; None if it was not run."""
     try:
         return find(table1(row, entry["model"]), found)
     except LookupError as error:
@@ -98,7 +98,7 @@ def _cell(row: str, entry: Record, found: Found) -> Cell | None:
 
 
 def _entry(found: Places, at: tuple[str, str]) -> str:
-    """What stands in one place."""
+    """Format one place."""
     paper, cell = found[at]
     if cell is None or cell.mark is None:
         return f"\N{EN DASH} / {paper['value']}"

@@ -1,4 +1,4 @@
-"""What a program shows in a terminal, as a picture: tmux runs it, Rich reads its colours, Pillow draws them."""
+"""Screenshots of terminal programs: tmux runs the program, Rich parses its colours, Pillow draws them."""
 
 import subprocess
 import tempfile
@@ -15,25 +15,25 @@ from rich.console import Console
 from multistage.registry.errors import MultistageError
 
 FONT, CELL = 15, (9, 18)
-"""Points of DejaVu Sans Mono, which matplotlib brings, and the width and height of its characters, pixels."""
+"""Size of DejaVu Sans Mono (included in matplotlib) in points, and width and height of its characters in pixels."""
 
 INK, PAPER = (221, 221, 221), (17, 17, 17)
-"""Colours where the program names none."""
+"""Default colours."""
 
 DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
-"""Column and row of each bit of a Braille character. Curves consist of them; the font has none."""
+"""Column and row of each bit of a Braille character. Curves consist of them, and the font lacks them."""
 
 PATIENCE = 30.0
-"""Seconds in which a screen must stop changing."""
+"""Seconds within which a screen must stop changing."""
 
 
 class Terminal:
-    """A program in a terminal of its own, ended with the block.
+    """Run a program in its own terminal until the end of the block.
 
     Args:
-        command: What is run, with its arguments.
+        command: The command with its arguments.
         size: Columns and lines.
-        environment: Variables that are set.
+        environment: Environment variables to set.
     """
 
     def __init__(self, command: Sequence[str], size: tuple[int, int], environment: Mapping[str, str]) -> None:
@@ -53,13 +53,13 @@ class Terminal:
             self.folder.cleanup()
 
     def type(self, *keys: str) -> None:
-        """Type texts and keys, such as ``Enter``, each when the screen stands still."""
+        """Type texts and keys, such as ``Enter``, each after the screen has stopped changing."""
         for key in keys:
             self.screen()
             self._tmux("send-keys", key)
 
     def screen(self) -> str:
-        """What the screen shows when it has not changed for a second, with escape codes for colours.
+        """Return the screen once it has not changed for a second, with escape codes for colours.
 
         Raises:
             MultistageError: The screen keeps changing, or the program has ended.
@@ -82,7 +82,7 @@ class Terminal:
 
 
 def picture(screen: str) -> Image.Image:
-    """Text with escape codes for colours, as a terminal shows it.
+    """Draw text with escape codes for colours, as a terminal shows it.
 
     Args:
         screen: Lines; each character is one column wide.

@@ -1,1 +1,1 @@
-"""What networks keep of their accuracy on corrupted images: curves, tables and what N brings, from records."""
+"""Robustness to corrupted images: curves, tables and the effect of contrast normalisation, from records."""

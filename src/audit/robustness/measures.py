@@ -1,4 +1,4 @@
-"""Accuracy of networks under corruptions, and what contrast normalisation keeps of it."""
+"""Accuracy of networks under corruptions, and how contrast normalisation changes the fraction that is kept."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from multistage.records.paper import letters
 from multistage.records.runs import Record
 
 WITHOUT, WITH = "none", "lcn"
-"""Of ``model.normalise``."""
+"""Values of ``model.normalise``."""
 
 
 def name(cell: Cell, published: Sequence[Record]) -> str:
-    """A network in the paper's words, and how its images were prepared if not as the paper's."""
+    """Name a network in the paper's terms, and its preprocessing if that differs from the paper's."""
     config = cell.config
     words = [symbol(config["model"], published), letters(config)]
     if config.get("data.preprocessing") == "gcn":
@@ -24,18 +24,18 @@ def name(cell: Cell, published: Sequence[Record]) -> str:
 
 
 def curve(cell: Cell, corruption: str) -> dict[float, Measured]:
-    """Accuracy at strengths 0 (clean) to 5, in %, mean over draws."""
+    """Return accuracy at strengths 0 (clean) to 5, in %, mean over draws."""
     each = zip(*(accuracies(record, corruption) for record in cell.records), strict=True)
     return {float(n): mean_of(values, f"accuracy, {corruption}", "%") for n, values in enumerate(each)}
 
 
 def share(cell: Cell, corruption: str) -> Measured:
-    """What is kept under a corruption, see `tables.kept`, mean over draws."""
+    """Return the fraction of accuracy kept under a corruption (see `tables.kept`), mean over draws."""
     return mean_of([kept(record, corruption) for record in cell.records], f"kept under {corruption}", "%")
 
 
 def with_and_without(cells: Sequence[Cell]) -> list[Change]:
-    """Pairs of networks that differ in N alone, the one without first."""
+    """Return pairs of networks that differ only in N, the one without first."""
     kinds = {WITHOUT, WITH}
     return [
         change
@@ -46,10 +46,10 @@ def with_and_without(cells: Sequence[Cell]) -> list[Change]:
 
 
 def gain(change: Change, corruption: str) -> Measured:
-    """How much larger the share is that is kept with N than without, draw by draw on the same images, in points.
+    """Compute the paired difference of the fraction kept, with N minus without, in percentage points.
 
     Raises:
-        MultistageError: A shared draw holds other images.
+        MultistageError: The images of a shared draw differ.
     """
     both = pairs(change.after, change.before).values()
     found = [kept(record, corruption) - kept(other, corruption) for record, other in both]

@@ -1,4 +1,4 @@
-"""What ``results/robustness/README.template.md`` can call, and the picture beside it."""
+"""Functions that ``results/robustness/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +19,10 @@ NOT_RUN = not_run(FOLDER)
 
 
 class Page:
-    """The tables of the page.
+    """Tables of the page.
 
     Args:
-        results: All that is published.
+        results: All published results.
     """
 
     def __init__(self, results: Results) -> None:
@@ -35,7 +35,7 @@ class Page:
         self._name = {cell: name for name, cell in self.cells.items()}
 
     def functions(self) -> dict[str, Callable[[], str]]:
-        """By the names that the template has for them."""
+        """Return the template's functions by name."""
         return {
             "robustness_corruptions": self.corruptions,
             "robustness_networks": self.networks,
@@ -44,11 +44,11 @@ class Page:
         }
 
     def curves(self) -> str:
-        """Markdown: the picture, if there is anything to draw."""
+        """Markdown: the picture, if there are results to draw."""
         return f"![Accuracy of each network against the strength of each corruption]({PICTURE})" if self.cells else ""
 
     def corruptions(self) -> str:
-        """Markdown: what each corruption does, and its five amounts."""
+        """Markdown: each corruption with its five strengths."""
         lines = [
             [f"{name}: {each.says}", " ".join(f"{amount:.3g}" for amount in each.amounts), each.of_imagenet_c]
             for name, each in CORRUPTIONS.items()
@@ -56,7 +56,7 @@ class Page:
         return rows(["corruption", "strengths 1 to 5", "in ImageNet-C"], lines)
 
     def networks(self) -> str:
-        """Markdown: a network a row, its clean accuracy, and the share that it keeps under each corruption."""
+        """Markdown: one row per network, with its clean accuracy and the fraction kept under each corruption."""
         lines = [
             [name, cell.n, plus_minus(cell.mean, cell.interval), *(_figure(cell, each) for each in CORRUPTIONS)]
             for name, cell in self.cells.items()
@@ -64,7 +64,7 @@ class Page:
         return rows(["network", "draws", "accuracy, clean", *CORRUPTIONS], lines) if lines else NOT_RUN
 
     def gains(self) -> str:
-        """Markdown: a pair of networks a row, how much larger the share is that the one with N keeps."""
+        """Markdown: one row per pair of networks, with the difference of the fraction kept, with N minus without."""
         lines = [
             [
                 self._name[change.after],
@@ -77,7 +77,7 @@ class Page:
         return rows(["with N", "without", "draws", *CORRUPTIONS], lines) if lines else NOT_RUN
 
     def picture(self, redraw: bool = False) -> Path | None:
-        """Draw the picture if there is one to draw and its records are others than it was drawn from.
+        """Draw the picture if its records changed since it was drawn.
 
         Returns:
             Its path if it was drawn.

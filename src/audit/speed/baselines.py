@@ -1,7 +1,7 @@
-"""What the project's code is measured against: the same mathematics written plainly, and Torch7's other mathematics.
+"""Baselines for the benchmarks: the same mathematics in plain torch, and Torch7's different formula.
 
-Plainly means as the formulas of the paper are written down in torch by someone who does not count passes over memory:
-dense convolutions over all maps, gradients by autograd, a `DataLoader`, a bare loop.
+Plain means a direct translation of the paper's formulas to torch, without optimising memory access: dense convolutions
+over all maps, gradients by autograd, a `DataLoader`, a bare loop.
 """
 
 from collections import OrderedDict
@@ -19,12 +19,12 @@ from multistage.network.net import MultiStageNet
 
 
 class DenseContrastNorm(nn.Module):
-    """N by two dense convolutions from all maps to one, as section 2 of the paper writes it.
+    """N by two dense convolutions from all maps to one, as in section 2 of the paper.
 
     Args:
-        maps: Of the input.
+        maps: Number of input maps.
         kernel_size: Side of the window, pixels.
-        sigma: Of the window, pixels; None: kernel_size / (4 sqrt 2).
+        sigma: Standard deviation of the window, pixels; None: kernel_size / (4 sqrt 2).
     """
 
     def __init__(self, maps: int, kernel_size: int = 9, sigma: float | None = None) -> None:
@@ -38,22 +38,22 @@ class DenseContrastNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         v = x - F.conv2d(x, self.weights, padding=self.padding)
         variance = F.conv2d(v**2, self.weights, padding=self.padding)
-        sigma = variance.clamp_min(1e-12).sqrt()  # the root has no gradient at 0, and images have flat borders
+        sigma = variance.clamp_min(1e-12).sqrt()  # the square root has no gradient at 0, and images have flat borders
         return v / torch.maximum(sigma, sigma.mean((2, 3), keepdim=True))
 
 
 class Torch7ContrastNorm(nn.Module):
     """``nn.SpatialContrastiveNormalization`` of Torch7 with a 1-D kernel; another formula than the paper's.
 
-    Each map is blurred by itself, along one axis, then along the other, and the blurred maps are added. Sums near the
-    border are divided by those of an image of ones; so is the root of the local mean of squares (not what is under it).
-    Deviations up to 1e-4 count as 1e-4, whatever the rest of the image is like.
+    Each map is blurred separately, along one axis, then the other, and the blurred maps are added. Sums near the
+    border are divided by those of an image of ones. So is the local root mean square, after taking the root. Deviations
+    up to 1e-4 count as 1e-4, independent of the rest of the image.
 
     Args:
-        maps: Of the input.
+        maps: Number of input maps.
         kernel_size: Side of the window, pixels.
-        sigma: Of the window, pixels; None: kernel_size / (4 sqrt 2).
-        threshold: Below which a deviation does not divide.
+        sigma: Standard deviation of the window, pixels; None: kernel_size / (4 sqrt 2).
+        threshold: Smallest deviation that is used as divisor.
     """
 
     def __init__(self, maps: int, kernel_size: int = 9, sigma: float | None = None, threshold: float = 1e-4) -> None:
@@ -79,7 +79,7 @@ class Torch7ContrastNorm(nn.Module):
 
 
 class UnfoldedContrastNorm(nn.Module):
-    """What active stereo does to an image of one channel: every window is written out, then reduced.
+    """Contrast normalisation of one channel as in active stereo code: unfold every window, then reduce it.
 
     Args:
         kernel_size: Side of the box, pixels.
@@ -98,7 +98,7 @@ class UnfoldedContrastNorm(nn.Module):
 
 
 class LoopedContrastNorm(nn.Module):
-    """N of each map by itself, one map after the other, each by two dense convolutions."""
+    """N within each map, in a loop over maps, each by two dense convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,10 +109,10 @@ class LoopedContrastNorm(nn.Module):
 
 
 class DenseFilterBank(nn.Module):
-    """F_CSG as a convolution from all maps to all, with zeros where a connection table has no connection.
+    """F_CSG as a dense convolution, with zeros where the connection table has no connection.
 
     Args:
-        bank: Whose kernels, gain and connections are copied; with tanh and gain, without bias and padding.
+        bank: Bank to copy kernels, gain and connections from; with tanh and gain, without bias and padding.
     """
 
     def __init__(self, bank: FilterBank) -> None:
@@ -138,10 +138,10 @@ class Absolute(nn.Module):
 
 
 def plain_stage(stage: nn.Module) -> nn.Sequential:
-    """A stage F-R_abs-N-P_A written plainly, with copies of the weights and the same names of its parts.
+    """A stage F-R_abs-N-P_A in plain torch, with copies of the weights and the same names of its parts.
 
     Raises:
-        ValueError: A part that has no plain form here.
+        ValueError: A part has no plain form.
     """
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     maps = 0
@@ -164,7 +164,7 @@ def plain_stage(stage: nn.Module) -> nn.Sequential:
 
 
 def plain_network(net: MultiStageNet) -> nn.Sequential:
-    """A network of such stages and its linear classifier written plainly, with copies of the weights."""
+    """A network of such stages and its linear classifier in plain torch, with copies of the weights."""
     assert isinstance(net.classifier, nn.Linear)
     linear = nn.Linear(net.classifier.in_features, net.classifier.out_features)
     linear.load_state_dict(net.classifier.state_dict())
@@ -179,15 +179,15 @@ def plain_training(
     momentum: float = 0.9,
     device: str = "cpu",
 ) -> list[float]:
-    """One epoch as tutorials write it: shuffling DataLoader, SGD, a bare loop.
+    """Train one epoch as in tutorials: shuffling DataLoader, SGD, a bare loop.
 
     Args:
         net: Trained in place.
         samples: Images [n, ...] and labels [n].
-        batch_size: Images a step.
+        batch_size: Images per step.
         lr: Learning rate.
-        momentum: Of SGD.
-        device: Where to train.
+        momentum: Momentum of SGD.
+        device: Device to train on.
 
     Returns:
         The loss of each step.
@@ -207,7 +207,7 @@ def plain_training(
 def contrast_norms(
     maps: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> dict[str, Callable[[Tensor], Tensor]]:
-    """The forms of N with window 9 that are compared, by name; ``ours`` is first."""
+    """Return the implementations of N with window 9 to compare, by name; ``ours`` is first."""
     return {
         "ours": local_contrast_norm,
         "definition": definition,

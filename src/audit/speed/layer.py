@@ -1,4 +1,4 @@
-"""Contrast normalisation in all its forms, and how much memory they take."""
+"""Time and memory of all implementations of contrast normalisation."""
 
 import ctypes
 import os
@@ -24,9 +24,9 @@ from multistage.registry.errors import one_line
 Shape = tuple[int, int, int, int]
 Form = Callable[[Tensor], Tensor]
 Forms = Callable[..., Mapping[str, Form]]
-"""Of a number of maps and a device, forms by name; a function of a module, as it goes to another process."""
+"""From number of maps and device to implementations by name; a module-level function, so that it can be pickled."""
 Calls = dict[str, dict[str, Callable[[], object]]]
-"""By passes, then by form."""
+"""Functions by passes, then by form."""
 
 GRID: tuple[Shape, ...] = (
     (8, 64, 135, 135),
@@ -50,7 +50,7 @@ M_MMAP_THRESHOLD = -3
 
 
 def measure(bench: Bench) -> None:
-    """Forward alone, and forward and backward, of every form at every shape of the grid."""
+    """Time forward, and forward plus backward, of every form at every shape of the grid."""
     grid = QUICK_GRID if bench.quick else GRID + (LARGE_GRID if bench.on_cuda else ())
     for shape in grid:
         _measure_shape(shape, torch.float32, bench)
@@ -75,34 +75,34 @@ def _measure_shape(shape: Shape, dtype: torch.dtype, bench: Bench) -> None:
     if bench.on_cuda:
         _add_triton(calls, x, dy)
     turns = 300 if small or bench.on_cuda else 15
-    # a GPU's second cache is emptied, so that every turn reads from memory
+    # the GPU's L2 cache is flushed, so that every turn reads from memory
     flush = torch.empty(2**28, dtype=torch.uint8, device=bench.device).zero_ if bench.on_cuda else None
     for passes, functions in calls.items():
         bench.compare(f"{case} {passes}", {**functions, "copy": x.clone}, turns, 8, flush, passes=passes, **more)
 
 
 def without_gradient(form: Form, x: Tensor) -> Tensor:
-    """Values alone."""
+    """Compute values only."""
     with torch.no_grad():
         return form(x)
 
 
 def both(form: Form, x: Tensor, dy: Tensor) -> Tensor:
-    """Values, then the gradient of x."""
+    """Compute values, then the gradient of x."""
     x = x.detach().requires_grad_()
     return torch.autograd.grad(form(x), x, dy)[0]
 
 
 def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, bench: Bench) -> dict[str, Form]:
-    """The dense form compiled for this shape, and a row that says how long that took; or nothing and a note."""
+    """Compile the dense form for this shape and add a row with the compile time; if that fails, add a note."""
     if x.device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
         note = "compiled dense is missing: there is no C++ compiler; apt install g++ brings one"
         if note not in bench.notes:
             bench.notes.append(note)
         return {}
-    torch._dynamo.reset()  # else what was learned of one shape would make the next one's code more general
+    torch._dynamo.reset()  # otherwise compiling several shapes would produce slower code for dynamic shapes
     compiled: Form = torch.compile(dense, dynamic=False)
-    # a cache of its own, else code that was made earlier is found
+    # a fresh cache, otherwise earlier compiled code is reused
     with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=cache):
         try:
             seconds = clocked(lambda: (without_gradient(compiled, x), both(compiled, x, dy)))()
@@ -114,7 +114,7 @@ def _compiled(dense: Form, x: Tensor, dy: Tensor, case: str, bench: Bench) -> di
 
 
 def _add_triton(calls: Calls, x: Tensor, dy: Tensor) -> None:
-    """The Triton kernels by themselves, without autograd."""
+    """Time the Triton kernels alone, without autograd."""
     from multistage.layers.fast import triton as kernels
 
     rows, columns = (blur_matrix(side, gaussian_window(9)).to(x.device, torch.float32) for side in x.shape[2:])
@@ -129,7 +129,7 @@ def _add_triton(calls: Calls, x: Tensor, dy: Tensor) -> None:
 
 
 def measure_memory(bench: Bench) -> None:
-    """What each form keeps between forward and backward, as a share of its input, and what a step adds at its peak."""
+    """Measure the memory that each form keeps for backward, as a fraction of its input, and the peak of a step."""
     shape: Shape = (2, *MEMORY_SHAPE[1:]) if bench.quick else MEMORY_SHAPE
     x = bench.noise(*shape)
     more = {"shape": list(shape), "dtype": "float32"}
@@ -144,7 +144,7 @@ def measure_memory(bench: Bench) -> None:
 
 
 def kept(form: Form, x: Tensor) -> int:
-    """Bytes that autograd keeps between forward and backward beyond what holds `x` and the result."""
+    """Count the bytes that autograd saves for backward, beyond the storage of `x` and the result."""
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -160,16 +160,16 @@ def kept(form: Form, x: Tensor) -> int:
 
 
 def _begins(tensor: Tensor) -> int:
-    """Where a tensor's memory begins; asked so that a copy that waits to be made is not made for it."""
+    """Return the address of a tensor's storage, without triggering a pending copy-on-write."""
     address: int = torch._C._data_address(tensor)  # type: ignore[attr-defined]
     offset = int(tensor.storage_offset())
     return address - offset * tensor.element_size()
 
 
 def step_peak(name: str, shape: Shape, device: torch.device, forms: Forms = contrast_norms) -> float | None:
-    """By how many bytes memory grows at most in one forward and backward pass of a form; None if that is not told.
+    """Measure the peak growth of memory in one forward and backward pass, in bytes; None if the system cannot tell.
 
-    It is measured in a process of its own, so that nothing that happened before plays a part.
+    It is measured in a new process, so that earlier work has no influence.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(_step_peak, name, shape, device.type, forms).result()
@@ -177,17 +177,19 @@ def step_peak(name: str, shape: Shape, device: torch.device, forms: Forms = cont
 
 def _step_peak(name: str, shape: Shape, device: str, forms: Forms) -> float | None:
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)  # each map has its own pages: the system sees what is in use
+        ctypes.CDLL(None).mallopt(
+            M_MMAP_THRESHOLD, 2**16
+        )  # large allocations get their own pages, so the system sees which are in use
     form = forms(shape[1], device)[name]
     x, dy = torch.randn(shape, device=device), torch.randn(shape, device=device)
-    both(form, x[:1], dy[:1])  # libraries are loaded, and windows remembered, by now
+    both(form, x[:1], dy[:1])  # warm-up: libraries are loaded and windows cached
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         both(form, x, dy)
         return torch.cuda.max_memory_allocated() - before
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the highest value begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak value
         before = _resident("VmRSS")
         both(form, x, dy)
         return _resident("VmHWM") - before

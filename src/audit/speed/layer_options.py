@@ -1,4 +1,4 @@
-"""What options of contrast normalisation cost, and large windows; what people write in the layer's place."""
+"""Cost of the layer's options and of large windows, and of common alternative implementations."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,7 +25,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"across_maps": False},
     {"return_statistics": True},
 )
-"""Of the layer, each alone; a mask is one more."""
+"""Options of the layer, each measured alone; a mask is measured as well."""
 
 GRID: tuple[Shape, ...] = ((8, 64, 135, 135), (32, 64, 8, 8))
 QUICK_GRID: tuple[Shape, ...] = ((2, 64, 135, 135), (32, 64, 8, 8))
@@ -38,7 +38,7 @@ WINDOWS = (9, 31, 101, 301)
 
 
 def measure(bench: Bench) -> None:
-    """Each option beside the default, then two of them beside what people write."""
+    """Compare each option with the default, then two of them with common implementations."""
     for shape in QUICK_GRID if bench.quick else GRID:
         for name, form in options(shape, bench.device).items():
             _compare(f"{list(shape)} {name}", {"default": local_contrast_norm, "with it": form}, shape, bench)
@@ -50,14 +50,14 @@ def measure(bench: Bench) -> None:
 
 
 def measure_windows(bench: Bench) -> None:
-    """Windows from 9 to hundreds of pixels on one large image, side by side."""
+    """Compare windows from 9 to hundreds of pixels on one large image."""
     shape = QUICK_LARGE if bench.quick else LARGE
     forms = {f"window {size}": partial(local_contrast_norm, kernel_size=size) for size in WINDOWS}
     _compare(f"{list(shape)}", forms, shape, bench)
 
 
 def options(shape: Shape, device: torch.device) -> dict[str, Form]:
-    """The layer with each option, by what is typed; of the mask, a disc."""
+    """Return the layer with each option, by the option as typed; the mask is an ellipse."""
     forms: dict[str, Form] = {}
     for option in OPTIONS:
         name = ", ".join(f"{key}={value!r}".replace("'", '"') for key, value in option.items())
@@ -71,19 +71,19 @@ def _y(option: dict[str, Any], x: Tensor) -> Tensor:
 
 
 def disc(height: int, width: int) -> Tensor:
-    """The largest ellipse in an image, boolean [1, 1, height, width]."""
+    """Return the largest ellipse in an image, boolean [1, 1, height, width]."""
     y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
     return (y.square() + x.square() <= 1)[None, None]
 
 
 def stereo_norms(maps: int, device: torch.device | str = "cpu") -> dict[str, Form]:
-    """Box 9x9 on one channel, with the deviation, as stereo writes it; ``ours`` is first."""
+    """Return forms with a 9x9 box on one channel, with the deviation, as in stereo code; ``ours`` is first."""
     layer = LocalContrastNorm.active_stereo()
     return {"ours": lambda x: layer(x)[0], "unfolded": lambda x: UnfoldedContrastNorm()(x)[0]}
 
 
 def colour_norms(maps: int, device: torch.device | str = "cpu") -> dict[str, Form]:
-    """Each map by itself; ``ours`` is first."""
+    """Return forms that normalise within each map; ``ours`` is first."""
     return {
         "ours": LocalContrastNorm(across_maps=False),
         "loop over maps": LoopedContrastNorm().to(device),
@@ -91,14 +91,14 @@ def colour_norms(maps: int, device: torch.device | str = "cpu") -> dict[str, For
 
 
 def _compare_peaks(case: str, forms: Forms, shape: Shape, bench: Bench) -> None:
-    """The memory of a step, where it is told; the part `memory` notes where not."""
+    """Add the memory of a step where the system can tell; the part `memory` notes if it cannot."""
     for name in forms(shape[1]):
         if (peak := step_peak(name, shape, bench.device, forms)) is not None:
             bench.add(f"{list(shape)} {case} {PEAK}", name, peak, "bytes", shape=list(shape), dtype="float32")
 
 
 def _compare(case: str, forms: Mapping[str, Form], shape: Shape, bench: Bench) -> None:
-    """Forward alone, and forward and backward."""
+    """Time forward, and forward plus backward."""
     x, dy = (bench.noise(*shape, seed=seed) for seed in (0, 1))
     turns = 300 if x.numel() < 10**5 or bench.on_cuda else 15
     calls: dict[str, dict[str, Callable[[], object]]] = {

@@ -1,4 +1,4 @@
-"""The tables of docs/layer.md: the layer beside what people write, and what its options cost."""
+"""Tables of docs/layer.md: the layer against common implementations, and the cost of its options."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ WRITTEN = (
     ("`nn.Unfold`, box 9 x 9", "options", "unfolded", " box"),
     ("dense convolutions, one map after the other", "options", "loop over maps", " each map"),
 )
-"""What people write: in words, the part that measures it, its form there, and its cases."""
+"""Common implementations: description, the part that measures it, its form there, and its cases."""
 
 LAYER = "[8, 64, 135, 135]"
 
 
 def page(records: Sequence[Record]) -> str:
-    """Markdown: a section for each device on which anything was measured."""
+    """Markdown: a section for each device with measurements."""
     measured = by_part(records)
     sections = []
     for device, name in DEVICES.items():
@@ -29,11 +29,11 @@ def page(records: Sequence[Record]) -> str:
         texts = [make(parts) for make in (beside, options, windows)]
         if any(texts):
             sections += [f"On {name}: {origins(parts)}", *filter(None, texts)]
-    return "\n\n".join(sections) or "Not measured yet; `python scripts/benchmark.py` does it."
+    return "\n\n".join(sections) or "Not measured yet; run `python scripts/benchmark.py`."
 
 
 def origins(parts: dict[str, Record]) -> str:
-    """When and where each part was measured, by its name as `scripts/benchmark.py` has it."""
+    """Say when and where each part was measured, by its name in `scripts/benchmark.py`."""
     found: dict[str, list[str]] = {}
     for part in ("layer", "memory", "options", "window"):
         if part in parts:
@@ -42,7 +42,7 @@ def origins(parts: dict[str, Record]) -> str:
 
 
 def beside(parts: dict[str, Record]) -> str:
-    """What people write in units of ours: times of both passes, and memory."""
+    """Tabulate time of both passes and memory of common implementations, relative to ours."""
     lines = []
     for words, part, form, what in WRITTEN:
         if part in parts:
@@ -57,7 +57,7 @@ def beside(parts: dict[str, Record]) -> str:
 
 
 def options(parts: dict[str, Record]) -> str:
-    """Times with each option in units of the default's."""
+    """Tabulate times with each option, relative to the default."""
     if "options" not in parts:
         return ""
     found = {name: case for name, case in cases(parts["options"]).items() if "with it" in case}
@@ -73,7 +73,7 @@ def options(parts: dict[str, Record]) -> str:
 
 
 def windows(parts: dict[str, Record]) -> str:
-    """How the cost grows with the window, in a sentence for each pass."""
+    """Describe how the cost grows with the window, in a sentence for each pass."""
     if "window" not in parts:
         return ""
     sentences = []

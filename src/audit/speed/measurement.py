@@ -1,6 +1,6 @@
-"""What a part of the benchmark is given and fills: a `Bench`, and the record of it that is written to results/speed.
+"""The benchmark's `Bench`, which parts fill with rows, and its record in results/speed.
 
-A part is a function that adds rows to a bench, most of them by `Bench.compare`: named forms of the same work, in turns.
+A part is a function that adds rows to a bench, mostly by `Bench.compare`: named forms of the same work, in turns.
 """
 
 import json
@@ -22,25 +22,25 @@ from multistage.storage import durable
 from multistage.train import hardware
 
 Row = dict[str, Any]
-"""``case`` and ``form`` (what is compared within a case), ``value``, ``unit``; of times ``spread`` and ``n``; more."""
+"""``case``, ``form`` (compared within a case), ``value``, ``unit``; for times ``spread`` and ``n``; others."""
 
 MADE = (":(top,exclude)results", ":(top,exclude)README.md", ":(top,exclude)docs")
-"""For git: what measuring itself changes does not make the code another one."""
+"""For git: files that the benchmark itself writes do not count as changed code."""
 
 FORWARD, BOTH = "forward", "forward + backward"
 
 
 @dataclass
 class Bench:
-    """How a part is measured, and what was found.
+    """Options and results of a part.
 
     Attributes:
-        device: Where.
-        quick: Only that everything works: few small shapes, few turns.
-        batches: Of an epoch, that are timed in turns.
+        device: Device to measure on.
+        quick: Only check that everything works: few small shapes, few turns.
+        batches: Number of an epoch's batches that are timed in turns.
         compile: Whether to compile baselines too.
-        rows: In the order in which they are shown.
-        notes: Sentences on what was left out, and why.
+        rows: Rows in the order in which they are shown.
+        notes: Sentences that say what was left out, and why.
     """
 
     device: torch.device
@@ -52,20 +52,20 @@ class Bench:
 
     @property
     def on_cuda(self) -> bool:
-        """Whether on a GPU."""
+        """Return whether the device is a GPU."""
         return self.device.type == "cuda"
 
     @property
     def accelerator(self) -> str:
-        """The device, as it is typed."""
+        """Return the device as a command-line setting."""
         return f"trainer.accelerator={'gpu' if self.on_cuda else 'cpu'}"
 
     def plan(self, *typed: str) -> Run:
-        """The run that ``python train.py TYPED...`` would be, on this device."""
+        """Return the configuration of ``python train.py TYPED...`` on this device."""
         return composition.plan([*typed, self.accelerator])
 
     def noise(self, *shape: int, seed: int = 0) -> Tensor:
-        """Maps of normally distributed values."""
+        """Draw maps of normally distributed values."""
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
 
     def compare(
@@ -77,15 +77,15 @@ class Bench:
         before: Callable[[], object] | None = None,
         **more: Any,
     ) -> None:
-        """Time forms of the same work in turns, after two calls of each, and add a row a form.
+        """Time forms of the same work in turns, after two warm-up calls of each, and add a row per form.
 
         Args:
-            case: What is done.
-            forms: By name.
-            turns: At most; a fifth of them if all is quick.
-            seconds: No further turn is begun after so long, or after 5 if all is quick.
-            before: Called before each that is timed, and not timed.
-            more: What the rows say beside.
+            case: Description of the work.
+            forms: Functions by name.
+            turns: Largest number of turns; a fifth of it if quick.
+            seconds: No turn starts after this time, or after 5 s if quick.
+            before: Called before each timed call; not timed.
+            more: Additional entries of the rows.
         """
         for run in [*forms.values()] * 2:
             run()
@@ -95,7 +95,7 @@ class Bench:
         self.times(case, in_turns(clocks, turns, seconds), **more)
 
     def times(self, case: str, taken: Mapping[str, Sequence[float]], **more: Any) -> None:
-        """Add a row a form: the median of its seconds, and half the distance between their quartiles as a fraction."""
+        """Add a row per form: median seconds, and half the interquartile range as a fraction of it."""
         for form, seconds in taken.items():
             low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
             self.add(case, form, median, "s", spread=round((high - low) / 2 / median, 4), n=len(seconds), **more)
@@ -106,7 +106,7 @@ class Bench:
 
 
 def record(part: str, bench: Bench) -> dict[str, Any]:
-    """What is written about a part: rows, and all that they depend on."""
+    """Return the record of a part: its rows and all that they depend on."""
     return {
         "part": part,
         "device": bench.device.type,
@@ -129,7 +129,7 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
     path = folder / f"{record['device']}-{record['part']}.json"
     head = {key: value for key, value in record.items() if key != "rows"}
     rows = ",\n".join(f"  {json.dumps(row)}" for row in record["rows"])
-    text = f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'  # a row a line
+    text = f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'  # one row per line
     durable.write(path, text.encode())
     return path
 

@@ -1,4 +1,4 @@
-"""What is not arithmetic: starting a process, and Lightning's Trainer beside a bare loop."""
+"""Overheads: starting a process, and Lightning's Trainer against a bare loop."""
 
 import statistics
 import subprocess
@@ -39,11 +39,11 @@ def end(self, *_):
 training.Classifier.on_train_batch_end = end
 sys.exit(train.main(sys.argv[1:]))
 """
-"""What a process runs that ends with the first batch."""
+"""Code of a process that ends with the first batch."""
 
 
 def measure_start(bench: Bench) -> None:
-    """Seconds of whole processes: help, refused settings, the first training step, README's first command."""
+    """Time whole processes: help, rejected settings, the first training step, README's first command."""
     wrong = "train.py", "optimizer.momentum=abc"
     first_step = _training("-c", FIRST_STEP, bench.accelerator)
     cases: dict[str, Clocked] = {
@@ -56,7 +56,7 @@ def measure_start(bench: Bench) -> None:
         of_mnist = _training("-c", FIRST_STEP, bench.accelerator, "data=mnist")
         cases["train.py data=mnist, to the end of the first step"] = of_mnist
         cases["train.py (README's first command, installed)"] = _training("train.py", bench.accelerator)
-        first_step()  # bytecode is compiled, files are in memory
+        first_step()  # warm-up: bytecode is compiled, files are cached
     for case, seconds in in_turns(cases, 1 if bench.quick else 3).items():
         bench.times(case, {"process": seconds})
     bench.notes.append("bytecode was compiled and files were in the system's memory; a machine's first start is longer")
@@ -69,7 +69,7 @@ def _run(*command: str, exit_code: int = 0) -> None:
 
 
 def _training(*command: str) -> Clocked:
-    """Times a process that trains, into a folder of its own."""
+    """Time a process that trains, in a new folder."""
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as output:
@@ -79,11 +79,11 @@ def _training(*command: str) -> Clocked:
 
 
 NO_ARITHMETIC = ("stages=1", "model=avgpool", "geometry.stage1.maps=1", "data.batch_size=1")
-"""Settings of a network so small that a step is all overhead."""
+"""Settings of a network so small that a step is almost only overhead."""
 
 
 def measure_overhead(bench: Bench) -> None:
-    """An epoch by `training.fit` beside a bare loop with the same arithmetic, and a step with next to none."""
+    """Compare an epoch by `training.fit` with a bare loop of the same arithmetic, and time a nearly empty step."""
     name = "digits" if bench.quick else "mnist"
     whole, little, rounds = (500, 200, 1) if bench.quick else (60_000, 2000, 5)
     for overrides, count in ((), whole), (NO_ARITHMETIC, little):
@@ -100,13 +100,13 @@ def measure_overhead(bench: Bench) -> None:
 
 
 def trainer_and_loop(typed: list[str], images: int, rounds: int, bench: Bench) -> tuple[dict[str, list[float]], int]:
-    """Seconds of an epoch by Lightning's Trainer and by a bare loop, in turns, and the number of steps.
+    """Time an epoch by Lightning's Trainer and by a bare loop, in turns; also return the number of steps.
 
     Args:
         typed: Settings.
-        images: How many training images of draw 0.
-        rounds: Times each, after one that is not counted.
-        bench: Where.
+        images: Number of training images of draw 0.
+        rounds: Repetitions of each, after one warm-up.
+        bench: The bench, for its device.
 
     Raises:
         MultistageError: The two end with different weights.
@@ -133,7 +133,7 @@ def trainer_and_loop(typed: list[str], images: int, rounds: int, bench: Bench) -
 def _by_trainer(net: nn.Module, samples: Tensors, classes: int, config: Config, device: torch.device) -> float:
     marks: list[float] = []
 
-    def mark(*_: object) -> None:  # a clock reading an epoch is all that is added
+    def mark(*_: object) -> None:  # adds only one clock reading per epoch
         marks.append(now())
 
     class Clock(History):

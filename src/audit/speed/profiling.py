@@ -1,7 +1,7 @@
-"""Where the time of a training step goes: by part of the network, and by operation.
+"""Profile a training step: time by part of the network, and by operation.
 
-Times by part are clock readings where one part ends and the next begins, forward and backward, of steps that nothing
-else watches; operations are counted by torch's profiler in further steps, which it slows down.
+Times by part are clock readings at the boundaries of parts, forward and backward, without the profiler. Operations are
+measured by torch's profiler in separate steps, because it slows them down.
 """
 
 import time
@@ -33,7 +33,7 @@ BETWEEN = "between steps"
 
 @dataclass(frozen=True)
 class Operation:
-    """One of torch's operations, or a kernel: its seconds a step without those that it calls, and its calls a step."""
+    """A torch operation or a kernel: its own seconds per step (without operations it calls), and calls per step."""
 
     name: str
     seconds: float
@@ -42,14 +42,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Profile:
-    """Of a training step.
+    """Profile of a training step.
 
     Attributes:
-        parts: Seconds by part and direction, mean; the directions of what has none are ``forward``.
-        operations: The longest first.
-        in_kernels: Share of the step's time in which a kernel ran; None on the CPU.
-        batch: Images a step.
-        device: Where.
+        parts: Mean seconds by part and direction; parts without a direction count as ``forward``.
+        operations: Operations, longest first.
+        in_kernels: Fraction of the step's time in which a kernel ran; None on the CPU.
+        batch: Images per step.
+        device: Device of the measurement.
     """
 
     parts: dict[str, dict[str, float]]
@@ -60,19 +60,19 @@ class Profile:
 
     @property
     def step(self) -> float:
-        """Seconds, mean."""
+        """Return mean seconds of a step."""
         return sum(sum(directions.values()) for directions in self.parts.values())
 
 
 class Clock:
-    """Notes what begins when; on a GPU in its own time."""
+    """Record when each part begins; on a GPU by events in its stream."""
 
     def __init__(self, device: torch.device) -> None:
         self.on_gpu = device.type == "cuda"
         self.marks: list[tuple[tuple[str, str], Any]] = []
 
     def begin(self, part: str, direction: str = FORWARD) -> None:
-        """What went on before ends here."""
+        """Mark the end of the current part."""
         if self.on_gpu:
             mark: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             mark.record()
@@ -81,8 +81,8 @@ class Clock:
         self.marks.append(((part, direction), mark))
 
     def seconds(self, steps: int) -> dict[str, dict[str, float]]:
-        """A step, by part and direction, up to the last mark."""
-        now()  # waits for the last mark
+        """Return seconds of a step by part and direction, up to the last mark."""
+        now()  # wait for the last mark
         found: dict[str, dict[str, float]] = {}
         for ((part, direction), start), (_, end) in pairwise(self.marks):
             seconds = start.elapsed_time(end) / 1000 if self.on_gpu else end - start
@@ -97,12 +97,12 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
 
     Args:
         config: The run's configuration.
-        steps: Watched, once by the clock and once by torch's profiler.
-        warm_up: Steps before.
-        trace: File for what chrome://tracing and Perfetto show.
+        steps: Number of measured steps, once by the clock and once by torch's profiler.
+        warm_up: Number of steps before the measurement.
+        trace: Trace file for chrome://tracing and Perfetto.
 
     Raises:
-        ConfigError: A run whose network does not learn.
+        ConfigError: The run does not train its network.
         DataError: Missing, changed or unreadable data.
     """
     if not config["refine"]:
@@ -136,7 +136,7 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
 
 
 def step(net: nn.Module, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) -> None:
-    """A training step, as `training` does it."""
+    """Do a training step as `training` does."""
     x, y = batch
     clock.begin("optimiser")
     made.zero_grad()
@@ -152,9 +152,10 @@ def step(net: nn.Module, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) 
 
 @contextmanager
 def _watched(net: MultiStageNet, clock: Clock) -> Iterator[None]:
-    """Let parts tell the clock when they begin, and name themselves to torch's profiler.
+    """Hook parts so that they notify the clock when they begin, and name themselves in torch's profiler.
 
-    The network is a chain: a part's backward begins when the gradient of its output is there; the one before ends.
+    The network is a chain: the backward pass of a part begins when the gradient of its output exists, and ends the
+    previous one.
     """
     parts: dict[str, nn.Module] = {"classifier": net.classifier}
     for number, stage in enumerate(net.stages, 1):

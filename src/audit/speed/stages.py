@@ -1,4 +1,4 @@
-"""The stages of the Caltech-101 network, part by part, and the ways to do their convolutions."""
+"""Time the stages of the Caltech-101 network, part by part, and different ways to compute their convolutions."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,7 +18,7 @@ Convolution = Callable[[Tensor, Tensor], Tensor]
 
 
 def measure(bench: Bench) -> None:
-    """Forward and backward of each stage, ours against the plain form, whole and part by part."""
+    """Time forward plus backward of each stage, ours against the plain form, whole and part by part."""
     config = bench.plan("data=caltech101").config
     net = make_network(parse(config), 102).to(bench.device)
     n, side = 4 if bench.quick else config["data.batch_size"], config["data.image_size"]
@@ -38,7 +38,7 @@ def measure(bench: Bench) -> None:
 
 
 def _step(module: nn.Module, x: Tensor, dy: Tensor, learns: bool) -> None:
-    """Values, then gradients of parameters, and of x if something before it learns."""
+    """Compute values, then gradients of parameters, and of x if an earlier layer is trained."""
     module.zero_grad()
     y = module(x.detach().requires_grad_(learns))
     if y.requires_grad:
@@ -55,11 +55,11 @@ CONVOLUTIONS = {
     "caltech101, second stage": ("caltech101", 1),
     "mnist, second stage": ("mnist", 1),
 }
-"""Whose convolution: data set, and which filter bank of its network."""
+"""Convolutions to time: data set, and filter bank of its network."""
 
 
 def measure_convolutions(bench: Bench) -> None:
-    """Forward and backward of the second stages' sparse convolutions, and of the first one of Caltech-101."""
+    """Time forward plus backward of the second stages' sparse convolutions, and of Caltech-101's first one."""
     for case, (data, number) in CONVOLUTIONS.items():
         settings = parse(bench.plan(f"data={data}").config)
         bank = make_network(settings, 102).to(bench.device).filter_banks[number]
@@ -87,7 +87,7 @@ def _direct(bench: Bench) -> dict[str, Convolution]:
 
 
 def _sparse(table: Tensor) -> dict[str, Convolution]:
-    """Ways to convolve where each map sees the maps of its row of a connection table."""
+    """Return ways to convolve each map with the input maps in its row of a connection table."""
     return {
         "masked dense": lambda x, k: F.conv2d(x, spread(k.flip(-2, -1), table, x.shape[1])),
         "gathered and grouped": lambda x, k: F.conv2d(x[:, table.flatten()], k.flip(-2, -1), groups=len(k)),

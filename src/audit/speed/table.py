@@ -1,4 +1,4 @@
-"""Tables of results/speed, made of the records that scripts/benchmark.py writes there: a function of these alone."""
+"""Tables of results/speed, generated only from the records that scripts/benchmark.py writes there."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,17 +27,17 @@ PARTS = {
 DEVICES = {"cpu": "CPU", "cuda": "CUDA"}
 
 COPIES = {"forward": 1.5, "forward + backward": 4.0}
-"""The floor of the layer in copies of its input: a copy is two passes over memory, forward three, both eight."""
+"""Lower bound of the layer's time in copies of its input: a copy is two memory passes, forward three, both eight."""
 
 Case = dict[str, dict[str, Any]]
-"""Rows of one case, by form."""
+"""Rows of a case, by form."""
 
 Ratio = Callable[[Case], float | None]
-"""Of what a case compares; None where something is missing."""
+"""Compute a ratio from a case's rows; None if a row is missing."""
 
 
 def ratio_of(above: str, below: str) -> Ratio:
-    """Times (or bytes) of one form divided by those of another."""
+    """Return the ratio of times (or bytes) of one form to another."""
 
     def ratio(case: Case) -> float | None:
         if above not in case or below not in case or not case[below]["value"]:
@@ -48,7 +48,7 @@ def ratio_of(above: str, below: str) -> Ratio:
 
 
 def _floors(case: Case) -> float | None:
-    """Time of ours in units of the least that its passes over memory take, measured by copies."""
+    """Return the time of ours relative to the lower bound of its passes over memory, measured by copies."""
     copies = ratio_of("ours", "copy")(case)
     return None if copies is None else copies / COPIES[case["ours"]["passes"]]
 
@@ -75,16 +75,16 @@ RATIOS: dict[str, dict[str, Ratio]] = {
     "stage": {"plain / ours": PLAIN},
     "epoch": {"plain / ours": PLAIN},
 }
-"""Of each part: the columns behind its forms, if any case has them."""
+"""Ratio columns of each part, shown if any case has them."""
 
 LARGE = "[8, 64, 135, 135]"
 
 
 def read(folder: Path) -> list[Record]:
-    """The records of a folder, in the order in which they are shown; none if there is no such folder.
+    """Read the records of a folder, in the order in which they are shown; empty if there is no such folder.
 
     Raises:
-        MultistageError: A file that is no such record.
+        MultistageError: A file is not such a record.
     """
     found = []
     for path in folder.glob("*.json"):
@@ -99,7 +99,7 @@ def read(folder: Path) -> list[Record]:
 
 
 def table(records: Sequence[Record]) -> str:
-    """Markdown: each record with what it was measured on."""
+    """Markdown: each record with its hardware and versions."""
     lines = [
         "# Speed",
         "",
@@ -117,7 +117,7 @@ def table(records: Sequence[Record]) -> str:
 
 
 def wide(record: Record) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a record's table: a case a row, a form a column, then ratios."""
+    """Return header and rows of a record's table: one row per case, one column per form, then ratios."""
     forms = list(dict.fromkeys(row["form"] for row in record["rows"]))
     found = cases(record)
     ratios = {
@@ -134,7 +134,7 @@ def wide(record: Record) -> tuple[list[str], list[list[str]]]:
 
 
 def cases(record: Record, beginning: str = "") -> dict[str, Case]:
-    """Of a record, or those of its cases whose name begins so."""
+    """Group the rows of a record by case, optionally only cases whose name begins with a prefix."""
     found: dict[str, Case] = {}
     for row in record["rows"]:
         if row["case"].startswith(beginning):
@@ -143,7 +143,7 @@ def cases(record: Record, beginning: str = "") -> dict[str, Case]:
 
 
 def with_unit(row: dict[str, Any]) -> str:
-    """A value with its unit, and its spread if it has one."""
+    """Format a value with its unit, and its spread if it has one."""
     value, unit = row["value"], row["unit"]
     if unit == "s":
         text = _time(value)
@@ -162,40 +162,40 @@ def _time(seconds: float) -> str:
 
 
 def origin(record: Record) -> str:
-    """On what, with what and when a record was measured."""
+    """Describe the hardware, versions and date of a record."""
     hardware, versions = record["hardware"], record["versions"]
     where = hardware["gpu"] if record["device"] == "cuda" else f"{hardware['processor']}, {record['threads']} threads"
     commit = f"{(record['commit'] or 'unknown')[:10]}{' and changes' if record['dirty'] else ''}"
-    quick = "**Quick: only that it works, no measurement.** " if record["quick"] else ""
+    quick = "**Quick: checks that it works; not a measurement.** " if record["quick"] else ""
     tf32 = "with TF32" if record["tf32"] else "no TF32"
     return f"{quick}{where}; torch {versions['torch']}; {tf32}; commit {commit}; {record['date'][:10]}."
 
 
 def by_part(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
-    """Records by part and device, without quick ones."""
+    """Index records by part and device, without quick ones."""
     return {(record["part"], record["device"]): record for record in records if not record["quick"]}
 
 
 def readme(records: Sequence[Record]) -> str:
-    """The table of docs/speed.md: ratios only, as absolute times belong to a machine."""
+    """Render the table of docs/speed.md: ratios only, because absolute times depend on the machine."""
     measured = by_part(records)
     devices = [device for device in DEVICES if any(key[1] == device for key in measured)]
     if not devices:
-        return "Not measured yet; `python scripts/benchmark.py` does it."
+        return "Not measured yet; run `python scripts/benchmark.py`."
     rows = []
     for label, part, value in FACTS:
         found = [value(measured[part, device]) if (part, device) in measured else None for device in devices]
         if any(text is not None for text in found):
             rows.append([label, *(text or "" for text in found)])
     text = markdown(["", *(DEVICES[device] for device in devices)], rows, numbers=True)
-    return text.replace("|  |", "| |", 1)  # the empty head, as the page has it
+    return text.replace("|  |", "| |", 1)  # the page has an empty header
 
 
 Fact = Callable[[Record], str | None]
 
 
 def _times(ratio: Ratio, beginning: str = "", choose: Callable[[list[float]], float] = itemgetter(0)) -> Fact:
-    """A ratio, of the first case (or another choice) among those whose name begins so."""
+    """Return a ratio of the first case (or another choice) among cases whose name begins with a prefix."""
 
     def value(record: Record) -> str | None:
         found = [value for case in cases(record, beginning).values() if (value := ratio(case)) is not None]
@@ -205,7 +205,7 @@ def _times(ratio: Ratio, beginning: str = "", choose: Callable[[list[float]], fl
 
 
 def _first(unit: str, form: str, shown: str) -> Fact:
-    """The first figure of a form in a unit."""
+    """Return the first figure of a form in a unit."""
 
     def value(record: Record) -> str | None:
         values = [row["value"] for row in record["rows"] if row["unit"] == unit and row["form"] == form]

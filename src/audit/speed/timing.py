@@ -1,4 +1,4 @@
-"""Clocks, and timing forms of the same work against each other, in one process, in turns."""
+"""Clocks, and timing of alternative implementations in turns, in one process."""
 
 import math
 import random
@@ -10,22 +10,22 @@ from functools import partial
 import torch
 
 Clocked = Callable[[], float]
-"""Does its work and returns the seconds that it took."""
+"""A function that does its work and returns the seconds it took."""
 
 
 def now() -> float:
-    """Seconds, read when a GPU, if one is used, has done what it was given."""
+    """Read the clock in seconds, after synchronising with the GPU if one is used."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def clocked(run: Callable[[], object], before: Callable[[], object] | None = None) -> Clocked:
-    """A function that times one call, without Python's garbage collection.
+    """Make a function that times one call, without Python's garbage collection.
 
     Args:
-        run: What is timed.
-        before: Called before and not timed: what empties a cache.
+        run: The function to time.
+        before: Called before it and not timed, such as flushing a cache.
     """
     return partial(timeit.Timer(run, before or "pass", now).timeit, 1)
 
@@ -33,18 +33,18 @@ def clocked(run: Callable[[], object], before: Callable[[], object] | None = Non
 def in_turns(
     forms: Mapping[str, Clocked], turns: int, seconds: float = math.inf, least: int = 3
 ) -> dict[str, list[float]]:
-    """Let each form work once, then each again, so that whatever disturbs the machine disturbs all alike.
+    """Time forms in turns, each once per turn, so that disturbances of the machine affect all alike.
 
-    Each turn has an order of its own, since a function finds in the cache what the one before it left there.
+    The order is shuffled in each turn, because a function finds the cache as the previous one left it.
 
     Args:
-        forms: By name.
-        turns: At most.
-        seconds: No further turn is begun after so long.
-        least: Turns that are taken in any case, unless `turns` are fewer.
+        forms: Functions by name.
+        turns: Largest number of turns.
+        seconds: No turn starts after this time.
+        least: Smallest number of turns, unless `turns` is smaller.
 
     Returns:
-        Seconds by name, one a turn.
+        Seconds by name, one per turn.
     """
     taken: dict[str, list[float]] = {name: [] for name in forms}
     order, shuffler = list(forms), random.Random(0)

@@ -1,4 +1,4 @@
-"""Training as users see it: an epoch of the Caltech-101 network, and runs on frozen filters."""
+"""Training times as users see them: an epoch of the Caltech-101 network, and runs on frozen filters."""
 
 import os
 import tempfile
@@ -25,7 +25,7 @@ NONE_LEFT_OUT = "no validation images; the images are those of draw 0"
 
 
 def measure(bench: Bench) -> None:
-    """A refined epoch: some batches in turns, ours against the plain network and loop, then a whole one of ours."""
+    """Time fine-tuning: some batches in turns, ours against the plain network and loop, then a whole epoch of ours."""
     config = bench.plan("data=caltech101", "trainer.max_epochs=1").config
     training, classes = _images(config)
     batch_size = config["data.batch_size"]
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> None:
             "plain": clocked(lambda: _plain(config, some, net, bench.device)),
         }
 
-    in_turns(forms(batch_size), 1)  # libraries are loaded by now
+    in_turns(forms(batch_size), 1)  # warm-up: libraries are loaded
     taken = in_turns(forms(batches * batch_size), 1 if bench.quick else 3)
     more = {"batch_size": batch_size, "dtype": "float32"}
     bench.times(f"{batches} batches of {batch_size}, by the whole of fit", taken, **more)
@@ -57,7 +57,7 @@ def _images(config: Config) -> tuple[Tensors, int]:
 
 
 def check_images(config: Config) -> None:
-    """Refuse to time a training that would begin with a download.
+    """Reject timing that would begin with a download.
 
     Raises:
         DataError: Caltech-101 is not where the configuration looks for it.
@@ -89,17 +89,17 @@ FURTHER = (
     "readout=lbfgs lbfgs.penalty=1e-4",
     "readout=sgd",
 )
-"""Runs on the same filters, one after the other; the first finds nothing that was kept."""
+"""Time consecutive runs on the same filters; the first one starts with an empty cache."""
 
 
 def measure_frozen(bench: Bench) -> None:
-    """Features of all images of draw 0, then classifiers and regularisers on them, each a run as train.py does it."""
+    """Time features of all images of draw 0, then classifiers and regularisers on them, each as a run of train.py."""
     data_set = "digits" if bench.quick else "caltech101"
     typed = (f"data={data_set}", "refine=false")
     config = bench.plan(*typed).config
     if not bench.quick:
         check_images(config)
-    dataset = listed(parse(config).data)  # decoded before caches are hidden
+    dataset = listed(parse(config).data)  # decode before hiding caches
     split = parse(config).draw.of(dataset)
     images = sum(map(len, (split.train, split.validation, split.test)))
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, MULTISTAGE_CACHE=f"{folder}/cache"), quiet():

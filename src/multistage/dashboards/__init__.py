@@ -1,4 +1,4 @@
-"""Dashboards in addition to a run's own files: wandb or TensorBoard if asked, nothing with ``logger=csv``.
+"""Dashboards in addition to a run's own files: wandb or TensorBoard on request, none with ``logger=csv``.
 
     wandb_run            one wandb run, offline unless asked      tensorboard_events   the same for TensorBoard
     pictures             kernels and confusions as pixels         workspace            wandb's page that compares runs
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
-"""Seconds that a run loses at most by its dashboard, all in all."""
+"""Seconds that a dashboard may cost a run in total."""
 
 GRACE = 3.0
-"""Seconds, part of them, in which a dashboard that is left may still end."""
+"""Seconds of these that an abandoned dashboard gets to end by itself."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Summary:
         kernels_before: The first stage's kernels before training, float [maps, fan_in, k, k], or None.
         kernels_after: The same after training.
         paper: The paper's figure for this run, in %; None if it has none.
-        parameters: How many numbers were or could have been learned.
-        seconds: What the run took.
+        parameters: Number of parameters, trained or frozen.
+        seconds: Duration of the run.
     """
 
     metrics: Mapping[str, float]
@@ -61,18 +61,18 @@ class Summary:
 
     @property
     def class_names(self) -> list[str]:
-        """The names of the classes, in order."""
+        """Return the names of the classes, in order."""
         return [str(entry["name"]) for entry in self.per_class]
 
     @property
     def kernels(self) -> "dict[str, NDArray[Any]]":
-        """The kernels there are, by the name of their picture."""
+        """Return the available kernels by name of their picture."""
         pictures = {"filters/before": self.kernels_before, "filters/after": self.kernels_after}
         return {name: kernels for name, kernels in pictures.items() if kernels is not None}
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Every number there is: final metrics, cost, and the paper's value with the difference, both in %.
+        """Return all numbers: final metrics, cost, and the paper's value with the difference, both in %.
 
         A final metric is called ``final/...``: a learning curve may have the name without it.
         """
@@ -84,7 +84,7 @@ class Summary:
 
 
 class Dashboard(Protocol):
-    """Where rows and a summary go; any method may raise, or never return."""
+    """A destination of rows and a summary; any method may raise, or never return."""
 
     def log(self, row: Mapping[str, float]) -> None: ...
 
@@ -95,26 +95,26 @@ class Dashboard(Protocol):
 
 @dataclass(frozen=True)
 class Logger(Choice):
-    """Where rows and summaries are shown; its fields are its settings, typed as ``logger.project``."""
+    """A kind of dashboard; its fields are its settings, typed as ``logger.project``."""
 
     section = "logger"
 
     def start(self, run: "Shown") -> Dashboard | None:
-        """The dashboard of a run; None where its files are all there is."""
+        """Open the dashboard of a run; None if this logger has none."""
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """End what hangs, if something can be ended; called beside a call that does not return."""
+        """End what hangs, if possible; called from another thread while a call does not return."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A run as a dashboard is told of it when it begins.
+    """Description of a run that a dashboard gets at its start.
 
     Attributes:
         config: The run's configuration; shown as the run's settings.
-        folder: The run's folder; what an earlier attempt left there is removed.
-        name: What the run is called: its folder below ``<output>/<name>``.
+        folder: The run's folder; leftovers of an earlier attempt are removed.
+        name: Name of the run: its folder below ``<output>/<name>``.
         row: The row of the paper's table that it belongs to, if any.
     """
 
@@ -128,14 +128,14 @@ loggers: Registry[Logger] = Registry("logger", "multistage.dashboards.kinds")
 
 
 class Guarded:
-    """A dashboard that may fail or hang: that costs one warning and at most `PATIENCE` seconds, and the run goes on.
+    """Guard a dashboard: if it fails or hangs, the run continues after one warning and at most `PATIENCE` seconds.
 
-    A thread makes its calls in their order. The run waits for it when it starts, a third of the time at most, and when
-    it ends; the rows between are handed over. Python does not wait for the thread when it ends.
+    A thread makes the calls in order. The run waits for it at the start (at most a third of the time) and at the end;
+    rows between are queued. Python does not wait for the thread at exit.
 
     Args:
-        logger: Which one.
-        run: What is shown.
+        logger: The kind of dashboard.
+        run: The run that is shown.
     """
 
     def __init__(self, logger: Logger, run: Shown) -> None:
@@ -151,15 +151,15 @@ class Guarded:
         self._notice()
 
     def log(self, row: Mapping[str, float]) -> None:
-        """Log one row of metrics; its first entry counts: ``epoch`` or ``iteration``, from 1."""
+        """Log one row of metrics; its first entry is the step: ``epoch`` or ``iteration``, from 1."""
         self._ask("log", dict(row))
 
     def summarise(self, summary: Summary) -> None:
-        """Log what came out of a run, at its end."""
+        """Log the results of a run, at its end."""
         self._ask("summarise", summary)
 
     def finish(self, exit_code: int) -> None:
-        """End it; 0 for a run that is finished."""
+        """End the dashboard; exit code 0 for a finished run."""
         self._ask("finish", exit_code)
         try:
             if not self._left:
@@ -199,7 +199,7 @@ class Guarded:
             self._leave(f"failed ({one_line(error)})", advice)
 
     def _leave(self, reason: str, advice: str) -> None:
-        """Say so, once, and end what it leaves behind."""
+        """Warn once, and end what the dashboard leaves running."""
         if self._left:
             return
         self._left = True
@@ -213,9 +213,9 @@ class Guarded:
 
 @contextmanager
 def open_dashboard(logger: Logger, run: Shown) -> Iterator[Guarded]:
-    """The dashboard of a run, finished with its state however it ends.
+    """Provide the dashboard of a run, and finish it with the run's state however the run ends.
 
-    Who resumes a run logs its earlier rows again, so that a dashboard always shows one whole run.
+    A resumed run logs its earlier rows again, so that a dashboard always shows one complete run.
     """
     dashboard = Guarded(logger, run)
     exit_code = 1
@@ -227,7 +227,7 @@ def open_dashboard(logger: Logger, run: Shown) -> Iterator[Guarded]:
 
 
 def nested(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A flat configuration as nested plain values, for pages that group and filter by them.
+    """Turn a flat configuration into nested plain values, for pages that group and filter by them.
 
     ``optimizer.lr`` becomes ``{"optimizer": {"lr": ...}}``. Where a key has both a value and a section, as `model` has,
     the value keeps the name and the section is called ``model_options``.

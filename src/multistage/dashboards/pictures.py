@@ -1,4 +1,4 @@
-"""Arrays as pixels."""
+"""Convert arrays to pictures."""
 
 import math
 from typing import Any
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 PIXELS = 320
-"""The least side of a picture, as far as whole factors allow."""
+"""Smallest side of a picture in pixels; small arrays are enlarged by whole factors."""
 
 
 def tiles(kernels: NDArray[Any]) -> NDArray[Any]:
-    """What stands in a picture of a filter bank, one tile a kernel; over three maps a kernel is one tile in colour.
+    """Arrange a filter bank as tiles, one per kernel; a kernel over three maps is one tile in colour.
 
     Args:
-        kernels: [maps, fan_in, k, k]; of three inputs the first is taken for red, the others for green and blue (false
-            colours, if the images are `data.colour=yuv`).
+        kernels: [maps, fan_in, k, k]; three inputs are shown as red, green and blue (false colours if
+            `data.colour=yuv`).
 
     Returns:
         [maps, k, k, 3] with a fan-in of three, else [maps * fan_in, k, k]; the same values.
@@ -26,7 +26,7 @@ def tiles(kernels: NDArray[Any]) -> NDArray[Any]:
 
 
 def mosaic(kernels: NDArray[Any]) -> NDArray[np.uint8]:
-    """All kernels of a filter bank side by side, in order; those of one map stand in one row, next to each other.
+    """Draw all kernels of a filter bank side by side, in order; those of one map are next to each other in one row.
 
     Args:
         kernels: [maps, fan_in, k, k]. One scale for all: gray is 0, black and white are -+ the largest magnitude.
@@ -47,7 +47,7 @@ def mosaic(kernels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def heat(confusion: NDArray[Any]) -> NDArray[np.uint8]:
-    """A confusion matrix: the blacker a cell, the larger its part of the row.
+    """Draw a confusion matrix: the darker a cell, the larger its fraction of the row.
 
     Args:
         confusion: Counts [classes, classes], rows are true classes.

@@ -10,7 +10,7 @@ from multistage.dashboards import Shown, Summary, nested, pictures
 
 
 class TensorBoardEvents:
-    """Event files in ``<folder>/tensorboard``; what an earlier attempt left there is removed."""
+    """Event files in ``<folder>/tensorboard``; those of an earlier attempt are removed."""
 
     def __init__(self, run: Shown) -> None:
         folder, config = run.folder, run.config
@@ -45,5 +45,5 @@ class TensorBoardEvents:
 
 
 def _code(text: str) -> str:
-    """Text as a block of code in Markdown."""
+    """Format text as a Markdown code block."""
     return "".join(f"    {line}\n" for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""One run on Weights & Biases: offline unless asked, and never a question at the terminal."""
+"""One run on Weights & Biases: offline by default, and without prompts at the terminal."""
 
 import hashlib
 import logging
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 15
-"""How long the end of a run waits for uploads; what is left stays in the run's folder for ``wandb sync``."""
+"""Seconds that the end of a run waits for uploads; the rest stays in the run's folder for ``wandb sync``."""
 
 BEST = {"loss": "min", "accuracy": "max"}
-"""What the table of runs keeps of a learning curve, next to its last value, by the last word of its name."""
+"""Statistic that the table of runs shows of a learning curve besides its last value, by the last word of its name."""
 
 CONFUSION = ("Actual", "Predicted", "nPredictions")
-"""Columns as wandb's chart of a confusion matrix calls them."""
+"""Names of columns that wandb's chart of a confusion matrix expects."""
 
 
 class WandbRun:
-    """One wandb run, complete in ``<folder>/wandb``; what an earlier attempt left there is removed.
+    """One wandb run, complete in ``<folder>/wandb``; leftovers of an earlier attempt are removed.
 
-    wandb's variables for a run's name, id, job type and folder have no effect; its tags, group and notes have.
+    wandb's variables for a run's name, id, job type and folder have no effect; those for tags, group and notes do.
 
     Args:
-        logger: Which project, and whether it is sent at once.
-        run: What is shown.
+        logger: Project, and whether the run is uploaded immediately.
+        run: The run that is shown.
     """
 
     def __init__(self, logger: "Wandb", run: Shown) -> None:
         config, folder, name = run.config, run.folder, run.name
         self.folder = folder / "wandb"
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)  # or else wandb would quietly write to the system's temporary folder
+        self.folder.mkdir(parents=True)  # otherwise wandb would silently write to the system's temporary folder
         self.logger = logger
         self._defined: set[str] = set()
         group = os.environ.get("WANDB_RUN_GROUP") or config["experiment"] or config["name"]
         try:
             with _staging(self.folder):
-                wandb.setup(wandb.Settings(mode=logger.mode, silent=True))  # or else WANDB_MODE would go before
+                wandb.setup(wandb.Settings(mode=logger.mode, silent=True))  # otherwise WANDB_MODE would take precedence
                 self.run = wandb.init(
                     project=logger.project,
                     entity=logger.entity,
                     group=group,
                     job_type=config["model"],
-                    name=name[:128],  # for reading only; the id stands for all of it
+                    name=name[:128],  # for display only; the id identifies the run
                     id=identifier(logger.project, group, name),
                     tags=[*tags(run), *filter(None, os.environ.get("WANDB_TAGS", "").split(","))],
                     config=nested(config),
@@ -73,8 +73,7 @@ class WandbRun:
             raise
 
     def log(self, row: Mapping[str, float]) -> None:
-        """Log one row over its epoch or iteration; rows that the server has already, of a run that was resumed, are
-        left out."""
+        """Log one row over its epoch or iteration, except rows of a resumed run that the server already has."""
         unit, *_ = row
         for name in row.keys() - self._defined:
             self._define(name, unit)
@@ -82,16 +81,16 @@ class WandbRun:
             self.run.log(dict(row), step=int(row[unit]))
 
     def _define(self, name: str, unit: str) -> None:
-        """Tell wandb the x axis of a curve, and what to keep of it."""
+        """Tell wandb the x axis of a curve, and which summary to keep."""
         self._defined.add(name)
         if name == unit:
-            self.run.define_metric(unit, hidden=True)  # no curve of its own
+            self.run.define_metric(unit, hidden=True)  # not a curve
         else:
             best = BEST.get(name.rpartition("_")[2])
             self.run.define_metric(name, step_metric=unit, summary=f"{best},last" if best else None)
 
     def summarise(self, summary: Summary) -> None:
-        """Log final figures, pictures and tables; figures first, since they cost least and matter most."""
+        """Log final figures, then pictures and tables: figures cost least and matter most."""
         self.run.summary.update(summary.numbers)
         rows = [[e["name"], e["correct"], e["total"], e["correct"] / max(e["total"], 1)] for e in summary.per_class]
         shown: dict[str, Any] = {
@@ -104,10 +103,10 @@ class WandbRun:
             self.run.log(shown)
 
     def finish(self, exit_code: int) -> None:
-        """End the run on wandb: finished with 0, else failed; and wandb's process, for which Python would wait."""
+        """End the run on wandb (finished if 0, else failed) and wandb's process, for which Python would wait."""
         try:
             self.run.finish(exit_code=exit_code)
-            if wandb.setup().most_recent_active_run is None:  # or else another's, beside ours
+            if wandb.setup().most_recent_active_run is None:  # otherwise also another program's
                 wandb.teardown()
         except TimeoutError:
             _reset(self.logger)
@@ -122,12 +121,12 @@ class WandbRun:
 
 
 def identifier(project: str, group: str, name: str) -> str:
-    """The id of a run on wandb, always the same for the same run."""
+    """Return the id of a run on wandb, always the same for the same run."""
     return hashlib.sha256(f"{project}/{group}/{name}".encode()).hexdigest()[:16]
 
 
 def tags(run: Shown) -> list[str]:
-    """What runs are filtered by: data, filters, whether they are refined, readout, and the row of the paper's table."""
+    """Return tags for filtering: data, filters, whether they are fine-tuned, readout, row of the paper's table."""
     config = run.config
     found = [config["data"], config["filters"], "refined" if config["refine"] else "frozen", config["readout"]]
     return [*found, f"row {run.row}"] if run.row else found
@@ -135,7 +134,7 @@ def tags(run: Shown) -> list[str]:
 
 @cache
 def can_be_online() -> bool:
-    """Whether there is a key and a server that takes it; if not, says once in a process why, and what to do."""
+    """Check for a key that a server accepts; if there is none, say once per process why, and what to do."""
     try:
         reason = None if wandb.login(prompt=False) else "there is no key"
     except Exception as error:
@@ -150,7 +149,7 @@ def can_be_online() -> bool:
 
 
 def _confusion(summary: Summary) -> Any:
-    """wandb's own chart. Cells without images are left out, but for the diagonal: 102 classes have too many for it."""
+    """Make wandb's own chart, without empty cells off the diagonal: with 102 classes they are too many for it."""
     names = summary.class_names
     data = [
         [names[true], names[predicted], int(count)]
@@ -168,8 +167,8 @@ def _confusion(summary: Summary) -> Any:
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[None]:
-    """Tables and logs of wandb's process go into the run's folder: an offline run is in one place, and a home that
-    cannot be written is no matter."""
+    """Put tables and logs of wandb's process into the run's folder: an offline run is in one place, and the home
+    folder need not be writable."""
     here = str(folder.absolute())
     before = {name: os.environ.get(name) for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")}
     os.environ.update(WANDB_DATA_DIR=here, WANDB_CACHE_DIR=before["WANDB_CACHE_DIR"] or here)
@@ -184,7 +183,7 @@ def _staging(folder: Path) -> Iterator[None]:
 
 
 def _reset(logger: "Wandb") -> None:
-    """Give up wandb's process, which after a failure would refuse the next run too, and might never end by itself."""
+    """Abandon wandb's process, which after a failure would also reject the next run, and might never end."""
     logger.abandon()
-    with suppress(Exception, SystemExit):  # the latter: the process was killed
+    with suppress(Exception, SystemExit):  # if the process was killed
         wandb.teardown()

@@ -1,4 +1,4 @@
-"""The page on wandb that compares runs: one workspace for all runs of a project, or of one experiment."""
+"""A wandb workspace that compares all runs of a project, or of one experiment."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from wandb_workspaces import expr
 
 ACCURACY = "final/test_mean_class_accuracy"
 RUNS = 500
-"""How many runs a panel takes in; wandb's own limit is 10."""
+"""Number of runs that a panel shows; wandb's default is 10."""
 
 
 def comparison(entity: str, project: str, experiment: str | None = None, data: str | None = None) -> ws.Workspace:
-    """A workspace over the runs that `multistage.dashboards` logged; nothing is sent anywhere.
+    """Build a workspace over the runs that `multistage.dashboards` logged, without sending anything.
 
     Args:
         entity: The user or team on wandb.
@@ -41,7 +41,7 @@ def comparison(entity: str, project: str, experiment: str | None = None, data: s
 
 
 def serialised(workspace: ws.Workspace) -> str:
-    """The JSON that wandb stores of a workspace."""
+    """Return the JSON that wandb stores for a workspace."""
     return workspace._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=1)
 
 
@@ -91,7 +91,7 @@ def _sections() -> dict[str, list[Any]]:
 
 
 def _bars(title: str, metric: str, group: str) -> Any:
-    """Mean over the runs of a group with its standard error; wandb has no confidence intervals."""
+    """Make a bar panel: mean over the runs of a group with its standard error; wandb has no confidence intervals."""
     return panels.BarPlot(
         title=title,
         metrics=[metric],
@@ -104,7 +104,7 @@ def _bars(title: str, metric: str, group: str) -> Any:
 
 
 def _curves(title: str, metric: str, over: str = "epoch") -> Any:
-    """A curve for each model, the mean of its runs, with their standard deviation."""
+    """Make a panel with one curve per model: the mean of its runs, with their standard deviation."""
     return panels.LinePlot(
         title=title,
         x=over,

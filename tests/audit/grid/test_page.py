@@ -52,7 +52,7 @@ def test_a_part_of_it_says_what_is_missing(tmp_path):
 
 def test_the_first_part_alone_has_shares_without_intervals_and_no_winner(tmp_path):
     made, readme = publish(tmp_path, runs.first())
-    assert "which cells may be the best, further draws have to say" in readme
+    assert "further draws are needed to tell which cells may be the best" in readme
     assert all(share.interval is None for share in made.figures.shares)
     assert "A third stage was not run yet." in readme
 
@@ -62,7 +62,7 @@ def test_the_answer_is_what_the_runs_say(whole):
     best = made.figures.ranking[0]
     assert f"`{best.place.name}` is first with {best.mean:.1f} %" in readme
     assert f"<code>{best.place.name}</code> is first with" in document
-    assert "most is normalisation (" in readme
+    assert "is explained by normalisation (" in readme
     assert "nan" not in readme
 
 

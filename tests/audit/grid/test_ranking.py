@@ -1,4 +1,4 @@
-"""Intervals against the best of the others: critical values of published tables, and how often they hold."""
+"""Simultaneous intervals of the difference from the best: published critical values, and coverage."""
 
 import numpy as np
 import pytest

@@ -66,7 +66,7 @@ def test_gray_and_colour_are_chosen_for_by_themselves(tmp_path):
     assert chosen(records) == RIDGE
     assert [c.words for c in choice.candidates(records, "rgb")] == [f"{RIDGE} data.colour=rgb"]
     tried = figures.page(invented.results(tmp_path, ladder_tuning=records)).tried()
-    assert "`data.colour=rgb`, chosen for by itself:" in tried
+    assert "`data.colour=rgb`, selected separately:" in tried
     assert tried.count("**chosen**") == 2
 
 

@@ -68,7 +68,7 @@ def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     results = invented.results(tmp_path, norb=curve)
     text = index.document(results, [], Ladder(results))
     assert "error against labels a class" in text
-    assert f"with 100 labels a class <b>{NAME}</b> errs least, 19.50%" in text
+    assert f"with 100 labels a class <b>{NAME}</b> has the lowest error, 19.50%" in text
     assert re.findall(r'<th scope="row" data-value="(\d+)">', text) == ["20", "50", "100"]
     drawn = re.search(r'<svg class="scatter" height="340".*?</svg>\s*</figure>', text, re.DOTALL)[0]
     assert drawn.count("<polyline") == 4  # two lines, ours and the paper's

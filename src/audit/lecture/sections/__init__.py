@@ -1,7 +1,7 @@
-"""The sections of the lecture, a module and its words each: ``lecture_04_equivariance.py`` and ``.yaml``.
+"""The sections of the lecture, each a module and its words: ``lecture_04_equivariance.py`` and ``.yaml``.
 
-Each module has ``measure(material: Material) -> Found``. They are found by listing this folder; the name of a module
-begins with its claim, so that the order of names is the lecture's.
+Each module has ``measure(material: Material) -> Found``. Modules are found by listing this folder; a module's name
+begins with its claim, so that sorting by name gives the lecture's order.
 """
 
 import importlib
@@ -17,17 +17,17 @@ HERE = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The modules of the sections, in the lecture's order; those of the paper's claims come after them."""
+    """List the modules of the sections, in the lecture's order, then those of the paper's claims."""
     return sorted(path.stem for path in HERE.glob("[a-z]*.py"))
 
 
 def claim(name: str) -> str:
-    """The claim of a module: ``lecture-04`` of ``lecture_04_equivariance``."""
+    """Return the claim of a module: ``lecture-04`` for ``lecture_04_equivariance``."""
     return "-".join(name.split("_")[:2])
 
 
 def words(name: str) -> dict[str, Any]:
-    """The words of a module's section."""
+    """Read the words of a module's section."""
     return dict(yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
@@ -35,8 +35,8 @@ def make(name: str, material: Material) -> Section:
     """Measure and draw one section.
 
     Args:
-        name: Of its module.
-        material: What it is given.
+        name: Name of its module.
+        material: Images, networks and filters.
 
     Raises:
         ValueError: See `section.Section`.

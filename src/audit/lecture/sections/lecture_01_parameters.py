@@ -1,4 +1,4 @@
-"""lecture-01: full connection, local fields, shared filters, and the same accounting for every preset."""
+"""lecture-01: parameters of fully connected layers, local fields and shared filters, and of every preset."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ LENGTHS = ("parameters", "multiply_adds")
 
 
 def measure(material: Material) -> Found:
-    """Count."""
+    """Count parameters."""
     counted = {model: count(material.begun(f"model={model}"), IMAGE) for model in material.presets()}
     totals = {model: _total(layers, "parameters") for model, layers in counted.items()}
     paper = counted[PAPER]

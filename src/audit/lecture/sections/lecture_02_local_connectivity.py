@@ -17,7 +17,7 @@ SETTING = Setting(epochs=6)
 
 
 def measure(material: Material) -> Found:
-    """Train both on digits in place and on shifted ones."""
+    """Train local and shared filters on centred and on shifted digits."""
     accuracy = {(shift, sharing): _accuracy(material, shift, sharing) for shift in SHIFTS for sharing in (True, False)}
     local, shared = (
         sum(p.numel() for p in make(28, 10, sharing, SETTING, seed=0)[0].parameters()) for sharing in (False, True)

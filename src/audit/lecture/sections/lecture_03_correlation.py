@@ -10,16 +10,16 @@ from multistage.network.randomness import generator
 COUNT = 60
 DISTANCES = (0, 1, 2, 3, 4, 6, 8, 10, 14, 20, 28, 40, 60)
 FURTHEST = {"MNIST digits": 20}
-"""Distances in pixels, and the largest on images that are small."""
+"""Distances in pixels, and the largest distance on small images."""
 
 RADII = (1, 2, 3, 4)
 
 
 def measure(material: Material) -> Found:
-    """Correlate."""
+    """Measure correlations."""
     x = {
         "photographs": material.photographs(COUNT),
-        "locally normalised": material.images("caltech101", COUNT)[..., 24:-24, 24:-24],  # off the zeros at the sides
+        "locally normalised": material.images("caltech101", COUNT)[..., 24:-24, 24:-24],  # away from the zero borders
         "MNIST digits": material.images("mnist", COUNT),
     }
     curves = {
@@ -52,7 +52,7 @@ def measure(material: Material) -> Found:
 
 
 def _shuffled(x: Tensor) -> Tensor:
-    """Images whose pixels changed places, all in the same way."""
+    """Permute the pixels of all images in the same way."""
     order = torch.randperm(x[0].numel(), generator=generator(0, "shuffled pixels"))
     return x.flatten(1)[:, order].view_as(x)
 

@@ -1,4 +1,4 @@
-"""lecture-04: shared filters are equivariant; through pooling only by multiples of the step."""
+"""lecture-04: shared filters are equivariant; after pooling, only to multiples of its stride."""
 
 from collections.abc import Mapping
 
@@ -14,19 +14,18 @@ from multistage.network.randomness import generator
 
 COUNT, DIGITS = 20, 100
 SHIFTS, ROOM, STRIDE = range(11), 10, 5
-"""Pixels that content moves to the right; pixels that views are smaller than images; the first stage's stride,
-pixels."""
+"""Shifts to the right, difference in size of views and images, and the first stage's stride, all in pixels."""
 
 NETWORK_SHIFTS, NETWORK_STRIDE = range(9), 4
 BORDER, NETWORK_BORDER = 8, 4
-"""Positions at each side of a map that depend on what N takes to lie outside: two blurs of radius 4 in a stage; after
-both stages of the MNIST network."""
+"""Positions at each side of a map that depend on how N treats the border: two blurs of radius 4 per stage; after both
+stages of the MNIST network."""
 
 MEAN, MAX, NORM = "F-R_abs-P_A, 10x10 step 5", "F-R_abs-P_M, 5x5", "F-R_abs-N"
 
 
 def measure(material: Material) -> Found:
-    """Shift, filter, shift back."""
+    """Shift images, filter them, and compare with shifted maps."""
     x = material.images("caltech101", COUNT)
     learned = material.learned(4)
     layers = _layer_errors(learned, x, SHIFTS)
@@ -66,7 +65,7 @@ def measure(material: Material) -> Found:
 
 
 def _layer_errors(kernels: Tensor, x: Tensor, shifts: range | tuple[int, ...]) -> dict[str, Tensor]:
-    """Errors [shifts, images] of a first stage's parts."""
+    """Measure errors [shifts, images] of a first stage's parts."""
     parts = operations(kernels)
     functions: dict[str, tuple[Function, int, int]] = {  # with stride and margin
         "fields not shared": (_unshared(kernels), 1, 0),
@@ -82,7 +81,7 @@ def _layer_errors(kernels: Tensor, x: Tensor, shifts: range | tuple[int, ...]) -
 
 
 def _unshared(kernels: Tensor) -> Function:
-    """Every position has one of the filters, drawn at random, as its own; as many maps as there are filters."""
+    """Give every position its own filter, drawn at random; as many maps as there are filters."""
     bank = filtered(kernels)
 
     def fields(x: Tensor) -> Tensor:
@@ -95,7 +94,7 @@ def _unshared(kernels: Tensor) -> Function:
 
 
 def _network_errors(f: Function, digits: Tensor, shifts: range | tuple[int, ...], margin: int = 0) -> Tensor:
-    """Errors [shifts, images] of all stages."""
+    """Measure errors [shifts, images] of all stages."""
     room = NETWORK_SHIFTS[-1]
     return torch.stack([equivariance_error(f, digits, (0, s), room, NETWORK_STRIDE, margin) for s in shifts])
 

@@ -19,7 +19,7 @@ COUNT, SIDE = 20, 24
 
 
 def measure(material: Material) -> Found:
-    """Compute the example, then the same on real images."""
+    """Compute the worked example, then the same on real images."""
     kernels = material.learned()
     x = material.images("caltech101", COUNT)
     margin = (x.shape[-1] - SIDE) // 2

@@ -1,4 +1,4 @@
-"""lecture-06: zero padding lets filters go over the border."""
+"""lecture-06: zero padding lets filters extend beyond the border."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from audit.lecture import Found, Material, drawing
 from audit.lecture.stage import filtered
 
 COUNT, SIDE = 40, 128
-"""Photographs, and their side, pixels."""
+"""Number of photographs, and their side in pixels."""
 
 SIZE, RADIUS = 9, 4
-"""Of the filters, pixels."""
+"""Sides of the filters, pixels."""
 
 IMAGE = 143
 """Side of the paper's images, pixels."""
@@ -25,7 +25,7 @@ RINGS = range(7)
 
 
 def measure(material: Material) -> Found:
-    """Count, then compare padded images with what was really there."""
+    """Count affected units, then compare padded images with the real surroundings."""
     kernels = material.learned()
     photographs = material.photographs(COUNT, SIDE)
     x = (photographs - photographs.mean((2, 3), keepdim=True)) / photographs.std((2, 3), keepdim=True)
@@ -52,13 +52,13 @@ def measure(material: Material) -> Found:
 
 
 def _from_border(side: int) -> Tensor:
-    """Distance of each position [side, side] from the border."""
+    """Return the distance of each position [side, side] from the border."""
     along = torch.minimum(torch.arange(side), torch.arange(side).flip(0))
     return torch.minimum(along[:, None], along)
 
 
 def _errors(x: Tensor, kernels: Tensor) -> dict[str, Tensor]:
-    """Change of units by padding of images with a mean of zero, ring by ring inwards, [rings, images], by border."""
+    """Measure how padding changes units on images of mean zero, per ring inwards, [rings, images], by border."""
     bank, cut, black = filtered(kernels), x[..., RADIUS:-RADIUS, RADIUS:-RADIUS], x.amin((1, 2, 3), keepdim=True)
     pad = [RADIUS] * 4
     padded = {

@@ -1,4 +1,4 @@
-"""lecture-07: a filter with a non-linearity is a detector at any position."""
+"""lecture-07: a filter with a non-linearity is a detector of its pattern at any position."""
 
 from itertools import product
 
@@ -14,11 +14,11 @@ from audit.lecture.stage import sums
 COUNT = 30
 PATCH, CANVAS = 24, 96
 BEST = 100
-"""Patches of which the mean is taken: those to which a filter responds most."""
+"""Number of averaged patches, those to which a filter responds most."""
 
 
 def measure(material: Material) -> Found:
-    """Detect edges, then look at what excites learned filters."""
+    """Detect edges, then find the patches that excite learned filters most."""
     x, k = material.photographs(COUNT), vertical_edge()
     found, other = detector_map(x, k), detector_map(x, -k)
     linear = sums(x, k[None])
@@ -51,12 +51,12 @@ def measure(material: Material) -> Found:
 
 
 def _share(chosen: Tensor) -> Tensor:
-    """Of positions, by image, %."""
+    """Return the fraction of positions, by image, %."""
     return 100 * chosen.double().mean((1, 2, 3))
 
 
 def _at_places(photograph: Tensor, k: Tensor) -> Tensor:
-    """The detector's answers inside a piece of a photograph, [places, rows, columns]."""
+    """Return the detector's outputs inside a part of a photograph, [places, rows, columns]."""
     piece = photograph[40 : 40 + PATCH, 40 : 40 + PATCH]
     corners = range(0, CANVAS - PATCH + 1, 8)
     answers = []
@@ -68,7 +68,7 @@ def _at_places(photograph: Tensor, k: Tensor) -> Tensor:
 
 
 def _patches(images: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Means of the patches that excite a kernel most, and of as many evenly spaced ones, [size, size] each."""
+    """Average the patches that excite a kernel most, and as many evenly spaced ones, [size, size] each."""
     size = len(kernel)
     response = sums(images, kernel[None])
     windows = images[:, 0].unfold(1, size, 1).unfold(2, size, 1)

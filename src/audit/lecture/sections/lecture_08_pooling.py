@@ -19,7 +19,7 @@ POOLS = {"mean": average_pool, "max": max_pool}
 
 
 def measure(material: Material) -> Found:
-    """Shift images below the same units."""
+    """Shift images and measure how the same units change."""
     x = material.images("caltech101", COUNT)
     learned = material.learned(4)
     pooled = {(name, window): _pooled(learned, name, window) for name in POOLS for window in WINDOWS}
@@ -66,14 +66,14 @@ def measure(material: Material) -> Found:
 
 
 def _pooled(kernels: Tensor, name: str, window: int) -> Function:
-    """Rectified maps pooled by windows that overlap by half."""
+    """Pool rectified maps with windows that overlap by half."""
     return chain(operations(kernels)["F-R_abs"], lambda x: POOLS[name](x, window, max(window // 2, 1)))
 
 
 def _exact(f: Function, x: Tensor) -> list[float]:
-    """Share of units that a shift of one pixel does not change at all, by image, %."""
+    """Return the fraction of units that a shift of one pixel leaves unchanged, by image, %."""
     before, after = map(f, moved(x, (0, 1), ROOM))
-    alive = before != 0  # in the zeros beside an image nothing can change
+    alive = before != 0  # units in the zero borders cannot change
     return [100 * float((a == b)[where].double().mean()) for a, b, where in zip(before, after, alive, strict=True)]
 
 

@@ -13,11 +13,11 @@ from multistage.network.randomness import generator
 COUNT = 10
 WINDOW, STEP = 10, 5
 INSIDE = slice(24, -24)
-"""Off the zeros beside an image, where all inputs of a window are equal."""
+"""Margin that avoids the zero borders, where all inputs of a window are equal."""
 
 
 def measure(material: Material) -> Found:
-    """Send gradient back."""
+    """Measure gradients through pooling and convolution."""
     x = material.images("caltech101", COUNT)[..., INSIDE, INSIDE]
     kernels = material.learned(4)
     responses = filtered(kernels)(x)
@@ -56,20 +56,20 @@ def _mean(maps: Tensor) -> Tensor:
 
 
 def _reached(pool: Function, maps: Tensor) -> float:
-    """Share of inputs that get any gradient, of those that some window sees, %."""
+    """Return the fraction of inputs with a gradient, among those inside some window, %."""
     side = maps.shape[-1] // STEP * STEP
     return 100 * float((gradient(pool, maps)[..., :side, :side] != 0).double().mean())
 
 
 def _ties(maps: Tensor, responses: Tensor) -> float:
-    """Share of windows whose largest value occurs more than once, of those where responses are not flat, %."""
+    """Return the fraction of windows whose maximum is tied, among those that are not constant, %."""
     windows, before = (m.unfold(2, STEP, STEP).unfold(3, STEP, STEP).flatten(4) for m in (maps, responses))
     tied = (windows == windows.amax(-1, keepdim=True)).sum(-1) > 1
     return 100 * float(tied[before.amax(-1) > before.amin(-1)].double().mean())
 
 
 def _convolution_errors(x: Tensor, k: Tensor) -> list[float]:
-    """Largest differences between gradients written out and those of the filter bank, by the map and by the kernel."""
+    """Return the largest differences between explicit gradients and the filter bank's, by map and by kernel."""
     inputs = [v.clone().requires_grad_() for v in (x, k)]
     y = sums(inputs[0][None, None], inputs[1][None])[0, 0]
     upstream = torch.randn(y.shape, generator=generator(0, "upstream"), dtype=y.dtype)

@@ -20,19 +20,19 @@ CHANGES: Mapping[str, Function] = {
     "half the contrast": lambda x: 127.5 + (x - 127.5) / 2,
     "light from one side": lambda x: x * torch.linspace(0.5, 1.5, x.shape[-1]),
 }
-"""What happens to photographs of gray values from 0 to 255; nothing is clipped."""
+"""Changes of photographs with gray values 0 to 255; nothing is clipped."""
 
 INPUTS: Mapping[str, Function] = {
     "gray values": lambda x: (x - 127.5) / 64,
     "normalised": lambda x: torch.stack([preprocessing.preprocess(image[0].numpy()) for image in x]),
 }
-"""How photographs are scaled."""
+"""Ways to scale photographs."""
 
 WINDOW, STEP = 10, 5
 
 
 class Network(NamedTuple):
-    """Who is right on digits and on negatives, 0 or 1, [n] each; the largest change of any digit's score."""
+    """Correct predictions on digits and on negatives, 0 or 1, [n] each; largest change of any score per digit."""
 
     digits: Tensor
     negatives: Tensor
@@ -40,7 +40,7 @@ class Network(NamedTuple):
 
 
 def measure(material: Material) -> Found:
-    """Turn black into white."""
+    """Compare images with their negatives."""
     learned = material.learned(4)
     x = material.images("caltech101", COUNT)
     turned = {name: _changed(f, x, torch.neg) for name, f in operations(learned).items()}
@@ -92,13 +92,13 @@ def _network(material: Material, model: str) -> Network:
 
 
 def _untrained(material: Material, model: str) -> Tensor:
-    """Change of a network's scores by the negative, before its training."""
+    """Measure how the negative changes an untrained network's scores."""
     net, digits = material.untrained(model), material.images("mnist", DIGITS)
     return change(net(digits)[..., None], net(-digits)[..., None])
 
 
 def _changes(photographs: Tensor, kernels: Tensor) -> dict[tuple[str, str, str], Tensor]:
-    """Changes of pooled maps, [images], by operations, by how photographs are scaled, and by what happens to them."""
+    """Measure changes of pooled maps, [images], by operations, by scaling, and by change of the photograph."""
     return {
         (name, given, what): _changed(chain(prepare, f), photographs, transform)
         for given, prepare in INPUTS.items()

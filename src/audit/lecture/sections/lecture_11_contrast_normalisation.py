@@ -1,4 +1,4 @@
-"""lecture-11: contrast normalisation: local mean 0, local deviation 1; neighbours and maps compete; scales."""
+"""lecture-11: contrast normalisation: local mean 0, local deviation 1; competition of neighbours and maps; scales."""
 
 from typing import Any
 
@@ -21,19 +21,19 @@ from audit.lecture.stage import Function
 from multistage.layers import local_contrast_norm
 
 COUNT, WITH_MAPS, WITH_UNITS = 40, 8, 6
-"""Photographs of which one map, all maps, or single units are looked at."""
+"""Numbers of photographs for measurements of one map, all maps, and single units."""
 
 WINDOW, SMALL = 9, 1e-3
-"""Of the paper's N, pixels; the lecture's c."""
+"""Side of the paper's window, pixels; the lecture's constant c."""
 
 CROP = 56
-"""Pixels of the maps in which single units are looked at."""
+"""Side of the maps in which single units are measured, pixels."""
 
 
 def measure(material: Material) -> Found:
-    """Measure before and after N, on one map, on many, and unit by unit."""
+    """Measure before and after N: on one map, on many maps, and on single units."""
     photographs = material.photographs(COUNT)
-    maps = _maps(material, material.images("caltech101", WITH_MAPS)[..., 24:-24, 24:-24])  # off the zeros at the sides
+    maps = _maps(material, material.images("caltech101", WITH_MAPS)[..., 24:-24, 24:-24])  # away from the zero borders
     normalised, statistics = _one_map(photographs / 255)
     ratios = _ratios(maps)
     return Found(
@@ -58,7 +58,7 @@ def measure(material: Material) -> Found:
 
 
 def _one_map(x: Tensor) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
-    """Photographs before N, with the lecture's c, and with the paper's; local mean and deviation of each."""
+    """Return photographs before N, after N with the lecture's c and with the paper's, with local mean and deviation."""
     found = {
         "before": x.double(),
         "small": lecture_contrast_norm(x, LECTURE_WINDOW, SMALL),
@@ -68,7 +68,7 @@ def _one_map(x: Tensor) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tens
 
 
 def _inside(x: Tensor, kernel_size: int, cut: int = 0) -> Tensor:
-    """Positions on which zeros outside the map have no bearing; with `cut`, of these only where a window fits in."""
+    """Return positions that do not depend on zeros outside the map; with `cut`, only where a window fits in."""
     margin = kernel_size - 1 + cut
     return x[..., margin:-margin, margin:-margin]
 
@@ -78,7 +78,7 @@ def _by_image(x: Tensor) -> Tensor:
 
 
 def _of_one_map(statistics: dict[str, tuple[Tensor, Tensor]], is_on_floor: Tensor) -> dict[str, Figure]:
-    """Local statistics of photographs: one figure an image, then their mean."""
+    """Compute local statistics of photographs: one figure per image, then their mean."""
     floor, deviations = _inside(is_on_floor, LECTURE_WINDOW, 3), statistics["paper"][1]
     return {
         "photographs": COUNT,
@@ -91,7 +91,7 @@ def _of_one_map(statistics: dict[str, tuple[Tensor, Tensor]], is_on_floor: Tenso
 
 
 def _maps(material: Material, images: Tensor) -> Tensor:
-    """What N is given in the first stage of the paper's network with random filters, [n, 64, height, width]."""
+    """Return the input of N in the paper's first stage with random filters, [n, 64, height, width]."""
     stage = material.begun("stages=1").stages[0]
     maps: Tensor = stage.get_submodule("rectify")(stage.get_submodule("filter_bank")(images))
     return maps
@@ -113,7 +113,7 @@ def _of_all_maps(maps: Tensor) -> dict[str, Figure]:
 
 
 def _ratios(maps: Tensor) -> dict[str, Tensor]:
-    """Of each strongest unit, what it keeps with more active neighbours: same window, other maps, N by map."""
+    """Return what the strongest units keep with more active neighbours: same window, other maps, N by map."""
     crop = maps[:WITH_UNITS, :, :CROP, :CROP]
     units = [active(x, WINDOW) for x in crop]
 
@@ -133,7 +133,7 @@ def _scales(material: Material, photographs: Tensor) -> dict[str, Figure]:
 
 
 def _formulas(maps: Tensor) -> Table:
-    """Both formulas and both floors on the same maps."""
+    """Compare both formulas and both floors on the same maps."""
     rows = []
     for name, y in (
         ("paper: over maps and window, c = mean of sigma", local_contrast_norm(maps.double(), WINDOW)),

@@ -14,11 +14,11 @@ HEADLINE = {"data": "caltech101", "stages": 2, "filters": "random", "refine": Fa
 
 
 def measure(material: Material) -> Found:
-    """Compare what was published."""
+    """Compare published runs."""
     changes = _changes(cells(material.records("table1"))) + [
         change
         for change in _changes(cells(material.records("ablation")))
-        if change.before.config["data"] != "caltech101"  # table1 has these too, by newer code
+        if change.before.config["data"] != "caltech101"  # table1 has these too, from newer code
     ]
     intervals = [change.difference.interval for change in changes if change.difference.interval]
     better = sum(low > 0 for low, _ in intervals)
@@ -45,7 +45,7 @@ def measure(material: Material) -> Found:
 
 
 def _changes(found: list[Cell]) -> list[Change]:
-    """The pairs of cells that differ by R_abs or by N alone, with average pooling and without batch normalisation."""
+    """Return pairs of cells that differ only by R_abs or N, with average pooling and without batch normalisation."""
     plain = [
         cell
         for cell in found
@@ -74,7 +74,7 @@ def _headline(changes: list[Change]) -> Mapping[str, Difference]:
 
 
 def _has_other(change: Change) -> bool:
-    """Whether the other operation is there, before and after."""
+    """Return whether the other operation is present."""
     (other,) = OPERATIONS.keys() - {change.respect}
     return change.before.config[other] != "none"
 

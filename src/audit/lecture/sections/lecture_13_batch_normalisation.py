@@ -16,7 +16,7 @@ LABELS = {PLAIN: "abs", NORMALISED: "abs, batch norm", SIGNED: "neither", SIGNED
 
 
 def measure(material: Material) -> Found:
-    """Watch both through training."""
+    """Follow both networks through training."""
     without, with_it = (trials.courses(material, model, trials.RATES[1]) for model in (PLAIN, NORMALISED))
     means, deviations = (torch.stack(column) for column in zip(*(c.standardised for c in with_it), strict=True))
     return Found(
@@ -43,13 +43,13 @@ def _ends(name: str, values: Sequence[Tensor]) -> dict[str, float]:
 
 
 def _drift(courses: Sequence[Course]) -> float:
-    """How far units' means go from the first ten steps to the last, in their first deviations; over units and seeds."""
+    """Return the drift of units' means from the first ten steps to the last, in initial standard deviations."""
     moved = [((c.means[-10:].mean(0) - c.means[:10].mean(0)).abs() / c.deviations[:10].mean(0)).mean() for c in courses]
     return float(torch.stack(moved).mean())
 
 
 def _published(material: Material) -> Difference:
-    """The paired difference of refined runs on digits, with batch normalisation minus without."""
+    """Return the paired difference of fine-tuned runs on digits, with batch normalisation minus without."""
     wanted = {"refine": True, "model.rectify": "abs"}
     for change in differences([c for c in cells(material.records("ablation")) if wanted.items() <= c.config.items()]):
         if [c.config["model.normalise"] for c in (change.before, change.after)] == ["none", "batchnorm"]:

@@ -15,14 +15,14 @@ from multistage.train.quiet import quiet
 
 COUNT, SURE = 2000, 0.99
 FEW, EPOCHS, DRAWS = 10, 40, 5
-"""Labels a class, epochs of training on them, and draws."""
+"""Labels per class, epochs of training, and draws."""
 
 LEAST = 20
-"""Predictions of a bin that is drawn."""
+"""Smallest number of predictions in a bin that is drawn."""
 
 
 class Calibration(NamedTuple):
-    """How right and how sure a network is, %."""
+    """Accuracy and confidence of a network, %."""
 
     accuracy: float
     confidence: float
@@ -30,7 +30,7 @@ class Calibration(NamedTuple):
 
 
 def measure(material: Material) -> Found:
-    """Calibrate every trained preset, and networks that had few labels."""
+    """Measure calibration of every trained preset, and of networks trained on few labels."""
     x, labels = material.images("mnist", COUNT), material.labels("mnist", COUNT)
     scores = {model: _scores(material.trained(model), x) for model in material.presets()}
     calibrated = {model: _calibration(found, labels) for model, found in scores.items()}
@@ -79,7 +79,7 @@ def _calibration(scores: Tensor, labels: Tensor) -> Calibration:
 
 
 def _with_few_labels(material: Material) -> tuple[dict[str, Figure], Tensor, Tensor]:
-    """Figures of networks trained on few digits, and all of their scores with the labels."""
+    """Return figures of networks trained on few digits, and all of their scores with the labels."""
     dataset = material.dataset("digits")
     training, over, found, scores, labels = [], [], [], [], []
     for draw in range(DRAWS):

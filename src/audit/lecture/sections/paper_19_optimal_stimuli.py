@@ -19,31 +19,31 @@ from multistage.network.randomness import generator
 from multistage.records.intervals import Measured
 
 SIDE, WINDOW, STEP = 38, 10, 5
-"""Pixels: of images, so that the central unit sees nothing of their border; of the paper's first pooling."""
+"""Sides in pixels: of images, so that the central unit does not see their border, and of the paper's first pooling."""
 
 SHIFTS, FAR = 8, 4
 
 ASCENT, SPECTRUM = 40, 37
-"""Steps; frequencies along each axis that are tried, four times as many as a filter has pixels."""
+"""Gradient steps; frequencies tried along each axis, four times as many as a filter has pixels."""
 
 PROPERTIES: Mapping[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], float]]] = {
     "orientation": (gratings.orientation, gratings.circular_correlation),
     "frequency": (partial(torch.linalg.vector_norm, dim=1), gratings.correlation),
 }
-"""What a grating has, and how two lists of it are compared."""
+"""Properties of a grating, and how two lists of each are compared."""
 
 WORDS = {"random": "random filters", "psd": "PSD filters", "refined": "refined filters"}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Filters of one origin, and what their units like best.
+    """Filters of one origin, and the stimuli that excite their units most.
 
     Attributes:
         filters: k, [maps, 9, 9].
         peak: Frequency at which the spectrum of each filter is largest, [maps, 2].
-        optimum: By gradient ascent.
-        tolerance: Of the stimuli to shifts, [maps, shifts + 1].
+        optimum: Optimal stimuli by gradient ascent.
+        tolerance: Fraction of the response left after shifts of the stimuli, [maps, shifts + 1].
         best: Response of each unit to its best grating, [maps].
         chosen: Frequency of that grating, [maps, 2].
     """
@@ -57,7 +57,7 @@ class Kind:
 
     @property
     def figures(self) -> dict[str, Tensor]:
-        """What is measured of every kind, [maps] each."""
+        """Return the measurements of every kind, [maps] each."""
         return {
             "response": self.optimum.responses,
             "noise": self.optimum.start,
@@ -68,12 +68,14 @@ class Kind:
 
 
 def measure(material: Material) -> Found:
-    """Climb for every map of every kind of filters that is published."""
+    """Find optimal stimuli for every map of every published kind of filters."""
     psd, refined = (material.filters("psd", refine) for refine in (False, True))
     random = _kind(material.begun("stages=1").filter_banks[0].kernels[:, 0])
     kinds = {"random": random, "psd": _kind(psd.after), "refined": _kind(refined.after)}
     unpooled = CentralUnits(_stage(random.filters)[:-1])
-    alone = shift_tolerance(unpooled, climb(unpooled, SIDE - 1, ASCENT).images, SHIFTS)  # an odd side has a middle
+    alone = shift_tolerance(
+        unpooled, climb(unpooled, SIDE - 1, ASCENT).images, SHIFTS
+    )  # an odd side has a central pixel
     noise = torch.randn(64, 1, SIDE, SIDE, generator=generator(0, "noise images"))
     return Found(
         {
@@ -97,7 +99,7 @@ def measure(material: Material) -> Found:
 
 
 def _stage(kernels: Tensor, middle: nn.Module | None = None, squash: Squash = "none") -> nn.Sequential:
-    """The stage with given filters, gains of one, and N or something else between rectification and pooling."""
+    """Return the stage with given filters, gains of one, and N or another layer between rectification and pooling."""
     bank = FilterBank(1, len(kernels), kernels.shape[-1], squash=squash, gain=False)
     bank.kernels.data.copy_(kernels[:, None])
     parts = (bank, Rectify(), middle or LocalContrastNorm(), AveragePool(WINDOW, STEP))
@@ -112,25 +114,25 @@ def _kind(kernels: Tensor) -> Kind:
 
 
 def _best_grating(units: nn.Module) -> tuple[Tensor, Tensor]:
-    """Response of each unit to its best grating, and that grating's frequency."""
+    """Return the response of each unit to its best grating, and that grating's frequency."""
     tried = gratings.frequencies(SPECTRUM)
     best = gratings.responses(units, tried, SIDE).max(1)
     return best.values, tried[best.indices]
 
 
 def _peak(images: Tensor) -> Tensor:
-    """Frequency at which the spectra of images or filters [n, height, width] are largest, [n, 2]."""
+    """Return the peak frequencies of images or filters [n, height, width], [n, 2]."""
     tried = gratings.frequencies(SPECTRUM)
     return tried[gratings.amplitude(images, tried).argmax(1)]
 
 
 def _oriented(images: Tensor) -> Tensor:
-    """Orientation score of the part of images that units see, [n]."""
+    """Return the orientation score of the part of images that units see, [n]."""
     return selectivity(images[:, 0, 3:-3, 3:-3])
 
 
 def _predictions(random: Kind) -> dict[str, Figure]:
-    """How best gratings of random units agree with their filters' spectra, by what stands before pooling."""
+    """Compare best gratings of random units with their filters' spectra, by the layer before pooling."""
     stages = {
         "square": _stage(random.filters, Rectify("square")),
         "plain": _stage(random.filters, nn.Identity()),
@@ -161,7 +163,7 @@ def _table(kinds: Mapping[str, Kind]) -> Table:
 
 
 def _stimuli(images: Tensor) -> bytes:
-    """Eight images a row, each scaled to its largest value."""
+    """Arrange images, eight per row, each scaled to its largest value."""
     framed = F.pad(images / images.abs().amax((1, 2), keepdim=True), (1, 1, 1, 1), value=1.0)
     rows, size = len(framed) // 8, SIDE + 2
     sheet = framed[: 8 * rows].reshape(rows, 8, size, size).transpose(1, 2).reshape(rows * size, 8 * size)

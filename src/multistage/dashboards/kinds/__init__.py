@@ -1,1 +1,1 @@
-"""The loggers, a file each."""
+"""The loggers, one file each."""

@@ -1,4 +1,4 @@
-"""Files only: metrics.csv and result.json in the run's folder, which every run has."""
+"""No dashboard: only metrics.csv and result.json in the run's folder, which every run has."""
 
 from dataclasses import dataclass
 

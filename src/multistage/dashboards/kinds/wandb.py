@@ -15,7 +15,7 @@ MODES = one_of("offline", "online", "disabled")
 
 
 def _or_in(variable: str, rule: Rule) -> Rule:
-    """The rule of a setting that conf/logger/wandb.yaml takes from the environment where it is not typed."""
+    """Describe the values of a setting that conf/logger/wandb.yaml reads from the environment if it is not typed."""
     return replace(rule, allowed=f"{rule.allowed} (typed, or in {variable})")
 
 
@@ -36,9 +36,11 @@ class Wandb(Logger):
         return WandbRun(self, run)
 
     def abandon(self) -> None:
-        """Kill wandb's own process: who waits for it goes on, also wandb's handler at the end of Python."""
-        setup = sys.modules.get("wandb.sdk.wandb_setup")  # nothing is imported: that might hang too
+        """Kill wandb's own process, so that waiting callers continue, including wandb's exit handler."""
+        setup = sys.modules.get("wandb.sdk.wandb_setup")  # no import here: it might hang too
         with suppress(AttributeError, TimeoutExpired):
-            process = attrgetter("_singleton._connection._proc._process")(setup)  # wandb has no public way
+            process = attrgetter("_singleton._connection._proc._process")(
+                setup
+            )  # wandb has no public interface for this
             process.kill()
             process.wait(1)
