@@ -25,7 +25,7 @@ def verdict(judged: Judged) -> str:
 
 
 def support(judged: Judged) -> str:
-    """How many of the tests that were run support a claim, how many were not run yet, and whether other data stand in."""
+    """How many tests of those run support a claim, how many were not run, and whether other data stand in."""
     measured, tests = len(judged.measured), len(judged.results)
     supported = sum(result.outcome == "supported" for result in judged.measured)
     missing = [f"{tests - measured} not run"] * (measured < tests)

@@ -49,6 +49,19 @@ def places(results: Results) -> Places:
     }
 
 
+def agreeing(found: Places) -> dict[str, str]:
+    """How many figures agree, of how many, if a classifier (`READOUTS`) reads all frozen filters."""
+    said = {}
+    for readout in READOUTS:
+        marks = [
+            place.cell.mark
+            for (row, _), place in found.items()
+            if place.cell and row.partition(", ")[2] in ("", readout)
+        ]
+        said[readout] = f"{sum(mark != 'off' for mark in marks)} of {len(marks)}"
+    return said
+
+
 def page(results: Results) -> str:
     """Markdown: all `places`, and minutes a run.
 
