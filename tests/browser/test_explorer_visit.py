@@ -40,6 +40,20 @@ def test_two_networks_stand_side_by_side_and_the_address_brings_them_back(look):
     assert tab.locator("[data-step='0.contrast_norm'] .side").count() == 1
 
 
+def test_formulas_are_those_of_the_chosen_networks_and_small_maps_are_said_to_be_narrower_than_the_window(look):
+    tab = look(FILE, "#set=mnist&model=abs_lcn_avgpool")
+    formulas = "[data-step] .formula[data-kind]:visible"
+    assert tab.locator(formulas).all_inner_texts() == ["abs: y = |x|", "y = mean of each square"] * 2
+    assert [tab.locator(f"[data-step='{stage}.contrast_norm'] .wider").is_visible() for stage in (0, 1)] == [
+        False,
+        True,
+    ]
+    tab.select_option("#beside", "maxpool")
+    assert tab.locator("[data-step='0.pool'] .formula:visible").count() == 2
+    tab.goto(f"{FILE.as_uri()}#set=caltech101")
+    tab.wait_for_function("!document.querySelector('[data-step] .wider:not([hidden])')")
+
+
 @pytest.mark.parametrize(
     "fragment", ["#image=99&model=nothing", "#image=-1&set=letters", "#image=x&beside=%3Cb%3E", "#image=length", "#"]
 )

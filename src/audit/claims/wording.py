@@ -15,22 +15,17 @@ HOME = "table1"
 
 
 def verdict(judged: Judged) -> str:
-    """Give the verdict, how many tests agree with it, how many were measured, and whether other data were used."""
-    words: str = judged.verdict
-    measured = len(judged.measured)
-    if measured:
-        words += " that decides" * (words == "no data")
-        if words == "holds in part":
-            supported = [result for result in judged.measured if result.outcome == "supported"]
-            words += f" ({len(supported)} of {measured})"
-        if measured < len(judged.results):
-            words += f", {measured} of {len(judged.results)} tests so far"
-        words += " (stand-in)" * bool(judged.claim.stand_in)
-    return words
+    """Give the verdict, with its `support` in brackets, unless every test supports it or none was run."""
+    measured = judged.measured
+    if not measured:
+        return judged.verdict
+    words = f"{judged.verdict}{' that decides' * (judged.verdict == 'no data')}"
+    whole = judged.verdict != "holds in part" and len(measured) == len(judged.results)
+    return words if whole and not judged.claim.stand_in else f"{words} ({support(judged)})"
 
 
 def support(judged: Judged) -> str:
-    """Say how many tests support a claim, how many were not run yet, and whether other data were used."""
+    """Say how many of the tests run support a claim, how many were not run, and whether other data were used."""
     measured, tests = len(judged.measured), len(judged.results)
     supported = sum(result.outcome == "supported" for result in judged.measured)
     missing = [f"{tests - measured} not run"] * (measured < tests)

@@ -168,14 +168,14 @@ function softmax(scores) {
   return powers.map((power) => power / sum);
 }
 
-// All steps of a network: [{stage, name, x}] and the class probabilities.
+// All steps of a network: [{stage, name, kind, size, x}] and the class probabilities.
 function forward(network, input) {
   const steps = [];
   let x = input;
   network.stages.forEach((parts, stage) => {
     for (const part of parts) {
       x = named(LAYERS, part.name, "layer")(x, part);
-      steps.push({ stage, name: part.name, x });
+      steps.push({ stage, name: part.name, kind: part.kind, size: part.size, x });
     }
   });
   const { weights, bias } = network.classifier;

@@ -27,6 +27,8 @@ function fill({ stage, name, box, sides, shown: before }) {
   const steps = passes.map((pass) => pass.steps.find((step) => step.stage === stage && step.name === name));
   box.hidden = name !== "classifier" && !steps.some(Boolean);
   if (box.hidden) return;
+  for (const part of box.querySelectorAll("[data-kind]")) part.hidden = !steps.some((step) => step?.kind === part.dataset.kind);
+  for (const part of box.querySelectorAll(".wider")) part.hidden = !steps.some((step) => step?.size > step?.x.height);
   while (sides.children.length > passes.length) sides.lastChild.remove();
   passes.forEach((pass, side) => {
     const kind = name === "classifier" ? "bars" : steps[side] ? `maps ${steps[side].x.maps}` : "none";

@@ -36,12 +36,16 @@ class Column:
 
     Attributes:
         symbol: The paper's symbol.
+        row: The row of `cell`.
         cell: The most accurate cell here, over all rows.
+        paper_row: The row of `paper`, as the paper names it.
         paper: The paper's highest figure over the same rows, in %.
     """
 
     symbol: str
+    row: str
     cell: Cell
+    paper_row: str
     paper: float
 
     @property
@@ -64,15 +68,16 @@ def paper_tables(results: Results) -> list[Table]:
 
 def columns(tables: Sequence[Table]) -> list[Column]:
     """Return every architecture in its best row, best first: our highest mean and the paper's highest figure."""
-    cells: dict[str, list[Cell]] = {}
+    cells: dict[str, dict[str, Cell]] = {}
     for table in tables:
-        for (_, symbol), cell in table.cells.items():
+        for (row, symbol), cell in table.cells.items():
             if cell.paper is not None:
-                cells.setdefault(symbol, []).append(cell)
-    found = [
-        Column(symbol, max(each, key=lambda c: c.mean), max(float(c.paper["value"]) for c in each if c.paper))
-        for symbol, each in cells.items()
-    ]
+                cells.setdefault(symbol, {})[row] = cell
+    found = []
+    for symbol, by_row in cells.items():
+        row = max(by_row, key=lambda name: by_row[name].mean)
+        paper = max((cell.paper for cell in by_row.values() if cell.paper), key=lambda entry: float(entry["value"]))
+        found.append(Column(symbol, row, by_row[row], paper["row"], float(paper["value"])))
     return sorted(found, key=lambda column: -column.cell.mean)
 
 

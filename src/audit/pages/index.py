@@ -18,7 +18,7 @@ from audit.claims import ledger, wording
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
 from audit.ladder.climb import Ladder, Step
-from audit.pages import answer, captions, figures, pictures
+from audit.pages import answer, captions, figures, pictures, table1
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place, Scale
 from audit.tables.layout import Table, foremost
@@ -92,6 +92,7 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         later=later,
         steps=ladder.rungs,
         scale=Scale([0, *figures], margin=0),
+        agreeing=table1.agreeing(table1.places(results)),
         summary=captions.summary([record for each in results.experiments.values() for record in each.records]),
         table1_blocks=[
             block

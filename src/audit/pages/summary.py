@@ -36,19 +36,13 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         failing=[judged.claim.id for judged in of_paper if judged.verdict == "fails"],
         best=best,
         words=listed(best.words.split(", ")),
-        row=next(row for (row, _), place in found.items() if place.cell is best.cell),
+        row=best.row,
         there=there,
         highest=found[there].paper["value"],
-        agreeing={each: _agreeing(found, other) for each, other in (("sgd", "lbfgs"), ("lbfgs", "sgd"))},
+        agreeing=table1.agreeing(found),
         same=same,
         complete=complete,
         random=found[RANDOM, best.symbol],
         random_row=RANDOM,
         top=ladder.top.some,
     ).strip()
-
-
-def _agreeing(found: table1.Places, without: str) -> str:
-    """Count the figures that agree, and all figures, without the rows of one classifier."""
-    cells = [place.cell for (row, _), place in found.items() if place.cell and without not in row]
-    return f"{sum(cell.mark != 'off' for cell in cells)} of {len(cells)}"

@@ -49,6 +49,16 @@ def places(results: Results) -> Places:
     }
 
 
+def agreeing(found: Places) -> dict[str, str]:
+    """How many figures agree, of how many, by each of `READOUTS`; rows of the other one are left out."""
+    said = {}
+    for readout in READOUTS:
+        others = set(READOUTS) - {readout}
+        cells = [place.cell for (row, _), place in found.items() if place.cell and row.partition(", ")[2] not in others]
+        said[readout] = f"{sum(cell.mark != 'off' for cell in cells)} of {len(cells)}"
+    return said
+
+
 def page(results: Results) -> str:
     """Markdown: all `places`, and minutes per run.
 

@@ -87,15 +87,18 @@ def test_words_and_verdict_come_from_the_same_bound():
 
 def test_the_verdict_says_how_much_was_measured_and_what_stands_in():
     assert wording.verdict(judged("paper-02", "supported")) == "holds"
-    assert wording.verdict(judged("paper-15", "contradicted")) == "fails (stand-in)"
+    assert (
+        wording.verdict(judged("paper-15", "contradicted"))
+        == f"fails (0 of {len(CLAIMS['paper-15'].tests)} tests, stand-in data)"
+    )
     assert wording.verdict(judged("paper-02", "undecided")) == "no data that decides"
     nothing = verdicts.judge(CLAIMS["paper-15"], verdicts.Evidence({}, {}, PUBLISHED))
     assert wording.verdict(nothing) == "no data"
     found = judged("paper-02", "supported")
     part = verdicts.Judged(found.claim, (*found.results[:2], *nothing.results[:1]))
-    assert wording.verdict(part) == "holds, 2 of 3 tests so far"
+    assert wording.verdict(part) == "holds (2 of 2 tests, 1 not run)"
     mixed = verdicts.Judged(found.claim, (found.results[0], judged("paper-02", "contradicted").results[1]))
-    assert wording.verdict(mixed) == "holds in part (1 of 2)"
+    assert wording.verdict(mixed) == "holds in part (1 of 2 tests)"
 
 
 def test_the_headline_is_the_figure_that_fits_least():
