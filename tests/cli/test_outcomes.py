@@ -30,10 +30,17 @@ def test_each_line_of_a_sweep_says_what_diverged_or_guesses(command, tmp_path):
     assert result.code == 0, result.errors
     _, *lines, header = result.output.splitlines()[:5]
     rows = result.output.splitlines()[5:8]
-    guesses, diverged = "not clearly better than chance (25.0 % for 4 classes) with 40 test images", "diverged: its training loss ended at"
+    guesses, diverged = (
+        "not clearly better than chance (25.0 % for 4 classes) with 40 test images",
+        "diverged: its training loss ended at",
+    )
     said = {"lr-0.02": " %  ", "lr-1e-09": f" %, {guesses}  ", "lr-1000000": f" %, {guesses}, {diverged} "}
     assert [said[line.split()[1].partition("epochs-1-")[2]] in line for line in lines] == 3 * [True]
     assert header.split()[-2:] == ["seconds", "remarks"]
-    said = {"lr-0.02": "", "lr-1e-09": "not clearly better than chance", "lr-1000000": "diverged, not clearly better than chance"}
+    said = {
+        "lr-0.02": "",
+        "lr-1e-09": "not clearly better than chance",
+        "lr-1000000": "diverged, not clearly better than chance",
+    }
     remarks = [(row.split()[0].partition("epochs-1-")[2], " ".join(row.split()[5:])) for row in rows]
     assert remarks == [(lr, said[lr]) for lr, _ in remarks]

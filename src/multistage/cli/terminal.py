@@ -163,7 +163,7 @@ def name(cell: Cell) -> str:
 
 
 def _remarks(cell: Cell) -> str:
-    """Count the runs of a cell that diverged or are not clearly better than chance; without a number if all of them are."""
+    """Count the runs of a cell that diverged or are not clearly better than chance; without a number if all are."""
     counts = {
         "diverged": sum("diverged" in record for record in cell.records),
         "not clearly better than chance": sum(bool(chance(record)) for record in cell.records),

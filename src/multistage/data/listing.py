@@ -63,7 +63,10 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
             f"data.root={root} is not a folder; expected a folder of class folders of images, or a list, a .csv file"
         )
     if len({image.label for image in found}) < 2:
-        raise DataError(f"data.root={root} holds fewer than two class folders with images; if it is one class, give the folder above")
+        raise DataError(
+            f"data.root={root} holds fewer than two class folders with images; if it is one class, give the folder "
+            "above"
+        )
     for image in found:
         if not can_be_shown(image.name + image.label):  # not Unicode, or with line breaks
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")

@@ -39,7 +39,8 @@ def filter_bank(
         [n, out_maps, height + 2 padding - k + 1, width + 2 padding - k + 1].
 
     Raises:
-        ValueError: Unknown `squash`, x that is not a batch, kernels that do not match the maps of x, or a kernel larger than its map.
+        ValueError: Unknown `squash`, x that is not a batch, kernels that do not match the maps of x, or a kernel
+            larger than its map.
 
     Source: paper, section 2, equation 1; the bias of PSD's encoder: Kavukcuoglu et al. 2008 (arXiv 1010.3467).
     """
