@@ -20,7 +20,7 @@ def test_a_run_that_diverged_or_guesses_says_so(command, tmp_path, protocol, div
     result = command(train, *protocol, f"output={tmp_path}")
     assert result.code == 0, result.errors
     assert result.output.count("\ndiverged       its training loss ended at") == diverged
-    assert result.output.count("no better than chance (25.0 % for 4 classes)\n") == guesses
+    assert result.output.count("not clearly better than chance (25.0 % for 4 classes) with ") == guesses
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -30,10 +30,17 @@ def test_each_line_of_a_sweep_says_what_diverged_or_guesses(command, tmp_path):
     assert result.code == 0, result.errors
     _, *lines, header = result.output.splitlines()[:5]
     rows = result.output.splitlines()[5:8]
-    guesses, diverged = "no better than chance (25.0 % for 4 classes)", "diverged: its training loss ended at"
+    guesses, diverged = (
+        "not clearly better than chance (25.0 % for 4 classes) with 40 test images",
+        "diverged: its training loss ended at",
+    )
     said = {"lr-0.02": " %  ", "lr-1e-09": f" %, {guesses}  ", "lr-1000000": f" %, {guesses}, {diverged} "}
     assert [said[line.split()[1].partition("epochs-1-")[2]] in line for line in lines] == 3 * [True]
     assert header.split()[-2:] == ["seconds", "remarks"]
-    said = {"lr-0.02": "", "lr-1e-09": "no better than chance", "lr-1000000": "diverged, no better than chance"}
+    said = {
+        "lr-0.02": "",
+        "lr-1e-09": "not clearly better than chance",
+        "lr-1000000": "diverged, not clearly better than chance",
+    }
     remarks = [(row.split()[0].partition("epochs-1-")[2], " ".join(row.split()[5:])) for row in rows]
     assert remarks == [(lr, said[lr]) for lr, _ in remarks]

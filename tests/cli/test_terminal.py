@@ -79,7 +79,7 @@ def test_a_run_that_went_on_elsewhere_says_what_was_other(record):
 
 def test_runs_that_came_to_nothing_say_so_in_lines_and_counts(record):
     tested = [{"name": name, "correct": 0, "total": 10} for name in "abcd"]
-    told = "no better than chance (25.0 % for 4 classes)"
+    told = "not clearly better than chance (25.0 % for 4 classes) with 40 test images"
     good, guessing, lost = runs = [
         {**finished(record, value, draw=draw, data="digits"), "per_class": tested, "device": "cpu"}
         for draw, value in enumerate([0.7, 0.3, 0.25])
@@ -90,5 +90,5 @@ def test_runs_that_came_to_nothing_say_so_in_lines_and_counts(record):
         assert terminal.line(run, [run], "1/3", 0) == f"1/3  {run['run']}  {own:.2f} %{remarks}  1.0 s"
         assert (told in terminal.summary(run, Path("c"))) == bool(remarks)
     assert "remarks" not in terminal.comparison([good])
-    assert terminal.comparison([guessing]).endswith("  no better than chance")
-    assert terminal.comparison(runs).endswith("  1 diverged, 2 no better than chance")
+    assert terminal.comparison([guessing]).endswith("  not clearly better than chance")
+    assert terminal.comparison(runs).endswith("  1 diverged, 2 not clearly better than chance")

@@ -57,7 +57,8 @@ def test_the_form_of_the_variance_is_the_one_asked_for(folder, load, write_image
 
 
 def test_hidden_files_and_folders_and_files_beside_the_class_folders_are_left_out(folder, load):
-    (folder / "bee/.DS_Store").write_bytes(b"x")
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (folder / "bee" / name).write_bytes(b"x")
     (folder / "README.txt").write_bytes(b"x")
     (folder / ".ipynb_checkpoints").mkdir()
     shutil.copy(folder / "bee/1.png", folder / ".ipynb_checkpoints/1.png")
@@ -70,7 +71,7 @@ def test_hidden_files_and_folders_and_files_beside_the_class_folders_are_left_ou
 def test_fewer_than_two_classes_are_refused(folder, load, refused, removed):
     for name in removed:
         shutil.rmtree(folder / name)
-    with refused(f"data.root={folder}", "fewer than two class folders"):
+    with refused(f"data.root={folder}", "fewer than two class folders", "give the folder above"):
         load("image_folder")
     (folder / "ant").mkdir(exist_ok=True)
     for file in (folder / "ant").iterdir():

@@ -107,6 +107,6 @@ def test_pillow_that_reads_more_than_before_is_believed(folder, load, monkeypatc
     """As one that learned a format, or whose decoder failed for a moment."""
     with monkeypatch.context() as patch:
         patch.setattr(images, "FORMATS", ("BMP",))
-        with refused(folder / "ant/0.jpg", "is not an image that can be read"):
+        with refused(folder / "ant/0.jpg", "cannot be read as an image; expected"):
             load("image_folder")
     assert_whole(load("image_folder"), folder)

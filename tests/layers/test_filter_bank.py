@@ -117,6 +117,11 @@ def test_another_number_of_maps_is_refused():
         filter_bank(drawn(1, 2, 5, 5), drawn(4, 3, 3, 3))
 
 
+def test_what_is_no_batch_is_refused():
+    with pytest.raises(ValueError, match=r"\[n, in_maps, height, width\], not \[1, 9, 9\]; x\[None\]"):
+        FilterBank(1, 2, 3)(torch.ones(1, 9, 9))
+
+
 def test_a_kernel_larger_than_its_map_is_refused_by_name():
     x, kernels = drawn(1, 3, 4, 9), drawn(4, 3, 5, 5)
     with pytest.raises(ValueError, match=r"kernel_size=5 exceeds its 4x9 map"):

@@ -66,11 +66,19 @@ def test_a_finished_run_is_recognised(plan):
     assert record["commit"] is None or len(record["commit"]) == 40
 
 
-@pytest.mark.parametrize(("field", "value"), [("split_hash", "another"), ("data_hash", "x"), ("results_version", 0)])
+@pytest.mark.parametrize(("field", "value"), [("split_hash", "another"), ("results_version", 0)])
 def test_a_finished_run_of_another_identity_is_refused_by_name(plan, field, value):
     run = plan()
     finish(run, **{field: value})
     with pytest.raises(ConfigError, match=f"{field} was {value}"):
+        runs.finished(run.folder, run.config, IDENTITY)
+
+
+def test_changed_images_are_said_without_their_hashes(plan):
+    run = plan()
+    finish(run, data_hash="x", split_hash="another")
+    said = r"\(the images or their names have changed\); add overwrite=changed to replace it, or name=NEW to keep both$"
+    with pytest.raises(ConfigError, match=said):
         runs.finished(run.folder, run.config, IDENTITY)
 
 

@@ -41,11 +41,12 @@ def summary(record: Record, folder: Path) -> str:
 
 
 def chance(record: Record) -> list[str]:
-    """Return a remark if a run is no better than chance on test images, else nothing."""
+    """Return a remark if a run is not clearly better than chance on test images, else nothing."""
     totals = [entry["total"] for entry in record["per_class"]]
     if not is_chance(record["metrics"]["test_mean_class_accuracy"], totals):
         return []
-    return [f"no better than chance ({100 / len(totals):.1f} % for {len(totals)} classes)"]
+    level = f"{100 / len(totals):.1f} % for {len(totals)} classes"
+    return [f"not clearly better than chance ({level}) with {sum(totals)} test images"]
 
 
 def resumed(record: Record) -> str | None:
@@ -128,7 +129,7 @@ def comparison(records: Sequence[Record]) -> str:
     """Return a table of runs: a row for those that differ only in draw and seed, the best of each data set first.
 
     Accuracies are means in %, with half the width of Student's 95 % interval; ``training`` is the accuracy on training
-    images; ``remarks`` counts runs that diverged or are no better than chance.
+    images; ``remarks`` counts runs that diverged or are not clearly better than chance.
     """
     found = cells(records, published())
     found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
@@ -162,10 +163,10 @@ def name(cell: Cell) -> str:
 
 
 def _remarks(cell: Cell) -> str:
-    """Count the runs of a cell that diverged or are no better than chance; without a number if all of them are."""
+    """Count the runs of a cell that diverged or are not clearly better than chance; without a number if all are."""
     counts = {
         "diverged": sum("diverged" in record for record in cell.records),
-        "no better than chance": sum(bool(chance(record)) for record in cell.records),
+        "not clearly better than chance": sum(bool(chance(record)) for record in cell.records),
     }
     return ", ".join(word if count == cell.n else f"{count} {word}" for word, count in counts.items() if count)
 

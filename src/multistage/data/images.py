@@ -84,7 +84,7 @@ def read_image(
                 ImageOps.exif_transpose(image, in_place=True)
                 return _pixels(image, deep, ground)
     except UnidentifiedImageError:
-        raise DataError(f"{name} is not an image that can be read; expected {', '.join(FORMATS)}") from None
+        raise DataError(f"{name} cannot be read as an image; expected {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more than data.max_pixels={most} pixels") from None
     except DataError as refusal:

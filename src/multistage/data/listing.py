@@ -25,6 +25,9 @@ PARTS = {
 FILE, LABEL, PART = ("file", "path", "filename", "image"), ("label", "class"), ("split", "part", "set")
 """Accepted names of a list's columns."""
 
+SYSTEM = ("thumbs.db", "desktop.ini")
+"""Files of file managers that are not hidden by their names, in lower case."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -60,7 +63,10 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
             f"data.root={root} is not a folder; expected a folder of class folders of images, or a list, a .csv file"
         )
     if len({image.label for image in found}) < 2:
-        raise DataError(f"data.root={root} holds fewer than two class folders with images")
+        raise DataError(
+            f"data.root={root} holds fewer than two class folders with images; if it is one class, give the folder "
+            "above"
+        )
     for image in found:
         if not can_be_shown(image.name + image.label):  # not Unicode, or with line breaks
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")
@@ -139,10 +145,14 @@ def files_below(root: Path, start: str, seen: dict[str, str]) -> list[tuple[str,
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of folders and of other entries in a folder, sorted, without hidden ones."""
+    """Return the names of folders and of other entries in a folder, sorted, without hidden ones and `SYSTEM`."""
     try:
         with os.scandir(folder) as entries:
-            shown = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
+            shown = [
+                (entry.name, entry.is_dir())
+                for entry in entries
+                if not entry.name.startswith(".") and entry.name.lower() not in SYSTEM
+            ]
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from None
     return sorted(name for name, is_dir in shown if is_dir), sorted(name for name, is_dir in shown if not is_dir)

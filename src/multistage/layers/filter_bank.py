@@ -39,12 +39,15 @@ def filter_bank(
         [n, out_maps, height + 2 padding - k + 1, width + 2 padding - k + 1].
 
     Raises:
-        ValueError: Unknown `squash`, kernels that do not match the maps of x, or a kernel larger than its map.
+        ValueError: Unknown `squash`, x that is not a batch, kernels that do not match the maps of x, or a kernel
+            larger than its map.
 
     Source: paper, section 2, equation 1; the bias of PSD's encoder: Kavukcuoglu et al. 2008 (arXiv 1010.3467).
     """
     if squash not in ("tanh", "none"):
         raise ValueError(f"squash must be 'tanh' or 'none', not {squash!r}")
+    if x.ndim != 4:
+        raise ValueError(f"x must be [n, in_maps, height, width], not {list(x.shape)}; x[None] makes a batch of one")
     in_maps, height, width = x.shape[-3:]
     if connections is None and kernels.shape[1] != in_maps:
         raise ValueError(

@@ -52,7 +52,7 @@ def half_width(interval: Interval) -> float:
 
 
 def is_chance(accuracy: float, totals: Sequence[int]) -> bool:
-    """Whether a mean accuracy over classes is no better than chance: below the upper end of its binomial 95 % interval.
+    """Whether a mean accuracy over classes is not clearly better than chance: below the upper end of its 95 % interval.
 
     Args:
         accuracy: Mean over classes, a fraction; guessing, or always the same class, gives 1 / classes.

@@ -36,6 +36,8 @@ FILTERS, PREDICTIONS, MISTAKES = "filters.safetensors", "predictions.csv", "mist
 RESULT, FAILURE, LOCK = "result.json", "failure.json", ".lock"
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 
+ADVICE = "add overwrite=changed to replace it, or name=NEW to keep both"
+
 
 class BusyError(MultistageError):
     """Another process is doing this run."""
@@ -56,7 +58,10 @@ def differences(before: Record, config: Config, identity: Record) -> list[str]:
     """
     old = bearing(before["config"]) | {k: before.get(k) for k in identity}
     new = bearing(config) | identity
-    return [f"{k} was {old.get(k)}, is {new.get(k)}" for k in {**old, **new} if old.get(k) != new.get(k)]
+    differing = [k for k in {**old, **new} if old.get(k) != new.get(k)]
+    images = ["the images or their names have changed"] if "data_hash" in differing else []
+    implied = ("data_hash", "split_hash") if images else ()
+    return images + [f"{k} was {old.get(k)}, is {new.get(k)}" for k in differing if k not in implied]
 
 
 def finished(folder: Path, config: Config, identity: Record) -> Record | None:
@@ -76,8 +81,7 @@ def finished(folder: Path, config: Config, identity: Record) -> Record | None:
         record = read(folder)
     except schema.RecordError as error:  # intact: not to be replaced unasked
         if config["overwrite"] is False:
-            advice = "choose another name=..., or replace it with overwrite=changed"
-            raise ConfigError(f"{error}; {advice}") from None
+            raise ConfigError(f"{error}; {ADVICE}") from None
         return None
     except MultistageError as error:
         log.warning("%s; it counts as unfinished", error)
@@ -92,10 +96,7 @@ def finished(folder: Path, config: Config, identity: Record) -> Record | None:
 
 def another(folder: Path, differing: list[str]) -> ConfigError:
     """Return the error for a folder that holds another run, with what differs."""
-    return ConfigError(
-        f"{folder} holds another run ({', '.join(differing)}); choose another name=..., or replace it with "
-        "overwrite=changed"
-    )
+    return ConfigError(f"{folder} holds another run ({', '.join(differing)}); {ADVICE}")
 
 
 def state(folder: Path) -> State:
