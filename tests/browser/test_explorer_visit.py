@@ -49,7 +49,9 @@ def test_formulas_are_those_of_the_chosen_networks_and_small_maps_are_said_to_be
         True,
     ]
     tab.select_option("#beside", "maxpool")
-    assert tab.locator("[data-step='0.pool'] .formula:visible").count() == 2
+    pooled = tab.locator("[data-step='0.pool'] .formula:visible")
+    pooled.nth(1).wait_for()
+    assert pooled.count() == 2
     tab.goto(f"{FILE.as_uri()}#set=caltech101")
     tab.wait_for_function("!document.querySelector('[data-step] .wider:not([hidden])')")
 
