@@ -1,10 +1,9 @@
 """Weights & Biases."""
 
-import sys
+import gc
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from operator import attrgetter
-from subprocess import TimeoutExpired
+from subprocess import Popen, TimeoutExpired
 from typing import Literal
 
 from multistage.dashboards import Dashboard, Logger, Shown, loggers
@@ -37,10 +36,8 @@ class Wandb(Logger):
 
     def abandon(self) -> None:
         """Kill wandb's own process, so that waiting callers continue, including wandb's exit handler."""
-        setup = sys.modules.get("wandb.sdk.wandb_setup")  # no import here: it might hang too
-        with suppress(AttributeError, TimeoutExpired):
-            process = attrgetter("_singleton._connection._proc._process")(
-                setup
-            )  # wandb has no public interface for this
-            process.kill()
-            process.wait(1)
+        for process in gc.get_objects():  # wandb names its process nowhere while that does not answer yet
+            if type(process) is Popen and "wandb-core" in str(process.args):
+                process.kill()
+                with suppress(TimeoutExpired):
+                    process.wait(1)
