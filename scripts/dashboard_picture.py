@@ -19,12 +19,12 @@ from audit.pages.terminal import Terminal, picture
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at.
+    """A screen of `wandb leet`.
 
     Attributes:
         size: Columns and lines of the terminal.
-        settings: Of leet: which panes are open.
-        keys: What is typed then; ``/`` chooses curves, ``o`` chooses settings and results.
+        settings: Configuration of `wandb leet`: which panes are open.
+        keys: Keys to type; ``/`` chooses curves, ``o`` chooses settings and results.
     """
 
     size: tuple[int, int]

@@ -274,3 +274,9 @@ def test_depth_changes_no_prepared_colour(colour):
     image = np.stack([picture(40, 30), picture(30, 40).T, picture(40, 30)[::-1]], axis=2)
     deep = image.astype(np.uint16) * 257
     assert torch.allclose(prepare(deep, 32, colour=colour), prepare(image, 32, colour=colour), atol=1e-4)
+
+
+def test_an_unknown_colour_is_refused():
+    for way in (lambda image: preprocess(image, colour="hsv"), lambda image: globally(image, 20, "hsv")):
+        with pytest.raises(ValueError, match="colour must be one of gray, rgb, yuv, not 'hsv'"):
+            way(picture(20, 20))

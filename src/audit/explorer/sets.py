@@ -1,6 +1,6 @@
 """The two sets of the page (digits, photographs): classes, images and networks, as the scripts read them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ def caltech101(results: Path) -> Set:
     net = restore(results / MODEL / WEIGHTS, record)
     entry = {
         **_operations(record["config"]),
-        "paper": _symbols(results).get(record["config"]["model"]),
-        "accuracy": _percent(record[SHIPPED]["metrics"]["test_mean_class_accuracy"]),
+        "paper": _symbols(published(results / "paper.yaml")).get(record["config"]["model"]),
+        "accuracy": f"{100 * record[SHIPPED]['metrics']['test_mean_class_accuracy']:.2f}",
         "link": f"{MODEL}/README.md",
         "same_as": None,
     }
@@ -103,7 +103,7 @@ def _trained(results: Path) -> list[dict[str, Any]]:
     folder, entries = results / NAME, published(results / "paper.yaml")
     if not (folder / "records.jsonl").exists():
         raise MultistageError(f"{folder} holds no records; run python train.py experiment={NAME} and publish it")
-    symbols = _symbols(results)
+    symbols = _symbols(entries)
     tables = layout.tables(cells(from_file(folder / "records.jsonl"), entries), entries)
     places = [place for table in tables for place in index.places_of(folder, table)]
     rank = list(symbols)
@@ -129,9 +129,9 @@ def _trained(results: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _symbols(results: Path) -> dict[str, str]:
+def _symbols(entries: Sequence[Record]) -> dict[str, str]:
     """Return the paper's symbol of each preset in its Table 1, in the paper's order."""
-    return {entry["model"]: entry["column"] for entry in published(results / "paper.yaml") if entry["table"] == 1}
+    return {entry["model"]: entry["column"] for entry in entries if entry["table"] == 1}
 
 
 def _operations(config: Config) -> dict[str, Any]:
@@ -156,7 +156,3 @@ def _image(label: int, title: str, pixels: np.ndarray) -> dict[str, Any]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"

@@ -6,6 +6,8 @@ import wandb_workspaces.reports.v2 as panels
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
+from multistage.dashboards.wandb_run import CONFUSION
+
 ACCURACY = "final/test_mean_class_accuracy"
 RUNS = 500
 """Number of runs that a panel shows; wandb's default is 10."""
@@ -79,7 +81,7 @@ def _sections() -> dict[str, list[Any]]:
             panels.CustomChart(
                 query={"summaryTable": {"tableKey": "classes/confusion_table"}},
                 chart_name="wandb/confusion_matrix/v1",
-                chart_fields={column: column for column in ("Actual", "Predicted", "nPredictions")},
+                chart_fields={column: column for column in CONFUSION},
                 chart_strings={"title": "test images"},
             ),
         ],

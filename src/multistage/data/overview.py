@@ -19,11 +19,11 @@ def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[
     Args:
         dataset: The images.
         split: Which of them train, validate and test.
-        colour: As the data set has it; None if it has no such setting.
+        colour: The setting ``data.colour``; None if the data set does not have it.
 
     Returns:
         ``images``, ``classes``, ``train`` and ``validation`` and ``test``, ``smallest`` and ``largest`` ([name, number
-        of images]), ``colour`` (gray, rgb, or the number of maps), ``flat`` (number of used images without any
+        of images]), ``colour`` (gray, rgb, yuv, or the number of maps), ``flat`` (number of used images without any
         contrast), ``notes`` (a sentence each).
     """
     counts = torch.bincount(dataset.labels, minlength=len(dataset.class_names)).tolist()

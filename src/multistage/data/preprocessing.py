@@ -6,7 +6,7 @@ Every step is invariant to scale and offset of an image's levels, so bit depth (
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def globally(image: np.ndarray, side: int, colour: Colour = "gray") -> Tensor:
 
 
 def _as(image: np.ndarray, colour: Colour) -> np.ndarray:
-    return {"gray": to_gray, "rgb": to_colour, "yuv": to_colour}[colour](image)
+    return to_gray(image) if colour == "gray" else to_colour(image)
 
 
 def _normalised(image: np.ndarray, colour: Colour) -> Tensor:
@@ -51,15 +51,20 @@ def _normalised(image: np.ndarray, colour: Colour) -> Tensor:
 
     For yuv these are the mean and deviation of the first map, so that 0 stays gray in the others. If that map is flat,
     the deviation of all maps is used.
+
+    Raises:
+        ValueError: An unknown `colour`.
     """
+    if colour not in get_args(Colour):
+        raise ValueError(f"colour must be one of {', '.join(get_args(Colour))}, not {colour!r}")
     planes = to_yuv(image) if colour == "yuv" else np.atleast_3d(image)
     x = torch.from_numpy(np.moveaxis(planes, 2, 0).astype(np.float64))
     deviation, middle = x.std(), x.mean()
     if colour == "yuv":
         middle = torch.stack([x[0].mean(), *middle.new_zeros(2)])[:, None, None]
-        apart = x - middle
-        rounding = 1e-9 * x.abs().amax()
-        deviation = next((each.std() for each in (apart[0], apart) if each.abs().amax() > rounding), rounding)
+        centred, rounding = x - middle, 1e-9 * x.abs().amax()
+        is_flat = centred[0].abs().amax() <= rounding
+        deviation = (centred if is_flat else centred[0]).std().clamp_min(rounding)
     return (x - middle) / torch.where(deviation > 0, deviation, 1)
 
 
@@ -70,7 +75,7 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass", colour: Colou
     with the 9x9 Gaussian window and a floor of 1, where the window fits (a side too short for it is extended); pad with
     zeros to a square, centred (an odd row or column goes last). The paper has gray images. Red, green and blue are
     normalised as by its N, with one mean and one deviation for all maps, so that their differences stay. Luminance and
-    the two colour differences (yuv) are normalised locally one by one: luminance becomes what a gray image becomes
+    the two colour differences (yuv) are each normalised locally: luminance becomes what a gray image becomes
     (but for rounding), and a region of one colour becomes 0, like a region of one gray level.
 
     Args:
@@ -83,7 +88,7 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass", colour: Colou
         float32 [maps, 143, 143] (longer side - 8).
 
     Raises:
-        ValueError: An unknown `variance`.
+        ValueError: An unknown `variance` or `colour`.
 
     Source: paper, section 4; the authors' demo, whose output `golden/` holds.
     """
@@ -97,7 +102,7 @@ def preprocess(image: np.ndarray, variance: Variance = "one_pass", colour: Colou
 
 
 def _locally(x: Tensor, variance: Variance) -> Tensor:
-    """[maps, h, w] normalised over all maps, [maps, h - 8, w - 8]."""
+    """Normalise [maps, h, w] locally, over all maps together, to [maps, h - 8, w - 8]."""
     inside = slice(MARGIN, -MARGIN)
     if variance == "one_pass":
         rows, columns = map(_blur, x.shape[1:])

@@ -36,7 +36,7 @@ class Wandb(Logger):
 
     def abandon(self) -> None:
         """Kill wandb's own process, so that waiting callers continue, including wandb's exit handler."""
-        for process in gc.get_objects():  # wandb names its process nowhere while that does not answer yet
+        for process in gc.get_objects():  # until its process answers, wandb keeps it in a local variable
             if type(process) is Popen and "wandb-core" in str(process.args):
                 process.kill()
                 with suppress(TimeoutExpired):
