@@ -6,7 +6,7 @@ from functools import cached_property
 from statistics import fmean
 
 from audit.ladder.costs import Costs
-from audit.ladder.rungs import BESIDE, REST, RUNGS, SCORED, Rung
+from audit.ladder.rungs import BESIDE, COLOUR, REST, RUNGS, SCORED, Rung
 from audit.tables.addresses import find
 from audit.tables.results import Results
 from multistage.records.cells import Cell, Difference, paired, pairs
@@ -51,17 +51,24 @@ class Ladder:
         results: All published results.
         rungs: Rungs in order.
         beside: Variants of rungs.
+        colour: Rungs on images in colour.
 
     Raises:
         MultistageError: Runs of the ladder on other draws or with held-out images, or two cells for one rung.
     """
 
-    def __init__(self, results: Results, rungs: Sequence[Rung] = RUNGS, beside: Sequence[Rung] = BESIDE) -> None:
+    def __init__(
+        self,
+        results: Results,
+        rungs: Sequence[Rung] = RUNGS,
+        beside: Sequence[Rung] = BESIDE,
+        colour: Sequence[Rung] = COLOUR,
+    ) -> None:
         refuse(results.records("ladder"))
-        self._found, self._rungs, self._beside = results.found, rungs, beside
+        self._found, self._rungs, self._beside, self._colour = results.found, rungs, beside, colour
         self._costs = {name: Costs(results.records(name)) for name in FOLDERS}
         self._steps: dict[str, Step] = {}
-        for rung in (*rungs, *beside):
+        for rung in (*rungs, *beside, *colour):
             if rung.name in self._steps:
                 raise MultistageError(f"two rungs of the ladder are named {rung.name}; rename one")
             self._steps[rung.name] = self._step(rung)
@@ -81,6 +88,16 @@ class Ladder:
         """Return the variants of rungs."""
         return [self._steps[rung.name] for rung in self._beside]
 
+    @property
+    def colour(self) -> list[Step]:
+        """Return the rungs on images in colour."""
+        return [self._steps[rung.name] for rung in self._colour]
+
+    @property
+    def steps(self) -> list[Step]:
+        """Return all of them."""
+        return list(self._steps.values())
+
     @cached_property
     def numbers(self) -> Mapping[str, int]:
         """Return the numbers of rungs by name."""
@@ -89,7 +106,7 @@ class Ladder:
     @property
     def records(self) -> list[Record]:
         """Return the records of all rungs, from which the page is made."""
-        cells = [cell for step in self._steps.values() for cell in (step.some, step.rest) if cell]
+        cells = [cell for step in self.steps for cell in (step.some, step.rest) if cell]
         return [record for cell in cells for record in cell.records]
 
     def _step(self, rung: Rung) -> Step:

@@ -6,7 +6,7 @@ from pathlib import Path
 from audit.ladder import choice, others, plot
 from audit.ladder.climb import Ladder, Step
 from audit.ladder.measures import MEASURES, over
-from audit.ladder.rungs import BESIDE, RUNGS, Rung
+from audit.ladder.rungs import BESIDE, COLOUR, RUNGS, Rung
 from audit.tables.plot import digests, renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows, signed
@@ -24,14 +24,21 @@ class Page:
         results: All published results.
         rungs: Rungs in order.
         beside: Variants of rungs.
+        colour: Rungs on images in colour.
 
     Raises:
         MultistageError: Runs that do not belong to the ladder.
     """
 
-    def __init__(self, results: Results, rungs: Sequence[Rung] = RUNGS, beside: Sequence[Rung] = BESIDE) -> None:
+    def __init__(
+        self,
+        results: Results,
+        rungs: Sequence[Rung] = RUNGS,
+        beside: Sequence[Rung] = BESIDE,
+        colour: Sequence[Rung] = COLOUR,
+    ) -> None:
         self.folder = results.root / FOLDER
-        self.ladder = Ladder(results, rungs, beside)
+        self.ladder = Ladder(results, rungs, beside, colour)
         self.records, self.tuning = results.records(FOLDER), results.records(choice.FOLDER)
         self.others = others.read(self.folder)
 
@@ -40,6 +47,7 @@ class Page:
         return {
             "ladder_rungs": lambda: self.climbed(self.ladder.rungs),
             "ladder_beside": lambda: self.climbed(self.ladder.beside),
+            "ladder_colour": lambda: self.climbed(self.ladder.colour),
             "ladder_counts": self.counts,
             "ladder_missing": self.missing,
             "ladder_top": self.top,
@@ -78,7 +86,7 @@ class Page:
         """Markdown: every rung's accuracy under all measures, for both choices of test images."""
         lines = [
             [self._name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
-            for step in (*self.ladder.rungs, *self.ladder.beside)
+            for step in self.ladder.steps
             for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
             if cell
         ]
@@ -86,7 +94,7 @@ class Page:
 
     def missing(self) -> str:
         """Name rungs that were not run, rungs not tested on all remaining images, and runs that belong to no rung."""
-        steps = (*self.ladder.rungs, *self.ladder.beside)
+        steps = self.ladder.steps
         not_run = [f"{self._name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some]
         not_all = [self._name(step) for step in steps if step.some and not step.rest]
         said = [f"Not run: {listed(not_run)}."] if not_run else ["Every rung was run."]

@@ -57,8 +57,8 @@ def draw(
             if not other.line or other.value is None:
                 continue
             axes.axhline(other.value, color=FAINT, lw=1, ls="--", zorder=1)
-            text = f"{other.value:g} {other.line}"
-            axes.text(0.01, other.value, text, fontsize=8, color=INK, va="bottom", transform=axes.get_yaxis_transform())
+            text, place = f"{other.value:g} {other.line}", axes.get_yaxis_transform()
+            axes.text(0.99, other.value, text, fontsize=8, color=INK, va="bottom", ha="right", transform=place)
         low, high = axes.get_xlim()
         ticks = [tick for tick in TICKS if low <= tick <= high]
         axes.set_xticks(ticks, [f"{tick}" for tick in ticks])

@@ -1,7 +1,7 @@
-"""The rungs in order, and their variants: all of the ladder that is written by hand.
+"""The rungs in order, their variants, and colour: all of the ladder that is written by hand.
 
-To add a rung, add a `Rung` to `RUNGS` (compared with another one, by name) or to `BESIDE`, and its runs as a grid to
-``conf/experiment/ladder.yaml``. Runs are found by their settings, not by their position in a table.
+To add a rung, add a `Rung` to `RUNGS` (compared with another one, by name), `BESIDE` or `COLOUR`, and its runs as a
+grid to ``conf/experiment/ladder.yaml``. Runs are found by their settings, not by their position in a table.
 """
 
 from collections.abc import Mapping
@@ -133,7 +133,7 @@ BESIDE = (
         minutes=15,
     ),
     Rung(
-        "ridge, eight filter sets",
+        "ridge with eight filter sets",
         "the default penalty, 1 (`ridge.penalty=auto`)",
         "how much does the penalty matter?",
         "UU, ridge",
@@ -151,7 +151,7 @@ BESIDE = (
         minutes=15,
     ),
     Rung(
-        "ridge, one filter set",
+        "ridge with one filter set",
         "the second rung with least squares in place of the kernel (`readout=ridge`)",
         "does a linear readout need more features?",
         "UU, ridge",
@@ -160,13 +160,37 @@ BESIDE = (
         minutes=5,
     ),
     Rung(
-        "ridge, levels",
+        "ridge with levels",
         "the third rung, likewise",
         "the same",
         "UU, ridge",
         {**LEVELS, "ridge.penalty": "auto"},
-        against="ridge, one filter set",
+        against="ridge with one filter set",
         minutes=5,
     ),
 )
 """Variants of a rung, whether they helped or not."""
+
+YUV = {"data.colour": "yuv"}
+
+COLOUR = (
+    Rung(
+        "levels in colour",
+        "rung 3 on images in colour: luminance and two colour differences (`data.colour=yuv`)",
+        "does colour tell what gray levels do not?",
+        "UU, kernel",
+        {**LEVELS, **PENALTY, **YUV},
+        against="levels",
+        minutes=6,
+    ),
+    Rung(
+        "eight filter sets in colour",
+        "the highest rung, likewise",
+        "the same",
+        "UU, ridge",
+        {**EIGHT, "ridge.penalty": 3, **YUV},
+        against="ridge regression",
+        minutes=40,
+    ),
+)
+"""The same network on the same images in colour: a record of its own, outside the ladder and its picture."""

@@ -15,6 +15,7 @@ SETTINGS = {
     "kernel": {"readout": "kernel", "readout__levels": "[2,1]", "filters__banks": 4},
     "lbfgs": {"readout": "lbfgs", "readout__levels": "[2,1]", "filters__banks": 4},
     "random": {"readout": "ridge", "readout__levels": "[2,1]", "filters__banks": 4, "filters": "random"},
+    "colour": {"readout": "ridge", "readout__levels": "[2,1]", "filters__banks": 4, "data__colour": "yuv"},
 }
 """Of each rung, as they are typed."""
 
@@ -32,14 +33,17 @@ BESIDE = (
     Rung("lbfgs", "logistic", "", "UU, lbfgs", FOUR, against="four filter sets", minutes=30),
     Rung("random", "random filters", "", "RR, ridge", FOUR, against="four filter sets", minutes=15),
 )
+COLOUR = (
+    Rung("colour", "yuv", "", "UU, ridge", {**FOUR, "data.colour": "yuv"}, against="four filter sets", minutes=30),
+)
 """Rungs of these tests; those of the project change with what is tried."""
 
-ALL = {rung.name: rung for rung in (*RUNGS, *BESIDE)}
+ALL = {rung.name: rung for rung in (*RUNGS, *BESIDE, *COLOUR)}
 
 
 def page(results):
     """The page of these rungs."""
-    return Page(results, RUNGS, BESIDE)
+    return Page(results, RUNGS, BESIDE, COLOUR)
 
 
 def classes(right, tested=10):

@@ -9,7 +9,7 @@ from report import invented
 
 from audit.ladder import choice
 from audit.ladder.climb import DRAWS
-from audit.ladder.rungs import BESIDE, REST, RUNGS, SCORED
+from audit.ladder.rungs import BESIDE, COLOUR, REST, RUNGS, SCORED
 from audit.tables.results import Results
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, experiments
@@ -165,7 +165,7 @@ def test_every_rung_is_a_run_of_the_experiment():
     assert {run.config["draw"] for run in planned} == set(DRAWS)
     assert {run.config["data.validation"] for run in planned} == {0}
     of_rung = {figures.planned(run): [] for run in planned}
-    for rung in (*RUNGS, *BESIDE):
+    for rung in (*RUNGS, *BESIDE, *COLOUR):
         for how in (SCORED, REST):
             wanted = rung.wanted("ladder", how)
             for cell in of_rung:
@@ -173,7 +173,7 @@ def test_every_rung_is_a_run_of_the_experiment():
                     of_rung[cell].append((rung.name, how is SCORED))
     assert [len(rungs) for rungs in of_rung.values()] == [1] * len(of_rung)  # each run has its row
     scored = {name for (name, is_scored), *_ in of_rung.values() if is_scored}
-    assert scored >= {rung.name for rung in (*RUNGS[1:], *BESIDE)}  # table1 has the first
+    assert scored >= {rung.name for rung in (*RUNGS[1:], *BESIDE, *COLOUR)}  # table1 has the first
 
 
 def test_the_experiment_that_tunes_draws_what_it_may():

@@ -14,7 +14,10 @@ from multistage.settings import composition
 def climb(tmp_path):
     """The ladder of runs in results/ladder and results/table1."""
     return lambda ladder=(), table1=(): Ladder(
-        invented.results(tmp_path, ladder=list(ladder), table1=list(table1)), figures.RUNGS, figures.BESIDE
+        invented.results(tmp_path, ladder=list(ladder), table1=list(table1)),
+        figures.RUNGS,
+        figures.BESIDE,
+        figures.COLOUR,
     )
 
 
@@ -24,7 +27,7 @@ def page(tmp_path):
 
 
 def steps(ladder):
-    return {step.rung.name: step for step in (*ladder.rungs, *ladder.beside)}
+    return {step.rung.name: step for step in ladder.steps}
 
 
 def cells_of(row):
@@ -65,10 +68,10 @@ def test_a_refined_rung_is_told_by_every_setting_that_was_typed(tmp_path):
         Rung("refined", "", "", "U+U+", further),
         Rung("longer", "", "", "U+U+", {**further, "trainer.max_epochs": 24}),
     ]
-    found = Ladder(invented.results(tmp_path, ladder=[plain, named]), refined, []).rungs
+    found = Ladder(invented.results(tmp_path, ladder=[plain, named]), refined, [], []).rungs
     assert [step.some and step.some.records for step in found] == [(plain,), (named,)]
     without = [Rung("refined", "", "", "U+U+", {"augment.mirror": True})]
-    assert Ladder(invented.results(tmp_path, ladder=[plain, named]), without, []).rungs[0].some is None
+    assert Ladder(invented.results(tmp_path, ladder=[plain, named]), without, [], []).rungs[0].some is None
 
 
 def test_a_gain_is_counted_draw_by_draw(climb):
@@ -91,7 +94,7 @@ def test_a_rung_above_one_that_is_missing_has_no_gain(climb, page):
 def test_nothing_is_missing_silently(page):
     made = page(ladder=[figures.run("levels", 0), figures.run("ridge", 0)], table1=[])
     said = made.missing()
-    for step in (*made.ladder.rungs, *made.ladder.beside):
+    for step in made.ladder.steps:
         assert step.rung.name in said
     assert "Not run: 1 UU (about 7 minutes a run), 4 four filter sets" in said
     assert said.endswith("Not tested on all other images: 2 ridge and 3 levels.")
@@ -166,13 +169,13 @@ def test_a_score_is_of_the_draws_that_chose_nothing_and_holds_nothing_out(climb,
 def test_rungs_are_named_once_and_compared_with_one_above(tmp_path):
     results = invented.results(tmp_path)
     with pytest.raises(MultistageError, match="two rungs of the ladder are named UU"):
-        Ladder(results, [figures.RUNGS[0], figures.RUNGS[0]], [])
+        Ladder(results, [figures.RUNGS[0], figures.RUNGS[0]], [], [])
     with pytest.raises(MultistageError, match="rung ridge of the ladder is compared with UU, not above it"):
-        Ladder(results, [figures.RUNGS[1], figures.RUNGS[0]], [])
+        Ladder(results, [figures.RUNGS[1], figures.RUNGS[0]], [], [])
     with pytest.raises(MultistageError, match=r"rung new of the ladder .*is not a row"):
-        Ladder(results, [Rung("new", "", "", "XX, lbfgs")], [])
+        Ladder(results, [Rung("new", "", "", "XX, lbfgs")], [], [])
 
 
 def test_each_rung_but_the_first_is_compared_with_the_one_before():
     assert [rung.against for rung in rungs.RUNGS] == ["", *(rung.name for rung in rungs.RUNGS[:-1])]
-    assert all(rung.against and rung.minutes for rung in rungs.BESIDE)
+    assert all(rung.against and rung.minutes for rung in (*rungs.BESIDE, *rungs.COLOUR))
