@@ -181,7 +181,8 @@ def check_values(config: Config, expected: Iterable[str]) -> None:
         if not rule.accepts(value):
             as_text = rule is not PLAIN and not isinstance(value, str) and rule.accepts(listing([value]))
             hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
-            similar = nearest(value, registry) if (registry := _registry(key)) and isinstance(value, str) else ""
+            registry = REGISTRIES.get(_STAGE.sub("", key))
+            similar = nearest(value, registry) if registry is not None and isinstance(value, str) else ""
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}{similar}")
     for key in expected:  # an empty mapping, such as draw={}, removes the value
         if key not in config and (rule := rule_of(key)) not in (None, PLAIN):

@@ -2,7 +2,7 @@
 
     settings = parse(config)
     settings.readout.fit(...)          every choice is an object, every setting a typed field
-    settings.flat()                    the keys that were read and affect the result: the run's identity
+    settings.bearing                   the keys that were read and affect the result: the run's identity
 
 A setting has no effect on a run if nothing here reads it. So identity, caches and error messages cannot miss one.
 """
@@ -111,7 +111,7 @@ class Settings:
         views: Views of images in validation and test.
         robustness: Whether to test corrupted images too.
         read: All keys that were read, with their values.
-        bearing: Those of them that affect the result.
+        bearing: Those of them that affect the result: two runs that differ here are different runs.
     """
 
     model: str
@@ -133,10 +133,6 @@ class Settings:
     robustness: Robustness
     read: Mapping[str, Value]
     bearing: Mapping[str, Value]
-
-    def flat(self) -> dict[str, Value]:
-        """Return the settings that affect the result: two runs that differ here are different runs."""
-        return dict(self.bearing)
 
     @property
     def stages(self) -> int:
