@@ -28,7 +28,6 @@ from multistage.settings.tree import TRAINED, Config, parse
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
 PATHS = ("data.root", "output")
-IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
 SHORTHANDS = ("optimizer", "param_groups", "schedule", "callbacks", "augment")
 """Groups whose files are only shorthand: typing the file or its values gives the same run."""
 
@@ -56,9 +55,7 @@ def plan(typed: Sequence[str]) -> Run:
     settings = check(config)
     differing = changed(config, defaults)
     check_effect(config, settings, differing, keys)
-    if any(
-        key.startswith(("optimizer.", "schedule")) for key in differing
-    ):  # settings of files need no check: tests do that
+    if any(key.startswith(("optimizer.", "schedule")) for key in differing):  # tests check what files hold
         optimizer.check(config)
     param_groups.check(config, settings)
     callbacks.check(config)
@@ -198,7 +195,8 @@ def _quoted(typed: str) -> str:
 
 def _added(typed: str) -> str:
     """Add Hydra's '+' to an argument of Trainer that is not in conf/train.yaml."""
-    return f"+{typed}" if typed.startswith("trainer.") and not typed.startswith(IN_FILE) else typed
+    section, _, name = typed.partition("=")[0].partition(".")
+    return f"+{typed}" if section == "trainer" and name not in trainer.IN_FILE else typed
 
 
 def _choice(override: Any) -> str:

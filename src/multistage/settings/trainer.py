@@ -16,6 +16,9 @@ class Argument(NamedTuple):
     bears: bool = True
 
 
+IN_FILE = ("max_epochs", "accelerator")
+"""Arguments with a value in conf/train.yaml."""
+
 SHARES = ("limit_train_batches", "limit_val_batches", "overfit_batches")
 """Arguments for which 1 means one batch, and 1.0 all batches."""
 
@@ -100,7 +103,7 @@ def value_of(config: Mapping[str, Any], name: str) -> Any:
 def is_default(key: str, value: Any) -> bool:
     """Whether a key is an argument of Trainer at its default, so that it can be left out."""
     section, _, name = key.partition(".")
-    known = ARGUMENTS.get(name) if section == "trainer" and name not in ("max_epochs", "accelerator") else None
+    known = ARGUMENTS.get(name) if section == "trainer" and name not in IN_FILE else None
     return known is not None and value == known.default and type(value) is type(known.default)
 
 
