@@ -60,7 +60,9 @@ def plan(typed: Sequence[str]) -> Run:
     param_groups.check(config, settings)
     callbacks.check(config)
     config = completion.normal(config, defaults)
-    optimizer.check_moved(config, keys)
+    for key in keys:
+        if key.startswith("optimizer.") and key in config:
+            optimizer.check_moved(config, key)
     settings = parse(config)
     names = Names(config, settings, defaults, bare)
     return Run(config, settings, names.folder, names.overrides, names.whereabouts)

@@ -24,10 +24,12 @@ HOMES = {
 ANY_NUMBER = number(-1e9)
 
 SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
-"""Arguments of torch's schedules for the total number of steps; `training` fills them in."""
-
+"""Arguments of torch's schedules for the total number of steps; `make` fills them in."""
 
 FILLED_IN = ("max_lr", *SCHEDULE_LENGTHS)
+
+CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
+"""Schedules that change the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
 
 
 def check(config: Config) -> None:
@@ -69,31 +71,19 @@ def has_schedule(config: Config) -> bool:
     return bool(section(config, "schedule"))
 
 
-CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
-"""Schedules that change the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
-
-
-def moved_by(config: Config, argument: str) -> str:
-    """Return what overwrites an optimiser argument during training, and what to type instead; "" if nothing does."""
-    kind = str(config.get("schedule._target_")).rpartition(".")[2]
-    if argument in ("momentum", "betas") and kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True):
-        return f"{kind} moves it; add +schedule.cycle_momentum=false"
-    return ""
-
-
-def check_moved(config: Config, typed: Iterable[str]) -> None:
-    """Refuse typed settings of the optimiser that the schedule overwrites.
+def check_moved(config: Config, key: str) -> None:
+    """Refuse an argument of the optimiser, or of a group of parameters, that the schedule overwrites during training.
 
     Raises:
         UnreadError: One line with the key.
     """
-    for key in typed:
-        section, _, argument = key.partition(".")
-        given = f"{key}={shown(config.get(key))} has no effect"
-        if section == "optimizer" and key in config and (mover := moved_by(config, argument)):
-            raise UnreadError(key, f"{given}, since {mover}, or leave it out")
-        if key == "optimizer.lr" and "schedule.max_lr" in config:
-            raise UnreadError(key, f"{given} beside schedule.max_lr; leave one of them out")
+    argument = key.rpartition(".")[2]
+    given = f"{key}={shown(config[key])} has no effect"
+    kind = str(config.get("schedule._target_")).rpartition(".")[2]
+    if argument in ("momentum", "betas") and kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True):
+        raise UnreadError(key, f"{given}, since {kind} moves it; add +schedule.cycle_momentum=false, or leave it out")
+    if argument == "lr" and "schedule.max_lr" in config:
+        raise UnreadError(key, f"{given} beside schedule.max_lr; leave one of them out")
 
 
 def normal(config: Config, defaults: Config) -> Config:
@@ -109,15 +99,24 @@ def normal(config: Config, defaults: Config) -> Config:
         known = (key in config) == (key in defaults) or name in ("_target_", *FILLED_IN)
         if known or section.partition(".")[0] not in HOMES or f"{section}._target_" not in config:
             continue
-        parameters = inspect.signature(named_class(section, config[f"{section}._target_"])).parameters
-        if name not in parameters or (default := parameters[name].default) is inspect.Parameter.empty:
+        default = default_of(config, section, name)
+        if default is inspect.Parameter.empty:
             continue
-        value = list(default) if isinstance(default, tuple) else default
         if key not in config:
-            normal[key] = value
-        elif config[key] == value:
+            normal[key] = default
+        elif config[key] == default:
             del normal[key]
     return normal
+
+
+def default_of(config: Config, prefix: str, argument: str) -> Any:
+    """Return the default of an argument of the class that ``<prefix>._target_`` names; a tuple becomes a list.
+
+    `inspect.Parameter.empty`: it has no default, or there is no such argument.
+    """
+    parameter = inspect.signature(named_class(prefix, config[f"{prefix}._target_"])).parameters.get(argument)
+    default = inspect.Parameter.empty if parameter is None else parameter.default
+    return list(default) if isinstance(default, tuple) else default
 
 
 def refusal(config: Config) -> str | None:
@@ -142,10 +141,9 @@ def _blame(config: Config, reason: str) -> ConfigError:
     for key in settings:
         if not key.endswith("._target_") and refusal({k: v for k, v in config.items() if k != key}) is None:
             prefix, _, name = key.partition(".")
-            default = inspect.signature(named_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
             return ConfigError(
                 f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
-                f"as torch's default, {shown(default)}"
+                f"as torch's default, {shown(default_of(config, prefix, name))}"
             )
     given = ", ".join(f"{key}={shown(config[key])}" for key in settings)
     return ConfigError(
