@@ -137,7 +137,7 @@ def refusal(config: Config) -> str | None:
 
 def _blame(config: Config, reason: str) -> ConfigError:
     """Return an error that names the one setting that torch refuses, or else all of them."""
-    settings = [key for key in config if key.partition(".")[0] in HOMES and key != "optimizer.lr"]
+    settings = [key for key in config if key.startswith(("optimizer.", "schedule.")) and key != "optimizer.lr"]
     for key in settings:
         if not key.endswith("._target_") and refusal({k: v for k, v in config.items() if k != key}) is None:
             prefix, _, name = key.partition(".")
