@@ -171,8 +171,7 @@ def _dimensions(settings: Settings) -> dict[str, int]:
     from multistage.network.net import MultiStageNet
 
     with torch.device("meta"):
-        sizes = settings.image, 2, settings.geometry, settings.operations, settings.hidden, settings.seed
-        net = MultiStageNet(*sizes, settings.sets.banks, settings.reading)
+        net = MultiStageNet(*settings.network(classes=2))
     return {
         name: parameter.ndim
         for name, parameter in net.named_parameters()

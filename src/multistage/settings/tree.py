@@ -156,6 +156,16 @@ class Settings:
         except ShapeError as error:
             raise _in_keys(error, self) from None
 
+    def network(self, classes: int) -> tuple[Any, ...]:
+        """Return the arguments of `multistage.MultiStageNet`.
+
+        Raises:
+            ConfigError: Sizes that do not fit, with their keys.
+        """
+        assert self.shapes  # checks the sizes
+        sizes = self.image, classes, self.geometry, self.operations, self.hidden, self.seed
+        return *sizes, self.sets.banks, self.reading
+
     @property
     def output(self) -> Shape:
         """Return (maps, height, width) of the last stage's maps, for one filter set."""
