@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any
@@ -21,6 +21,7 @@ from typing import IO, Any
 from multistage.cli.sweep import Outcome, do, mark
 from multistage.records import beginnings
 from multistage.settings import composition
+from multistage.settings.launchers import Launch
 
 COMMAND = [sys.executable, "-m", "multistage.cli.workers"]
 
@@ -101,11 +102,7 @@ class Worker:
                 process.wait()
 
 
-Pool = Callable[[Sequence[Sequence[str]]], list[Outcome]]
-"""Does runs, given the command line of each."""
-
-
-def pool(count: int, since: float) -> Pool:
+def pool(count: int, since: float) -> Launch:
     """Return a function that does runs in `count` parallel workers.
 
     Args:
