@@ -124,6 +124,18 @@ def test_the_paper_networks_have_the_papers_sizes():
             ["callbacks.x._target_", "not allowed"],
         ),
         (["+callbacks.x._target_=pytorch_lightning.callbacks.EarlyStopping"], ["callbacks.x.monitor"]),
+        (
+            ["callbacks=early_stopping", "data.validation=5", "+callbacks.early_stopping.stopping_threshold=high"],
+            ["callbacks.early_stopping.stopping_threshold=high", "expected a number"],
+        ),
+        (
+            ["+callbacks.x._target_=pytorch_lightning.callbacks.GradientAccumulationScheduler"],
+            ["callbacks.x._target_", "not allowed"],
+        ),
+        (
+            ["callbacks=early_stopping", "data.validation=5", "callbacks.early_stopping.monitor=5"],
+            ["callbacks.early_stopping.monitor=5", "expected one of train_accuracy"],
+        ),
         (["+sead=1"], ["+sead=1"]),
         (["~seed"], ["~seed"]),
         (["model=lcn_maxpol"], ["lcn_maxpol", "nearest: lcn_maxpool"]),

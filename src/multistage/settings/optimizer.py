@@ -151,8 +151,8 @@ def _blame(config: Config, reason: str) -> ConfigError:
     )
 
 
-def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence[str] = ()) -> type:
-    """Return the class that ``<prefix>._target_`` names, after checking its arguments.
+def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence[str] = ()) -> None:
+    """Refuse a class that ``<prefix>._target_`` must not name, and arguments that it does not have or lacks.
 
     Args:
         config: The run's configuration.
@@ -165,13 +165,11 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
     """
     arguments = section(config, prefix)
     target = arguments.pop("_target_", None)
-    chosen = named_class(prefix, target)
-    accepted = inspect.signature(chosen).parameters
+    accepted = inspect.signature(named_class(prefix, target)).parameters
     check_arguments(prefix, arguments, target, {name: p for name, p in accepted.items() if name != ours})
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
             raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
-    return chosen
 
 
 def check_arguments(
