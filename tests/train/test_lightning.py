@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from multistage.records import runs
+from multistage.registry.errors import ConfigError
 from multistage.train import protocol
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,21 @@ def test_what_a_run_switches_on_for_the_process_is_off_after_it(train):
 def test_a_callback_logs_into_the_rows(train):
     _, history = train("model=avgpool", "trainer.max_epochs=2", "callbacks=lr_monitor", "schedule=null")
     assert history.columns()["lr-SGD"] == pytest.approx([0.05, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("+schedule.total_steps=3", "^schedule.total_steps=3 is below the 8 steps of this training; leave it out$"),
+        (
+            "+schedule.max_lr=[0.1] +param_groups.head.params=[classifier] +param_groups.head.weight_decay=0.1",
+            "^torch refuses these settings of optimizer and schedule: max_lr must have the same length",
+        ),
+    ],
+)
+def test_what_torch_refuses_once_steps_and_groups_are_known_is_one_line(train, typed, said):
+    with pytest.raises(ConfigError, match=said):
+        train("model=avgpool", "trainer.max_epochs=2", *typed.split())
 
 
 def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, monkeypatch):
