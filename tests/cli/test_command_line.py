@@ -172,6 +172,15 @@ def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, c
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_hydra_cannot_show_is_one_line(command):
+    result = command(train, "data=fake", "--hydra-help")
+    assert result.code == 2
+    assert (
+        result.errors
+        == "error: Could not override 'data'. No match in the defaults list; type options of Hydra alone\n"
+    )
+
+
 @pytest.mark.parametrize("count", ["100000", "0", "x"])
 def test_more_processes_than_a_machine_runs_are_refused(command, tmp_path, count):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
