@@ -117,6 +117,7 @@ def test_the_paper_networks_have_the_papers_sizes():
             ["optimizer.betas=[0.8, 0.9] has no effect, since OneCycleLR moves", "+schedule.cycle_momentum=false"],
         ),
         (["optimizer.lr=0.1", "+schedule.max_lr=0.2"], ["optimizer.lr=0.1 has no effect", "schedule.max_lr"]),
+        (["+schedule.epochs=3"], ["schedule.epochs=3 has no effect", "schedule.total_steps"]),
         (["callbacks=early_stop"], ["callbacks=early_stop", "nearest: early_stopping"]),
         (["callbacks=early_stopping"], ["callbacks.early_stopping.monitor", "data.validation"]),
         (
