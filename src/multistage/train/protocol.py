@@ -191,9 +191,9 @@ def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summ
         confusion=confusion.numpy(),
         kernels_before=trained.kernels.numpy(),
         kernels_after=trained.net.filter_banks[0].kernels.detach().numpy(),
-        paper=None if entry is None else float(entry["value"]),
         parameters=record["parameters"],
         seconds=sum(record["seconds"].values()),
+        paper=None if entry is None else float(entry["value"]),
     )
 
 
