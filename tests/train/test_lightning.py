@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from safetensors.torch import load_file
 
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
-from multistage.train import protocol
+from multistage.train import parallel, protocol
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +29,25 @@ def test_fewer_batches_fewer_steps(train):
     _, history = train("model=avgpool", "trainer.max_epochs=3", "trainer.limit_train_batches=2", "trainer.max_steps=3")
     assert history.columns()["epoch"] == [1, 2]
     assert train("model=avgpool", "trainer.max_epochs=1", "trainer.overfit_batches=1")[1].rows
+
+
+def test_a_process_that_does_not_start_leaves_no_other(monkeypatch):
+    """It would wait for ever for the others, and Python at its exit for it."""
+    started, start = [], SpawnProcess.start
+
+    def only_one(process):
+        if started:
+            raise BlockingIOError("Resource temporarily unavailable")
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", only_one)
+    with pytest.raises(BlockingIOError), parallel.together(3, time.sleep, 60):
+        pass
+    try:
+        assert [process.is_alive() for process in started] == [False]
+    finally:
+        started[0].kill()
 
 
 def test_what_a_run_switches_on_for_the_process_is_off_after_it(train):
