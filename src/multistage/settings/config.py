@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
@@ -24,6 +24,7 @@ from multistage.registry.errors import ConfigError, UnreadError
 from multistage.registry.rules import FLAG, NOTHING, PLAIN, Rule, Value, either, number, one_of, text, whole, word
 from multistage.registry.words import listing, nearest, shown
 from multistage.settings import trainer
+from multistage.settings.trainer import Option
 from multistage.settings.tree import TRAINED, Config, Settings, parse
 
 REGISTRIES: dict[str, Registry] = {
@@ -80,14 +81,6 @@ def rules() -> dict[str, Rule]:
         "retry_failed": FLAG,
         **{key: option.rule for key, option in options().items()},
     }
-
-
-class Option(NamedTuple):
-    """A setting of a choice: its rule, its default, and whether it affects results."""
-
-    rule: Rule
-    default: Any
-    bears: bool
 
 
 @cache
