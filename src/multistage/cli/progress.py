@@ -33,8 +33,7 @@ class Progress:
     def __init__(self, planned: Sequence[Run]) -> None:
         self.planned = planned
         self.written = {run.folder: _written(run) for run in planned}
-        version = {"results_version": runs.RESULTS_VERSION}
-        found = {run.folder: runs.finished(run.folder, run.config, version) for run in planned}
+        found = {run.folder: runs.finished(run.folder, run.config, runs.identity()) for run in planned}
         self.records = {folder: record for folder, record in found.items() if record is not None}
         self.cells: dict[Key, dict[Path, Record]] = {}
         for folder, record in self.records.items():
