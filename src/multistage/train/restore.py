@@ -130,7 +130,7 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
         raise ValueError("its checksum is not the record's")
     state = load_tensors(content)
     if half:
-        state = {name: value.float() if _in_half(value) else value for name, value in state.items()}
+        state = {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
     for name, value in state.items():
         if not value.isfinite().all():
             raise ValueError(f"{name} holds values that are not finite numbers")
@@ -140,10 +140,6 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
 def halved(value: Tensor) -> Tensor:
     """Convert a tensor for half precision: kernels and matrices to float16; vectors and integers do not change."""
     return value.half() if value.ndim > 1 and value.dtype == torch.float32 else value
-
-
-def _in_half(value: Tensor) -> bool:
-    return value.ndim > 1 and value.dtype == torch.float16
 
 
 def described(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int, str | None]:
