@@ -121,6 +121,7 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["model=nothing"], 2, "lcn_maxpool"),
         (["geometry.stage1.kernel=99"], 2, "geometry.stage1.kernel=99"),
         (["-m", "seed=0,x"], 2, "seed=x"),
+        (["-m", "seed=range(0,10,0)"], 2, "seed=range(0,10,0) cannot be read"),
         (["--config-name=other"], 2, "--config-name"),
         (["-m", "model=glob(zzz*)"], 2, "names no run"),
         (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),

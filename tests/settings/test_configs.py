@@ -138,6 +138,7 @@ def test_the_paper_networks_have_the_papers_sizes():
             ["callbacks.early_stopping.monitor=5", "expected one of train_accuracy"],
         ),
         (["+sead=1"], ["+sead=1"]),
+        (["seed@model=1"], ["seed@model=1", "expected seed=VALUE"]),
         (["~seed"], ["~seed"]),
         (["model=lcn_maxpol"], ["lcn_maxpol", "nearest: lcn_maxpool"]),
         (["data=imagenet"], ["imagenet", "caltech101"]),

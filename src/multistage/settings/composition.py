@@ -137,8 +137,11 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
             override.config_loader = loader  # expands glob(...)
             key = override.get_key_element()
             sweeping = override.is_sweep_override()
-            values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
-            alternatives.append([f"{key}={value}" for value in values])
+            try:
+                values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
+                alternatives.append([f"{key}={value}" for value in values])
+            except ValueError as error:
+                raise ConfigError(f"{override.input_line} cannot be read: {error}; expected other values") from None
         return [list(job) for job in product(*alternatives)]
 
 
@@ -235,6 +238,8 @@ def _check_key(override: Any, known: Collection[str]) -> None:
         raise ConfigError(advice.of_hydra(line) or alone)
     if override.is_sweep_override():
         raise ConfigError(f"{line} names several values; add -m to run each")
+    if override.package is not None:
+        raise ConfigError(f"{line} cannot be read; expected {key}=VALUE")
     if key in SHORTHANDS and key != "schedule":
         raise ConfigError(f"{line} removes a required setting; expected {key}=NAME, one of {listing(names(key))}")
     section, added = key.partition(".")[0], override.is_add() or override.is_force_add()
