@@ -17,7 +17,7 @@ from multistage.registry.words import shown
 from multistage.storage import durable
 
 if TYPE_CHECKING:
-    from multistage.train.average import Average
+    from multistage.train.ensemble import Ensemble
     from multistage.train.evaluation import Predictions
     from multistage.train.model import Model
 
@@ -64,7 +64,7 @@ def _predict(options: argparse.Namespace) -> int:
     return write(model, options.images, options.csv)
 
 
-def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
+def show(model: "Model | Ensemble", images: Sequence[str], top: int) -> int:
     """Print the `top` best classes of each image; unreadable images do not stop the others."""
     exit_code = 0
     for files, found, code in predictions(model, images):
@@ -76,7 +76,7 @@ def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
     return exit_code
 
 
-def write(model: "Model | Average", images: Sequence[str], table: str) -> int:
+def write(model: "Model | Ensemble", images: Sequence[str], table: str) -> int:
     """Write a row for each image: file, predicted class, and probability (or margin) of every class."""
     from multistage.train.evaluation import as_csv
 
@@ -131,7 +131,7 @@ def _save(table: str, content: bytes) -> None:
 Some = tuple[list[str], "Predictions | None", int]
 
 
-def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Some]:
+def predictions(model: "Model | Ensemble", images: Sequence[str]) -> Iterator[Some]:
     """Yield batches: readable images, their predictions, and the exit code, which is not 0 if others cannot be read.
 
     Raises:
