@@ -31,7 +31,6 @@ Config = Mapping[str, Any]
 """A flat configuration, as typed and recorded: a mapping from key to plain value."""
 
 C = TypeVar("C", bound=Choice)
-D = TypeVar("D")
 
 TRAINED = ("optimizer", "param_groups", "schedule", "trainer", "callbacks")
 """Sections that only runs with gradient descent read; each has a module of this name."""
@@ -70,12 +69,11 @@ class _Reader:
 
     def choice(self, registry: Registry[C], key: str = "", stages: int = 0) -> C:
         """Return the choice from a registry, with its settings."""
-        chosen = registry.choose(self.value(key or registry.key))
-        return self.options(chosen, chosen.section, stages)
+        return self.options(registry.choose(self.value(key or registry.key)), stages)
 
-    def options(self, kind: type[D], section: str, stages: int = 0) -> D:
-        """Return a dataclass whose fields are the keys of a section."""
-        return kind(**{field.name: self._field(field, section, stages) for field in fields(kind)})  # type: ignore[arg-type]
+    def options(self, kind: type[C], stages: int = 0) -> C:
+        """Return a choice whose fields are the keys of its section."""
+        return kind(**{field.name: self._field(field, kind.section, stages) for field in fields(kind)})
 
     def _field(self, field: Field[Any], section: str, stages: int) -> Any:
         if not field.metadata.get("per_stage"):
@@ -193,7 +191,7 @@ def parse(config: Config) -> Settings:
     readout = reader.choice(readouts)
     filters = reader.choice(filter_methods, stages=stages)
     data = reader.choice(data_sets)
-    filter_bank = reader.options(Filtering, "filter_bank")
+    filter_bank = reader.options(Filtering)
     padding = reader.value("filter_bank.padding")
     operations, geometry = [], []
     for number in range(1, stages + 1):
@@ -211,25 +209,25 @@ def parse(config: Config) -> Settings:
     if readout.by_gradient:
         _read_training(reader)
     return Settings(
-        reader.value("model"),
-        data,
-        Draw(reader.value("draw", 0), **split),
-        tuple(geometry),
-        tuple(operations),
-        filters,
-        FilterSets() if readout.reads_maps else reader.options(FilterSets, FilterSets.section),
-        Reading() if readout.reads_maps else reader.options(Reading, Reading.section),
-        reader.value("refine"),
-        readout,
-        reader.value("hidden"),
-        reader.value("seed", 0),
-        reader.value("data.batch_size"),
-        reader.options(loggers.choose(reader.value("logger", "csv", bears=False)), "logger"),
-        reader.options(Augmentation, "augment") if reader.value("refine") else Augmentation(),
-        reader.options(Views, Views.section),
-        reader.options(Robustness, Robustness.section),
-        reader.read,
-        reader.bearing,
+        model=reader.value("model"),
+        data=data,
+        draw=Draw(reader.value("draw", 0), **split),
+        geometry=tuple(geometry),
+        operations=tuple(operations),
+        filters=filters,
+        sets=FilterSets() if readout.reads_maps else reader.options(FilterSets),
+        reading=Reading() if readout.reads_maps else reader.options(Reading),
+        refine=reader.value("refine"),
+        readout=readout,
+        hidden=reader.value("hidden"),
+        seed=reader.value("seed", 0),
+        batch_size=reader.value("data.batch_size"),
+        logger=reader.options(loggers.choose(reader.value("logger", "csv", bears=False))),
+        augmentation=reader.options(Augmentation) if reader.value("refine") else Augmentation(),
+        views=reader.options(Views),
+        robustness=reader.options(Robustness),
+        read=reader.read,
+        bearing=reader.bearing,
     )
 
 
