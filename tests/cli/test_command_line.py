@@ -173,6 +173,14 @@ def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, c
     assert not (tmp_path / "runs").exists()
 
 
+def test_signals_mean_the_same_after_a_command_as_before():
+    numbers = signal.SIGTERM, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
+    for arguments in (["--help"], ["sead=1"]):
+        train.main(arguments)
+        assert [signal.getsignal(number) for number in numbers] == before
+
+
 def test_what_hydra_cannot_show_is_one_line(command):
     result = command(train, "data=fake", "--hydra-help")
     assert result.code == 2
