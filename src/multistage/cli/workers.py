@@ -154,7 +154,9 @@ def _environment(count: int) -> dict[str, str]:
 
 def _death(code: int, typed: Sequence[str]) -> str:
     """Return why a worker died during a run, and whether the run is to blame."""
-    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    name = f"signal {-code}" if code < 0 else f"exit code {code}"
+    with suppress(ValueError):  # an exit code, or a real-time signal, which has no name
+        name = signal.Signals(-code).name
     if name not in BLOWS:
         return f"its process ended ({name})"
     reason = f"its process was {BLOWS[name]} ({name})"
