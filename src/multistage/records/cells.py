@@ -271,10 +271,6 @@ def _refuse_difference(one: Record, other: Record, fields: Sequence[str]) -> Non
     for field in fields:
         if one.get(field) != other.get(field):
             raise MultistageError(
-                f"{path(one)} and {path(other)} differ in {field} ({_brief(one.get(field))} and "
-                f"{_brief(other.get(field))}) and cannot be compared; run the older one again with overwrite=true"
+                f"{path(one)} and {path(other)} differ in {field} ({str(one.get(field))[:12]} and "
+                f"{str(other.get(field))[:12]}) and cannot be compared; run the older one again with overwrite=true"
             )
-
-
-def _brief(value: object) -> str:
-    return str(value)[:12]
