@@ -20,8 +20,8 @@ from rich.table import Table
 from audit.speed import layer, layer_options, processes, stages, training
 from audit.speed import table as speed
 from audit.speed.measurement import Bench, record, write
+from multistage.cli.ending import exit_code
 from multistage.records.runs import Record
-from multistage.registry.errors import MultistageError
 from multistage.storage import durable
 from multistage.train import hardware
 
@@ -59,14 +59,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--device cuda, but torch finds no CUDA device here; use --device cpu")
     out = options.out or (None if options.quick else ROOT / "results" / "speed")
     hardware.prepare()
+    return exit_code(lambda: _measure(options, out))
+
+
+def _measure(options: argparse.Namespace, out: Path | None) -> int:
     for part in options.parts or MEASURE:
         started = time.perf_counter()
         bench = Bench(torch.device(options.device), options.quick, options.batches, not options.no_compile)
-        try:
-            MEASURE[part](bench)
-        except MultistageError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
+        MEASURE[part](bench)
         made = record(part, bench)
         show(made, time.perf_counter() - started)
         if out is not None:

@@ -34,6 +34,7 @@ from multistage.records import runs  # noqa: E402
 from multistage.records.files import collect, from_file, to_lines  # noqa: E402
 from multistage.records.paper import published  # noqa: E402
 from multistage.settings import composition  # noqa: E402
+from multistage.settings.launchers import Launch  # noqa: E402
 from multistage.storage import durable  # noqa: E402
 from multistage.train import epochs, training  # noqa: E402
 
@@ -101,7 +102,7 @@ def do(arguments: list[str], output: Path, sabotage: Sabotage | None = None, aft
     return forked(work, after)
 
 
-def unwatched(count: int, since: float) -> workers.Pool:
+def unwatched(count: int, since: float) -> Launch:
     """Runs of a sweep in the sweep's own process, which is the one that is killed."""
     return lambda typed: [workers.here(since, words) for words in typed]
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from audit.explorer import assemble, digits, photographs, sets
+from multistage.cli.ending import exit_code
 from multistage.data import Stored
-from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.storage import durable
@@ -24,14 +24,14 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", action="store_true", help="extract the images from the data sets first")
     options = parser.parse_args(arguments)
-    try:
-        if options.images:
-            _images(root / "results")
-        if (written := assemble.write(root / "results")) is not None:
-            print(written)
-    except (MultistageError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _write(root / "results", options.images))
+
+
+def _write(results: Path, images: bool) -> int:
+    if images:
+        _images(results)
+    if (written := assemble.write(results)) is not None:
+        print(written)
     return 0
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from audit.tables.tables import rows
+from multistage.cli.ending import exit_code
 from multistage.data import listed
 from multistage.data.dataset import Dataset
 from multistage.records.paper import letters, published
-from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
 from multistage.storage import durable
@@ -66,7 +66,4 @@ def length(dataset: Dataset, stages: int, method: str, model: str) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MultistageError as error:
-        sys.exit(f"error: {error}")
+    sys.exit(exit_code(main))

@@ -18,7 +18,7 @@ import torch
 from audit.lecture import publish, sections
 from audit.lecture.material import Material
 from audit.lecture.section import Section
-from multistage.registry.errors import MultistageError
+from multistage.cli.ending import exit_code
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,22 +38,22 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     output = options.output or root / "results" / "lecture"
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)  # other numbers of threads round otherwise
-    try:
+
+    def write() -> int:
         if options.words:
-            for file in publish.write_page(output, {claim: sections.words(name) for claim, name in modules.items()}):
-                print(file)
-            return 0
-        material = Material(root / "results")
-        made = [measure(modules[name], material) for name in options.sections or modules]
-        for file in publish.write(output, made):
+            files = publish.write_page(output, {claim: sections.words(name) for claim, name in modules.items()})
+        else:
+            material = Material(root / "results")
+            files = publish.write(output, [measure(modules[name], material) for name in options.sections or modules])
+        for file in files:
             print(file)
-    except (MultistageError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return getattr(error, "exit_code", 1)
+        return 0
+
+    try:
+        return exit_code(write)
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is missing; pip install 'multistage[report]'", file=sys.stderr)
         return 1
-    return 0
 
 
 def measure(name: str, material: Material) -> Section:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audit.speed.profiling import BACKWARD, FORWARD, Profile, profile
-from multistage.registry.errors import MultistageError
+from multistage.cli.ending import exit_code
 from multistage.settings import composition
 from multistage.train import hardware
 
@@ -30,12 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.steps < 1 or options.warm_up < 0:
         parser.error("--steps must be at least 1 and --warm-up at least 0")
     hardware.prepare()
-    try:
-        run = composition.plan(options.settings)
-        show(profile(run.config, options.steps, options.warm_up, options.trace), options.operations)
-    except MultistageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    return exit_code(lambda: _profile(options))
+
+
+def _profile(options: argparse.Namespace) -> int:
+    run = composition.plan(options.settings)
+    show(profile(run.config, options.steps, options.warm_up, options.trace), options.operations)
     return 0
 
 

@@ -34,6 +34,7 @@ from audit.speed import table as speed
 from audit.tables import listing
 from audit.tables.publish import publish, texts
 from audit.tables.results import RECORDS, Experiment, Results
+from multistage.cli.ending import exit_code
 from multistage.records.files import collect, from_file, merge, path, to_lines
 from multistage.records.paper import published
 from multistage.records.runs import Record
@@ -59,47 +60,46 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     if options.replace and options.runs is None:
         parser.error("--replace needs a folder of runs, e.g. runs/ablation")
     try:
-        folder = root / "results"
-        if options.runs is not None:
-            take(options.runs, folder / options.runs.resolve().name, published(folder / "paper.yaml"), options.replace)
-        results = Results(folder)
-        for experiment in results.experiments.values():
-            for file in publish(experiment, options.redraw):
-                print(file)
-        figures = templates.Figures(results.found, results.paper)
-        claims = ledger.ledger(results)
-        climbed, crossed = ladder.Page(results), grid.Page(results)
-        functions = readme.functions(results, claims, climbed.ladder)
-        pages = climbed, crossed, robustness.Page(results), angles.Page(results)
-        for each in pages:
-            if drawn := each.picture(options.redraw):
-                print(drawn)
-        named = {name: function for each in pages for name, function in each.functions().items()}
-        write(templates.readmes(folder, figures, **named))
-        write(crossed.documents())
-        write(choice.files(crossed.grid, root / "conf" / "experiment"))
-        if measured := speed.read(folder / "speed"):
-            write({folder / "speed" / "table.md": speed.table(measured)})
-        written = (root / "README.md", root / "DEVIATIONS.md", *sorted((root / "docs").glob("*.md")))
-        write(
-            {
-                **{
-                    file: figures.refill(file.read_text("utf-8"), file.relative_to(root), **functions)
-                    for file in written
-                },
-                folder / ledger.TEXT: ledger.document(claims, results.paper),
-                folder / listing.LISTING: listing.document(results),
-                folder / index.PAGE: index.document(results, claims, climbed.ladder),
-            }
-        )
-        if changes.is_whole(root):
-            write({folder / changes.CHANGES: changes.document(root)})
-    except (MultistageError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return exit_code(lambda: rebuild(options, root))
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is missing; pip install 'multistage[report]'", file=sys.stderr)
         return 1
+
+
+def rebuild(options: argparse.Namespace, root: Path) -> int:
+    """Collect runs, if any are named, and make everything again; returns the exit code."""
+    folder = root / "results"
+    if options.runs is not None:
+        take(options.runs, folder / options.runs.resolve().name, published(folder / "paper.yaml"), options.replace)
+    results = Results(folder)
+    for experiment in results.experiments.values():
+        for file in publish(experiment, options.redraw):
+            print(file)
+    figures = templates.Figures(results.found, results.paper)
+    claims = ledger.ledger(results)
+    climbed, crossed = ladder.Page(results), grid.Page(results)
+    functions = readme.functions(results, claims, climbed.ladder)
+    pages = climbed, crossed, robustness.Page(results), angles.Page(results)
+    for each in pages:
+        if drawn := each.picture(options.redraw):
+            print(drawn)
+    named = {name: function for each in pages for name, function in each.functions().items()}
+    write(templates.readmes(folder, figures, **named))
+    write(crossed.documents())
+    write(choice.files(crossed.grid, root / "conf" / "experiment"))
+    if measured := speed.read(folder / "speed"):
+        write({folder / "speed" / "table.md": speed.table(measured)})
+    written = (root / "README.md", root / "DEVIATIONS.md", *sorted((root / "docs").glob("*.md")))
+    write(
+        {file: figures.refill(file.read_text("utf-8"), file.relative_to(root), **functions) for file in written}
+        | {
+            folder / ledger.TEXT: ledger.document(claims, results.paper),
+            folder / listing.LISTING: listing.document(results),
+            folder / index.PAGE: index.document(results, claims, climbed.ladder),
+        }
+    )
+    if changes.is_whole(root):
+        write({folder / changes.CHANGES: changes.document(root)})
     return 0
 
 

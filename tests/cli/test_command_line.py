@@ -121,6 +121,7 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
         (["model=nothing"], 2, "lcn_maxpool"),
         (["geometry.stage1.kernel=99"], 2, "geometry.stage1.kernel=99"),
         (["-m", "seed=0,x"], 2, "seed=x"),
+        (["-m", "seed=range(0,10,0)"], 2, "seed=range(0,10,0) cannot be read"),
         (["--config-name=other"], 2, "--config-name"),
         (["-m", "model=glob(zzz*)"], 2, "names no run"),
         (["-m", "seed=0,1", "overwrite=true"], 2, "overwrite=true is for single runs"),
@@ -170,6 +171,23 @@ def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, c
     assert result.errors.count("\n") == 1
     assert result.output == ""
     assert not (tmp_path / "runs").exists()
+
+
+def test_signals_mean_the_same_after_a_command_as_before():
+    numbers = signal.SIGTERM, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
+    for arguments in (["--help"], ["sead=1"]):
+        train.main(arguments)
+        assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_what_hydra_cannot_show_is_one_line(command):
+    result = command(train, "data=fake", "--hydra-help")
+    assert result.code == 2
+    assert (
+        result.errors
+        == "error: Could not override 'data'. No match in the defaults list; type options of Hydra alone\n"
+    )
 
 
 @pytest.mark.parametrize("count", ["100000", "0", "x"])

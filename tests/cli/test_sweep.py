@@ -2,6 +2,8 @@
 
 import errno
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -247,6 +249,19 @@ def test_a_line_about_a_run_reads_the_settings_of_no_other(planned, monkeypatch,
     monkeypatch.setattr(progress, "key", lambda record: read.append(record) or cells.key(record))
     assert sweep.sweep(planned, launcher([]), "again") == 0
     assert len(read) == 2 * len(planned)
+
+
+def test_a_run_that_two_looks_find_has_one_line(planned, monkeypatch, capsys):
+    found = progress.Progress(planned)
+    finish(planned[0])
+    read = runs.read
+    monkeypatch.setattr(runs, "read", lambda folder: time.sleep(0.1) or read(folder))
+    looks = [threading.Thread(target=found.show_new) for _ in range(2)]
+    for look in looks:
+        look.start()
+    for look in looks:
+        look.join()
+    assert capsys.readouterr().out.count("1/4") == 1
 
 
 def test_a_process_that_cannot_download_images_tries_once(planned, monkeypatch):

@@ -166,3 +166,8 @@ def test_a_worker_whose_sweep_is_killed_ends_in_the_middle_of_a_run():
         print('[0, ["seed=6"]]', file=worker.stdin, flush=True)
         worker.stdin.close()
         worker.wait(timeout=workers.PATIENCE + 5)
+
+
+@pytest.mark.parametrize(("code", "said"), [(1, "exit code 1"), (-signal.SIGTERM, "SIGTERM"), (-40, "signal 40")])
+def test_a_worker_that_ends_by_itself_says_how(code, said):
+    assert workers._death(code, []) == f"its process ended ({said})"

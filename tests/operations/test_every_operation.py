@@ -110,7 +110,7 @@ def test_a_run_with_it_is_planned_named_and_repeated(slot, name):
     again = plan(run.overrides)
     assert again.config == run.config
     assert again.folder == run.folder
-    assert (run.folder == default.folder) == (run.settings.flat() == default.settings.flat())
+    assert (run.folder == default.folder) == (run.settings.bearing == default.settings.bearing)
 
 
 def changed(choice):
@@ -133,7 +133,7 @@ def test_every_setting_of_it_is_part_of_every_key(slot, name):
     for setting, value in changed(choice):
         other = plan(["data=fake", f"model.{slot}={name}", f"{choice.section}.{setting}={str(value).lower()}"])
         assert getattr(getattr(other.settings.operations[0], slot), setting) == value
-        assert other.settings.flat() != run.settings.flat()
+        assert other.settings.bearing != run.settings.bearing
         assert other.folder != run.folder
         keys.add(digest(other.settings.operations))
     assert len(keys) == 1 + len(dataclasses.fields(choice))

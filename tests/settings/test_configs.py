@@ -117,6 +117,7 @@ def test_the_paper_networks_have_the_papers_sizes():
             ["optimizer.betas=[0.8, 0.9] has no effect, since OneCycleLR moves", "+schedule.cycle_momentum=false"],
         ),
         (["optimizer.lr=0.1", "+schedule.max_lr=0.2"], ["optimizer.lr=0.1 has no effect", "schedule.max_lr"]),
+        (["+schedule.epochs=3"], ["schedule.epochs=3 has no effect", "schedule.total_steps"]),
         (["callbacks=early_stop"], ["callbacks=early_stop", "nearest: early_stopping"]),
         (["callbacks=early_stopping"], ["callbacks.early_stopping.monitor", "data.validation"]),
         (
@@ -124,7 +125,20 @@ def test_the_paper_networks_have_the_papers_sizes():
             ["callbacks.x._target_", "not allowed"],
         ),
         (["+callbacks.x._target_=pytorch_lightning.callbacks.EarlyStopping"], ["callbacks.x.monitor"]),
+        (
+            ["callbacks=early_stopping", "data.validation=5", "+callbacks.early_stopping.stopping_threshold=high"],
+            ["callbacks.early_stopping.stopping_threshold=high", "expected a number"],
+        ),
+        (
+            ["+callbacks.x._target_=pytorch_lightning.callbacks.GradientAccumulationScheduler"],
+            ["callbacks.x._target_", "not allowed"],
+        ),
+        (
+            ["callbacks=early_stopping", "data.validation=5", "callbacks.early_stopping.monitor=5"],
+            ["callbacks.early_stopping.monitor=5", "expected one of train_accuracy"],
+        ),
         (["+sead=1"], ["+sead=1"]),
+        (["seed@model=1"], ["seed@model=1", "expected seed=VALUE"]),
         (["~seed"], ["~seed"]),
         (["model=lcn_maxpol"], ["lcn_maxpol", "nearest: lcn_maxpool"]),
         (["data=imagenet"], ["imagenet", "caltech101"]),

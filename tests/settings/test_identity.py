@@ -41,7 +41,7 @@ SAME = [
 @pytest.mark.parametrize(("typed", "same"), SAME)
 def test_what_would_be_there_anyway_makes_no_other_run(typed, same):
     one, other = plan(["data=fake", *typed.split()]), plan(["data=fake", *same.split()])
-    assert one.settings.flat() == other.settings.flat()
+    assert one.settings.bearing == other.settings.bearing
     assert one.folder == other.folder
     assert one.overrides == other.overrides
 
@@ -152,9 +152,9 @@ def planned(chosen):
 def test_runs_share_a_folder_exactly_if_they_are_one_run(chosen, others, alike):
     one = planned(chosen)
     other = planned({key: which for key, which in chosen.items() if key not in others} if alike else others)
-    assert (one.folder == other.folder) == (one.settings.flat() == other.settings.flat())
+    assert (one.folder == other.folder) == (one.settings.bearing == other.settings.bearing)
     again = plan(one.overrides)
-    assert (again.folder, again.settings.flat(), again.overrides) == (one.folder, one.settings.flat(), one.overrides)
+    assert (again.folder, again.settings.bearing, again.overrides) == (one.folder, one.settings.bearing, one.overrides)
 
 
 def left_out(*words):
@@ -195,7 +195,7 @@ def test_typed_order_makes_no_other_run():
     typed = ["data=fake", "model.stage1.pool=max", "model.stage2.pool=l2", "trainer.max_steps=9", "group_norm.groups=4"]
     one, other = plan([*typed, "model.normalise=groupnorm"]), plan(["model.normalise=groupnorm", *reversed(typed)])
     assert one.folder == other.folder
-    assert one.settings.flat() == other.settings.flat()
+    assert one.settings.bearing == other.settings.bearing
 
 
 def test_one_batch_is_not_all_batches():
@@ -227,7 +227,7 @@ def test_one_folder_of_images_is_one_run_however_it_is_spelled(home):
     runs = [plan(["data=image_folder", f"data.root={root}"]) for root in spelled]
     assert {run.folder for run in runs} == {runs[0].folder}
     assert {run.config["data.root"] for run in runs} == {f"{home}/a/set_1"}
-    assert all(run.settings.flat() == runs[0].settings.flat() for run in runs)
+    assert all(run.settings.bearing == runs[0].settings.bearing for run in runs)
 
 
 def test_two_folders_of_images_never_share_a_run_folder(home):

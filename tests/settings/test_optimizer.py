@@ -116,3 +116,11 @@ def test_what_torch_would_refuse_is_named_with_what_it_accepts(override, named):
     message = refusal([override])
     for text in named:
         assert text in message
+
+
+def test_callbacks_are_not_blamed_for_what_torch_refuses():
+    typed = ["data=fake", "callbacks=ema", "optimizer.momentum=-1", "optimizer.weight_decay=-1"]
+    with pytest.raises(ConfigError, match=r"^torch refuses these settings together: ") as refusal:
+        plan(typed)
+    assert "optimizer.momentum=-1" in str(refusal.value)
+    assert "callbacks" not in str(refusal.value)

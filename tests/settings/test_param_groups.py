@@ -93,7 +93,7 @@ SAME = [
 @pytest.mark.parametrize(("typed", "same"), SAME)
 def test_a_group_that_says_nothing_makes_no_other_run(typed, same):
     one, other = planned(typed), planned(same)
-    assert one.settings.flat() == other.settings.flat()
+    assert one.settings.bearing == other.settings.bearing
     assert one.folder == other.folder
     assert one.overrides == other.overrides
 
@@ -102,11 +102,11 @@ def test_a_group_that_says_nothing_makes_no_other_run(typed, same):
 def test_a_group_that_says_something_makes_another_run(typed):
     run, without = planned(typed), planned(typed.split()[0].replace(HEAD, ""))
     assert run.folder != without.folder
-    assert {key for key in run.settings.flat() if key not in without.settings.flat()} == {
+    assert {key for key in run.settings.bearing if key not in without.settings.bearing} == {
         key for key in run.config if key.startswith("param_groups.")
     }
     again = plan(run.overrides)
-    assert (again.folder, again.settings.flat(), again.overrides) == (run.folder, run.settings.flat(), run.overrides)
+    assert (again.folder, again.settings.bearing, again.overrides) == (run.folder, run.settings.bearing, run.overrides)
 
 
 def test_a_sweep_over_groups_is_a_run_for_each():

@@ -70,6 +70,24 @@ def test_without_a_good_checkpoint_a_run_begins_anew(left, caplog):
     assert caplog.text.count("is damaged") == 2
 
 
+def test_the_results_of_a_run_that_is_replaced_are_removed(left):
+    for name in (runs.WEIGHTS, runs.FILTERS, runs.CONFUSION, runs.PREDICTIONS, runs.MISTAKES):
+        (left.folder / name).write_bytes(b"of the run before")
+    begin(left, {**left.config, "overwrite": True})
+    assert sorted(file.name for file in left.folder.iterdir()) == [".begun", ".lock", "config.yaml"]
+
+
+@pytest.mark.parametrize(("key", "said"), [("model.pool", "mean is not allowed"), ("hidden", "hidden has no value")])
+def test_a_checkpoint_of_a_version_with_other_settings_is_refused_or_replaced(left, key, said):
+    config = {**left.config, "model.pool": "mean"}
+    if key == "hidden":
+        config = {name: value for name, value in left.config.items() if name != key}
+    save(left.folder, left, **{checkpoint.ORIGIN: {"config": config, **IDENTITY}})
+    with pytest.raises(ConfigError, match=rf"^{left.folder} holds another run \(.*{said}.*; add overwrite=changed"):
+        begin(left)
+    assert begin(left, {**left.config, "overwrite": "changed"}) == left.folder / "last.ckpt"  # the one before it
+
+
 def test_a_checkpoint_of_another_run_is_refused_or_replaced(left):
     other = {**left.config, "optimizer.lr": 99}
     with pytest.raises(ConfigError, match=r"optimizer\.lr was 0\.05, is 99"):

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from multistage.records import runs
-from multistage.train import protocol
+from multistage.registry.errors import ConfigError
+from multistage.train import parallel, protocol
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +31,25 @@ def test_fewer_batches_fewer_steps(train):
     assert train("model=avgpool", "trainer.max_epochs=1", "trainer.overfit_batches=1")[1].rows
 
 
+def test_a_process_that_does_not_start_leaves_no_other(monkeypatch):
+    """It would wait for ever for the others, and Python at its exit for it."""
+    started, start = [], SpawnProcess.start
+
+    def only_one(process):
+        if started:
+            raise BlockingIOError("Resource temporarily unavailable")
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", only_one)
+    with pytest.raises(BlockingIOError), parallel.together(3, time.sleep, 60):
+        pass
+    try:
+        assert [process.is_alive() for process in started] == [False]
+    finally:
+        started[0].kill()
+
+
 def test_what_a_run_switches_on_for_the_process_is_off_after_it(train):
     for switch in ("deterministic", "benchmark"):
         train("model=avgpool", "trainer.max_epochs=1", f"trainer.{switch}=true")
@@ -38,6 +60,21 @@ def test_what_a_run_switches_on_for_the_process_is_off_after_it(train):
 def test_a_callback_logs_into_the_rows(train):
     _, history = train("model=avgpool", "trainer.max_epochs=2", "callbacks=lr_monitor", "schedule=null")
     assert history.columns()["lr-SGD"] == pytest.approx([0.05, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("+schedule.total_steps=3", "^schedule.total_steps=3 is below the 8 steps of this training; leave it out$"),
+        (
+            "+schedule.max_lr=[0.1] +param_groups.head.params=[classifier] +param_groups.head.weight_decay=0.1",
+            "^torch refuses these settings of optimizer and schedule: max_lr must have the same length",
+        ),
+    ],
+)
+def test_what_torch_refuses_once_steps_and_groups_are_known_is_one_line(train, typed, said):
+    with pytest.raises(ConfigError, match=said):
+        train("model=avgpool", "trainer.max_epochs=2", *typed.split())
 
 
 def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, monkeypatch):

@@ -29,11 +29,10 @@ def shown(words: Sequence[str], several: bool) -> str:
 def _document(run: "Run") -> str:
     import yaml
 
-    if run.settings.data.root_is_content:  # settings that depend on images need the images
-        from multistage.data import listed
-
-        run.settings.draw.of(listed(run.settings.data))
     from multistage.cli.sweep import rerun
+    from multistage.data import listed
 
+    if run.settings.data.root_is_content:  # settings that depend on images need the images
+        run.settings.draw.of(listed(run.settings.data))
     content = yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
     return f"# {run.folder}\n# {rerun(run).rstrip()}\n{content}"

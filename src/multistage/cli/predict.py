@@ -17,7 +17,7 @@ from multistage.registry.words import shown
 from multistage.storage import durable
 
 if TYPE_CHECKING:
-    from multistage.train.average import Average
+    from multistage.train.ensemble import Ensemble
     from multistage.train.evaluation import Predictions
     from multistage.train.model import Model
 
@@ -65,19 +65,19 @@ def _predict(options: argparse.Namespace) -> int:
     return write(model, options.images, options.csv)
 
 
-def show(model: "Model | Average", images: Sequence[str], top: int) -> int:
+def show(model: "Model | Ensemble", images: Sequence[str], top: int) -> int:
     """Print the `top` best classes of each image; unreadable images do not stop the others."""
     exit_code = 0
-    for files, found, refusals in predictions(model, images):
+    for files, found, code in predictions(model, images):
         for file, best in zip(files, found.best(top) if found else [], strict=True):
             print(file)
             for name, value in best:
                 print(f"  {value:{'7.2%' if found and found.logistic else '+7.2f'}}  {name}")
-        exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
+        exit_code = max(exit_code, code)
     return exit_code
 
 
-def write(model: "Model | Average", images: Sequence[str], table: str) -> int:
+def write(model: "Model | Ensemble", images: Sequence[str], table: str) -> int:
     """Write a row for each image: file, predicted class, and probability (or margin) of every class."""
     from multistage.train.evaluation import as_csv
 
@@ -85,14 +85,14 @@ def write(model: "Model | Average", images: Sequence[str], table: str) -> int:
     exit_code, count = 0, 0
     start = "\r" if sys.stderr.isatty() else ""
     rows: list[list[object]] = []
-    for files, found, refusals in predictions(model, images):
+    for files, found, code in predictions(model, images):
         if found:
             values = found.probabilities if found.logistic else found.scores
             rows += ([*row, *value] for *row, value in zip(files, found.labels, values.tolist(), strict=True))
         count += len(files)
         if start:
             print(f"{start}{count} images", end="", file=sys.stderr, flush=True)
-        exit_code = max([exit_code, *(refusal.exit_code for refusal in refusals)])
+        exit_code = max(exit_code, code)
     _save(table, as_csv(["file", "class", *model.class_names], rows).encode())
     print(f"{start}{count} images in {table}", file=sys.stderr)
     return exit_code
@@ -129,11 +129,11 @@ def _save(table: str, content: bytes) -> None:
         raise MultistageError(f"{table} cannot be written: {error.strerror}") from None
 
 
-Some = tuple[list[str], "Predictions | None", list[DataError]]
+Some = tuple[list[str], "Predictions | None", int]
 
 
-def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Some]:
-    """Yield batches: readable images, their predictions, and the reasons why others cannot be read.
+def predictions(model: "Model | Ensemble", images: Sequence[str]) -> Iterator[Some]:
+    """Yield batches: readable images, their predictions, and the exit code, which is not 0 if others cannot be read.
 
     Raises:
         DataError: A folder or a pattern without images; before any image is read.
@@ -142,7 +142,7 @@ def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Som
     while batch := list(islice(files, BATCH)):
         names: list[str] = []
         prepared: list[Any] = []
-        refusals = []
+        code = 0
         for file in batch:
             try:
                 with enough_memory():
@@ -150,10 +150,10 @@ def predictions(model: "Model | Average", images: Sequence[str]) -> Iterator[Som
                 names.append(file)
             except DataError as refusal:
                 print(f"error: {refusal}", file=sys.stderr)
-                refusals.append(refusal)
+                code = refusal.exit_code
         with enough_memory():
             said = model.scores(prepared) if prepared else None
-        yield names, said, refusals
+        yield names, said, code
 
 
 def _files(images: Sequence[str]) -> Iterator[str]:

@@ -33,15 +33,14 @@ class Progress:
     def __init__(self, planned: Sequence[Run]) -> None:
         self.planned = planned
         self.written = {run.folder: _written(run) for run in planned}
-        version = {"results_version": runs.RESULTS_VERSION}
-        found = {run.folder: runs.finished(run.folder, run.config, version) for run in planned}
+        found = {run.folder: runs.finished(run.folder, run.config, runs.identity()) for run in planned}
         self.records = {folder: record for folder, record in found.items() if record is not None}
         self.cells: dict[Key, dict[Path, Record]] = {}
         for folder, record in self.records.items():
             self.cells.setdefault(key(record), {})[folder] = record
         self.before = len(self.records)
         self.started = time.perf_counter()
-        self.stopped = threading.Event()
+        self.stopped, self.looking = threading.Event(), threading.Lock()
 
     def header(self, left: int, failed: int) -> str:
         """Return the number of runs, the number done, and the time for the others."""
@@ -82,14 +81,15 @@ class Progress:
 
     def show_new(self) -> None:
         """Print a line for each run that was finished since the last look."""
-        for run in self.planned:
-            if run.folder in self.records or _written(run) in (None, self.written[run.folder]):
-                continue
-            with suppress(MultistageError):
-                if record := runs.read(run.folder):
-                    self.records[run.folder] = record
-                    self.cells.setdefault(key(record), {})[run.folder] = record
-                    print(self._line(record), flush=True)
+        with self.looking:
+            for run in self.planned:
+                if run.folder in self.records or _written(run) in (None, self.written[run.folder]):
+                    continue
+                with suppress(MultistageError):
+                    if record := runs.read(run.folder):
+                        self.records[run.folder] = record
+                        self.cells.setdefault(key(record), {})[run.folder] = record
+                        print(self._line(record), flush=True)
 
     def _line(self, record: Record) -> str:
         done, left = len(self.records) - self.before, len(self.planned) - len(self.records)

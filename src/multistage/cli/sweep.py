@@ -120,7 +120,7 @@ def do(run: Run, execute: Callable[[Run], Any], since: float = 0) -> Outcome:
 def mark(run: Run, reason: str) -> None:
     """Mark a run as failed on behalf of a process that died, unless another process is doing the run now."""
     with suppress(OSError, MultistageError), runs.claimed(run.folder):
-        runs.fail(run.folder, run.config, {"results_version": runs.RESULTS_VERSION}, MultistageError(reason))
+        runs.fail(run.folder, run.config, runs.identity(), MultistageError(reason))
 
 
 def _given_up(run: Run) -> Outcome:
@@ -134,7 +134,7 @@ def _given_up(run: Run) -> Outcome:
 def _failure(run: Run, since: float = 0) -> str | None:
     """Return why this run failed, if it did, after a time in seconds since the epoch."""
     note = runs.failure(run.folder)
-    if note is None or runs.differences(note, run.config, {"results_version": runs.RESULTS_VERSION}):
+    if note is None or runs.differences(note, run.config, runs.identity()):
         return None
     return str(note["reason"]) if note["time"] > since else None
 

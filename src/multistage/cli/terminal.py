@@ -8,7 +8,7 @@ from typing import Any
 
 from multistage.cli.help import PREDICT
 from multistage.data import data_sets
-from multistage.records.cells import Cell, cells, common_path
+from multistage.records.cells import METRIC, Cell, cells, common_path
 from multistage.records.files import path
 from multistage.records.intervals import half_width, is_chance, t_interval
 from multistage.records.paper import published
@@ -21,7 +21,7 @@ def summary(record: Record, folder: Path) -> str:
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     validation = metrics.get("validation_accuracy")
     own = f"./{folder}" if str(folder).startswith("-") else str(folder)
-    tested = f"{metrics['test_accuracy']:.2%} (mean per class {metrics['test_mean_class_accuracy']:.2%})"
+    tested = f"{metrics['test_accuracy']:.2%} (mean per class {metrics[METRIC]:.2%})"
     lines = {
         "run": path(record),
         **seen(record),
@@ -43,7 +43,7 @@ def summary(record: Record, folder: Path) -> str:
 def chance(record: Record) -> list[str]:
     """Return a remark if a run is not clearly better than chance on test images, else nothing."""
     totals = [entry["total"] for entry in record["per_class"]]
-    if not is_chance(record["metrics"]["test_mean_class_accuracy"], totals):
+    if not is_chance(record["metrics"][METRIC], totals):
         return []
     level = f"{100 / len(totals):.1f} % for {len(totals)} classes"
     return [f"not clearly better than chance ({level}) with {sum(totals)} test images"]
@@ -105,8 +105,8 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
         position: Its number, such as ``3/50``.
         seconds_left: Time until the sweep is done; 0 at its end.
     """
-    own = 100 * record["metrics"]["test_mean_class_accuracy"]
-    values = [100 * r["metrics"]["test_mean_class_accuracy"] for r in siblings]
+    own = 100 * record["metrics"][METRIC]
+    values = [100 * sibling["metrics"][METRIC] for sibling in siblings]
     spread = ""
     if interval := t_interval(values):
         width = f"+-{half_width(interval):.2f}, 95 % interval"
@@ -135,14 +135,13 @@ def comparison(records: Sequence[Record]) -> str:
     found.sort(key=lambda cell: (cell.config["data"], -cell.mean))
     rows = [["run", "n", "per class", "+- (95 %)", "training", "paper", "difference", "seconds", "remarks"]]
     for cell in found:
-        training = statistics.mean(100 * record["metrics"]["train_accuracy"] for record in cell.records)
         rows.append(
             [
                 name(cell),
                 str(cell.n),
                 f"{cell.mean:.2f}",
                 _number(cell.half_width),
-                f"{training:.2f}",
+                f"{cell.training:.2f}",
                 "" if cell.paper is None else f"{cell.paper['value']:.1f}",
                 _number(cell.difference, "+"),
                 f"{cell.seconds:.1f}",

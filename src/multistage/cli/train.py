@@ -23,11 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words of the command line after the command; None: those of this process.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
     if HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_DFL:  # unless nohup ignores it
-        signal.signal(HANGUP, _terminate)
-    with streams.lasting():
-        return _ended(sys.argv[1:] if arguments is None else arguments)
+        before[HANGUP] = signal.signal(HANGUP, _terminate)
+    try:
+        with streams.lasting():
+            return _ended(sys.argv[1:] if arguments is None else arguments)
+    finally:  # for what a notebook does afterwards
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _ended(arguments: Sequence[str]) -> int:

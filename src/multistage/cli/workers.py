@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any
@@ -21,6 +21,7 @@ from typing import IO, Any
 from multistage.cli.sweep import Outcome, do, mark
 from multistage.records import beginnings
 from multistage.settings import composition
+from multistage.settings.launchers import Launch
 
 COMMAND = [sys.executable, "-m", "multistage.cli.workers"]
 
@@ -101,11 +102,7 @@ class Worker:
                 process.wait()
 
 
-Pool = Callable[[Sequence[Sequence[str]]], list[Outcome]]
-"""Does runs, given the command line of each."""
-
-
-def pool(count: int, since: float) -> Pool:
+def pool(count: int, since: float) -> Launch:
     """Return a function that does runs in `count` parallel workers.
 
     Args:
@@ -157,7 +154,9 @@ def _environment(count: int) -> dict[str, str]:
 
 def _death(code: int, typed: Sequence[str]) -> str:
     """Return why a worker died during a run, and whether the run is to blame."""
-    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    name = f"signal {-code}" if code < 0 else f"exit code {code}"
+    with suppress(ValueError):  # an exit code, or a real-time signal, which has no name
+        name = signal.Signals(-code).name
     if name not in BLOWS:
         return f"its process ended ({name})"
     reason = f"its process was {BLOWS[name]} ({name})"

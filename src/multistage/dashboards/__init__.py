@@ -43,21 +43,21 @@ class Summary:
         metrics: The final metrics, fractions; ``test_mean_class_accuracy`` among them.
         per_class: For each class its ``name``, how many test images were ``correct``, and their ``total``.
         confusion: Counts of test images, int [classes, classes]; rows are true classes, columns predicted ones.
-        kernels_before: The first stage's kernels before training, float [maps, fan_in, k, k], or None.
+        kernels_before: The first stage's kernels before training, float [maps, fan_in, k, k].
         kernels_after: The same after training.
-        paper: The paper's figure for this run, in %; None if it has none.
         parameters: Number of parameters, trained or frozen.
         seconds: Duration of the run.
+        paper: The paper's figure for this run, in %; None if it has none.
     """
 
     metrics: Mapping[str, float]
     per_class: Sequence[Mapping[str, Any]]
     confusion: "NDArray[Any]"
-    kernels_before: "NDArray[Any] | None" = None
-    kernels_after: "NDArray[Any] | None" = None
+    kernels_before: "NDArray[Any]"
+    kernels_after: "NDArray[Any]"
+    parameters: int
+    seconds: float
     paper: float | None = None
-    parameters: int | None = None
-    seconds: float | None = None
 
     @property
     def class_names(self) -> list[str]:
@@ -66,9 +66,8 @@ class Summary:
 
     @property
     def kernels(self) -> "dict[str, NDArray[Any]]":
-        """Return the available kernels by name of their picture."""
-        pictures = {"filters/before": self.kernels_before, "filters/after": self.kernels_after}
-        return {name: kernels for name, kernels in pictures.items() if kernels is not None}
+        """Return the kernels by name of their picture."""
+        return {"filters/before": self.kernels_before, "filters/after": self.kernels_after}
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -76,11 +75,12 @@ class Summary:
 
         A final metric is called ``final/...``: a learning curve may have the name without it.
         """
-        difference = None if self.paper is None else 100 * self.metrics["test_mean_class_accuracy"] - self.paper
-        beside = {"parameters": self.parameters, "seconds": self.seconds}
-        beside |= {"paper": self.paper, "paper_difference": difference}
-        final = {f"final/{name}": value for name, value in self.metrics.items()}
-        return {**final, **{name: value for name, value in beside.items() if value is not None}}
+        found = {f"final/{name}": value for name, value in self.metrics.items()}
+        found |= {"parameters": self.parameters, "seconds": self.seconds}
+        if self.paper is not None:
+            found |= {"paper": self.paper}
+            found |= {"paper_difference": 100 * self.metrics["test_mean_class_accuracy"] - self.paper}
+        return found
 
 
 class Dashboard(Protocol):

@@ -248,21 +248,21 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
     """Raise an error if the runs of a cell do not belong together."""
     folders: dict[str, tuple[Record, Cell]] = {}
     for cell in found:
+        first = cell.records[0]
+        own_images = data_sets[first["config"]["data"]].root_is_content  # these may differ between draws
+        common = ("results_version",) if own_images else ("data_hash", "results_version")
         draws: dict[int, Record] = {}
-        runs: dict[tuple[int, int], Record] = {}
+        runs: dict[Draw, Record] = {}
         for record in cell.records:
-            same_images = (
-                () if data_sets[record["config"]["data"]].root_is_content else ("data_hash",)
-            )  # else those of a draw
-            _refuse_difference(cell.records[0], record, (*same_images, "results_version"))
+            _refuse_difference(first, record, common)
             _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("data_hash", "split_hash"))
             if runs.setdefault(draw(record), record) is not record:
                 raise MultistageError(f"{path(record)} is recorded twice; keep one of its records")
-            first, other = folders.setdefault("".join(common_path(record)), (record, cell))
+            older, other = folders.setdefault("".join(common_path(record)), (record, cell))
             if other is not cell:
                 names = ", ".join(sorted({name for name, _ in set(other.key) ^ set(cell.key)}))
                 raise MultistageError(
-                    f"{path(first)} and {path(record)} differ in {names} and cannot stand in one table; "
+                    f"{path(older)} and {path(record)} differ in {names} and cannot stand in one table; "
                     "run the older one again with overwrite=true"
                 )
 
@@ -271,10 +271,6 @@ def _refuse_difference(one: Record, other: Record, fields: Sequence[str]) -> Non
     for field in fields:
         if one.get(field) != other.get(field):
             raise MultistageError(
-                f"{path(one)} and {path(other)} differ in {field} ({_brief(one.get(field))} and "
-                f"{_brief(other.get(field))}) and cannot be compared; run the older one again with overwrite=true"
+                f"{path(one)} and {path(other)} differ in {field} ({str(one.get(field))[:12]} and "
+                f"{str(other.get(field))[:12]}) and cannot be compared; run the older one again with overwrite=true"
             )
-
-
-def _brief(value: object) -> str:
-    return str(value)[:12]

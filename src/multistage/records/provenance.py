@@ -24,13 +24,11 @@ def code() -> dict[str, Any]:
     Returns:
         ``commit`` and ``dirty``, None unless the package is in its own checkout; ``code``, 16 hexadecimal digits.
     """
-    top = _git("rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != CHECKOUT or PACKAGE.parent.name != "src":
-        return {"commit": None, "dirty": None, "code": _digest()}
-    changes = _git("status", "--porcelain", "--untracked-files=all")
-    return {"commit": _git("rev-parse", "HEAD"), "dirty": None if changes is None else _differs(changes)} | {
-        "code": _digest()
-    }
+    commit, dirty, top = None, None, _git("rev-parse", "--show-toplevel")
+    if top is not None and Path(top).resolve() == CHECKOUT and PACKAGE.parent.name == "src":
+        changes = _git("status", "--porcelain", "--untracked-files=all")
+        commit, dirty = _git("rev-parse", "HEAD"), None if changes is None else _differs(changes)
+    return {"commit": commit, "dirty": dirty, "code": _digest()}
 
 
 @cache

@@ -43,9 +43,10 @@ class BusyError(MultistageError):
     """Another process is doing this run."""
 
 
-def identity(split_hash: str, data_hash: str) -> Record:
-    """Return what affects the result besides the configuration."""
-    return {"results_version": RESULTS_VERSION, "split_hash": split_hash, "data_hash": data_hash}
+def identity(split_hash: str | None = None, data_hash: str | None = None) -> Record:
+    """Return what affects the result besides the configuration, as far as it is known."""
+    known = {"results_version": RESULTS_VERSION, "split_hash": split_hash, "data_hash": data_hash}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def differences(before: Record, config: Config, identity: Record) -> list[str]:

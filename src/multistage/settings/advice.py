@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 
-from multistage.registry.words import as_typed, nearest
-from multistage.settings import trainer
+from multistage.registry.words import as_typed
+from multistage.settings import config, trainer
 from multistage.settings.config import REGISTRIES, rules
 
 FEW = 3
@@ -24,7 +24,7 @@ def unknown(key: str, typed: str, known: Collection[str], files: Iterable[tuple[
         return f"unknown key {key!r}; type {meant[0]}={typed.partition('=')[2]}"
     if words := _choosing(key, files):
         return f"unknown key {key!r}, which is a value; type {words}"
-    return f"unknown key {key!r}{nearest(key, known) or '; expected a key of conf/train.yaml'}"
+    return config.unknown(key, known)
 
 
 def unreadable(words: Sequence[str], at: int, known: Collection[str], files: Iterable[tuple[str, str]]) -> str:

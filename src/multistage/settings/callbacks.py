@@ -9,13 +9,12 @@ from typing import Any
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.rules import NOTHING, either, number, whole
 from multistage.registry.words import nearest, shown
-from multistage.settings.optimizer import check_class, named_class
+from multistage.settings.optimizer import ANY_NUMBER, check_class, named_class
 from multistage.settings.tree import section
 
 LOGGED = ("train_accuracy", "train_loss")
 LOGGED_OF_VALIDATION = ("validation_accuracy", "validation_loss", "validation_mean_class_accuracy")
 """Metrics that a callback can monitor."""
-
 
 AVERAGES = {
     "decay": number(0, 1),
@@ -24,13 +23,10 @@ AVERAGES = {
 }
 """Arguments of weight averaging that can be set; Lightning always starts averaging at the first step."""
 
-ALLOWED = (
-    "EarlyStopping",
-    "LearningRateMonitor",
-    "GradientAccumulationScheduler",
-    "EMAWeightAveraging",
-    "WeightAveraging",
-)
+THRESHOLDS = dict.fromkeys(("stopping_threshold", "divergence_threshold"), either(ANY_NUMBER, NOTHING))
+"""Arguments of early stopping that Lightning does not check."""
+
+ALLOWED = ("EarlyStopping", "LearningRateMonitor", "EMAWeightAveraging", "WeightAveraging")
 """Classes of `pytorch_lightning.callbacks` that are compatible with training, resuming and records here."""
 
 
@@ -49,21 +45,26 @@ def check(config: Mapping[str, Any]) -> None:
     averaging: list[str] = []
     for name in names(config):
         prefix = f"callbacks.{name}"
-        target = check_class(config, prefix)
+        target = named_class(prefix, config.get(f"{prefix}._target_"))
         if target.__name__ not in ALLOWED:
             raise ConfigError(
                 f"{prefix}._target_={target.__name__} is not allowed; expected one of {', '.join(ALLOWED)}: others "
                 "choose weights, rates or the end of a run by themselves, or show what is shown already"
             )
+        check_class(config, prefix)
         monitor = config.get(f"{prefix}.monitor")
         if monitor is not None and monitor not in logged:
-            missing = "; it needs data.validation=N" if monitor in LOGGED_OF_VALIDATION else nearest(monitor, logged)
+            needs = "; it needs data.validation=N"
+            missing = needs if monitor in LOGGED_OF_VALIDATION else nearest(str(monitor), logged)
             raise ConfigError(
                 f"{prefix}.monitor={shown(monitor)} is not allowed; expected one of {', '.join(logged)}{missing}"
             )
         if target.__name__.endswith("Averaging"):
             averaging.append(prefix)
             _check_average(config, prefix)
+        for argument, value in section(config, prefix).items():
+            if (rule := {**AVERAGES, **THRESHOLDS}.get(argument)) and not rule.accepts(value):
+                raise ConfigError(f"{prefix}.{argument}={shown(value)} is not allowed; expected {rule.allowed}")
     if len(averaging) > 1:
         raise ConfigError(f"{' and '.join(averaging)} all average weights; expected one of them, leave the others out")
     try:
@@ -74,9 +75,8 @@ def check(config: Mapping[str, Any]) -> None:
 
 def _check_average(config: Mapping[str, Any], prefix: str) -> None:
     for argument, value in section(config, prefix).items():
-        rule = AVERAGES.get(argument)
-        if argument != "_target_" and (rule is None or not rule.accepts(value)):
-            allowed = rule.allowed if rule else f"no more than {', '.join(AVERAGES)}"
+        if argument not in ("_target_", *AVERAGES):
+            allowed = f"no more than {', '.join(AVERAGES)}"
             raise ConfigError(f"{prefix}.{argument}={shown(value)} is not allowed; expected {allowed}")
     precision = str(config.get("trainer.precision", ""))
     if precision in ("bf16-true", "16-true"):

@@ -28,7 +28,6 @@ from multistage.settings.tree import TRAINED, Config, parse
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
 PATHS = ("data.root", "output")
-IN_FILE = ("trainer.max_epochs=", "trainer.accelerator=")
 SHORTHANDS = ("optimizer", "param_groups", "schedule", "callbacks", "augment")
 """Groups whose files are only shorthand: typing the file or its values gives the same run."""
 
@@ -56,14 +55,14 @@ def plan(typed: Sequence[str]) -> Run:
     settings = check(config)
     differing = changed(config, defaults)
     check_effect(config, settings, differing, keys)
-    if any(
-        key.startswith(("optimizer.", "schedule")) for key in differing
-    ):  # settings of files need no check: tests do that
+    if any(key.startswith(("optimizer.", "schedule")) for key in differing):  # tests check what files hold
         optimizer.check(config)
     param_groups.check(config, settings)
     callbacks.check(config)
     config = completion.normal(config, defaults)
-    optimizer.check_moved(config, keys)
+    for key in keys:
+        if key.startswith("optimizer.") and key in config:
+            optimizer.check_moved(config, key)
     settings = parse(config)
     names = Names(config, settings, defaults, bare)
     return Run(config, settings, names.folder, names.overrides, names.whereabouts)
@@ -138,8 +137,11 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
             override.config_loader = loader  # expands glob(...)
             key = override.get_key_element()
             sweeping = override.is_sweep_override()
-            values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
-            alternatives.append([f"{key}={value}" for value in values])
+            try:
+                values = override.sweep_string_iterator() if sweeping else [override.get_value_element_as_str()]
+                alternatives.append([f"{key}={value}" for value in values])
+            except ValueError as error:
+                raise ConfigError(f"{override.input_line} cannot be read: {error}; expected other values") from None
         return [list(job) for job in product(*alternatives)]
 
 
@@ -198,7 +200,8 @@ def _quoted(typed: str) -> str:
 
 def _added(typed: str) -> str:
     """Add Hydra's '+' to an argument of Trainer that is not in conf/train.yaml."""
-    return f"+{typed}" if typed.startswith("trainer.") and not typed.startswith(IN_FILE) else typed
+    section, _, name = typed.partition("=")[0].partition(".")
+    return f"+{typed}" if section == "trainer" and name not in trainer.IN_FILE else typed
 
 
 def _choice(override: Any) -> str:
@@ -235,6 +238,8 @@ def _check_key(override: Any, known: Collection[str]) -> None:
         raise ConfigError(advice.of_hydra(line) or alone)
     if override.is_sweep_override():
         raise ConfigError(f"{line} names several values; add -m to run each")
+    if override.package is not None:
+        raise ConfigError(f"{line} cannot be read; expected {key}=VALUE")
     if key in SHORTHANDS and key != "schedule":
         raise ConfigError(f"{line} removes a required setting; expected {key}=NAME, one of {listing(names(key))}")
     section, added = key.partition(".")[0], override.is_add() or override.is_force_add()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from multistage.dashboards import loggers
 from multistage.data import Draw, data_sets
@@ -24,6 +24,7 @@ from multistage.registry.errors import ConfigError, UnreadError
 from multistage.registry.rules import FLAG, NOTHING, PLAIN, Rule, Value, either, number, one_of, text, whole, word
 from multistage.registry.words import listing, nearest, shown
 from multistage.settings import trainer
+from multistage.settings.trainer import Option
 from multistage.settings.tree import TRAINED, Config, Settings, parse
 
 REGISTRIES: dict[str, Registry] = {
@@ -54,21 +55,18 @@ def rules() -> dict[str, Rule]:
         "fan_in": either(whole(1, 4096), NOTHING),
         "filter_range": number(0, 100, exclusive=True),
     }
-    operations = {key: one_of(*REGISTRIES[key]) for key in OPERATIONS}
+    choices = {key: one_of(*registry) for key, registry in REGISTRIES.items()}
     return {
         "model": word(),
-        **operations,
-        **{key.replace("model.", "model.stage1."): rule for key, rule in operations.items()},
+        **choices,
+        **{key.replace("model.", "model.stage1."): choices[key] for key in OPERATIONS},
         "stages": whole(1, MOST_STAGES),
-        "data": one_of(*data_sets),
         "data.batch_size": whole(1, 10**6),
         **{f"data.{name}": rule for name, rule in settings_of(Draw).items() if name != "draw"},
         "geometry": word(),
         **{f"geometry.stage1.{name}": rule for name, rule in stage.items()},
         "filter_bank.padding": whole(0, 999),
-        "filters": one_of(*filter_methods),
         "refine": FLAG,
-        "readout": one_of(*readouts),
         "hidden": whole(0, 10**6),
         "draw": whole(0, 2**63 - 1),
         "seed": whole(0, 2**63 - 1),
@@ -76,7 +74,6 @@ def rules() -> dict[str, Rule]:
         "trainer.accelerator": one_of("auto", "cpu", "gpu"),
         "optimizer.lr": number(0, exclusive=True),
         "schedule": NOTHING,
-        "logger": one_of(*loggers),
         "experiment": either(word(), NOTHING),
         "name": word(),
         "output": text(),
@@ -84,14 +81,6 @@ def rules() -> dict[str, Rule]:
         "retry_failed": FLAG,
         **{key: option.rule for key, option in options().items()},
     }
-
-
-class Option(NamedTuple):
-    """A setting of a choice: its rule, its default, and whether it affects results."""
-
-    rule: Rule
-    default: Any
-    bears: bool
 
 
 @cache
@@ -140,7 +129,7 @@ def unknown(key: str, known: Iterable[str]) -> str:
 
 def bearing(config: Config) -> dict[str, Value]:
     """Return the settings that a run reads and that affect its result: its identity."""
-    return parse(config).flat()
+    return dict(parse(config).bearing)
 
 
 def is_unread(key: str, config: Config, settings: Settings | None = None) -> bool:
@@ -181,7 +170,8 @@ def check_values(config: Config, expected: Iterable[str]) -> None:
         if not rule.accepts(value):
             as_text = rule is not PLAIN and not isinstance(value, str) and rule.accepts(listing([value]))
             hint = f"""; for a text type {key}="'{listing([value])}'\"""" if as_text else ""
-            similar = nearest(value, registry) if (registry := _registry(key)) and isinstance(value, str) else ""
+            registry = REGISTRIES.get(_STAGE.sub("", key))
+            similar = nearest(value, registry) if registry is not None and isinstance(value, str) else ""
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}{hint}{similar}")
     for key in expected:  # an empty mapping, such as draw={}, removes the value
         if key not in config and (rule := rule_of(key)) not in (None, PLAIN):
@@ -198,24 +188,20 @@ def check(config: Config) -> Settings:
     settings = parse(config)
     _check_combinations(settings)
     settings.filters.check(settings.geometry, settings.shapes, settings.operations[0].filter_bank)
-    for number_, (done, shapes) in enumerate(zip(settings.operations, settings.shapes, strict=True), 1):
+    devices = trainer.value_of(config, "devices")
+    for stage, (done, shapes) in enumerate(zip(settings.operations, settings.shapes, strict=True), 1):
+        chosen = f"model.normalise={done.normalise.name}"
         if objection := done.normalise.objection(*shapes.filtered):
-            raise ConfigError(f"model.normalise={done.normalise.name} of stage {number_} {objection}")
-        devices, name = trainer.value_of(config, "devices"), done.normalise.name
+            raise ConfigError(f"{chosen} of stage {stage} {objection}")
         if settings.refine and done.normalise.across_samples and devices > 1:
             raise ConfigError(
-                f"trainer.devices={devices} with model.normalise={name}: each device would normalise over its share of "
-                "a batch, so that results depend on their number; use trainer.devices=1"
+                f"trainer.devices={devices} with {chosen}: each device would normalise over its share of a batch, so "
+                "that results depend on their number; use trainer.devices=1"
             )
     settings.reading.check(settings.shapes)
     settings.views.check(settings.data.image_size)
     settings.readout.check(settings.output)
     return settings
-
-
-def _registry(key: str) -> Registry | None:
-    """Return the registry of a key, if it is a choice."""
-    return REGISTRIES.get(re.sub(r"^model\.stage[1-9]\.", "model.", key))
 
 
 def check_effect(config: Config, settings: Settings, changed: Iterable[str], typed: Sequence[str]) -> None:
@@ -252,7 +238,7 @@ def _why(key: str, config: Config, settings: Settings) -> str:
     if key in OPERATIONS:
         return "since each stage has its own"
     deciding = ["model", "stages", "filters", "readout", *["psd.length"] * (config["filters"] == "psd")]
-    deciding += [slot for slot in OPERATIONS if _owns(REGISTRIES[slot], key)]
+    deciding += [slot for slot in OPERATIONS if any(choice.section == section for choice in REGISTRIES[slot].values())]
     return f"with {', '.join(f'{each}={config[each]}' for each in deciding)}"
 
 
@@ -264,11 +250,6 @@ def _elsewhere(key: str) -> str:
     reading = [data for data in data_sets.values() if name in settings_of(data)]
     own = [data for data in reading if name == "root" and data.root_is_content]
     return f", or choose {' or '.join(f'data={data.name}' for data in own or reading)}, which reads it"
-
-
-def _owns(registry: Registry, key: str) -> bool:
-    """Whether a key is a setting of one of the choices of a registry."""
-    return any(choice.section == key.partition(".")[0] for choice in registry.values())
 
 
 def _check_combinations(settings: Settings) -> None:

@@ -138,8 +138,16 @@ def _unpacked(job: Job, launched: Any) -> Any:
 
 
 def show(arguments: Sequence[str]) -> None:
-    """Let Hydra show its information without running anything."""
+    """Let Hydra show its information without running anything.
+
+    Raises:
+        ConfigError: Hydra cannot show it.
+    """
     import hydra
+    from hydra.errors import HydraException
 
     sys.argv[1:] = arguments
-    hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(lambda config: None)()
+    try:
+        hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(lambda config: None)()
+    except HydraException as error:
+        raise ConfigError(f"{first_line(error)}; type options of Hydra alone") from None

@@ -2,7 +2,7 @@
 
     <output>/<name>/<data>/<model>/<stages>/<filters>[-refined]/<readout>/draw-<n>-seed-<m>[-<override>...]/
 
-A folder says what the run is, never when it ran. It lists the settings of `Settings.flat` that differ from the
+A folder says what the run is, never when it ran. It lists the settings of `Settings.bearing` that differ from the
 defaults, so two runs share a folder exactly if they are the same run.
 """
 

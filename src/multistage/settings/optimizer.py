@@ -24,10 +24,12 @@ HOMES = {
 ANY_NUMBER = number(-1e9)
 
 SCHEDULE_LENGTHS = ("total_steps", "T_max", "total_iters")
-"""Arguments of torch's schedules for the total number of steps; `training` fills them in."""
-
+"""Arguments of torch's schedules for the total number of steps; `make` fills them in."""
 
 FILLED_IN = ("max_lr", *SCHEDULE_LENGTHS)
+
+CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
+"""Schedules that change the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
 
 
 def check(config: Config) -> None:
@@ -39,6 +41,10 @@ def check(config: Config) -> None:
     check_class(config, "optimizer", ours="params")
     if has_schedule(config):
         check_class(config, "schedule", ours="optimizer", filled_in=FILLED_IN)
+        for key in ("schedule.epochs", "schedule.steps_per_epoch"):
+            if key in config and config.get("schedule.total_steps", ...) is not None:
+                given = f"{key}={shown(config[key])} has no effect beside schedule.total_steps"
+                raise UnreadError(key, f"{given}, which is filled in with the steps of the training; leave it out")
     if reason := refusal(config):
         raise _blame(config, reason)
 
@@ -69,31 +75,19 @@ def has_schedule(config: Config) -> bool:
     return bool(section(config, "schedule"))
 
 
-CYCLES_MOMENTUM = ("OneCycleLR", "CyclicLR")
-"""Schedules that change the optimiser's momentum, or its first beta, unless ``schedule.cycle_momentum=false``."""
-
-
-def moved_by(config: Config, argument: str) -> str:
-    """Return what overwrites an optimiser argument during training, and what to type instead; "" if nothing does."""
-    kind = str(config.get("schedule._target_")).rpartition(".")[2]
-    if argument in ("momentum", "betas") and kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True):
-        return f"{kind} moves it; add +schedule.cycle_momentum=false"
-    return ""
-
-
-def check_moved(config: Config, typed: Iterable[str]) -> None:
-    """Refuse typed settings of the optimiser that the schedule overwrites.
+def check_moved(config: Config, key: str) -> None:
+    """Refuse an argument of the optimiser, or of a group of parameters, that the schedule overwrites during training.
 
     Raises:
         UnreadError: One line with the key.
     """
-    for key in typed:
-        section, _, argument = key.partition(".")
-        given = f"{key}={shown(config.get(key))} has no effect"
-        if section == "optimizer" and key in config and (mover := moved_by(config, argument)):
-            raise UnreadError(key, f"{given}, since {mover}, or leave it out")
-        if key == "optimizer.lr" and "schedule.max_lr" in config:
-            raise UnreadError(key, f"{given} beside schedule.max_lr; leave one of them out")
+    argument = key.rpartition(".")[2]
+    given = f"{key}={shown(config[key])} has no effect"
+    kind = str(config.get("schedule._target_")).rpartition(".")[2]
+    if argument in ("momentum", "betas") and kind in CYCLES_MOMENTUM and config.get("schedule.cycle_momentum", True):
+        raise UnreadError(key, f"{given}, since {kind} moves it; add +schedule.cycle_momentum=false, or leave it out")
+    if argument == "lr" and "schedule.max_lr" in config:
+        raise UnreadError(key, f"{given} beside schedule.max_lr; leave one of them out")
 
 
 def normal(config: Config, defaults: Config) -> Config:
@@ -109,15 +103,24 @@ def normal(config: Config, defaults: Config) -> Config:
         known = (key in config) == (key in defaults) or name in ("_target_", *FILLED_IN)
         if known or section.partition(".")[0] not in HOMES or f"{section}._target_" not in config:
             continue
-        parameters = inspect.signature(named_class(section, config[f"{section}._target_"])).parameters
-        if name not in parameters or (default := parameters[name].default) is inspect.Parameter.empty:
+        default = default_of(config, section, name)
+        if default is inspect.Parameter.empty:
             continue
-        value = list(default) if isinstance(default, tuple) else default
         if key not in config:
-            normal[key] = value
-        elif config[key] == value:
+            normal[key] = default
+        elif config[key] == default:
             del normal[key]
     return normal
+
+
+def default_of(config: Config, prefix: str, argument: str) -> Any:
+    """Return the default of an argument of the class that ``<prefix>._target_`` names; a tuple becomes a list.
+
+    `inspect.Parameter.empty`: it has no default, or there is no such argument.
+    """
+    parameter = inspect.signature(named_class(prefix, config[f"{prefix}._target_"])).parameters.get(argument)
+    default = inspect.Parameter.empty if parameter is None else parameter.default
+    return list(default) if isinstance(default, tuple) else default
 
 
 def refusal(config: Config) -> str | None:
@@ -138,14 +141,13 @@ def refusal(config: Config) -> str | None:
 
 def _blame(config: Config, reason: str) -> ConfigError:
     """Return an error that names the one setting that torch refuses, or else all of them."""
-    settings = [key for key in config if key.partition(".")[0] in HOMES and key != "optimizer.lr"]
+    settings = [key for key in config if key.startswith(("optimizer.", "schedule.")) and key != "optimizer.lr"]
     for key in settings:
         if not key.endswith("._target_") and refusal({k: v for k, v in config.items() if k != key}) is None:
             prefix, _, name = key.partition(".")
-            default = inspect.signature(named_class(prefix, config[f"{prefix}._target_"])).parameters[name].default
             return ConfigError(
                 f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
-                f"as torch's default, {shown(default)}"
+                f"as torch's default, {shown(default_of(config, prefix, name))}"
             )
     given = ", ".join(f"{key}={shown(config[key])}" for key in settings)
     return ConfigError(
@@ -153,8 +155,8 @@ def _blame(config: Config, reason: str) -> ConfigError:
     )
 
 
-def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence[str] = ()) -> type:
-    """Return the class that ``<prefix>._target_`` names, after checking its arguments.
+def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence[str] = ()) -> None:
+    """Refuse a class that ``<prefix>._target_`` must not name, and arguments that it does not have or lacks.
 
     Args:
         config: The run's configuration.
@@ -167,13 +169,11 @@ def check_class(config: Config, prefix: str, ours: str = "", filled_in: Sequence
     """
     arguments = section(config, prefix)
     target = arguments.pop("_target_", None)
-    chosen = named_class(prefix, target)
-    accepted = inspect.signature(chosen).parameters
+    accepted = inspect.signature(named_class(prefix, target)).parameters
     check_arguments(prefix, arguments, target, {name: p for name, p in accepted.items() if name != ours})
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in (*arguments, ours, *filled_in, "args", "kwargs"):
             raise ConfigError(f"{target} needs {prefix}.{name}; add it with '+{prefix}.{name}=...'")
-    return chosen
 
 
 def check_arguments(

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from multistage.registry.errors import ConfigError, UnreadError
+from multistage.registry.errors import ConfigError
 from multistage.registry.words import as_typed, listing, nearest, shown
 from multistage.settings import optimizer
 from multistage.settings.tree import Config, Settings, section
@@ -118,12 +118,7 @@ def check(config: Config, settings: Settings) -> None:
         optimizer.check_arguments(f"{PREFIX}.{name}", arguments, target, accepted)
         for argument, value in arguments.items():
             key = f"{PREFIX}.{name}.{argument}"
-            if mover := optimizer.moved_by(config, argument):
-                raise UnreadError(key, f"{key}={shown(value)} has no effect, since {mover}, or leave it out")
-            if argument == "lr" and "schedule.max_lr" in config:
-                raise UnreadError(
-                    key, f"{key}={shown(value)} has no effect beside schedule.max_lr; leave one of them out"
-                )
+            optimizer.check_moved(config, key)
             if reason := optimizer.refusal({**config, f"optimizer.{argument}": value}):
                 raise ConfigError(
                     f"{key}={shown(value)} is not allowed: torch refuses it ({reason}); expected what "
@@ -137,22 +132,18 @@ def normal(config: Config) -> Config:
     found = groups(config)
     if not found:
         return config
-    accepted = inspect.signature(optimizer.named_class("optimizer", config["optimizer._target_"])).parameters
     kept: dict[str, Any] = {key: value for key, value in config.items() if not key.startswith(f"{PREFIX}.")}
     for name, group in found.items():
         differing = {
             argument: value
             for argument, value in group.items()
-            if argument != "params" and value != config.get(f"optimizer.{argument}", _default(accepted[argument]))
+            if argument != "params"
+            and value != config.get(f"optimizer.{argument}", optimizer.default_of(config, "optimizer", argument))
         }
         if differing:
             differing["params"] = sorted(set(group["params"]))
         kept |= {f"{PREFIX}.{name}.{argument}": value for argument, value in differing.items()}
     return kept
-
-
-def _default(parameter: inspect.Parameter) -> Any:
-    return list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
 
 
 def _is_part(part: str, name: str, dimensions: int) -> bool:
@@ -180,8 +171,7 @@ def _dimensions(settings: Settings) -> dict[str, int]:
     from multistage.network.net import MultiStageNet
 
     with torch.device("meta"):
-        sizes = settings.image, 2, settings.geometry, settings.operations, settings.hidden, settings.seed
-        net = MultiStageNet(*sizes, settings.sets.banks, settings.reading)
+        net = MultiStageNet(*settings.network(classes=2))
     return {
         name: parameter.ndim
         for name, parameter in net.named_parameters()

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from multistage.registry.errors import ConfigError
-from multistage.registry.rules import FLAG, NOTHING, Rule, Value, either, number, one_of, whole
+from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, one_of, whole
 from multistage.registry.words import nearest, shown
 
 
-class Argument(NamedTuple):
-    """An argument of Trainer: its rule, its default, and whether it affects results."""
+class Option(NamedTuple):
+    """A setting: its rule, its default, and whether it affects results."""
 
     rule: Rule
-    default: Value
+    default: Any
     bears: bool = True
 
+
+IN_FILE = ("max_epochs", "accelerator")
+"""Arguments with a value in conf/train.yaml."""
 
 SHARES = ("limit_train_batches", "limit_val_batches", "overfit_batches")
 """Arguments for which 1 means one batch, and 1.0 all batches."""
@@ -23,28 +26,28 @@ SHARE = either(whole(1), number(0, 1, exclusive=True))
 """A number of batches, or a fraction of all."""
 
 ARGUMENTS = {
-    "max_epochs": Argument(either(whole(1, 10**6), one_of("auto")), None),
-    "min_epochs": Argument(either(whole(1, 10**6), NOTHING), None),
-    "max_steps": Argument(either(whole(1), one_of(-1)), -1),
-    "min_steps": Argument(either(whole(1), NOTHING), None),
-    "precision": Argument(one_of("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"), "32-true"),
-    "gradient_clip_val": Argument(either(number(0, exclusive=True), NOTHING), None),
-    "gradient_clip_algorithm": Argument(one_of("norm", "value", None), None),
-    "accumulate_grad_batches": Argument(whole(1), 1),
-    "limit_train_batches": Argument(SHARE, 1.0),
-    "limit_val_batches": Argument(SHARE, 1.0),
-    "overfit_batches": Argument(either(whole(0), number(0, 0.999, exclusive=True)), 0),
-    "accelerator": Argument(one_of("auto", "cpu", "gpu"), "auto", bears=False),
-    "devices": Argument(whole(1, 1024), 1, bears=False),
-    "strategy": Argument(one_of("auto", "ddp"), "auto", bears=False),
-    "num_nodes": Argument(one_of(1), 1, bears=False),
-    "deterministic": Argument(one_of(True, False, "warn", None), None, bears=False),
-    "benchmark": Argument(one_of(True, False, None), None, bears=False),
-    "inference_mode": Argument(FLAG, True, bears=False),
-    "detect_anomaly": Argument(FLAG, False, bears=False),
-    "profiler": Argument(one_of("simple", "advanced", None), None, bears=False),
-    "enable_progress_bar": Argument(FLAG, True, bears=False),
-    "log_every_n_steps": Argument(whole(1), 50, bears=False),
+    "max_epochs": Option(either(whole(1, 10**6), one_of("auto")), None),
+    "min_epochs": Option(either(whole(1, 10**6), NOTHING), None),
+    "max_steps": Option(either(whole(1), one_of(-1)), -1),
+    "min_steps": Option(either(whole(1), NOTHING), None),
+    "precision": Option(one_of("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"), "32-true"),
+    "gradient_clip_val": Option(either(number(0, exclusive=True), NOTHING), None),
+    "gradient_clip_algorithm": Option(one_of("norm", "value", None), None),
+    "accumulate_grad_batches": Option(whole(1), 1),
+    "limit_train_batches": Option(SHARE, 1.0),
+    "limit_val_batches": Option(SHARE, 1.0),
+    "overfit_batches": Option(either(whole(0), number(0, 0.999, exclusive=True)), 0),
+    "accelerator": Option(one_of("auto", "cpu", "gpu"), "auto", bears=False),
+    "devices": Option(whole(1, 1024), 1, bears=False),
+    "strategy": Option(one_of("auto", "ddp"), "auto", bears=False),
+    "num_nodes": Option(one_of(1), 1, bears=False),
+    "deterministic": Option(one_of(True, False, "warn", None), None, bears=False),
+    "benchmark": Option(one_of(True, False, None), None, bears=False),
+    "inference_mode": Option(FLAG, True, bears=False),
+    "detect_anomaly": Option(FLAG, False, bears=False),
+    "profiler": Option(one_of("simple", "advanced", None), None, bears=False),
+    "enable_progress_bar": Option(FLAG, True, bears=False),
+    "log_every_n_steps": Option(whole(1), 50, bears=False),
 }
 
 REFUSED = {
@@ -100,7 +103,7 @@ def value_of(config: Mapping[str, Any], name: str) -> Any:
 def is_default(key: str, value: Any) -> bool:
     """Whether a key is an argument of Trainer at its default, so that it can be left out."""
     section, _, name = key.partition(".")
-    known = ARGUMENTS.get(name) if section == "trainer" and name not in ("max_epochs", "accelerator") else None
+    known = ARGUMENTS.get(name) if section == "trainer" and name not in IN_FILE else None
     return known is not None and value == known.default and type(value) is type(known.default)
 
 

@@ -2,7 +2,7 @@
 
     settings = parse(config)
     settings.readout.fit(...)          every choice is an object, every setting a typed field
-    settings.flat()                    the keys that were read and affect the result: the run's identity
+    settings.bearing                   the keys that were read and affect the result: the run's identity
 
 A setting has no effect on a run if nothing here reads it. So identity, caches and error messages cannot miss one.
 """
@@ -31,7 +31,6 @@ Config = Mapping[str, Any]
 """A flat configuration, as typed and recorded: a mapping from key to plain value."""
 
 C = TypeVar("C", bound=Choice)
-D = TypeVar("D")
 
 TRAINED = ("optimizer", "param_groups", "schedule", "trainer", "callbacks")
 """Sections that only runs with gradient descent read; each has a module of this name."""
@@ -70,12 +69,11 @@ class _Reader:
 
     def choice(self, registry: Registry[C], key: str = "", stages: int = 0) -> C:
         """Return the choice from a registry, with its settings."""
-        chosen = registry.choose(self.value(key or registry.key))
-        return self.options(chosen, chosen.section, stages)
+        return self.options(registry.choose(self.value(key or registry.key)), stages)
 
-    def options(self, kind: type[D], section: str, stages: int = 0) -> D:
-        """Return a dataclass whose fields are the keys of a section."""
-        return kind(**{field.name: self._field(field, section, stages) for field in fields(kind)})  # type: ignore[arg-type]
+    def options(self, kind: type[C], stages: int = 0) -> C:
+        """Return a choice whose fields are the keys of its section."""
+        return kind(**{field.name: self._field(field, kind.section, stages) for field in fields(kind)})
 
     def _field(self, field: Field[Any], section: str, stages: int) -> Any:
         if not field.metadata.get("per_stage"):
@@ -111,7 +109,7 @@ class Settings:
         views: Views of images in validation and test.
         robustness: Whether to test corrupted images too.
         read: All keys that were read, with their values.
-        bearing: Those of them that affect the result.
+        bearing: Those of them that affect the result: two runs that differ here are different runs.
     """
 
     model: str
@@ -134,10 +132,6 @@ class Settings:
     read: Mapping[str, Value]
     bearing: Mapping[str, Value]
 
-    def flat(self) -> dict[str, Value]:
-        """Return the settings that affect the result: two runs that differ here are different runs."""
-        return dict(self.bearing)
-
     @property
     def stages(self) -> int:
         """Return the number of stages."""
@@ -159,6 +153,16 @@ class Settings:
             return trace(self.image, self.geometry)
         except ShapeError as error:
             raise _in_keys(error, self) from None
+
+    def network(self, classes: int) -> tuple[Any, ...]:
+        """Return the arguments of `multistage.MultiStageNet`.
+
+        Raises:
+            ConfigError: Sizes that do not fit, with their keys.
+        """
+        assert self.shapes  # checks the sizes
+        sizes = self.image, classes, self.geometry, self.operations, self.hidden, self.seed
+        return *sizes, self.sets.banks, self.reading
 
     @property
     def output(self) -> Shape:
@@ -187,7 +191,7 @@ def parse(config: Config) -> Settings:
     readout = reader.choice(readouts)
     filters = reader.choice(filter_methods, stages=stages)
     data = reader.choice(data_sets)
-    filter_bank = reader.options(Filtering, "filter_bank")
+    filter_bank = reader.options(Filtering)
     padding = reader.value("filter_bank.padding")
     operations, geometry = [], []
     for number in range(1, stages + 1):
@@ -205,25 +209,25 @@ def parse(config: Config) -> Settings:
     if readout.by_gradient:
         _read_training(reader)
     return Settings(
-        reader.value("model"),
-        data,
-        Draw(reader.value("draw", 0), **split),
-        tuple(geometry),
-        tuple(operations),
-        filters,
-        FilterSets() if readout.reads_maps else reader.options(FilterSets, FilterSets.section),
-        Reading() if readout.reads_maps else reader.options(Reading, Reading.section),
-        reader.value("refine"),
-        readout,
-        reader.value("hidden"),
-        reader.value("seed", 0),
-        reader.value("data.batch_size"),
-        reader.options(loggers.choose(reader.value("logger", "csv", bears=False)), "logger"),
-        reader.options(Augmentation, "augment") if reader.value("refine") else Augmentation(),
-        reader.options(Views, Views.section),
-        reader.options(Robustness, Robustness.section),
-        reader.read,
-        reader.bearing,
+        model=reader.value("model"),
+        data=data,
+        draw=Draw(reader.value("draw", 0), **split),
+        geometry=tuple(geometry),
+        operations=tuple(operations),
+        filters=filters,
+        sets=FilterSets() if readout.reads_maps else reader.options(FilterSets),
+        reading=Reading() if readout.reads_maps else reader.options(Reading),
+        refine=reader.value("refine"),
+        readout=readout,
+        hidden=reader.value("hidden"),
+        seed=reader.value("seed", 0),
+        batch_size=reader.value("data.batch_size"),
+        logger=reader.options(loggers.choose(reader.value("logger", "csv", bears=False))),
+        augmentation=reader.options(Augmentation) if reader.value("refine") else Augmentation(),
+        views=reader.options(Views),
+        robustness=reader.options(Robustness),
+        read=reader.read,
+        bearing=reader.bearing,
     )
 
 

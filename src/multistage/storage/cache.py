@@ -126,7 +126,7 @@ def _claimed(path: Path) -> Iterator[bool]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             held.enter_context(durable.locked(lock))
-        except (OSError, NotImplementedError) as error:
+        except OSError as error:
             refusal = error
         try:
             yield refusal is None

@@ -138,19 +138,10 @@ class Loader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         for batch in super().__iter__():
-            yield _arrived(batch) if self.num_workers else batch
-
-
-def _sent(batch: Batch) -> Any:
-    x, y, weight = batch
-    return x.numpy(), y.numpy(), weight
-
-
-def _arrived(batch: Any) -> Batch:
-    if isinstance(batch, DataError):
-        raise batch
-    x, y, weight = batch
-    return torch.from_numpy(x), torch.from_numpy(y), weight
+            if isinstance(batch, DataError):
+                raise batch
+            inputs, labels, weight = batch
+            yield torch.as_tensor(inputs), torch.as_tensor(labels), weight
 
 
 class Sent(Dataset[Any]):
@@ -168,9 +159,10 @@ class Sent(Dataset[Any]):
 
     def __getitems__(self, indices: list[int]) -> Any:
         try:
-            return _sent(self.shares.__getitems__(indices))
+            inputs, labels, weight = self.shares.__getitems__(indices)
         except DataError as refusal:
             return refusal
+        return inputs.numpy(), labels.numpy(), weight
 
 
 def _ignore_interrupts(worker: int) -> None:

@@ -12,7 +12,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from multistage.records import beginnings, provenance, runs
 from multistage.records.provenance import Stretch
 from multistage.records.runs import Record
-from multistage.registry.errors import MultistageError
+from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings.tree import Config
 from multistage.storage import durable
 
@@ -116,13 +116,18 @@ def begin(folder: Path, config: Config, identity: Record) -> Path | None:
             before = origin(path)
             if before is None:
                 continue
-            if not (differing := runs.differences(before, config, identity)):
+            try:
+                differing = runs.differences(before, config, identity)
+            except ConfigError as error:  # this version does not read its settings
+                differing = [str(error)]
+            if not differing:
                 good = path.replace(folder / runs.CHECKPOINT)
                 break
             if config["overwrite"] is False:
                 raise runs.another(folder, differing)
     try:
-        for name in (runs.RESULT, runs.FAILURE, runs.WEIGHTS, runs.FILTERS, runs.CONFUSION):
+        results = (runs.WEIGHTS, runs.FILTERS, runs.CONFUSION, runs.PREDICTIONS, runs.MISTAKES)
+        for name in (runs.RESULT, runs.FAILURE, *results):
             (folder / name).unlink(missing_ok=True)
         if good is None:
             runs.forget_checkpoints(folder)

@@ -7,7 +7,7 @@ from multistage.records import shipped
 from multistage.records.runs import WEIGHTS, read
 from multistage.registry.errors import ConfigError
 from multistage.settings.tree import parse
-from multistage.train.average import Average
+from multistage.train.ensemble import Ensemble
 from multistage.train.model import Model
 from multistage.train.restore import restore
 
@@ -19,10 +19,10 @@ def load(run: Path | str) -> Model: ...
 
 
 @overload
-def load(run: Runs) -> Average: ...
+def load(run: Runs) -> Ensemble: ...
 
 
-def load(run: Path | str | Runs) -> Model | Average:
+def load(run: Path | str | Runs) -> Model | Ensemble:
     """Load the trained network of a finished run, or the average of several.
 
     Args:
@@ -41,7 +41,7 @@ def load(run: Path | str | Runs) -> Model | Average:
         if digest in weights:
             raise ConfigError(f"{each} and {weights[digest]} are the same run (equal weights); expected each run once")
         models[str(each)], weights[digest] = model, str(each)
-    return Average(models)
+    return Ensemble(models)
 
 
 def _load(run: Path | str) -> tuple[Model, str]:

@@ -46,7 +46,7 @@ class Model(MultiStageNet):
             DataError: Not a readable image.
         """
         data = self.settings.data
-        if not isinstance(picture, str | Path | bytes | Image.Image | np.ndarray):
+        if not isinstance(picture, Picture):
             raise DataError(
                 f"a {type(picture).__name__} is not an image; expected a file, its content, Pillow's image or a NumPy "
                 "array [h, w] or [h, w, 3]"
@@ -106,7 +106,7 @@ def classified(
     Raises:
         DataError: An image cannot be read, or there is none.
     """
-    one = isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray) or not isinstance(pictures, Iterable)
+    one = isinstance(pictures, Picture) or not isinstance(pictures, Iterable)
     given: Iterable[Picture] = [pictures] if one else pictures  # type: ignore[list-item, assignment]
     found: list[Predictions] = []
     batch: list[P] = []

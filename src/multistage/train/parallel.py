@@ -58,9 +58,9 @@ def together(devices: int, work: Callable[..., Any], *arguments: Any) -> Iterato
     content = pickle.dumps((work, arguments)) if devices > 1 else b""
     start = multiprocessing.get_context("spawn").Process
     others = [start(target=_join, args=(rank, port, torch.get_num_threads(), content)) for rank in range(1, devices)]
-    for process in others:
-        process.start()
     try:
+        for process in others:
+            process.start()
         yield Ranks(0, port)
         for process in others:
             process.join()
@@ -70,8 +70,9 @@ def together(devices: int, work: Callable[..., Any], *arguments: Any) -> Iterato
         raise MultistageError(f"one of the {devices} processes of a run ended; see above") from error
     finally:
         for process in others:
-            process.kill()  # on a milder signal, Lightning would wait for this process
-            process.join()
+            if process.pid is not None:  # it was started
+                process.kill()  # on a milder signal, Lightning would wait for this process
+                process.join()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 

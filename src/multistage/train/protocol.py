@@ -48,6 +48,9 @@ from multistage.train.training import Progress, TrainingTask, fit
 
 log = logging.getLogger(__name__)
 
+IF_ANY = ("filters", "readout", "corruptions", "diverged", "skipped")
+"""Fields that a record has only if there is something in them."""
+
 
 def run(run: Run, progress: Progress = "lines") -> runs.Record:
     """Do one run and write its record; a finished run is not repeated, an interrupted one is resumed.
@@ -133,8 +136,8 @@ def _perform(
             with history.phase("corruptions"):
                 corrupted = corruptions.accuracies(run.settings, net, dataset, split.test, device)
         confusion = multiclass_confusion_matrix(predicted, labels, len(names))
-        settings = {schema.SETTINGS: schema.settings_digest(config)}
-        weights = save(net.state_dict(), settings)
+        digest = {schema.SETTINGS: schema.settings_digest(config)}
+        weights = save(net.state_dict(), digest)
         durable.write(folder / runs.WEIGHTS, weights)
         durable.write(folder / runs.FILTERS, save({"before": trained.kernels, "after": net.filter_banks[0].kernels}))
         durable.write(folder / runs.CONFUSION, confusion_table(confusion, names).encode())
@@ -150,29 +153,31 @@ def _perform(
         diverged = None
         if run.settings.readout.by_gradient:
             diverged = divergence([row["train_loss"] for row in history.rows], len(names))
+        precision = trainer.value_of(config, "precision")
         record = {
             "run": name(config, folder),
             "config": dict(config),
             "overrides": list(run.overrides),
             "metrics": metrics,
-            **({"filters": trained.filters} if trained.filters else {}),
-            **({"readout": trained.chosen} if trained.chosen else {}),
+            "filters": trained.filters,
+            "readout": trained.chosen,
             "per_class": per_class,
-            **({"corruptions": corrupted} if corrupted else {}),
+            "corruptions": corrupted,
             "history": history.columns(),
-            **({"diverged": diverged} if diverged else {}),
+            "diverged": diverged,
             "parameters": sum(p.numel() for p in net.parameters()),
             "seconds": history.seconds,
             "device": str(device),
-            "precision": precision(config),
+            "precision": "float32" if precision == "32-true" else precision,  # of training; tests use float32
             "weights_sha256": durable.digest(weights),
-            **settings,
-            **({"skipped": list(dataset.skipped)} if dataset.skipped else {}),
+            **digest,
+            "skipped": list(dataset.skipped),
             "images": overview(dataset, split, config.get("data.colour")),
             **origin,
             **provenance.resumed(done),
             **hardware.describe(),
         }
+        record = {name: value for name, value in record.items() if value or name not in IF_ANY}
         dashboard.summarise(_summary(record, trained, confusion))
     return runs.finish(folder, record)
 
@@ -186,16 +191,10 @@ def _summary(record: runs.Record, trained: "Trained", confusion: Tensor) -> Summ
         confusion=confusion.numpy(),
         kernels_before=trained.kernels.numpy(),
         kernels_after=trained.net.filter_banks[0].kernels.detach().numpy(),
-        paper=None if entry is None else float(entry["value"]),
         parameters=record["parameters"],
         seconds=sum(record["seconds"].values()),
+        paper=None if entry is None else float(entry["value"]),
     )
-
-
-def precision(config: Config) -> str:
-    """Return the precision of training: float32, or ``trainer.precision``; tests use float32."""
-    chosen: str = trainer.value_of(config, "precision")
-    return "float32" if chosen == "32-true" else chosen
 
 
 class Trained(NamedTuple):

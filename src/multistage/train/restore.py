@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -40,18 +39,7 @@ def make_network(settings: Settings, classes: int) -> MultiStageNet:
     Raises:
         ConfigError: Sizes that do not fit, with their key.
     """
-    return MultiStageNet(*arguments(settings, classes))
-
-
-def arguments(settings: Settings, classes: int) -> tuple[Any, ...]:
-    """Return the arguments of `MultiStageNet`.
-
-    Raises:
-        ConfigError: Sizes that do not fit, with their key.
-    """
-    assert settings.shapes  # checks sizes, with keys in messages
-    network = settings.image, classes, settings.geometry, settings.operations, settings.hidden, settings.seed
-    return *network, settings.sets.banks, settings.reading
+    return MultiStageNet(*settings.network(classes))
 
 
 def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNet) -> MultiStageNet:
@@ -83,12 +71,12 @@ def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNe
         size = f"data.image_size={settings.data.image_size} with these sizes of stages"
         raise MultistageError(f"{path}: one image takes {COPIES * maps / 1e9:,.0f} GB, by {size}; more than there is")
     with torch.device("meta"):
-        planned = into(*arguments(settings, len(names)))
+        planned = into(*settings.network(len(names)))
     try:
         state = weights(path, record, planned, settings)
         trained = {name.removeprefix(CLASSIFIER): value for name, value in state.items() if name.startswith(CLASSIFIER)}
         resizes = settings.readout.resizes
-        net = into(*arguments(settings, 1 if resizes else len(names)))
+        net = into(*settings.network(1 if resizes else len(names)))
         net.classifier = settings.readout.restore(net.classifier, trained, settings.output)
         if resizes:
             _try(net.classifier, net.num_features, len(names))
@@ -142,7 +130,7 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
         raise ValueError("its checksum is not the record's")
     state = load_tensors(content)
     if half:
-        state = {name: value.float() if _in_half(value) else value for name, value in state.items()}
+        state = {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
     for name, value in state.items():
         if not value.isfinite().all():
             raise ValueError(f"{name} holds values that are not finite numbers")
@@ -152,10 +140,6 @@ def weights(path: Path, record: Record, planned: MultiStageNet, settings: Settin
 def halved(value: Tensor) -> Tensor:
     """Convert a tensor for half precision: kernels and matrices to float16; vectors and integers do not change."""
     return value.half() if value.ndim > 1 and value.dtype == torch.float32 else value
-
-
-def _in_half(value: Tensor) -> bool:
-    return value.ndim > 1 and value.dtype == torch.float16
 
 
 def described(path: Path) -> tuple[dict[str, tuple[str, list[int]]], int, str | None]:

@@ -128,8 +128,13 @@ class Classifier(pl.LightningModule):
             self.log(name, getattr(self, name), on_step=False, on_epoch=True, prog_bar="mean_class" not in name)
 
     def configure_optimizers(self) -> Any:
-        steps = int(self.trainer.estimated_stepping_batches)
-        made, schedule = optimizer.make(self.config, param_groups.split(self.config, named(self.module)), steps)
+        steps, typed = int(self.trainer.estimated_stepping_batches), self.config.get("schedule.total_steps")
+        if typed is not None and typed < steps:
+            raise ConfigError(f"schedule.total_steps={typed} is below the {steps} steps of this training; leave it out")
+        try:
+            made, schedule = optimizer.make(self.config, param_groups.split(self.config, named(self.module)), steps)
+        except ValueError as error:  # of several groups, which are known here only
+            raise ConfigError(f"torch refuses these settings of optimizer and schedule: {one_line(error)}") from None
         return made if schedule is None else ([made], [{"scheduler": schedule, "interval": "step"}])
 
 

@@ -12,7 +12,7 @@ import multistage
 from multistage.cli import predict
 from multistage.records.runs import RESULT, WEIGHTS
 from multistage.registry.errors import ConfigError
-from multistage.train.average import Average
+from multistage.train.ensemble import Ensemble
 from multistage.train.evaluation import Predictions, averaged
 
 ONCE = "trainer.max_epochs=1"
@@ -37,7 +37,7 @@ def test_the_average_is_the_mean_of_softmaxes(runs, images):
     each = [multistage.load(run).predict(images) for run in runs]
     expected = sum(torch.exp(p.scores.double()) / torch.exp(p.scores.double()).sum(1, keepdim=True) for p in each) / 3
     model = multistage.load(runs)
-    assert isinstance(model, Average)
+    assert isinstance(model, Ensemble)
     found = model.predict(images)
     assert found.class_names == model.class_names == each[0].class_names
     assert torch.allclose(found.probabilities.double(), expected, atol=1e-6)
@@ -114,14 +114,14 @@ def test_other_classes_or_another_order_of_them_are_refused(runs, images, capsys
     a, b, *others = first.class_names
     second.class_names = (b, a, *others)
     with pytest.raises(ConfigError) as refusal:
-        Average({"one": first, "two": second})
+        Ensemble({"one": first, "two": second})
     assert str(refusal.value) == (
         f"one and two have different classes (class 1 is {a} in the first, {b} in the second); expected runs "
         "with the same classes"
     )
     second.class_names = first.class_names[:-1]
     with pytest.raises(ConfigError, match=rf"\({len(first.class_names)} classes and {len(second.class_names)}\)"):
-        Average({"one": first, "two": second})
+        Ensemble({"one": first, "two": second})
 
 
 def test_a_run_that_is_given_twice_is_refused_a_copy_of_it_too(runs, images, tmp_path, capsys):

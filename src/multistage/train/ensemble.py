@@ -17,8 +17,8 @@ Prepared = tuple[Tensor, ...]
 """An image, prepared for each model."""
 
 
-class Average:
-    """The average of models with the same classes, each with its own preparation of images.
+class Ensemble:
+    """An ensemble of models with the same classes, each with its own preparation of images.
 
     Probabilities are averaged. If all runs use the same readout and it has none (``ridge``, ``kernel``,
     ``pyramid_svm``), margins are averaged instead.
