@@ -1,18 +1,19 @@
 """Functions that ``results/labels_coil20/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from audit.angles import count
 from audit.angles.count import Counts
 from audit.tables.curves import Panel, draw
 from audit.tables.layout import Table
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import plus_minus, rows
 from audit.tables.words import not_run
 from multistage.records.cells import Cell
-from multistage.records.files import path, to_lines
+from multistage.records.files import path
 from multistage.records.intervals import Measured, mean_of
 
 FOLDER, PICTURE = "labels_coil20", "angles.png"
@@ -85,7 +86,6 @@ class Page:
         lines = {views: self.lines(views) for views in FEW}
         if not any(lines.values()):
             return None
-        file, metadata = self.folder / PICTURE, digests(to_lines(self.records), self.by_views())
         ticks = {float(degrees): str(degrees) for degrees in (0, 45, 90, 135, 180)}
         panels = [
             Panel(f"{views} labelled view{'s' * (views > 1)}", "degrees to the nearest", found, ticks)
@@ -93,7 +93,7 @@ class Page:
             if found
         ]
         title, y = "COIL-20: error by the angle to the nearest labelled view", "error, %, mean over draws"
-        return renew(file, metadata, lambda: draw(title, y, panels, metadata), redraw)
+        return renew(self.folder / PICTURE, self.records, self.by_views(), partial(draw, title, y, panels), redraw)
 
     def _line(self, cell: Cell) -> dict[float, Measured]:
         each = [_binned(self.counts[path(record)]) for record in cell.records if path(record) in self.counts]

@@ -1,6 +1,7 @@
 """Functions that ``results/grid/README.template.md`` calls, its picture, and the HTML page."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,11 @@ from audit.grid.places import (
     Protocol,
 )
 from audit.grid.variance import FACTORS, effects
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import rows, signed
 from audit.tables.templates import render
 from audit.tables.words import count, listed, not_run
-from multistage.records.files import to_lines
 from multistage.records.intervals import Interval, mean_of
 
 PICTURE, PAGE = "grid.png", "index.html"
@@ -162,9 +162,9 @@ class Page:
         """
         if not self.grid.own:
             return None
-        file, values = self.folder / PICTURE, self.grid.values
-        metadata = digests(to_lines(self.grid.own), np.array2string(values, threshold=values.size))
-        return renew(file, metadata, lambda: plot.draw(values, metadata), redraw)
+        values = self.grid.values
+        figures = np.array2string(values, threshold=values.size)
+        return renew(self.folder / PICTURE, self.grid.own, figures, partial(plot.draw, values), redraw)
 
     def documents(self) -> dict[Path, str]:
         """Render the HTML page; None until something was run."""

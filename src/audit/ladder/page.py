@@ -1,18 +1,19 @@
 """Functions that ``results/ladder/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from audit.ladder import choice, others, plot
 from audit.ladder.climb import Ladder, Step
 from audit.ladder.measures import MEASURES, over
 from audit.ladder.rungs import BESIDE, COLOUR, RUNGS, Rung
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows, signed
 from audit.tables.words import count, listed, not_run
 from multistage.records.cells import Cell
-from multistage.records.files import path, to_lines
+from multistage.records.files import path
 
 FOLDER, PICTURE = "ladder", "ladder.png"
 
@@ -146,12 +147,11 @@ class Page:
         steps = (*self.ladder.rungs, *self.ladder.beside)
         if not self.folder.is_dir() or not any(step.some for step in steps):
             return None
-        file = self.folder / PICTURE
         lines = [(other.value, other.line) for other in self.others if other.line]
         names = [(self._name(step), step.some is not None) for step in steps]
-        metadata = digests(to_lines(self.ladder.records), f"{self.climbed(steps)}\n{names}\n{lines}")
-        rungs, beside, numbers = self.ladder.rungs, self.ladder.beside, self.ladder.numbers
-        return renew(file, metadata, lambda: plot.draw(rungs, beside, numbers, self.others, metadata), redraw)
+        figures = f"{self.climbed(steps)}\n{names}\n{lines}"
+        draw = partial(plot.draw, self.ladder.rungs, self.ladder.beside, self.ladder.numbers, self.others)
+        return renew(self.folder / PICTURE, self.ladder.records, figures, draw, redraw)
 
     def _name(self, step: Step) -> str:
         number = self.ladder.numbers.get(step.rung.name)

@@ -1,18 +1,18 @@
 """Functions that ``results/robustness/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from audit.robustness import measures
 from audit.tables.curves import Panel, draw
 from audit.tables.differences import Change
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows
 from audit.tables.words import not_run
 from multistage.data.corruptions import CORRUPTIONS
 from multistage.records.cells import Cell
-from multistage.records.files import to_lines
 
 FOLDER, PICTURE = "robustness", "robustness.png"
 NOT_RUN = not_run(FOLDER)
@@ -84,14 +84,13 @@ class Page:
         """
         if not self.cells:
             return None
-        file, metadata = self.folder / PICTURE, digests(to_lines(self.records), self.networks())
         strengths = {float(n): str(n) for n in range(6)}
         panels = [
             Panel(name, "strength", {each: measures.curve(c, name) for each, c in self.cells.items()}, strengths)
             for name in CORRUPTIONS
         ]
         title, y = "robustness: frozen networks on corrupted images", "accuracy, %, mean over classes and draws"
-        return renew(file, metadata, lambda: draw(title, y, panels, metadata), redraw)
+        return renew(self.folder / PICTURE, self.records, self.networks(), partial(draw, title, y, panels), redraw)
 
 
 def _figure(cell: Cell, corruption: str) -> str:
