@@ -13,6 +13,7 @@ from audit.tables.tables import emphasised, plus_minus, rows
 from audit.tables.words import not_run
 from multistage.data.corruptions import CORRUPTIONS
 from multistage.records.cells import Cell
+from multistage.registry.errors import MultistageError
 
 FOLDER, PICTURE = "robustness", "robustness.png"
 NOT_RUN = not_run(FOLDER)
@@ -23,6 +24,9 @@ class Page:
 
     Args:
         results: All published results.
+
+    Raises:
+        MultistageError: Two networks that the page would give one name.
     """
 
     def __init__(self, results: Results) -> None:
@@ -30,7 +34,13 @@ class Page:
         self.records, paper = results.records(FOLDER), results.paper
         cells = results.experiments[FOLDER].cells if self.records else ()
         columns = [entry for entry in paper if entry["table"] == 1]
-        self.cells: dict[str, Cell] = {measures.name(cell, columns): cell for cell in cells}
+        self.cells: dict[str, Cell] = {}
+        for cell in cells:
+            name = measures.name(cell, columns)
+            if self.cells.setdefault(name, cell) is not cell:
+                raise MultistageError(
+                    f"results/{FOLDER}: {self.cells[name].title} and {cell.title} are both {name} there; expected one"
+                )
         self.changes = measures.with_and_without(cells)
         self._name = {cell: name for name, cell in self.cells.items()}
 
