@@ -167,12 +167,11 @@ class Page:
         return renew(self.folder / PICTURE, self.grid.own, figures, partial(plot.draw, values), redraw)
 
     def documents(self) -> dict[Path, str]:
-        """Render the HTML page; None until something was run."""
-        return {self.folder / PAGE: self._document()} if self.grid.own else {}
-
-    def _document(self) -> str:
+        """Render the HTML page, by its path; nothing until something was run."""
+        if not self.grid.own:
+            return {}
         values = {place: value for place in EVERY if (value := self.grid.chosen_by(place)) is not None}
-        return render(
+        page = render(
             "grid/page.html",
             answer=answer(self.figures),
             state=self.state(),
@@ -189,6 +188,7 @@ class Page:
             draw=CHOOSING,
             **{"place_of": Place, "words": _words, "signed": signed},
         )
+        return {self.folder / PAGE: page}
 
 
 def _percent(interval: Interval | None) -> str:
