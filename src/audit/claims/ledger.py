@@ -22,6 +22,9 @@ CLAIMS = (
     *robustness.CLAIMS,
 )
 
+GROUPS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
+"""Headings of claims, by the first word of their ids."""
+
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"
 
@@ -44,9 +47,17 @@ def ledger(results: Results) -> list[Judged]:
 
 def document(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """Render the whole text."""
-    return render(
-        "claims/claims.md", claims=found, published=published, long=LONG, evidence=PaperFigures(published).fill
-    )
+    evidence = PaperFigures(published).fill
+    groups = grouped(found)
+    return render("claims/claims.md", claims=found, groups=groups, published=published, long=LONG, evidence=evidence)
+
+
+def grouped(found: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """Group claims by their heading."""
+    groups: dict[str, list[Judged]] = {}
+    for judged in found:
+        groups.setdefault(GROUPS[judged.claim.id.partition("-")[0]], []).append(judged)
+    return groups
 
 
 def command(folder: str) -> str:

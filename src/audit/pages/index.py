@@ -40,9 +40,6 @@ VERDICTS = {
 }
 """Sign and colour of each verdict."""
 
-GROUPS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
-"""Headings of claims, by the first word of their ids."""
-
 FILTERS = {"random": "random filters", "psd": "filters learned without labels", "gabor": "Gabor filters"}
 CLASSIFIERS = {"sgd": "SGD, as the authors'", "lbfgs": "L-BFGS, converged", "pyramid_svm": "pyramid SVM"}
 
@@ -101,11 +98,7 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
             if each["name"] == "table1" and block["table"].as_in_paper
         ],
         cards=_cards(results.root),
-        claims={
-            name: group
-            for prefix, name in GROUPS.items()
-            if (group := [j for j in claims if j.claim.id.startswith(prefix)])
-        },
+        claims=ledger.grouped(claims),
         evidence=PaperFigures(results.paper).fill,
         published=results.paper,
         experiments=experiments,
