@@ -1,5 +1,6 @@
 """Write results/lecture: the measurements (figures for claims, tables, pictures) and the page made from them."""
 
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from PIL import Image
 
+from audit.claims.verdicts import measurements
 from audit.lecture.section import Found, Section, Table, picture_file
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.intervals import Measured, half_width
@@ -60,21 +63,17 @@ def write_page(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Pat
 
 def read(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Section]:
     """Read the sections of a folder from its figures, tables and pictures; see `write_page`."""
-    measured, kept = (json.loads((folder / name).read_text("utf-8")) for name in (MEASURED, TABLES))
+    kept, measured = json.loads((folder / TABLES).read_text("utf-8")), measurements(folder / MEASURED)
     sections = []
     for claim, said in words.items():
         found = Found(
-            {name: _measured(measured[claim][name]) for name, what in said["figures"].items() if what is not None},
+            {name: measured[claim][name] for name, what in said["figures"].items() if what is not None},
             {name: (folder / picture_file(claim, name)).read_bytes() for name in said.get("pictures", {})},
             {name: Table(**table) for name, table in kept[claim]["tables"].items()},
             kept[claim]["names"],
         )
         sections.append(Section(claim, said, found))
     return sections
-
-
-def _measured(stored: dict[str, Any]) -> Measured:
-    return Measured(**{**stored, "interval": stored["interval"] and tuple(stored["interval"])})
 
 
 def tables(sections: Sequence[Section]) -> str:
@@ -146,8 +145,8 @@ def with_interval(measured: Measured, form: str = ".3g") -> str:
 
 def size(png: bytes) -> tuple[int, int]:
     """Return width and height of a picture, pixels."""
-    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-    return width, height
+    with Image.open(io.BytesIO(png)) as image:
+        return image.size
 
 
 ENVIRONMENT.filters |= {"size": size, "prose": prose, "powers": powers, "with_interval": with_interval}
