@@ -82,6 +82,11 @@ class Ladder:
         self.rungs, self.beside, self.colour = ([steps[rung.name] for rung in some] for some in (rungs, beside, colour))
         self.numbers = {rung.name: number for number, rung in enumerate(rungs, 1)}
 
+    def name(self, step: Step) -> str:
+        """Return the name of a step, after its number if it is a rung."""
+        number = self.numbers.get(step.rung.name)
+        return f"{number} {step.rung.name}" if number else step.rung.name
+
     @property
     def top(self) -> Step | None:
         """Return the highest rung that was run."""

@@ -73,7 +73,7 @@ class Page:
         ]
         lines = [
             [
-                *(self._name(step), step.rung.adds, step.rung.source, step.some.n),
+                *(self.ladder.name(step), step.rung.adds, step.rung.source, step.some.n),
                 *(plus_minus(step.some.mean, step.some.interval), self._gain(step)),
                 "–" if step.rest is None else f"{plus_minus(step.rest.mean, step.rest.interval)} ({step.rest.n})",
                 *(f"{step.minutes:.1f}", _threads(step.some)),
@@ -86,7 +86,7 @@ class Page:
     def counts(self) -> str:
         """Markdown: every rung's accuracy under all measures, for both choices of test images."""
         lines = [
-            [self._name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
+            [self.ladder.name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
             for step in self.ladder.steps
             for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
             if cell
@@ -96,8 +96,10 @@ class Page:
     def missing(self) -> str:
         """Name rungs that were not run, rungs not tested on all remaining images, and runs that belong to no rung."""
         steps = self.ladder.steps
-        not_run = [f"{self._name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some]
-        not_all = [self._name(step) for step in steps if step.some and not step.rest]
+        not_run = [
+            f"{self.ladder.name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some
+        ]
+        not_all = [self.ladder.name(step) for step in steps if step.some and not step.rest]
         said = [f"Not run: {listed(not_run)}."] if not_run else ["Every rung was run."]
         if not_all:
             said.append(f"Not tested on all other images: {listed(not_all)}.")
@@ -114,8 +116,7 @@ class Page:
         cell = last.some
         return (
             f"The highest rung that was run is {self.ladder.numbers[last.rung.name]}, {last.rung.name}. It has "
-            f"{plus_minus(cell.mean, cell.interval)} % "
-            f"({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
+            f"{plus_minus(cell.mean, cell.interval)} % ({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
         )
 
     def tried(self) -> str:
@@ -131,7 +132,7 @@ class Page:
         """Say in one sentence whether the rule selects the last rung."""
         tried = choice.candidates(self.tuning)
         chosen = [each.words for each in tried if each.chosen]
-        last = self._name(self.ladder.rungs[-1])
+        last = self.ladder.name(self.ladder.rungs[-1])
         if not chosen:
             return "Nothing is chosen yet."
         if choice.is_chosen(self.ladder.rungs[-1].rung, tried):
@@ -148,14 +149,10 @@ class Page:
         if not self.folder.is_dir() or not any(step.some for step in steps):
             return None
         lines = [(other.value, other.line) for other in self.others if other.line]
-        names = [(self._name(step), step.some is not None) for step in steps]
+        names = [(self.ladder.name(step), step.some is not None) for step in steps]
         figures = f"{self.climbed(steps)}\n{names}\n{lines}"
-        draw = partial(plot.draw, self.ladder.rungs, self.ladder.beside, self.ladder.numbers, self.others)
+        draw = partial(plot.draw, self.ladder, self.others)
         return renew(self.folder / PICTURE, self.ladder.records, figures, draw, redraw)
-
-    def _name(self, step: Step) -> str:
-        number = self.ladder.numbers.get(step.rung.name)
-        return f"{number} {step.rung.name}" if number else step.rung.name
 
     def _gain(self, step: Step) -> str:
         if step.gain is None:

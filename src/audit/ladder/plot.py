@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from audit.ladder.climb import Step
+from audit.ladder.climb import Ladder, Step
 from audit.ladder.others import Other
 from audit.tables.plot import COLOURS
 
@@ -19,29 +19,25 @@ APART = 110, 17
 INK, FAINT = "#444444", "#888888"
 
 
-def draw(
-    rungs: Sequence[Step], beside: Sequence[Step], numbers: Mapping[str, int], others: Sequence[Other]
-) -> "Figure":
+def draw(ladder: Ladder, others: Sequence[Other]) -> "Figure":
     """Draw rungs as connected dots, their variants as hollow dots, other systems as horizontal lines.
 
     Args:
-        rungs: Rungs in order; those that were not run are left out.
-        beside: Variants of rungs; those that were not run are left out.
-        numbers: Numbers of rungs by name.
+        ladder: Its rungs and variants; those that were not run are left out.
         others: Other systems; those with a label are drawn.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, HEIGHT))
     axes = figure.subplots()
-    shown = [step for step in rungs if step.some]
+    shown, beside = ([step for step in steps if step.some] for steps in (ladder.rungs, ladder.beside))
     axes.plot([step.minutes for step in shown], [step.some.mean for step in shown if step.some], color=COLOURS[0])
     for step in shown:
         _point(axes, step, {"color": COLOURS[0]})
     for step in beside:
         _point(axes, step, {"color": COLOURS[1], "mfc": "white"})
     axes.set_xscale("log")
-    spent = [step.minutes for step in (*shown, *beside) if step.some]
+    spent = [step.minutes for step in (*shown, *beside)]
     axes.set_xlim(min(spent) / 2.5, max(spent) * 2.5)
     for other in others:
         if not other.line or other.value is None:
@@ -55,7 +51,7 @@ def draw(
     axes.minorticks_off()
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.5, high + 0.5)
-    _names(axes, [step for step in (*shown, *beside) if step.some], numbers)
+    _names(axes, (*shown, *beside), ladder)
     axes.set_xlabel("minutes of one run, filters and features included")
     axes.set_ylabel("accuracy, %, mean over classes and runs; bar: 95 % interval")
     axes.set_title(
@@ -72,7 +68,7 @@ def _point(axes: "Axes", step: Step, look: Mapping[str, str]) -> None:
         axes.errorbar(step.minutes, step.some.mean, fmt="o", ms=6, zorder=3, **bar)
 
 
-def _names(axes: "Axes", steps: Sequence[Step], numbers: Mapping[str, int]) -> None:
+def _names(axes: "Axes", steps: Sequence[Step], ladder: Ladder) -> None:
     """Label each point; of two overlapping labels the lower one is moved down."""
     from matplotlib.patheffects import withStroke
 
@@ -86,9 +82,8 @@ def _names(axes: "Axes", steps: Sequence[Step], numbers: Mapping[str, int]) -> N
             if abs(right - x) < APART[0]:
                 low = min(low, down - APART[1])
         placed.append((x, low))
-        number = numbers.get(step.rung.name)
         axes.annotate(
-            f"{number} {step.rung.name}" if number else step.rung.name,
+            ladder.name(step),
             (step.minutes, step.some.mean),
             xytext=(8, (low - y) * 72 / axes.figure.dpi),
             textcoords="offset points",
