@@ -17,7 +17,7 @@ from markupsafe import Markup
 from audit.claims import ledger, wording
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
-from audit.ladder.climb import Ladder, Step
+from audit.ladder.climb import Ladder
 from audit.pages import answer, captions, figures, pictures, table1
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place, Scale
@@ -84,7 +84,6 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         "pages/index.html",
         answer=list(answer.sentences(results, claims, ladder)),
         rule=answer.RULE if columns else "",
-        contents=[(target, name) for target, name, there in _sections(columns, later) if there],
         columns=columns,
         later=later,
         steps=ladder.rungs,
@@ -103,17 +102,6 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         published=results.paper,
         experiments=experiments,
     )
-
-
-def _sections(columns: Sequence[answer.Column], later: Step | None) -> list[tuple[str, str, bool]]:
-    """List the sections of the page: identifier, name, whether it exists."""
-    return [
-        ("paper-table", "Table 1", bool(columns)),
-        ("later-methods", "The ladder", later is not None),
-        ("see", "See it work", True),
-        ("claims", "Claims", True),
-        ("all", "All results", True),
-    ]
 
 
 def places_of(folder: Path, table: Table) -> list[Place]:
@@ -184,7 +172,7 @@ def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, s
     """Return the rows of the paper's layout: name, description, places by architecture."""
     for protocol in table.protocols:
         here = {place.cell: place for place in places if place.protocol == protocol}
-        found = {a: here[cell] for (p, a), cell in table.cells.items() if p == protocol and cell in here}
+        found = {a: here[cell] for (p, a), cell in table.cells.items() if p == protocol}
         yield protocol, _words(next(iter(here)).config), found
 
 
