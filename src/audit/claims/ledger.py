@@ -67,11 +67,10 @@ def command(folder: str) -> str:
 
 def _summary(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """Markdown: the table of verdicts."""
-    lines = [
-        [f"[{id_}](#{id_})", judged.claim.claim, f"**{wording.verdict(judged)}**", wording.headline(judged, published)]
-        for judged in found
-        for id_ in [judged.claim.id]
-    ]
+    lines = []
+    for judged in found:
+        link, verdict = f"[{judged.claim.id}](#{judged.claim.id})", f"**{wording.verdict(judged)}**"
+        lines.append([link, judged.claim.claim, verdict, wording.headline(judged, published)])
     return rows(["", "claim", "verdict", "figure"], lines)
 
 
@@ -134,5 +133,5 @@ def _named(cells: Mapping[str, Sequence[str]]) -> str:
 ENVIRONMENT.globals |= {"wording": wording}
 ENVIRONMENT.filters |= {
     **{"tally": tally, "families": families, "tests": _tests, "summary": _summary},
-    **{"commands": _commands, "missing": _missing, "count": count},
+    **{"commands": _commands, "missing": _missing},
 }

@@ -58,24 +58,21 @@ class Figures:
     """Names that templates can use.
 
     Args:
-        found: Published cells, as from `addresses.addresses`.
+        found: Published cells, as from `Results.found`.
         published: The paper's figures.
     """
 
     def __init__(self, found: Found, published: Sequence[Record]) -> None:
         self.found, self.published = found, published
-        self.tried_of: dict[
-            Cell, dict[str, float | None]
-        ] = {}  # belongs to the text that is being filled, as does the next
+        # of the text that is being filled: the follow-up experiments, and whether they were listed
+        self.tried_of: dict[Cell, dict[str, float | None]] = {}
         self.listed = False
         self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
-        filters, functions = (
-            (self.training, self.paper, self.recorded, self.tried),
-            (self.missed, self.turned, self.effect),
-        )
         folders = {name: Folder(name) for name in ("table1", *DATA, *found)}
+        filters = (self.training, self.paper, self.recorded, self.tried)
+        functions = {"missed": self.missed, "turned": self.turned, "effect": self.effect}
         self.environment.filters = {each.__name__: each for each in filters}
-        self.environment.globals = {**{each.__name__: each for each in functions}, **PRESETS, **folders}
+        self.environment.globals = {**functions, **PRESETS, **folders}
 
     def fill(self, template: str, source: object, **more: Any) -> str:
         """Fill a template with figures.

@@ -33,6 +33,8 @@ def to_csv(experiment: Experiment) -> str:
     for cell in experiment.cells:
         config, paper = cell.config, cell.paper or {}
         low, high = cell.interval or (None, None)
+        numbers = {"mean": cell.mean, "sd": cell.sd, "low": low, "high": high}
+        numbers |= {"training": cell.training, "difference": cell.difference}
         texts = {
             **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
             "refine": str(config["refine"]).lower(),
@@ -47,13 +49,7 @@ def to_csv(experiment: Experiment) -> str:
             {
                 **{name: harmless(text) for name, text in texts.items()},
                 "n": cell.n,
-                **{
-                    name: "" if value is None else f"{value:.4f}"
-                    for name, value in {
-                        **{"mean": cell.mean, "sd": cell.sd, "low": low, "high": high},
-                        **{"training": cell.training, "difference": cell.difference},
-                    }.items()
-                },
+                **{name: "" if value is None else f"{value:.4f}" for name, value in numbers.items()},
                 "paper": paper.get("value"),
                 "paper_error": paper.get("error"),
                 "mark": cell.mark,
