@@ -69,7 +69,10 @@ class Page:
             if not lines:
                 continue
             bins = sorted({middle for line in lines.values() for middle in line})
-            content = [[_degrees(middle), *(_figure(line.get(middle)) for line in lines.values())] for middle in bins]
+            content = [
+                [_degrees(middle), *(plus_minus(line[middle]) if middle in line else "" for line in lines.values())]
+                for middle in bins
+            ]
             words = "one labelled view" if views == 1 else f"{views} labelled views"
             tables.append(f"With {words} of each object:\n\n{rows(['angle', *lines], content)}")
         return "\n\n".join(tables) or NOT_RUN
@@ -112,7 +115,3 @@ def _binned(counts: Counts) -> dict[float, float]:
 
 def _degrees(middle: float) -> str:
     return f"{middle - REACH:.0f} to {middle + REACH:.0f}"
-
-
-def _figure(found: Measured | None) -> str:
-    return "" if found is None else plus_minus(found.value, found.interval)

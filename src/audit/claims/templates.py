@@ -116,8 +116,7 @@ class Figures:
     def shown(self, value: Any) -> Any:
         """Format a cell or a difference for the text."""
         if isinstance(value, Wanted):
-            chosen = self.cell(value)
-            return plus_minus(chosen.mean, chosen.interval)
+            return plus_minus(self.cell(value))
         return self._difference(value) if isinstance(value, Less) else value
 
     def cell(self, wanted: Wanted) -> Cell:
@@ -176,14 +175,14 @@ class Figures:
         if plain is None or changed is None or not pairs(changed, plain):
             return "not run"
         difference = paired(changed, plain)
-        return f"{signed(difference.mean, difference.interval)} ({difference.n})"
+        return f"{signed(difference)} ({difference.n})"
 
     def _difference(self, quantity: Quantity) -> str:
         cells = {leaf: self.cell(leaf) for leaf in leaves(quantity) if isinstance(leaf, Wanted)}
         found = estimate(quantity, "", cells, {})
         if found.figure is None:
             raise LookupError(found.reason)
-        return signed(found.figure.value, found.figure.interval)
+        return signed(found.figure)
 
     def _folder(self, name: str) -> Found:
         if name not in self.found:

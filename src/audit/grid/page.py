@@ -151,7 +151,7 @@ class Page:
             for each in found
         ]
         mean = mean_of([each.difference for each in found], title)
-        over = f"mean difference over {count(len(found), 'cell')} {signed(mean.value, mean.interval)} points."
+        over = f"mean difference over {count(len(found), 'cell')} {signed(mean)} points."
         return f"{title}: {over}\n\n{rows(['operations', 'paper', 'draws', *header, 'difference'], lines)}"
 
     def picture(self, redraw: bool = False) -> Path | None:

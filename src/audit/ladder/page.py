@@ -74,8 +74,8 @@ class Page:
         lines = [
             [
                 *(self.ladder.name(step), step.rung.adds, step.rung.source, step.some.n),
-                *(plus_minus(step.some.mean, step.some.interval), self._gain(step)),
-                "–" if step.rest is None else f"{plus_minus(step.rest.mean, step.rest.interval)} ({step.rest.n})",
+                *(plus_minus(step.some), self._gain(step)),
+                "–" if step.rest is None else f"{plus_minus(step.rest)} ({step.rest.n})",
                 *(f"{step.minutes:.1f}", _threads(step.some)),
             ]
             for step in steps
@@ -86,7 +86,7 @@ class Page:
     def counts(self) -> str:
         """Markdown: every rung's accuracy under all measures, for both choices of test images."""
         lines = [
-            [self.ladder.name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
+            [self.ladder.name(step), images, cell.n, *(plus_minus(over(cell.records, name)) for name in MEASURES)]
             for step in self.ladder.steps
             for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
             if cell
@@ -116,7 +116,7 @@ class Page:
         cell = last.some
         return (
             f"The highest rung that was run is {self.ladder.numbers[last.rung.name]}, {last.rung.name}. It has "
-            f"{plus_minus(cell.mean, cell.interval)} % ({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
+            f"{plus_minus(cell)} % ({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
         )
 
     def tried(self) -> str:
@@ -158,12 +158,7 @@ class Page:
         if step.gain is None:
             return "–" if step.rung.against else ""
         against = self.ladder.numbers.get(step.rung.against, step.rung.against)
-        return f"{emphasised(step.gain.mean, step.gain.interval)} ({step.gain.n}) on {against}"
-
-
-def _figure(cell: Cell, name: str) -> str:
-    measured = over(cell.records, name)
-    return plus_minus(measured.value, measured.interval)
+        return f"{emphasised(step.gain)} ({step.gain.n}) on {against}"
 
 
 def _threads(cell: Cell) -> str:
@@ -176,8 +171,8 @@ def _candidates(tried: Sequence[choice.Candidate]) -> str:
     lines = [
         [
             *(f"`{candidate.words}`", candidate.cell.n),
-            plus_minus(candidate.accuracy.value, candidate.accuracy.interval),
-            "" if candidate.less is None else signed(candidate.less.value, candidate.less.interval),
+            plus_minus(candidate.accuracy),
+            "" if candidate.less is None else signed(candidate.less),
             *(f"{candidate.features:,}", f"{candidate.cell.seconds / 60:.1f}", _fate(candidate)),
         ]
         for candidate in tried

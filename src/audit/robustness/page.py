@@ -6,7 +6,6 @@ from pathlib import Path
 
 from audit.robustness import measures
 from audit.tables.curves import Panel, draw
-from audit.tables.differences import Change
 from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows
@@ -68,7 +67,7 @@ class Page:
     def networks(self) -> str:
         """Markdown: one row per network, with its clean accuracy and the fraction kept under each corruption."""
         lines = [
-            [name, cell.n, plus_minus(cell.mean, cell.interval), *(_figure(cell, each) for each in CORRUPTIONS)]
+            [name, cell.n, plus_minus(cell), *(plus_minus(measures.share(cell, each)) for each in CORRUPTIONS)]
             for name, cell in self.cells.items()
         ]
         return rows(["network", "draws", "accuracy, clean", *CORRUPTIONS], lines) if lines else NOT_RUN
@@ -80,7 +79,7 @@ class Page:
                 self._name[change.after],
                 self._name[change.before],
                 change.difference.n,
-                *(_gain(change, each) for each in CORRUPTIONS),
+                *(emphasised(measures.gain(change, each)) for each in CORRUPTIONS),
             ]
             for change in self.changes
         ]
@@ -101,13 +100,3 @@ class Page:
         ]
         title, y = "robustness: frozen networks on corrupted images", "accuracy, %, mean over classes and draws"
         return renew(self.folder / PICTURE, self.records, self.networks(), partial(draw, title, y, panels), redraw)
-
-
-def _figure(cell: Cell, corruption: str) -> str:
-    found = measures.share(cell, corruption)
-    return plus_minus(found.value, found.interval)
-
-
-def _gain(change: Change, corruption: str) -> str:
-    found = measures.gain(change, corruption)
-    return emphasised(found.value, found.interval)
