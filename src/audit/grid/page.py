@@ -86,8 +86,8 @@ class Page:
         return f"{said} Missing: {some}{f' and {len(missing) - SHOWN} more' if len(missing) > SHOWN else ''}."
 
     def map(self) -> str:
-        """Markdown: the heat map and a link to the page; empty until something was run."""
-        if not self.grid.own:
+        """Markdown: the heat map and a link to the page; empty until something of the first part was run."""
+        if not self._is_begun():
             return ""
         return f"![Accuracy of every cell]({PICTURE})\n\nEvery cell with its runs and commands: [{PAGE}]({PAGE})."
 
@@ -160,15 +160,15 @@ class Page:
         Returns:
             Its path if it was drawn.
         """
-        if not self.grid.own:
+        if not self._is_begun():
             return None
         values = self.grid.values
         figures = np.array2string(values, threshold=values.size)
         return renew(self.folder / PICTURE, self.grid.own, figures, partial(plot.draw, values), redraw)
 
     def documents(self) -> dict[Path, str]:
-        """Render the HTML page, by its path; nothing until something was run."""
-        if not self.grid.own:
+        """Render the HTML page, by its path; nothing until something of the first part was run."""
+        if not self._is_begun():
             return {}
         values = {place: value for place in EVERY if (value := self.grid.chosen_by(place)) is not None}
         page = render(
@@ -189,6 +189,10 @@ class Page:
             **{"place_of": Place, "words": _words, "signed": signed},
         )
         return {self.folder / PAGE: page}
+
+    def _is_begun(self) -> bool:
+        """Return whether there is a figure for the heat map; later parts have none."""
+        return bool(self.grid.own) and not np.isnan(self.grid.values).all()
 
 
 def _percent(interval: Interval | None) -> str:

@@ -137,7 +137,7 @@ class Grid:
         return sorted(found, key=lambda protocol: (protocol != RANDOM, protocol))
 
     def chosen_by(self, place: Place) -> float | None:
-        """Return accuracy in % on the selection draw, from the grid's own runs; None if the place was not run."""
+        """Return accuracy in % on the selection draw; None if the place was not run."""
         runs = self.runs(place)
         return runs.accuracy(CHOOSING) if CHOOSING in runs.records else None
 
