@@ -18,7 +18,8 @@ from audit.claims import ledger, wording
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
 from audit.ladder.climb import Ladder
-from audit.pages import answer, captions, figures, pictures, table1
+from audit.pages import captions, figures, pictures, table1
+from audit.pages.answer import RULE, Answer, operations, tally
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place, Scale
 from audit.tables.layout import Table, foremost
@@ -75,15 +76,16 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         ladder: Results with later methods.
     """
     experiments = [_experiment(each) for each in results.experiments.values() if each.records]
-    columns, later = answer.columns(answer.paper_tables(results)), ladder.top
+    answer, later = Answer(results, claims), ladder.top
+    columns = answer.columns
     figures = [
         *(v for column in columns for v in (column.cell.mean, column.paper)),
         *(s.some.mean for s in ladder.rungs if s.some),
     ]
     return render(
         "pages/index.html",
-        answer=list(answer.sentences(results, claims, ladder)),
-        rule=answer.RULE if columns else "",
+        answer=list(answer.sentences(later)),
+        rule=RULE if columns else "",
         columns=columns,
         later=later,
         steps=ladder.rungs,
@@ -250,10 +252,10 @@ def _symbol(text: str) -> Markup:
 
 
 ENVIRONMENT.filters |= {
-    **{"symbol": _symbol, "verdicts_tally": answer.tally},
+    **{"symbol": _symbol, "verdicts_tally": tally},
     **{"families": ledger.families, "tally": ledger.tally},
 }
 ENVIRONMENT.globals |= {
-    **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": answer.operations},
+    **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": operations},
     **{"identifier": identifier, "not_run": _not_run, "wording": wording},
 }
