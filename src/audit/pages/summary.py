@@ -26,12 +26,13 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
     if not answer.columns or not answer.rows or ladder.top is None:
         return table1.ABSENT
     best, found = answer.columns[0], table1.places(results)
+    failing = [judged.claim.id for judged in answer.claims if judged.verdict == "fails"]
+    links = ", ".join(f"[{each}](results/claims.md#{each})" for each in failing)
     there = max(found, key=lambda at: found[at].paper["value"])
     return render(
         "pages/summary.md",
         answer=answer,
-        said=tally(answer.claims),
-        failing=[judged.claim.id for judged in answer.claims if judged.verdict == "fails"],
+        said=tally(answer.claims).replace(" fail", f" fail ({links})"),
         best=best,
         words=listed(best.words.split(", ")),
         row=best.row,
