@@ -85,7 +85,11 @@ def test_rungs_have_the_same_numbers_as_on_the_page_of_the_ladder(tmp_path):
 
 def test_without_records_there_is_a_page_that_says_so(tmp_path):
     shutil.copy(RESULTS / "paper.yaml", tmp_path)
-    assert "none yet" in page(tmp_path)
+    text = page(tmp_path)
+    assert "none yet" in text
+    targets = set(re.findall(r'<a href="#([a-z-]+)">', text))
+    assert targets == {"claims", "all"}
+    assert targets <= set(re.findall(r'<section id="([a-z-]+)">', text))
 
 
 MARKUP = "<foreign onload=alert(1)>&'\""
