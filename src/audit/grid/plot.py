@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.grid.places import LEVELS, PAPER
+from audit.grid.places import CHOOSING, LEVELS, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +48,6 @@ def draw(values: np.ndarray) -> "Figure":
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_xlabel(
-        "accuracy on Caltech-101, %, draw 0, two stages of random frozen filters; outlined: the paper's five"
+        f"accuracy on Caltech-101, %, draw {CHOOSING}, two stages of random frozen filters; outlined: the paper's five"
     )
     return figure
