@@ -122,7 +122,7 @@ def gather(claims: Iterable[Claim], results: Results) -> Evidence:
             except LookupError as error:
                 place = " | ".join((wanted.folder, *wanted.place(results.paper)))
                 raise MultistageError(f"{claim.id}: {place} {error.args[0]}") from None
-    return Evidence(cells, measurements(results.root / MEASURED), results.paper)
+    return Evidence(cells, measurements(results.root), results.paper)
 
 
 def judge(claim: Claim, evidence: Evidence) -> Judged:
@@ -134,24 +134,22 @@ def judge(claim: Claim, evidence: Evidence) -> Judged:
     return Judged(claim, tuple(_result(test, claim, evidence) for test in claim.tests))
 
 
-def measurements(file: Path) -> dict[str, dict[str, Measured]]:
+def measurements(results: Path) -> dict[str, dict[str, Measured]]:
     """Read the numbers of the lecture's page by claim and name; empty if it was not made yet.
-
-    Args:
-        file: `MEASURED` in a folder of results.
 
     Raises:
         MultistageError: The file is damaged.
     """
-    if not file.exists():
+    path = results / MEASURED
+    if not path.exists():
         return {}
     try:
         return {
             claim: {name: _measured(entry) for name, entry in figures.items()}
-            for claim, figures in json.loads(file.read_text(encoding="utf-8")).items()
+            for claim, figures in json.loads(path.read_text(encoding="utf-8")).items()
         }
     except (ValueError, TypeError, AttributeError) as error:
-        raise MultistageError(f"{file} is damaged ({error}); run python scripts/lecture.py again") from None
+        raise MultistageError(f"{path} is damaged ({error}); run python scripts/lecture.py again") from None
 
 
 def _measured(entry: Mapping[str, Any]) -> Measured:

@@ -12,7 +12,6 @@ from typing import Any
 from markupsafe import Markup
 from PIL import Image
 
-from audit.claims.verdicts import measurements
 from audit.lecture.section import Found, Section, Table, picture_file
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.intervals import Measured, half_width
@@ -63,17 +62,21 @@ def write_page(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Pat
 
 def read(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Section]:
     """Read the sections of a folder from its figures, tables and pictures; see `write_page`."""
-    kept, measured = json.loads((folder / TABLES).read_text("utf-8")), measurements(folder / MEASURED)
+    measured, kept = (json.loads((folder / name).read_text("utf-8")) for name in (MEASURED, TABLES))
     sections = []
     for claim, said in words.items():
         found = Found(
-            {name: measured[claim][name] for name, what in said["figures"].items() if what is not None},
+            {name: _measured(measured[claim][name]) for name, what in said["figures"].items() if what is not None},
             {name: (folder / picture_file(claim, name)).read_bytes() for name in said.get("pictures", {})},
             {name: Table(**table) for name, table in kept[claim]["tables"].items()},
             kept[claim]["names"],
         )
         sections.append(Section(claim, said, found))
     return sections
+
+
+def _measured(stored: dict[str, Any]) -> Measured:
+    return Measured(**{**stored, "interval": stored["interval"] and tuple(stored["interval"])})
 
 
 def tables(sections: Sequence[Section]) -> str:

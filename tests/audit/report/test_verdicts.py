@@ -110,7 +110,7 @@ def test_every_cell_that_a_rule_names_is_made_by_an_experiment(folder):
 
 
 def test_every_number_that_a_rule_names_is_measured_by_the_lecture():
-    measured = verdicts.measurements(RESULTS / verdicts.MEASURED)
+    measured = verdicts.measurements(RESULTS)
     for claim in CLAIMS:
         for test in claim.tests:
             assert set(test.numbers) <= measured.get(claim.id, {}).keys(), claim.id
@@ -241,15 +241,13 @@ def test_damaged_measurements_are_refused_in_one_line(tmp_path, text):
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
     with pytest.raises(MultistageError, match="damaged") as caught:
-        verdicts.measurements(tmp_path / verdicts.MEASURED)
+        verdicts.measurements(tmp_path)
     assert "\n" not in str(caught.value)
 
 
 def test_measurements_are_read_as_they_were_written(tmp_path):
-    assert verdicts.measurements(tmp_path / verdicts.MEASURED) == {}
+    assert verdicts.measurements(tmp_path) == {}
     (tmp_path / verdicts.MEASURED).parent.mkdir()
     entry = {"value": 0.5, "what": "error", "unit": "%", "interval": [0, 1], "n": 20}
     (tmp_path / verdicts.MEASURED).write_text(json.dumps({"lecture-04": {"bank": entry}}), encoding="utf-8")
-    assert verdicts.measurements(tmp_path / verdicts.MEASURED) == {
-        "lecture-04": {"bank": Measured(0.5, "error", "%", (0, 1), 20)}
-    }
+    assert verdicts.measurements(tmp_path) == {"lecture-04": {"bank": Measured(0.5, "error", "%", (0, 1), 20)}}
