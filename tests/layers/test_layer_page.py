@@ -1,5 +1,6 @@
 """docs/layer.md, with torch alone: its code runs, and the two columns of its last table give the same."""
 
+import importlib.util
 import math
 import re
 from pathlib import Path
@@ -13,14 +14,17 @@ from multistage.layers import LocalContrastNorm
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "layer.md").read_text(encoding="utf-8")
+HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime"))
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter of torch.onnx
 def test_the_code_of_the_page_runs_in_order():
     names = {"__name__": "page"}
     torch.manual_seed(0)
     for number, block in enumerate(BLOCKS, 1):
-        exec(compile(block, f"docs/layer.md, block {number}", "exec"), names)
+        if HAS_ONNX or "onnx" not in block:
+            exec(compile(block, f"docs/layer.md, block {number}", "exec"), names)
     assert len(BLOCKS) >= 9
     assert all("assert" in block for block in BLOCKS)
 

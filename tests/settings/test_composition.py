@@ -101,6 +101,14 @@ def test_the_curve_of_norb_has_every_point_of_the_paper(published):
     assert {id(entry) for entry in found} == {id(entry) for entry in published if entry["data"] == "norb"}
 
 
+@pytest.mark.parametrize("name", ["photos", "some/where"])
+def test_a_folder_in_place_of_a_data_set_is_told_how_to_be_named(tmp_path, monkeypatch, name):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"for a folder of images type data=image_folder data.root={name}$"):
+        composition.plan([f"data={name}"])
+
+
 def test_what_is_typed_beside_an_experiment_replaces_what_its_grids_say():
     with composition.hydra():
         planned = [composition.plan(job) for job in experiments.experiment("ablation", ["draw=7", "name=mine"])]

@@ -11,6 +11,7 @@ from multistage.records import runs
 from multistage.settings import composition
 from multistage.train import protocol, training
 from multistage.train.batches import EpochOrder, Shares, epoch_order
+from multistage.train.evaluation import accuracy
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
@@ -228,3 +229,10 @@ def test_lightning_does_what_a_bare_loop_does(plan, train, typed, accumulated, c
 @pytest.mark.gpu
 def test_training_on_the_gpu(plan, do):
     assert do(plan("trainer.accelerator=gpu", "model=lcn_maxpool"))["metrics"]["test_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("classes", [10, 20, 26])
+def test_all_right_is_an_accuracy_of_one(classes):
+    """torchmetrics' mean over classes is a little more, which no record may have."""
+    labels = torch.arange(classes).repeat_interleave(36)
+    assert [accuracy(labels, labels, classes, average=average) for average in ("micro", "macro")] == [1, 1]

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from audit.tables.templates import render
-from audit.tables.words import count, machine
+from audit.tables.words import count, initial, machine
 from multistage.data.caltech101 import SOURCE
 from multistage.records import schema
 from multistage.records.files import command
@@ -110,10 +110,10 @@ def _row(words: str, figures: Record) -> dict[str, str]:
 
 
 def _kind(settings: Settings) -> str:
-    learned = "then fine-tuned with labels" if settings.refine else "which stay"
+    learned = "then fine-tuned with labels" if settings.refine else "which stay frozen"
     return (
-        f"A network of {count(settings.stages, 'stage')} (preset `{settings.model}`) with {settings.filters.name} "
-        f"filters, {learned}, and the readout `{settings.readout.name}`,"
+        f"A network of {count(settings.stages, 'stage')} (preset `{settings.model}`) with "
+        f"{initial(settings.filters.name)}, {learned}, and the readout `{settings.readout.name}`,"
     )
 
 

@@ -25,6 +25,7 @@ from audit.pages.figures import Place, Scale
 from audit.tables.layout import Table, foremost
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
+from audit.tables.words import initial
 from multistage.records.cells import SIGNS, Cell
 from multistage.records.files import path
 from multistage.records.runs import Record
@@ -41,7 +42,6 @@ VERDICTS = {
 }
 """Sign and colour of each verdict."""
 
-FILTERS = {"random": "random filters", "psd": "filters learned without labels", "gabor": "Gabor filters"}
 CLASSIFIERS = {"sgd": "SGD, as the authors'", "lbfgs": "L-BFGS, converged", "pyramid_svm": "pyramid SVM"}
 
 CARDS = (
@@ -180,8 +180,7 @@ def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, s
 
 def _words(config: Config) -> str:
     """Describe filters and classifier in words."""
-    filters = FILTERS.get(config["filters"], str(config["filters"]))
-    return filters + (
+    return initial(str(config["filters"])) + (
         ", then trained" if config["refine"] else f"; {CLASSIFIERS.get(config['readout'], config['readout'])}"
     )
 

@@ -22,6 +22,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
+def initial(filters: str) -> str:
+    """Random filters, filters learned without labels, Gabor filters; others by their name."""
+    return {"psd": "filters learned without labels", "gabor": "Gabor filters"}.get(filters, f"{filters} filters")
+
+
 def not_run(experiment: str) -> str:
     """What stands where figures will be: the command that makes them."""
     return f"Not run yet; `python train.py experiment={experiment}` runs it, and the same command again goes on."

@@ -26,6 +26,7 @@ BATCH = 32
 
 RUN = "folder of a finished run (train.py prints it), or the name of a shipped model"
 WITH = "another run or model; its probabilities are averaged with those of RUN; may be repeated"
+CODES = "0 done, 1 no finished run, 2 bad arguments, 3 unreadable images, 130 interrupted"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words of the command line after the command; None: those of this process.
 
     Returns:
-        The exit code: 0 done, 1 no finished run, 2 bad arguments, 3 unreadable images, 130 interrupted.
+        The exit code, one of `CODES`.
     """
-    parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
+    parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2], epilog=f"Exit codes: {CODES}.")
     parser.add_argument("run", metavar="RUN", help=f"{RUN}: {', '.join(shipped.names()) or 'none'}")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders, or patterns ('*.jpg')")
     parser.add_argument("--with", dest="others", action="append", default=[], metavar="RUN", help=WITH)

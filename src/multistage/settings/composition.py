@@ -211,7 +211,7 @@ def _choice(override: Any) -> str:
         raise ConfigError(f"{override.input_line} cannot be read; expected {group}={name}")
     if name not in known or override.is_delete():
         hint = nearest(name, known)
-        if group == "data" and "/" in name:
+        if group == "data" and ("/" in name or Path(name).is_dir()):
             hint = f"; for a folder of images type {shlex.join(['data=image_folder', f'data.root={as_typed(name)}'])}"
         elif not hint and group in optimizer.HOMES:
             hint = f"; for another class type {group}._target_={optimizer.HOMES[group][0]}.CLASS"
