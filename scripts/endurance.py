@@ -9,6 +9,7 @@ hit the work and not the import of torch. The exit code is 1 if a promise was br
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -23,20 +24,17 @@ from typing import Any
 
 import torch
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from audit.tables import publish  # noqa: E402
-from audit.tables.results import RECORDS, Experiment  # noqa: E402
-from multistage import readout  # noqa: E402, F401
-from multistage.cli import train, workers  # noqa: E402
-from multistage.records import runs  # noqa: E402
-from multistage.records.files import collect, from_file, to_lines  # noqa: E402
-from multistage.records.paper import published  # noqa: E402
-from multistage.settings import composition  # noqa: E402
-from multistage.settings.launchers import Launch  # noqa: E402
-from multistage.storage import durable  # noqa: E402
-from multistage.train import epochs, training  # noqa: E402
+from audit.tables import publish
+from audit.tables.results import RECORDS, Experiment
+from multistage import readout  # noqa: F401
+from multistage.cli import train, workers
+from multistage.records import runs
+from multistage.records.files import collect, from_file, to_lines
+from multistage.records.paper import published
+from multistage.settings import composition
+from multistage.settings.launchers import Launch
+from multistage.storage import durable
+from multistage.train import epochs, training
 
 NAME = "endurance"
 SWEEP = [
@@ -190,16 +188,14 @@ def aimed(name: str, stage: str, number: int) -> Sabotage:
     """Die while the file `name` is written for the `number`-th time: half written, written but not renamed, renamed."""
 
     def sabotage() -> None:
-        whole, left = durable.write, [number]
+        whole, calls = durable.write, itertools.count(1)
 
         def write(path: Path, content: bytes) -> None:
-            if path.name == name:
-                left[0] -= 1
-                if left[0] == 0 and stage == "half":
+            if path.name == name and next(calls) == number:
+                if stage == "half":
                     path.with_name(f".{path.name}.new").write_bytes(content[: len(content) // 2])
                     die()
-                if left[0] == 0:
-                    setattr(*((os, "fsync") if stage == "written" else (durable, "_flush_folder")), die)
+                setattr(*((os, "fsync") if stage == "written" else (durable, "_flush_folder")), die)
             whole(path, content)
 
         durable.write = write
@@ -207,15 +203,12 @@ def aimed(name: str, stage: str, number: int) -> Sabotage:
     return sabotage
 
 
-STAGES = ("half", "written", "renamed")
-
-
 def kill_at_writing(count: int, reference: dict[str, Any]) -> None:
     """Kill sweeps, and the making of tables, while they write."""
     targets = [
         (name, stage, number)
         for number in (1, 2, 3)
-        for stage in STAGES
+        for stage in ("half", "written", "renamed")
         for name in (runs.CHECKPOINT, runs.RESULT, "table.md")
     ]
     for name, stage, number in (targets * count)[:count]:
@@ -252,14 +245,14 @@ def at_call(owner: Any, method: str, number: int, after: bool) -> Sabotage:
     """Die at the `number`-th call of a method, before or after it has done its work."""
 
     def sabotage() -> None:
-        original, left = getattr(owner, method), [number]
+        original, calls = getattr(owner, method), itertools.count(1)
 
         def called(*arguments: Any, **named: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0 and not after:
+            is_last = next(calls) == number
+            if is_last and not after:
                 die()
             result = original(*arguments, **named)
-            if left[0] == 0:
+            if is_last:
                 die()
             return result
 
@@ -270,33 +263,22 @@ def at_call(owner: Any, method: str, number: int, after: bool) -> Sabotage:
 
 def kill_points() -> list[tuple[str, Sabotage]]:
     """Thirty places of a run with three epochs of four batches: start, middle and end of epochs, and the end of all."""
-    steps = [
-        (
-            f"batch {number}, {'after' if after else 'before'} its loss",
-            training.Classifier,
-            "training_step",
-            number,
-            after,
-        )
-        for number in range(1, 13)
-        for after in (False, True)
+    step, end = (training.Classifier, "training_step"), (epochs.EveryEpoch, "on_train_epoch_end")
+    moments = {False: "before", True: "after"}
+    return [
+        *(
+            (f"batch {number}, {moment} its loss", at_call(*step, number, after))
+            for number in range(1, 13)
+            for after, moment in moments.items()
+        ),
+        *(
+            (f"end of epoch {number}, {moment} its checkpoint", at_call(*end, number, after))
+            for number in (1, 2)
+            for after, moment in moments.items()
+        ),
+        ("after the last checkpoint", at_call(*end, 3, after=True)),
+        ("before the record", at_call(runs, "finish", 1, after=False)),
     ]
-    ends = [
-        (
-            f"end of epoch {number}, {'after' if after else 'before'} its checkpoint",
-            epochs.EveryEpoch,
-            "on_train_epoch_end",
-            number,
-            after,
-        )
-        for number in (1, 2)
-        for after in (False, True)
-    ]
-    last = [
-        ("after the last checkpoint", epochs.EveryEpoch, "on_train_epoch_end", 3, True),
-        ("before the record", runs, "finish", 1, False),
-    ]
-    return [(name, at_call(owner, method, number, after)) for name, owner, method, number, after in steps + ends + last]
 
 
 def resume(count: int) -> None:

@@ -84,15 +84,15 @@ def rebuild(options: argparse.Namespace, root: Path) -> int:
         if drawn := each.picture(options.redraw):
             print(drawn)
     named = {name: function for each in pages for name, function in each.functions().items()}
-    write(templates.readmes(folder, figures, **named))
-    write(crossed.documents())
-    write(choice.files(crossed.grid, root / "conf" / "experiment"))
-    if measured := speed.read(folder / "speed"):
-        write({folder / "speed" / "table.md": speed.table(measured)})
+    write(crossed.documents())  # the page of results has a card of each page that is there
+    measured = speed.read(folder / "speed")
     written = (root / "README.md", root / "DEVIATIONS.md", *sorted((root / "docs").glob("*.md")))
     write(
-        {file: figures.refill(file.read_text("utf-8"), file.relative_to(root), **functions) for file in written}
-        | {
+        {
+            **templates.readmes(folder, figures, **named),
+            **choice.files(crossed.grid, root / "conf" / "experiment"),
+            **({folder / "speed" / "table.md": speed.table(measured)} if measured else {}),
+            **{file: figures.refill(file.read_text("utf-8"), file.relative_to(root), **functions) for file in written},
             folder / ledger.TEXT: ledger.document(claims, results.paper),
             folder / listing.LISTING: listing.document(results),
             folder / index.PAGE: index.document(results, claims, climbed.ladder),

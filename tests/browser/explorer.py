@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from shipping import rounded
 
 from audit.explorer import digits, photographs, sets
-from audit.explorer.packed import rounded
 from audit.pages import artifacts
 from multistage.records.files import from_file
 from multistage.records.runs import WEIGHTS
@@ -34,7 +34,9 @@ PHOTOGRAPHS = photographs.read(RESULTS / sets.PHOTOGRAPHS)
 
 def trained(model):
     """A network of the digits, with the weights of the page."""
-    return rounded(artifacts.network(RESULTS / sets.NAME, RECORDS[model]))
+    net = artifacts.network(RESULTS / sets.NAME, RECORDS[model])
+    net.load_state_dict({name: rounded(value) for name, value in net.state_dict().items()})
+    return net
 
 
 def shipped():

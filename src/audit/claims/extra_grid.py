@@ -6,17 +6,17 @@ is averaged over all pairs of cells that differ only in them, and the interval i
 
 from collections.abc import Iterable
 
-from audit.claims.cells import table1
+from audit.claims.cells import COLUMNS, table1
 from audit.claims.claims import ask, claim
 from audit.claims.quantities import Over
 from audit.grid.choice import ONE_STEP, rate
 from audit.grid.places import BEST_OF_PAPER, EQUAL, NORMALISATIONS, PAPER, POOLINGS, RECTIFICATIONS, Place
-from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, N, Quantity, Wanted
+from audit.tables.addresses import BOTH, Folder, Quantity, Wanted
 
 grid = Folder("grid")
 
 FROZEN, REFINED = "RR, lbfgs", "R+R+"
-PRESETS = dict(zip(PAPER, (BOTH, ABS, N_MAX, N, NEITHER), strict=True))
+PRESETS = dict(zip(PAPER, COLUMNS, strict=True))
 TODAY = ("groupnorm", "layernorm", "rmsnorm", "batchnorm")
 EVERYWHERE = [(rectify, pool) for rectify in RECTIFICATIONS for pool in POOLINGS]
 

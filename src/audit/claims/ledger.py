@@ -22,6 +22,9 @@ CLAIMS = (
     *robustness.CLAIMS,
 )
 
+GROUPS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
+"""Headings of claims, by the first word of their ids."""
+
 TEXT = "claims.md"
 LECTURE = "python scripts/lecture.py"
 
@@ -44,9 +47,17 @@ def ledger(results: Results) -> list[Judged]:
 
 def document(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """Render the whole text."""
-    return render(
-        "claims/claims.md", claims=found, published=published, long=LONG, evidence=PaperFigures(published).fill
-    )
+    evidence = PaperFigures(published).fill
+    groups = grouped(found)
+    return render("claims/claims.md", claims=found, groups=groups, published=published, long=LONG, evidence=evidence)
+
+
+def grouped(found: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """Group claims by their heading."""
+    groups: dict[str, list[Judged]] = {}
+    for judged in found:
+        groups.setdefault(GROUPS[judged.claim.id.partition("-")[0]], []).append(judged)
+    return groups
 
 
 def command(folder: str) -> str:
@@ -56,11 +67,10 @@ def command(folder: str) -> str:
 
 def _summary(found: Sequence[Judged], published: Sequence[Record]) -> str:
     """Markdown: the table of verdicts."""
-    lines = [
-        [f"[{id_}](#{id_})", judged.claim.claim, f"**{wording.verdict(judged)}**", wording.headline(judged, published)]
-        for judged in found
-        for id_ in [judged.claim.id]
-    ]
+    lines = []
+    for judged in found:
+        link, verdict = f"[{judged.claim.id}](#{judged.claim.id})", f"**{wording.verdict(judged)}**"
+        lines.append([link, judged.claim.claim, verdict, wording.headline(judged, published)])
     return rows(["", "claim", "verdict", "figure"], lines)
 
 
@@ -123,5 +133,5 @@ def _named(cells: Mapping[str, Sequence[str]]) -> str:
 ENVIRONMENT.globals |= {"wording": wording}
 ENVIRONMENT.filters |= {
     **{"tally": tally, "families": families, "tests": _tests, "summary": _summary},
-    **{"commands": _commands, "missing": _missing, "count": count},
+    **{"commands": _commands, "missing": _missing},
 }

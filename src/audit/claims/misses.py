@@ -73,7 +73,7 @@ def missed(found: Found, name: str, tried: Rests) -> str:
             continue
         judgement = judge(cell.difference, rests)
         places.setdefault(judgement, []).append(placed)
-        figures = [plus_minus(cell.mean, cell.interval), cell.paper["value"], signed(cell.difference), cell.n]
+        figures = [plus_minus(cell), cell.paper["value"], signed(cell.difference), cell.n]
         lines.append([placed.row, placed.column, *figures, _tried(rests), judgement])
     if not lines:
         return NONE
@@ -115,8 +115,7 @@ def turned(found: Found, name: str) -> str:
         if better.row == worse.row and high - low > ORDERED:
             difference = paired(better.cell, worse.cell)
             if difference.mean < 0:
-                here = [plus_minus(placed.cell.mean, placed.cell.interval) for placed in (better, worse)]
-                less = signed(difference.mean, difference.interval)
-                lines.append([better.row, better.column, worse.column, high, low, *here, less])
+                here = [plus_minus(placed.cell) for placed in (better, worse)]
+                lines.append([better.row, better.column, worse.column, high, low, *here, signed(difference)])
     heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]
     return rows(heads, lines) if lines else NONE

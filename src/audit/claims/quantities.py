@@ -14,7 +14,7 @@ from typing import Literal
 from audit.tables.addresses import Less, Quantity, Wanted
 from audit.tables.kept import kept
 from multistage.records.cells import METRIC, Cell, Draw, draw, pairs
-from multistage.records.intervals import Measured, t_interval
+from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
@@ -106,15 +106,12 @@ def estimate(quantity: Quantity, says: str, cells: Cells, numbers: Mapping[str, 
         return _epochs(quantity, says, cells)
     if any(isinstance(leaf, Number) for leaf in leaves(quantity)):
         return Estimate(_number(quantity, numbers))
-    found = [[*_accuracies(part, cells).values()] for part in _parts(quantity)]
+    parts = quantity.parts if isinstance(quantity, Over) else [quantity]
+    found = [[*_accuracies(part, cells).values()] for part in parts]
     if not all(found):
         return Estimate(None, reason="the cells share no draw and seed")
     values = [fmean(values) for values in found] if isinstance(quantity, Over) else found[0]
-    return Estimate(_mean(values, says, "%" if isinstance(quantity, Wanted) else "points"))
-
-
-def _parts(quantity: Quantity) -> Sequence[Quantity]:
-    return quantity.parts if isinstance(quantity, Over) else [quantity]
+    return Estimate(mean_of(values, says, "%" if isinstance(quantity, Wanted) else "points"))
 
 
 def of_paper(quantity: Quantity, published: Sequence[Record]) -> float:
@@ -185,7 +182,7 @@ def _epochs(quantity: Epochs, says: str, cells: Cells) -> Estimate:
     late = any(min(first) > loss for first, _ in reached)
     early = any(min(second) > loss for _, second in reached)
     side: Side = "about" if late and early else "at least" if late else "at most" if early else ""
-    return Estimate(_mean([_epoch(one, loss) - _epoch(other, loss) for one, other in reached], says, "epochs"), side)
+    return Estimate(mean_of([_epoch(one, loss) - _epoch(other, loss) for one, other in reached], says, "epochs"), side)
 
 
 def _losses(record: Record) -> list[float]:
@@ -202,7 +199,3 @@ def _epoch(losses: Sequence[float], loss: float) -> float:
         if after <= loss:
             return epoch + log(before / loss) / log(before / max(after, TINY))
     return len(losses) + 1.0
-
-
-def _mean(values: Sequence[float], says: str, unit: str) -> Measured:
-    return Measured(fmean(values), says, unit, t_interval(values), len(values))

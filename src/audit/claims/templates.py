@@ -58,24 +58,21 @@ class Figures:
     """Names that templates can use.
 
     Args:
-        found: Published cells, as from `addresses.addresses`.
+        found: Published cells, as from `Results.found`.
         published: The paper's figures.
     """
 
     def __init__(self, found: Found, published: Sequence[Record]) -> None:
         self.found, self.published = found, published
-        self.tried_of: dict[
-            Cell, dict[str, float | None]
-        ] = {}  # belongs to the text that is being filled, as does the next
+        # of the text that is being filled: the follow-up experiments, and whether they were listed
+        self.tried_of: dict[Cell, dict[str, float | None]] = {}
         self.listed = False
         self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
-        filters, functions = (
-            (self.training, self.paper, self.recorded, self.tried),
-            (self.missed, self.turned, self.effect),
-        )
         folders = {name: Folder(name) for name in ("table1", *DATA, *found)}
+        filters = (self.training, self.paper, self.recorded, self.tried)
+        functions = {"missed": self.missed, "turned": self.turned, "effect": self.effect}
         self.environment.filters = {each.__name__: each for each in filters}
-        self.environment.globals = {**{each.__name__: each for each in functions}, **PRESETS, **folders}
+        self.environment.globals = {**functions, **PRESETS, **folders}
 
     def fill(self, template: str, source: object, **more: Any) -> str:
         """Fill a template with figures.
@@ -119,8 +116,7 @@ class Figures:
     def shown(self, value: Any) -> Any:
         """Format a cell or a difference for the text."""
         if isinstance(value, Wanted):
-            chosen = self.cell(value)
-            return plus_minus(chosen.mean, chosen.interval)
+            return plus_minus(self.cell(value))
         return self._difference(value) if isinstance(value, Less) else value
 
     def cell(self, wanted: Wanted) -> Cell:
@@ -179,14 +175,14 @@ class Figures:
         if plain is None or changed is None or not pairs(changed, plain):
             return "not run"
         difference = paired(changed, plain)
-        return f"{signed(difference.mean, difference.interval)} ({difference.n})"
+        return f"{signed(difference)} ({difference.n})"
 
     def _difference(self, quantity: Quantity) -> str:
         cells = {leaf: self.cell(leaf) for leaf in leaves(quantity) if isinstance(leaf, Wanted)}
         found = estimate(quantity, "", cells, {})
         if found.figure is None:
             raise LookupError(found.reason)
-        return signed(found.figure.value, found.figure.interval)
+        return signed(found.figure)
 
     def _folder(self, name: str) -> Found:
         if name not in self.found:

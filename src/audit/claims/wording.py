@@ -1,6 +1,7 @@
 """Describe tests and results in words, generated from the data that `verdicts` applies, so that both always agree."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from audit.claims.claims import HALF
 from audit.claims.quantities import Epochs, Kept, Number, OfPaper, Over
@@ -51,8 +52,8 @@ def figure(result: Result) -> str:
         return "\N{EN DASH}"
     if result.test.numbers:
         return _number(found)
-    interval = found.interval if found.interval == result.interval else None
-    text = (plus_minus if found.unit == "%" else signed)(found.value, interval)
+    shown = found if found.interval == result.interval else replace(found, interval=None)
+    text = (plus_minus if found.unit == "%" else signed)(shown)
     return " ".join(filter(None, [result.side, text, found.unit, f"({found.n})"]))
 
 

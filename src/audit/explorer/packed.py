@@ -3,7 +3,6 @@
 Half precision is the same as in shipped models (`multistage.train.restore.halved`); it halves the size of the page.
 """
 
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -31,13 +30,6 @@ class Values:
         place = {"at": len(self.content), "length": stored.size, "half": half}
         self.content += stored.astype("<f2" if half else "<f4").tobytes()
         return place
-
-
-def rounded(net: MultiStageNet) -> MultiStageNet:
-    """Copy a network with the weights that the page computes with, without its `class_names`."""
-    copy = deepcopy(net)
-    copy.load_state_dict({name: halved(value).to(value.dtype) for name, value in net.state_dict().items()})
-    return copy
 
 
 def pack(net: MultiStageNet) -> tuple[dict[str, Any], bytes]:

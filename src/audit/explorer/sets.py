@@ -9,10 +9,9 @@ import numpy as np
 from audit.explorer import digits, photographs
 from audit.explorer.packed import pack
 from audit.pages import artifacts, index
-from audit.tables import layout
+from audit.tables.results import RECORDS, Experiment
 from audit.tables.templates import base64
 from multistage.network.net import MultiStageNet
-from multistage.records.cells import cells
 from multistage.records.files import from_file, path
 from multistage.records.paper import published
 from multistage.records.runs import WEIGHTS, Record, read
@@ -101,11 +100,11 @@ def shipped(results: Path) -> Record:
 def _trained(results: Path) -> list[dict[str, Any]]:
     """Return the networks of ``results/explorer``: the paper's columns first, in its order, then the others by name."""
     folder, entries = results / NAME, published(results / "paper.yaml")
-    if not (folder / "records.jsonl").exists():
+    if not (folder / RECORDS).exists():
         raise MultistageError(f"{folder} holds no records; run python train.py experiment={NAME} and publish it")
     symbols = _symbols(entries)
-    tables = layout.tables(cells(from_file(folder / "records.jsonl"), entries), entries)
-    places = [place for table in tables for place in index.places_of(folder, table)]
+    experiment = Experiment(folder, from_file(folder / RECORDS), entries)
+    places = [place for table in experiment.tables for place in index.places_of(folder, table)]
     rank = list(symbols)
     places.sort(key=lambda place: (rank.index(place.row) if place.row in rank else len(rank), place.row))
     found: list[dict[str, Any]] = []

@@ -69,6 +69,6 @@ def _change(figures: Figures, before: Protocol, after: Protocol, what: str) -> s
     mean = mean_of([each.difference for each in found], what)
     best = found[0]
     return (
-        f"{what} changes {count(len(found), 'cell')} by {signed(mean.value, mean.interval)} points on average; best is "
+        f"{what} changes {count(len(found), 'cell')} by {signed(mean)} points on average; best is "
         f"then `{best.place.name}` with {best.after:.1f} %."
     )

@@ -1,6 +1,7 @@
 """Functions that ``results/grid/README.template.md`` calls, its picture, and the HTML page."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,11 @@ from audit.grid.places import (
     Protocol,
 )
 from audit.grid.variance import FACTORS, effects
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import rows, signed
 from audit.tables.templates import render
 from audit.tables.words import count, listed, not_run
-from multistage.records.files import to_lines
 from multistage.records.intervals import Interval, mean_of
 
 PICTURE, PAGE = "grid.png", "index.html"
@@ -86,8 +86,8 @@ class Page:
         return f"{said} Missing: {some}{f' and {len(missing) - SHOWN} more' if len(missing) > SHOWN else ''}."
 
     def map(self) -> str:
-        """Markdown: the heat map and a link to the page; empty until something was run."""
-        if not self.grid.own:
+        """Markdown: the heat map and a link to the page; empty until something of the first part was run."""
+        if not self._is_begun():
             return ""
         return f"![Accuracy of every cell]({PICTURE})\n\nEvery cell with its runs and commands: [{PAGE}]({PAGE})."
 
@@ -151,7 +151,7 @@ class Page:
             for each in found
         ]
         mean = mean_of([each.difference for each in found], title)
-        over = f"mean difference over {count(len(found), 'cell')} {signed(mean.value, mean.interval)} points."
+        over = f"mean difference over {count(len(found), 'cell')} {signed(mean)} points."
         return f"{title}: {over}\n\n{rows(['operations', 'paper', 'draws', *header, 'difference'], lines)}"
 
     def picture(self, redraw: bool = False) -> Path | None:
@@ -160,19 +160,18 @@ class Page:
         Returns:
             Its path if it was drawn.
         """
-        if not self.grid.own:
+        if not self._is_begun():
             return None
-        file, values = self.folder / PICTURE, self.grid.values
-        metadata = digests(to_lines(self.grid.own), np.array2string(values, threshold=values.size))
-        return renew(file, metadata, lambda: plot.draw(values, metadata), redraw)
+        values = self.grid.values
+        figures = np.array2string(values, threshold=values.size)
+        return renew(self.folder / PICTURE, self.grid.own, figures, partial(plot.draw, values), redraw)
 
     def documents(self) -> dict[Path, str]:
-        """Render the HTML page; None until something was run."""
-        return {self.folder / PAGE: self._document()} if self.grid.own else {}
-
-    def _document(self) -> str:
+        """Render the HTML page, by its path; nothing until something of the first part was run."""
+        if not self._is_begun():
+            return {}
         values = {place: value for place in EVERY if (value := self.grid.chosen_by(place)) is not None}
-        return render(
+        page = render(
             "grid/page.html",
             answer=answer(self.figures),
             state=self.state(),
@@ -189,6 +188,11 @@ class Page:
             draw=CHOOSING,
             **{"place_of": Place, "words": _words, "signed": signed},
         )
+        return {self.folder / PAGE: page}
+
+    def _is_begun(self) -> bool:
+        """Return whether there is a figure for the heat map; later parts have none."""
+        return bool(self.grid.own) and not np.isnan(self.grid.values).all()
 
 
 def _percent(interval: Interval | None) -> str:

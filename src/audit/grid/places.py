@@ -1,9 +1,8 @@
 """Places of the grid (a rectification, a normalisation and a pooling each) and their runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -103,11 +102,6 @@ class Runs:
         """Return accuracy in %, mean over classes."""
         return 100 * float(self.records[draw]["metrics"][METRIC])
 
-    @property
-    def mean(self) -> float:
-        """Return mean accuracy over draws, in %."""
-        return fmean(map(self.accuracy, self.records))
-
 
 class Grid:
     """The runs of every place.
@@ -143,15 +137,15 @@ class Grid:
         return sorted(found, key=lambda protocol: (protocol != RANDOM, protocol))
 
     def chosen_by(self, place: Place) -> float | None:
-        """Return accuracy in % on the selection draw, from the grid's own runs; None if the place was not run."""
+        """Return accuracy in % on the selection draw; None if the place was not run."""
         runs = self.runs(place)
         return runs.accuracy(CHOOSING) if CHOOSING in runs.records else None
 
     @property
     def missing(self) -> list[Place]:
         """List places of the first part that were not run."""
-        own = {_key(record["config"])[0] for record in self.own if _is_first(record["config"])}
-        return [place for place in DISTINCT if place not in own]
+        own = {_key(record["config"]) for record in self.own if record["config"]["draw"] == CHOOSING}
+        return [place for place in DISTINCT if (place, RANDOM) not in own]
 
     @property
     def values(self) -> np.ndarray:
@@ -160,18 +154,14 @@ class Grid:
         flat = [np.nan if value is None else value for value in found]
         return np.array(flat).reshape([len(names) for names in LEVELS])
 
-    def measured(self, protocol: Protocol = RANDOM, draws: Sequence[int] = MEASURING) -> dict[Place, list[float]]:
-        """Return accuracies per draw of the places that were run on all of these draws."""
-        runs = {place: self.runs(place, protocol) for place in DISTINCT}
+    def measured(self) -> dict[Place, list[float]]:
+        """Return accuracies per measurement draw of the places that were run on all of these draws."""
+        runs = {place: self.runs(place) for place in DISTINCT}
         return {
-            place: [each.accuracy(draw) for draw in draws]
+            place: [each.accuracy(draw) for draw in MEASURING]
             for place, each in runs.items()
-            if set(draws) <= set(each.records)
+            if set(MEASURING) <= each.records.keys()
         }
-
-
-def _is_first(config: Config) -> bool:
-    return _key(config)[1] == RANDOM and config["draw"] == CHOOSING
 
 
 def _key(config: Config) -> tuple[Place, Protocol]:

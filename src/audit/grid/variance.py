@@ -13,6 +13,7 @@ removed. Runs of one draw share filters and images, so independence holds only a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,8 @@ def shares(values: np.ndarray, of: Noise | None, repeats: int = REPEATS, seed: i
         repeats: Number of bootstrap samples.
         seed: Seed of the bootstrap.
     """
-    free = _freedom(values.shape)
     variance = of.variance if of else 0.0
-    found = _fractions(_squares(values), free, variance)
+    found = _fractions(values, variance)
     if of is None:
         return [Share(factors, value, None) for factors, value in found.items()]
     random = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def shares(values: np.ndarray, of: Noise | None, repeats: int = REPEATS, seed: i
     for _ in range(repeats):
         spread = variance * of.freedom / random.chisquare(of.freedom)
         again = values + random.normal(0, spread**0.5, values.shape)
-        drawn.append([*_fractions(_squares(again), free, variance + spread).values()])
+        drawn.append([*_fractions(again, variance + spread).values()])
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
     return [Share(factors, value, (float(low[i]), float(high[i]))) for i, (factors, value) in enumerate(found.items())]
@@ -105,9 +105,12 @@ def effects(values: np.ndarray, axis: int) -> np.ndarray:
     return found
 
 
-def _squares(values: np.ndarray) -> dict[tuple[str, ...], float]:
-    """Compute sums of squares; an interaction is what its means have beyond the effects of its parts."""
-    found: dict[tuple[str, ...], float] = {}
+def _fractions(values: np.ndarray, variance: float) -> dict[tuple[str, ...], float]:
+    """Return each share of the total sum of squares, after subtracting the noise's contribution; at least 0.
+
+    An interaction is what its means have beyond the effects of its parts.
+    """
+    clean: dict[tuple[str, ...], float] = {}
     parts: dict[tuple[int, ...], np.ndarray] = {(): values.mean(keepdims=True)}
     for size in (1, 2, 3):
         for axes in combinations(range(3), size):
@@ -116,22 +119,8 @@ def _squares(values: np.ndarray) -> dict[tuple[str, ...], float]:
             smaller = [part for used, part in parts.items() if set(used) < set(axes)]
             parts[axes] = mean - sum(smaller)
             spread = np.broadcast_to(parts[axes], values.shape)
-            found[tuple(FACTORS[axis] for axis in axes)] = float((spread**2).sum())
-    return found
-
-
-def _freedom(shape: Sequence[int]) -> dict[tuple[str, ...], int]:
-    return {
-        tuple(FACTORS[axis] for axis in axes): int(np.prod([shape[axis] - 1 for axis in axes]))
-        for size in (1, 2, 3)
-        for axes in combinations(range(3), size)
-    }
-
-
-def _fractions(
-    squares: Mapping[tuple[str, ...], float], free: Mapping[tuple[str, ...], int], variance: float
-) -> dict[tuple[str, ...], float]:
-    """Return each share of the total, after subtracting the noise's contribution; at least 0."""
-    clean = {factors: max(value - free[factors] * variance, 0.0) for factors, value in squares.items()}
+            freedom = prod(values.shape[axis] - 1 for axis in axes)
+            square = float((spread**2).sum())
+            clean[tuple(FACTORS[axis] for axis in axes)] = max(square - freedom * variance, 0.0)
     whole = sum(clean.values())
     return {factors: value / whole if whole else 0.0 for factors, value in clean.items()}

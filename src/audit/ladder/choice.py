@@ -5,7 +5,7 @@ because every run must test something; no code here reads those results.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.ladder.rungs import HELD_OUT, Rung
 from multistage.records.cells import Cell, cells, draw
@@ -39,21 +39,24 @@ class Candidate:
 
     Attributes:
         cell: Its runs.
-        accuracy: Accuracy on held-out images, mean over runs, in %.
         less: Paired difference from the selected configuration; None for the selected one itself.
         chosen: Whether it is the selected one.
     """
 
     cell: Cell
-    accuracy: Measured
-    less: Measured | None
-    chosen: bool
+    less: Measured | None = None
+    chosen: bool = False
+
+    @property
+    def accuracy(self) -> Measured:
+        """Return accuracy on held-out images, mean over runs, in %."""
+        return mean_of([_held_out(record) for record in self.cell.records], "held-out accuracy", "%")
 
     @property
     def words(self) -> str:
         """Return its settings as typed on the command line."""
         config = self.cell.config
-        typed = (override for override in self.cell.records[0].get("overrides", ()))
+        typed = self.cell.records[0].get("overrides", ())
         kept = [override for override in typed if override.lstrip("+~").partition("=")[0] not in SAID]
         first = [f"filters={config['filters']}", "refine=true" if config["refine"] else f"readout={config['readout']}"]
         return " ".join([*first, *(each for each in kept if each.partition("=")[0] not in ("filters", "readout"))])
@@ -61,12 +64,12 @@ class Candidate:
     @property
     def features(self) -> int:
         """How many numbers the classifier reads of an image."""
-        return features(self.cell)
+        return parse(self.cell.records[0]["config"]).features
 
     @property
     def complete(self) -> bool:
         """Return whether it was run on all draws; otherwise it cannot be selected."""
-        return complete(self.cell)
+        return {record["config"]["draw"] for record in self.cell.records} >= set(DRAWS)
 
 
 def candidates(records: Sequence[Record], colour: str = GRAY) -> list[Candidate]:
@@ -80,13 +83,10 @@ def candidates(records: Sequence[Record], colour: str = GRAY) -> list[Candidate]
         MultistageError: A run on other draws, or without held-out images.
     """
     refuse(records)
-    found = [cell for cell in cells(records) if colour_of(cell.config) == colour]
-    best = choose(found)
-    tried = [
-        Candidate(cell, accuracy(cell), None if best in (None, cell) else _less(cell, best), cell is best)
-        for cell in found
-    ]
-    return sorted(tried, key=lambda candidate: -candidate.accuracy.value)
+    found = [Candidate(cell) for cell in cells(records) if colour_of(cell.config) == colour]
+    tried = sorted(found, key=lambda candidate: -candidate.accuracy.value)
+    best = choose(tried)
+    return [replace(each, less=_less(each, best), chosen=each is best) for each in tried]
 
 
 def colour_of(config: Config) -> str:
@@ -94,35 +94,18 @@ def colour_of(config: Config) -> str:
     return str(config.get("data.colour", GRAY))
 
 
-def choose(found: Sequence[Cell]) -> Cell | None:
+def choose(tried: Sequence[Candidate]) -> Candidate | None:
     """Apply `RULE`; None until a configuration was run on all draws."""
-    running = [cell for cell in found if complete(cell)]
-    if not running:
-        return None
-    highest = max(accuracy(cell).value for cell in running)
-    near = [cell for cell in running if accuracy(cell).value >= highest - NEAR - 1e-9]
-    return min(near, key=lambda cell: (features(cell), -accuracy(cell).value))
+    running = [each for each in tried if each.complete]
+    highest = max((each.accuracy.value for each in running), default=0)
+    near = [each for each in running if each.accuracy.value >= highest - NEAR - 1e-9]
+    return min(near, key=lambda each: (each.features, -each.accuracy.value), default=None)
 
 
 def is_chosen(rung: Rung, tried: Sequence[Candidate]) -> bool:
     """Return whether a rung is the selected configuration."""
     wanted = rung.wanted(FOLDER, HELD_OUT)
     return any(each.chosen and wanted.fits(each.cell) and not wanted.unsaid(each.cell) for each in tried)
-
-
-def accuracy(cell: Cell) -> Measured:
-    """Return accuracy on held-out images, mean over runs, in %."""
-    return mean_of([_held_out(record) for record in cell.records], "held-out accuracy", "%")
-
-
-def features(cell: Cell) -> int:
-    """How many numbers the classifier reads of an image."""
-    return parse(cell.records[0]["config"]).features
-
-
-def complete(cell: Cell) -> bool:
-    """Return whether a cell was run on all draws."""
-    return {record["config"]["draw"] for record in cell.records} >= set(DRAWS)
 
 
 def refuse(records: Sequence[Record]) -> None:
@@ -144,7 +127,9 @@ def _held_out(record: Record) -> float:
     return 100 * float(record["metrics"]["validation_accuracy"])
 
 
-def _less(cell: Cell, best: Cell | None) -> Measured | None:
-    theirs = {draw(record): _held_out(record) for record in best.records} if best else {}
-    shared = [_held_out(record) - theirs[draw(record)] for record in cell.records if draw(record) in theirs]
+def _less(one: Candidate, best: Candidate | None) -> Measured | None:
+    if best is None or one is best:
+        return None
+    theirs = {draw(record): _held_out(record) for record in best.cell.records}
+    shared = [_held_out(record) - theirs[draw(record)] for record in one.cell.records if draw(record) in theirs]
     return mean_of(shared, "less than the chosen one", "points") if shared else None

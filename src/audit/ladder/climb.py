@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import fmean
 
 from audit.ladder.costs import Costs
@@ -53,6 +52,13 @@ class Ladder:
         beside: Variants of rungs.
         colour: Rungs on images in colour.
 
+    Attributes:
+        rungs: The rungs with their results, in order.
+        beside: The variants of rungs.
+        colour: The rungs on images in colour.
+        steps: All of them.
+        numbers: Numbers of rungs by name.
+
     Raises:
         MultistageError: Runs of the ladder on other draws or with held-out images, or two cells for one rung.
     """
@@ -65,18 +71,21 @@ class Ladder:
         colour: Sequence[Rung] = COLOUR,
     ) -> None:
         refuse(results.records("ladder"))
-        self._found, self._rungs, self._beside, self._colour = results.found, rungs, beside, colour
+        self._found = results.found
         self._costs = {name: Costs(results.records(name)) for name in FOLDERS}
-        self._steps: dict[str, Step] = {}
+        steps: dict[str, Step] = {}
         for rung in (*rungs, *beside, *colour):
-            if rung.name in self._steps:
+            if rung.name in steps:
                 raise MultistageError(f"two rungs of the ladder are named {rung.name}; rename one")
-            self._steps[rung.name] = self._step(rung)
+            steps[rung.name] = self._step(rung, steps)
+        self.steps = list(steps.values())
+        self.rungs, self.beside, self.colour = ([steps[rung.name] for rung in some] for some in (rungs, beside, colour))
+        self.numbers = {rung.name: number for number, rung in enumerate(rungs, 1)}
 
-    @property
-    def rungs(self) -> list[Step]:
-        """Return the rungs in order."""
-        return [self._steps[rung.name] for rung in self._rungs]
+    def name(self, step: Step) -> str:
+        """Return the name of a step, after its number if it is a rung."""
+        number = self.numbers.get(step.rung.name)
+        return f"{number} {step.rung.name}" if number else step.rung.name
 
     @property
     def top(self) -> Step | None:
@@ -84,39 +93,19 @@ class Ladder:
         return next((step for step in reversed(self.rungs) if step.some), None)
 
     @property
-    def beside(self) -> list[Step]:
-        """Return the variants of rungs."""
-        return [self._steps[rung.name] for rung in self._beside]
-
-    @property
-    def colour(self) -> list[Step]:
-        """Return the rungs on images in colour."""
-        return [self._steps[rung.name] for rung in self._colour]
-
-    @property
-    def steps(self) -> list[Step]:
-        """Return all of them."""
-        return list(self._steps.values())
-
-    @cached_property
-    def numbers(self) -> Mapping[str, int]:
-        """Return the numbers of rungs by name."""
-        return {rung.name: number for number, rung in enumerate(self._rungs, 1)}
-
-    @property
     def records(self) -> list[Record]:
         """Return the records of all rungs, from which the page is made."""
         cells = [cell for step in self.steps for cell in (step.some, step.rest) if cell]
         return [record for cell in cells for record in cell.records]
 
-    def _step(self, rung: Rung) -> Step:
+    def _step(self, rung: Rung, above: Mapping[str, Step]) -> Step:
         (some, folder), (rest, _) = self._cell(rung, SCORED), self._cell(rung, REST)
         seconds = [self._costs[folder].seconds(record) for record in some.records] if some else []
         before = None
         if rung.against:
-            if rung.against not in self._steps:
+            if rung.against not in above:
                 raise MultistageError(f"rung {rung.name} of the ladder is compared with {rung.against}, not above it")
-            before = self._steps[rung.against].some
+            before = above[rung.against].some
         gain = paired(some, before) if some and before and pairs(some, before) else None
         return Step(rung, some, rest, gain, seconds)
 

@@ -1,18 +1,19 @@
 """Functions that ``results/ladder/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from audit.ladder import choice, others, plot
 from audit.ladder.climb import Ladder, Step
 from audit.ladder.measures import MEASURES, over
 from audit.ladder.rungs import BESIDE, COLOUR, RUNGS, Rung
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows, signed
 from audit.tables.words import count, listed, not_run
 from multistage.records.cells import Cell
-from multistage.records.files import path, to_lines
+from multistage.records.files import path
 
 FOLDER, PICTURE = "ladder", "ladder.png"
 
@@ -72,9 +73,9 @@ class Page:
         ]
         lines = [
             [
-                *(self._name(step), step.rung.adds, step.rung.source, step.some.n),
-                *(plus_minus(step.some.mean, step.some.interval), self._gain(step)),
-                "–" if step.rest is None else f"{plus_minus(step.rest.mean, step.rest.interval)} ({step.rest.n})",
+                *(self.ladder.name(step), step.rung.adds, step.rung.source, step.some.n),
+                *(plus_minus(step.some), self._gain(step)),
+                "–" if step.rest is None else f"{plus_minus(step.rest)} ({step.rest.n})",
                 *(f"{step.minutes:.1f}", _threads(step.some)),
             ]
             for step in steps
@@ -85,7 +86,7 @@ class Page:
     def counts(self) -> str:
         """Markdown: every rung's accuracy under all measures, for both choices of test images."""
         lines = [
-            [self._name(step), images, cell.n, *(_figure(cell, name) for name in MEASURES)]
+            [self.ladder.name(step), images, cell.n, *(plus_minus(over(cell.records, name)) for name in MEASURES)]
             for step in self.ladder.steps
             for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
             if cell
@@ -95,8 +96,10 @@ class Page:
     def missing(self) -> str:
         """Name rungs that were not run, rungs not tested on all remaining images, and runs that belong to no rung."""
         steps = self.ladder.steps
-        not_run = [f"{self._name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some]
-        not_all = [self._name(step) for step in steps if step.some and not step.rest]
+        not_run = [
+            f"{self.ladder.name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some
+        ]
+        not_all = [self.ladder.name(step) for step in steps if step.some and not step.rest]
         said = [f"Not run: {listed(not_run)}."] if not_run else ["Every rung was run."]
         if not_all:
             said.append(f"Not tested on all other images: {listed(not_all)}.")
@@ -113,8 +116,7 @@ class Page:
         cell = last.some
         return (
             f"The highest rung that was run is {self.ladder.numbers[last.rung.name]}, {last.rung.name}. It has "
-            f"{plus_minus(cell.mean, cell.interval)} % "
-            f"({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
+            f"{plus_minus(cell)} % ({count(cell.n, 'draw')}) in {last.minutes:.0f} minutes a run."
         )
 
     def tried(self) -> str:
@@ -130,7 +132,7 @@ class Page:
         """Say in one sentence whether the rule selects the last rung."""
         tried = choice.candidates(self.tuning)
         chosen = [each.words for each in tried if each.chosen]
-        last = self._name(self.ladder.rungs[-1])
+        last = self.ladder.name(self.ladder.rungs[-1])
         if not chosen:
             return "Nothing is chosen yet."
         if choice.is_chosen(self.ladder.rungs[-1].rung, tried):
@@ -146,27 +148,17 @@ class Page:
         steps = (*self.ladder.rungs, *self.ladder.beside)
         if not self.folder.is_dir() or not any(step.some for step in steps):
             return None
-        file = self.folder / PICTURE
         lines = [(other.value, other.line) for other in self.others if other.line]
-        names = [(self._name(step), step.some is not None) for step in steps]
-        metadata = digests(to_lines(self.ladder.records), f"{self.climbed(steps)}\n{names}\n{lines}")
-        rungs, beside, numbers = self.ladder.rungs, self.ladder.beside, self.ladder.numbers
-        return renew(file, metadata, lambda: plot.draw(rungs, beside, numbers, self.others, metadata), redraw)
-
-    def _name(self, step: Step) -> str:
-        number = self.ladder.numbers.get(step.rung.name)
-        return f"{number} {step.rung.name}" if number else step.rung.name
+        names = [(self.ladder.name(step), step.some is not None) for step in steps]
+        figures = f"{self.climbed(steps)}\n{names}\n{lines}"
+        draw = partial(plot.draw, self.ladder, self.others)
+        return renew(self.folder / PICTURE, self.ladder.records, figures, draw, redraw)
 
     def _gain(self, step: Step) -> str:
         if step.gain is None:
             return "–" if step.rung.against else ""
         against = self.ladder.numbers.get(step.rung.against, step.rung.against)
-        return f"{emphasised(step.gain.mean, step.gain.interval)} ({step.gain.n}) on {against}"
-
-
-def _figure(cell: Cell, name: str) -> str:
-    measured = over(cell.records, name)
-    return plus_minus(measured.value, measured.interval)
+        return f"{emphasised(step.gain)} ({step.gain.n}) on {against}"
 
 
 def _threads(cell: Cell) -> str:
@@ -179,8 +171,8 @@ def _candidates(tried: Sequence[choice.Candidate]) -> str:
     lines = [
         [
             *(f"`{candidate.words}`", candidate.cell.n),
-            plus_minus(candidate.accuracy.value, candidate.accuracy.interval),
-            "" if candidate.less is None else signed(candidate.less.value, candidate.less.interval),
+            plus_minus(candidate.accuracy),
+            "" if candidate.less is None else signed(candidate.less),
             *(f"{candidate.features:,}", f"{candidate.cell.seconds / 60:.1f}", _fate(candidate)),
         ]
         for candidate in tried

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from PIL import Image
 from torch import Tensor
 
+from audit.tables import plot
 from audit.tables.plot import COLOURS as COLOURS
 
 if TYPE_CHECKING:
@@ -29,17 +30,15 @@ WIDTH = 4.6
 """Width in inches; narrow enough that 9-point text stays legible on a phone."""
 
 STYLE: dict[Any, Any] = {
+    **plot.STYLE,
+    "figure.dpi": 160,
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.labelsize": 9.0,
+    "axes.prop_cycle": f"cycler(color={list(COLOURS)})",
     "legend.fontsize": 8.5,
     "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
     "legend.handlelength": 2.6,
-    "grid.color": "#dddddd",
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
 }
@@ -63,28 +62,23 @@ def picture(
     def decorate(draw: Callable[Concatenate[Axes, P], None]) -> Callable[P, bytes]:
         @wraps(draw)
         def drawn(*args: P.args, **named: P.kwargs) -> bytes:
-            import matplotlib
-            from cycler import cycler
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
+            def figure() -> "Figure":
+                from matplotlib.figure import Figure
 
-            with matplotlib.rc_context():
-                matplotlib.rcdefaults()
-                matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)})
-                figure = Figure(figsize=(WIDTH, height), dpi=160, facecolor="white", layout="constrained")
-                FigureCanvasAgg(figure)
-                draw(figure.subplots(rows, columns, **subplots), *args, **named)
-                return _png(figure, colours)
+                made = Figure(figsize=(WIDTH, height))
+                draw(made.subplots(rows, columns, **subplots), *args, **named)
+                return made
+
+            return _quantized(plot.png(figure, {}, STYLE), colours)
 
         return drawn
 
     return decorate
 
 
-def _png(figure: "Figure", colours: int) -> bytes:
-    buffer, out = io.BytesIO(), io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    with Image.open(buffer) as image:
+def _quantized(png: bytes, colours: int) -> bytes:
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
         small = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     small.save(out, "PNG", optimize=True)
     return out.getvalue()

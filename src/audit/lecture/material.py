@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from audit.pages import artifacts
+from audit.tables.results import RECORDS
 from multistage.data import caltech101
 from multistage.data.dataset import Dataset
 from multistage.data.images import read_image, to_gray
@@ -108,7 +109,7 @@ class Material:
         return from_file(file) if file.exists() else []
 
     def _file(self, name: str) -> Path:
-        return self.results / name / "records.jsonl"
+        return self.results / name / RECORDS
 
     def presets(self) -> list[str]:
         """List the presets with a published trained network, sorted; newer presets may be missing.

@@ -1,5 +1,6 @@
 """Write results/lecture: the measurements (figures for claims, tables, pictures) and the page made from them."""
 
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from PIL import Image
 
 from audit.lecture.section import Found, Section, Table, picture_file
 from audit.tables.templates import ENVIRONMENT, render
@@ -146,8 +148,8 @@ def with_interval(measured: Measured, form: str = ".3g") -> str:
 
 def size(png: bytes) -> tuple[int, int]:
     """Return width and height of a picture, pixels."""
-    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-    return width, height
+    with Image.open(io.BytesIO(png)) as image:
+        return image.size
 
 
 ENVIRONMENT.filters |= {"size": size, "prose": prose, "powers": powers, "with_interval": with_interval}

@@ -1,13 +1,13 @@
 """The answer: does the paper hold up, which architecture is best, and how far do later methods get?
 
-All figures are computed from records, claims and the ladder, by `RULE` and as stated in `columns`.
+All figures are computed from records, claims and the ladder, by `RULE` and as stated in `Answer`.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.claims.verdicts import Judged, Verdict
-from audit.ladder.climb import Ladder
+from audit.ladder.climb import Step
 from audit.tables.layout import Table
 from audit.tables.results import Results
 from audit.tables.words import listed
@@ -60,14 +60,7 @@ def operations(symbol: str) -> str:
     return ", ".join(OPERATIONS[letter] for letter in letters) if OPERATIONS.keys() >= set(letters) else ""
 
 
-def paper_tables(results: Results) -> list[Table]:
-    """Return the blocks of Table 1 that were run."""
-    experiment = results.experiments.get("table1")
-    return [table for table in experiment.tables if table.as_in_paper] if experiment else []
-
-
-def columns(tables: Sequence[Table]) -> list[Column]:
-    """Return every architecture in its best row, best first: our highest mean and the paper's highest figure."""
+def _columns(tables: Sequence[Table]) -> list[Column]:
     cells: dict[str, dict[str, Cell]] = {}
     for table in tables:
         for (row, symbol), cell in table.cells.items():
@@ -81,17 +74,8 @@ def columns(tables: Sequence[Table]) -> list[Column]:
     return sorted(found, key=lambda column: -column.cell.mean)
 
 
-def agreement(tables: Sequence[Table]) -> tuple[int, int]:
-    """Count the rows of Table 1 in which the paper's best architecture is best here too, and all comparable rows.
-
-    A row is comparable if all of the paper's architectures in it were run, and there is more than one.
-    """
-    same = [_best_is_ours(table, protocol) for table in tables for protocol in table.protocols]
-    known = [each for each in same if each is not None]
-    return sum(known), len(known)
-
-
 def _best_is_ours(table: Table, protocol: str) -> bool | None:
+    """Return whether the paper's best architecture of a row is best here too; None if the row is not comparable."""
     paper = {symbol: float(e["value"]) for (row, symbol), e in table.paper.items() if row == protocol}
     ours = {symbol: table.cells[protocol, symbol].mean for symbol in paper if (protocol, symbol) in table.cells}
     if len(paper) < 2 or ours.keys() != paper.keys():
@@ -116,39 +100,57 @@ RULE = (
     "Otherwise it does not hold up. "
     "Rows count if all five architectures were run; frozen filters have a row for each classifier."
 )
-"""The rule that `holds_up` applies, in words."""
+"""The rule that `Answer.holds_up` applies, in words."""
 
 
-def holds_up(same: int, rows: int, claims: Sequence[Judged]) -> str:
-    """Apply `RULE`: does the paper hold up?"""
-    found = verdicts(claims)
-    holding = found.get("holds", 0) + found.get("holds in part", 0)
-    if same == rows and found.get("holds", 0) == len(claims):
-        return "holds up"
-    return "mostly holds up" if 2 * same > rows and 2 * holding > len(claims) else "does not hold up"
-
-
-def sentences(results: Results, claims: Sequence[Judged], ladder: Ladder) -> Iterator[str]:
-    """Write two sentences: whether the paper holds up; which architecture is best, and how accurate it is.
+class Answer:
+    """What records and claims say of the paper.
 
     Args:
         results: All published results.
         claims: All judged claims.
-        ladder: Results with later methods.
+
+    Attributes:
+        columns: Every architecture of Table 1 in its best row, best first.
+        rows: Number of comparable rows of Table 1: all of the paper's architectures were run, and there are several.
+        same: Number of those in which the paper's best architecture is best here too.
+        claims: The claims by its authors.
     """
-    tables = paper_tables(results)
-    found, (same, rows) = columns(tables), agreement(tables)
-    if not found or not rows:
-        yield NOT_RUN
-        return
-    of_paper = [judged for judged in claims if judged.claim.id.startswith("paper")]
-    yield (
-        f"The paper {holds_up(same, rows, of_paper)}: its best architecture is best here in {same} of {rows} rows of "
-        f"Table 1; of {len(of_paper)} claims by its authors, {tally(of_paper)}."
-    )
-    best, later, space = found[0], ladder.top, "\N{NO-BREAK SPACE}"
-    beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""
-    yield (
-        f"Best is {best.words or best.symbol}: up to {best.cell.mean:.1f}{space}% on Caltech-101 "
-        f"(the paper: {best.paper}{space}%){beyond}."
-    )
+
+    def __init__(self, results: Results, claims: Sequence[Judged]) -> None:
+        experiment = results.experiments.get("table1")
+        tables = [table for table in experiment.tables if table.as_in_paper] if experiment else []
+        is_ours = [_best_is_ours(table, protocol) for table in tables for protocol in table.protocols]
+        known = [each for each in is_ours if each is not None]
+        self.columns, self.rows, self.same = _columns(tables), len(known), sum(known)
+        self.claims = [judged for judged in claims if judged.claim.id.startswith("paper")]
+
+    @property
+    def holds_up(self) -> str:
+        """Apply `RULE`: does the paper hold up?"""
+        found = verdicts(self.claims)
+        holding = found.get("holds", 0) + found.get("holds in part", 0)
+        if self.same == self.rows and found.get("holds", 0) == len(self.claims):
+            return "holds up"
+        mostly = 2 * self.same > self.rows and 2 * holding > len(self.claims)
+        return "mostly holds up" if mostly else "does not hold up"
+
+    def sentences(self, later: Step | None) -> Iterator[str]:
+        """Write two sentences: whether the paper holds up; which architecture is best, and how accurate it is.
+
+        Args:
+            later: The highest rung of the ladder that was run.
+        """
+        if not self.columns or not self.rows:
+            yield NOT_RUN
+            return
+        yield (
+            f"The paper {self.holds_up}: its best architecture is best here in {self.same} of {self.rows} rows of "
+            f"Table 1; of {len(self.claims)} claims by its authors, {tally(self.claims)}."
+        )
+        best, space = self.columns[0], "\N{NO-BREAK SPACE}"
+        beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""
+        yield (
+            f"Best is {best.words or best.symbol}: up to {best.cell.mean:.1f}{space}% on Caltech-101 "
+            f"(the paper: {best.paper}{space}%){beyond}."
+        )

@@ -102,6 +102,6 @@ def _listed_marks(marks: Mapping[str, int]) -> str:
 
 _macro = partial(macro, "pages/captions.html")
 ENVIRONMENT.filters |= {
-    **{"count": count, "duration": duration, "protocol": protocol, "signed": signed},
-    **{"listed_marks": _listed_marks, "extract": lambda key, mapping: mapping[key]},
+    **{"protocol": protocol, "signed": signed, "listed_marks": _listed_marks},
+    "extract": lambda key, mapping: mapping[key],
 }

@@ -101,10 +101,8 @@ def is_whole(root: Path) -> bool:
 
 def is_current(root: Path) -> bool:
     """Return whether the text matches the history: up to now, or up to the text's last commit."""
-    text, last = (
-        (root / "results" / CHANGES).read_text("utf-8"),
-        _git(root, "log", "-1", "--format=%H", "--", f"results/{CHANGES}"),
-    )
+    text = (root / "results" / CHANGES).read_text("utf-8")
+    last = _git(root, "log", "-1", "--format=%H", "--", f"results/{CHANGES}")
     return text == document(root) or (bool(last) and text == document(root, f"{last.strip()}^@"))
 
 

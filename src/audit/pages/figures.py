@@ -49,8 +49,7 @@ class Place:
     def text(self) -> str:
         """Return the tooltip."""
         paper = "" if self.cell.paper is None else f", paper {self.cell.paper['value']}%"
-        shown = plus_minus(self.cell.mean, self.cell.interval)
-        return f"{self.row}, {self.protocol}: {shown}%{paper}, {duration(self.cell.seconds)}"
+        return f"{self.row}, {self.protocol}: {plus_minus(self.cell)}%{paper}, {duration(self.cell.seconds)}"
 
     @property
     def paper(self) -> tuple[float, float] | None:

@@ -17,8 +17,9 @@ from markupsafe import Markup
 from audit.claims import ledger, wording
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
-from audit.ladder.climb import Ladder, Step
-from audit.pages import answer, captions, figures, pictures, table1
+from audit.ladder.climb import Ladder
+from audit.pages import captions, figures, pictures, table1
+from audit.pages.answer import RULE, Answer, operations, tally
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place, Scale
 from audit.tables.layout import Table, foremost
@@ -40,9 +41,6 @@ VERDICTS = {
     "no data": ("\N{EN DASH}", "none"),
 }
 """Sign and colour of each verdict."""
-
-GROUPS = {"paper": "What the paper claims", "lecture": "What the lecture says", "extra": "Further questions"}
-"""Headings of claims, by the first word of their ids."""
 
 CLASSIFIERS = {"sgd": "SGD, as the authors'", "lbfgs": "L-BFGS, converged", "pyramid_svm": "pyramid SVM"}
 
@@ -78,16 +76,16 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         ladder: Results with later methods.
     """
     experiments = [_experiment(each) for each in results.experiments.values() if each.records]
-    columns, later = answer.columns(answer.paper_tables(results)), ladder.top
+    answer, later = Answer(results, claims), ladder.top
+    columns = answer.columns
     figures = [
         *(v for column in columns for v in (column.cell.mean, column.paper)),
         *(s.some.mean for s in ladder.rungs if s.some),
     ]
     return render(
         "pages/index.html",
-        answer=list(answer.sentences(results, claims, ladder)),
-        rule=answer.RULE if columns else "",
-        contents=[(target, name) for target, name, there in _sections(columns, later) if there],
+        answer=list(answer.sentences(later)),
+        rule=RULE if columns else "",
         columns=columns,
         later=later,
         steps=ladder.rungs,
@@ -101,26 +99,11 @@ def document(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
             if each["name"] == "table1" and block["table"].as_in_paper
         ],
         cards=_cards(results.root),
-        claims={
-            name: group
-            for prefix, name in GROUPS.items()
-            if (group := [j for j in claims if j.claim.id.startswith(prefix)])
-        },
+        claims=ledger.grouped(claims),
         evidence=PaperFigures(results.paper).fill,
         published=results.paper,
         experiments=experiments,
     )
-
-
-def _sections(columns: Sequence[answer.Column], later: Step | None) -> list[tuple[str, str, bool]]:
-    """List the sections of the page: identifier, name, whether it exists."""
-    return [
-        ("paper-table", "Table 1", bool(columns)),
-        ("later-methods", "The ladder", later is not None),
-        ("see", "See it work", True),
-        ("claims", "Claims", True),
-        ("all", "All results", True),
-    ]
 
 
 def places_of(folder: Path, table: Table) -> list[Place]:
@@ -191,7 +174,7 @@ def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, s
     """Return the rows of the paper's layout: name, description, places by architecture."""
     for protocol in table.protocols:
         here = {place.cell: place for place in places if place.protocol == protocol}
-        found = {a: here[cell] for (p, a), cell in table.cells.items() if p == protocol and cell in here}
+        found = {a: here[cell] for (p, a), cell in table.cells.items() if p == protocol}
         yield protocol, _words(next(iter(here)).config), found
 
 
@@ -268,10 +251,10 @@ def _symbol(text: str) -> Markup:
 
 
 ENVIRONMENT.filters |= {
-    **{"symbol": _symbol, "verdicts_tally": answer.tally},
+    **{"symbol": _symbol, "verdicts_tally": tally},
     **{"families": ledger.families, "tally": ledger.tally},
 }
 ENVIRONMENT.globals |= {
-    **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": answer.operations},
+    **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": operations},
     **{"identifier": identifier, "not_run": _not_run, "wording": wording},
 }

@@ -11,7 +11,7 @@ from audit.speed import layer_page
 from audit.speed import table as speed
 from audit.tables.results import Results
 from audit.tables.tables import rows
-from audit.tables.words import count
+from audit.tables.words import count, not_run
 from multistage.records.cells import METRIC
 from multistage.records.files import command
 from multistage.records.paper import matching
@@ -40,7 +40,7 @@ def mnist(records: Sequence[Record], published: Sequence[Record]) -> str:
     """Write one sentence: the MNIST test error of each published run, their mean, and the paper's."""
     errors = [100 * (1 - record["metrics"]["test_accuracy"]) for record in records]
     if not errors:
-        return "Not run yet; `python train.py experiment=mnist` runs it."
+        return not_run("mnist")
     paper = paper_value(published, records[0])
     each = ", ".join(f"{error:.2f}" for error in sorted(errors))
     beside = "" if paper is None else f"; the paper has {100 - paper:.2f} %"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from audit.claims.verdicts import Judged
 from audit.ladder.climb import Ladder
-from audit.pages import answer, table1
+from audit.pages import table1
+from audit.pages.answer import Answer, tally
 from audit.tables.results import Results
 from audit.tables.templates import render
 from audit.tables.words import listed
@@ -14,34 +15,30 @@ RANDOM = "RR, sgd"
 
 
 def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
-    """Markdown: three sentences and a table, computed as in `answer`.
+    """Markdown: three sentences and a table, computed by `Answer`.
 
     Args:
         results: All published results.
         claims: Claims with verdicts.
         ladder: Results with later methods.
     """
-    tables = answer.paper_tables(results)
-    columns, (same, complete) = answer.columns(tables), answer.agreement(tables)
-    if not columns or not complete or ladder.top is None:
+    answer = Answer(results, claims)
+    if not answer.columns or not answer.rows or ladder.top is None:
         return table1.ABSENT
-    best, found = columns[0], table1.places(results)
-    of_paper = [judged for judged in claims if judged.claim.id.startswith("paper")]
+    best, found = answer.columns[0], table1.places(results)
+    failing = [judged.claim.id for judged in answer.claims if judged.verdict == "fails"]
+    links = ", ".join(f"[{each}](results/claims.md#{each})" for each in failing)
     there = max(found, key=lambda at: found[at].paper["value"])
     return render(
         "pages/summary.md",
-        holds_up=answer.holds_up(same, complete, of_paper),
-        claims=len(of_paper),
-        said=answer.tally(of_paper),
-        failing=[judged.claim.id for judged in of_paper if judged.verdict == "fails"],
+        answer=answer,
+        said=tally(answer.claims).replace(" fail", f" fail ({links})"),
         best=best,
         words=listed(best.words.split(", ")),
         row=best.row,
         there=there,
         highest=found[there].paper["value"],
         agreeing=table1.agreeing(found),
-        same=same,
-        complete=complete,
         random=found[RANDOM, best.symbol],
         random_row=RANDOM,
         top=ladder.top.some,

@@ -1,6 +1,6 @@
 """The paper's Table 1: its rows and columns, with our figures and the paper's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from audit.tables.layout import STAGES
 from audit.tables.results import Results
 from audit.tables.tables import rows as markdown
 from audit.tables.templates import render
-from audit.tables.words import listed, machine
+from audit.tables.words import listed, machine, not_run
 from multistage.records.cells import SIGNS, Cell
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -18,7 +18,7 @@ from multistage.registry.errors import MultistageError
 APART = 3.0
 """Difference of the two readouts, in points, above which their training accuracies are shown."""
 
-ABSENT = "Not run yet; `python train.py experiment=table1` runs it, and the same command again goes on."
+ABSENT = not_run("table1")
 
 
 class Place(NamedTuple):
@@ -41,12 +41,13 @@ def places(results: Results) -> Places:
     Raises:
         MultistageError: Two tuned cells for one place.
     """
-    rows, found = _rows([entry for entry in results.paper if entry["table"] == 1]), results.found
-    return {
-        (name, column): Place(entry, _cell(name, entry, found))
-        for name, row in rows.items()
-        for column, entry in row.items()
-    }
+    places, found = {}, results.found
+    for entry in (entry for entry in results.paper if entry["table"] == 1):
+        readouts = (entry["readout"],) if "readout" in entry else ("",) if entry["refine"] else READOUTS
+        for readout in readouts:
+            row = ", ".join(filter(None, [entry["row"], readout]))
+            places[row, entry["column"]] = Place(entry, _cell(row, entry, found))
+    return places
 
 
 def agreeing(found: Places) -> dict[str, str]:
@@ -83,16 +84,6 @@ def page(results: Results) -> str:
         blocks.append(markdown([STAGES[stages], *columns, "minutes"], lines))
     machines = listed(sorted({machine(record) for record in records}))
     return render("pages/table1.md", signs=SIGNS, machines=machines, blocks=blocks).strip()
-
-
-def _rows(entries: Sequence[Record]) -> dict[str, dict[str, Record]]:
-    """Return the rows in the paper's order, and the paper's figure for each column."""
-    found: dict[str, dict[str, Record]] = {}
-    for entry in entries:
-        readouts = (entry["readout"],) if "readout" in entry else ("",) if entry["refine"] else READOUTS
-        for readout in readouts:
-            found.setdefault(", ".join(filter(None, [entry["row"], readout])), {})[entry["column"]] = entry
-    return found
 
 
 def _cell(row: str, entry: Record, found: Found) -> Cell | None:

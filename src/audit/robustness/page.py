@@ -1,18 +1,18 @@
 """Functions that ``results/robustness/README.template.md`` calls, and its picture."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from audit.robustness import measures
 from audit.tables.curves import Panel, draw
-from audit.tables.differences import Change
-from audit.tables.plot import digests, renew
+from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows
 from audit.tables.words import not_run
 from multistage.data.corruptions import CORRUPTIONS
 from multistage.records.cells import Cell
-from multistage.records.files import to_lines
+from multistage.registry.errors import MultistageError
 
 FOLDER, PICTURE = "robustness", "robustness.png"
 NOT_RUN = not_run(FOLDER)
@@ -23,6 +23,9 @@ class Page:
 
     Args:
         results: All published results.
+
+    Raises:
+        MultistageError: Two networks that the page would give one name.
     """
 
     def __init__(self, results: Results) -> None:
@@ -30,7 +33,13 @@ class Page:
         self.records, paper = results.records(FOLDER), results.paper
         cells = results.experiments[FOLDER].cells if self.records else ()
         columns = [entry for entry in paper if entry["table"] == 1]
-        self.cells: dict[str, Cell] = {measures.name(cell, columns): cell for cell in cells}
+        self.cells: dict[str, Cell] = {}
+        for cell in cells:
+            name = measures.name(cell, columns)
+            if self.cells.setdefault(name, cell) is not cell:
+                raise MultistageError(
+                    f"results/{FOLDER}: {self.cells[name].title} and {cell.title} are both {name} there; expected one"
+                )
         self.changes = measures.with_and_without(cells)
         self._name = {cell: name for name, cell in self.cells.items()}
 
@@ -58,7 +67,7 @@ class Page:
     def networks(self) -> str:
         """Markdown: one row per network, with its clean accuracy and the fraction kept under each corruption."""
         lines = [
-            [name, cell.n, plus_minus(cell.mean, cell.interval), *(_figure(cell, each) for each in CORRUPTIONS)]
+            [name, cell.n, plus_minus(cell), *(plus_minus(measures.share(cell, each)) for each in CORRUPTIONS)]
             for name, cell in self.cells.items()
         ]
         return rows(["network", "draws", "accuracy, clean", *CORRUPTIONS], lines) if lines else NOT_RUN
@@ -70,7 +79,7 @@ class Page:
                 self._name[change.after],
                 self._name[change.before],
                 change.difference.n,
-                *(_gain(change, each) for each in CORRUPTIONS),
+                *(emphasised(measures.gain(change, each)) for each in CORRUPTIONS),
             ]
             for change in self.changes
         ]
@@ -84,21 +93,10 @@ class Page:
         """
         if not self.cells:
             return None
-        file, metadata = self.folder / PICTURE, digests(to_lines(self.records), self.networks())
         strengths = {float(n): str(n) for n in range(6)}
         panels = [
             Panel(name, "strength", {each: measures.curve(c, name) for each, c in self.cells.items()}, strengths)
             for name in CORRUPTIONS
         ]
         title, y = "robustness: frozen networks on corrupted images", "accuracy, %, mean over classes and draws"
-        return renew(file, metadata, lambda: draw(title, y, panels, metadata), redraw)
-
-
-def _figure(cell: Cell, corruption: str) -> str:
-    found = measures.share(cell, corruption)
-    return plus_minus(found.value, found.interval)
-
-
-def _gain(change: Change, corruption: str) -> str:
-    found = measures.gain(change, corruption)
-    return emphasised(found.value, found.interval)
+        return renew(self.folder / PICTURE, self.records, self.networks(), partial(draw, title, y, panels), redraw)

@@ -68,10 +68,7 @@ def _measure_shape(shape: Shape, dtype: torch.dtype, bench: Bench) -> None:
         case += f" {more['dtype']}"
     elif bench.compile and (small or not bench.quick):
         forms |= _compiled(forms["dense"], x, dy, case, bench)
-    calls: Calls = {
-        FORWARD: {form: partial(without_gradient, run, x) for form, run in forms.items()},
-        BOTH: {form: partial(both, run, x, dy) for form, run in forms.items()},
-    }
+    calls = calls_of(forms, x, dy)
     if bench.on_cuda:
         _add_triton(calls, x, dy)
     turns = 300 if small or bench.on_cuda else 15
@@ -79,6 +76,14 @@ def _measure_shape(shape: Shape, dtype: torch.dtype, bench: Bench) -> None:
     flush = torch.empty(2**28, dtype=torch.uint8, device=bench.device).zero_ if bench.on_cuda else None
     for passes, functions in calls.items():
         bench.compare(f"{case} {passes}", {**functions, "copy": x.clone}, turns, 8, flush, passes=passes, **more)
+
+
+def calls_of(forms: Mapping[str, Form], x: Tensor, dy: Tensor) -> Calls:
+    """Return functions of both passes: values alone, and values with the gradient of x."""
+    return {
+        FORWARD: {name: partial(without_gradient, form, x) for name, form in forms.items()},
+        BOTH: {name: partial(both, form, x, dy) for name, form in forms.items()},
+    }
 
 
 def without_gradient(form: Form, x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Cost of the layer's options and of large windows, and of common alternative implementations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from audit.speed.baselines import LoopedContrastNorm, UnfoldedContrastNorm
-from audit.speed.layer import PEAK, Form, Forms, Shape, both, step_peak, without_gradient
-from audit.speed.measurement import BOTH, FORWARD, Bench
+from audit.speed.layer import PEAK, Form, Forms, Shape, calls_of, step_peak
+from audit.speed.measurement import Bench
 from multistage.layers.contrast_norm import LocalContrastNorm, local_contrast_norm
 
 OPTIONS: tuple[dict[str, Any], ...] = (
@@ -101,10 +101,6 @@ def _compare(case: str, forms: Mapping[str, Form], shape: Shape, bench: Bench) -
     """Time forward, and forward plus backward."""
     x, dy = (bench.noise(*shape, seed=seed) for seed in (0, 1))
     turns = 300 if x.numel() < 10**5 or bench.on_cuda else 15
-    calls: dict[str, dict[str, Callable[[], object]]] = {
-        FORWARD: {name: partial(without_gradient, form, x) for name, form in forms.items()},
-        BOTH: {name: partial(both, form, x, dy) for name, form in forms.items()},
-    }
-    for passes, functions in calls.items():
-        more: dict[str, Any] = {"passes": passes, "shape": list(shape), "dtype": "float32"}
-        bench.compare(f"{case} {passes}", functions, turns, 8, **more)
+    more: dict[str, Any] = {"shape": list(shape), "dtype": "float32"}
+    for passes, functions in calls_of(forms, x, dy).items():
+        bench.compare(f"{case} {passes}", functions, turns, 8, passes=passes, **more)

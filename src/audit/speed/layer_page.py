@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from audit.speed.layer import PEAK
 from audit.speed.measurement import BOTH, FORWARD
-from audit.speed.table import DEVICES, Case, by_part, cases, origin, ratio_of
+from audit.speed.table import DEVICES, LARGE, NOT_MEASURED, Case, by_part, cases, origin, ratio_of
 from audit.tables.tables import rows
 from multistage.records.runs import Record
 
@@ -17,8 +17,6 @@ WRITTEN = (
 )
 """Common implementations: description, the part that measures it, its form there, and its cases."""
 
-LAYER = "[8, 64, 135, 135]"
-
 
 def page(records: Sequence[Record]) -> str:
     """Markdown: a section for each device with measurements."""
@@ -29,7 +27,7 @@ def page(records: Sequence[Record]) -> str:
         texts = [make(parts) for make in (beside, options, windows)]
         if any(texts):
             sections += [f"On {name}: {origins(parts)}", *filter(None, texts)]
-    return "\n\n".join(sections) or "Not measured yet; run `python scripts/benchmark.py`."
+    return "\n\n".join(sections) or NOT_MEASURED
 
 
 def origins(parts: dict[str, Record]) -> str:
@@ -48,7 +46,7 @@ def beside(parts: dict[str, Record]) -> str:
         if part in parts:
             of_memory = parts.get("memory") if part == "layer" else parts[part]
             shapes = [name.partition("]")[0] + "]" for name in cases(parts[part]) if f"]{what} {FORWARD}" in name]
-            shape = next(iter(shapes), LAYER)
+            shape = next(iter(shapes), LARGE)
             found = [_times(parts[part], f"{shape}{what} {passes}", form) for passes in (FORWARD, BOTH)]
             memory = "" if of_memory is None else _times(of_memory, f"{shape}{what} {PEAK}", form)
             lines.append([words, shape, *found, memory])

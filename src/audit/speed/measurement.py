@@ -106,14 +106,15 @@ class Bench:
 
 
 def record(part: str, bench: Bench) -> dict[str, Any]:
-    """Return the record of a part: its rows and all that they depend on."""
+    """Return the record of a part: its rows and all that they depend on; what Git cannot tell is None."""
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *MADE)
     return {
         "part": part,
         "device": bench.device.type,
         "quick": bench.quick,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":/", *MADE)),
+        "dirty": None if changes is None else bool(changes),
         "precision": "float32 unless a row says otherwise",
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
         "compiled": "only forms named so; the time that takes is a row of its own",

@@ -79,6 +79,8 @@ RATIOS: dict[str, dict[str, Ratio]] = {
 
 LARGE = "[8, 64, 135, 135]"
 
+NOT_MEASURED = "Not measured yet; run `python scripts/benchmark.py`."
+
 
 def read(folder: Path) -> list[Record]:
     """Read the records of a folder, in the order in which they are shown; empty if there is no such folder.
@@ -181,7 +183,7 @@ def readme(records: Sequence[Record]) -> str:
     measured = by_part(records)
     devices = [device for device in DEVICES if any(key[1] == device for key in measured)]
     if not devices:
-        return "Not measured yet; run `python scripts/benchmark.py`."
+        return NOT_MEASURED
     rows = []
     for label, part, value in FACTS:
         found = [value(measured[part, device]) if (part, device) in measured else None for device in devices]

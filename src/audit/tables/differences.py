@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from multistage.records.cells import Cell, Difference, paired
+from multistage.records.cells import Cell, Difference, Draw, draw, paired
 from multistage.settings.config import MOST_STAGES, REGISTRIES, is_unread
 
 ORDERS: dict[str, tuple[Any, ...]] = {
@@ -66,8 +66,8 @@ def _protocol_first(cell: Cell) -> list[str]:
     return [str(config[name]) for name in ("data", "stages", "filters", "refine", "readout", "model")] + [cell.title]
 
 
-def _draws(cell: Cell) -> set[tuple[int, int]]:
-    return {(record["config"]["draw"], record["config"]["seed"]) for record in cell.records}
+def _draws(cell: Cell) -> set[Draw]:
+    return {draw(record) for record in cell.records}
 
 
 def _rank(name: str, value: Any) -> tuple[int, float, str]:

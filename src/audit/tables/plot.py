@@ -1,15 +1,33 @@
-"""``table.png``: every cell as a dot with its interval, and the paper's figure. Needs matplotlib."""
+"""``table.png``: every cell as a dot with its interval, and the paper's figure; style and metadata of all pictures.
+
+Needs matplotlib.
+"""
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from audit.tables.layout import Table
+from multistage.records.files import to_lines
+from multistage.records.runs import Record
 from multistage.storage import durable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 130,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+}
+"""matplotlib's settings for all pictures, on top of its defaults."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours of Okabe & Ito, safe for colour blindness."""
@@ -29,11 +47,6 @@ LONG_NAME, MANY_NAMES = 30, 16
 """Limits on characters and protocols: longer or more names go below a panel, not next to it."""
 
 
-def digests(records: str, table: str) -> dict[str, str]:
-    """Return a picture's metadata: SHA-256 of its records and of its figures (``table.csv``)."""
-    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in (("Records", records), ("Table", table))}
-
-
 def carried(path: Path) -> dict[str, str]:
     """Read the digests in a picture's metadata; nothing if there is no such picture."""
     from PIL import Image, UnidentifiedImageError
@@ -45,25 +58,46 @@ def carried(path: Path) -> dict[str, str]:
         return {}
 
 
-def renew(file: Path, metadata: Mapping[str, str], drawn: Callable[[], bytes], redraw: bool = False) -> Path | None:
-    """Draw a picture if the existing one has different digests.
+def renew(
+    file: Path, records: Sequence[Record], figures: str, draw: Callable[[], "Figure"], redraw: bool = False
+) -> Path | None:
+    """Draw a picture unless the existing one, by its metadata, was drawn from the same records and figures.
 
     Args:
         file: PNG to write.
-        metadata: From `digests`.
-        drawn: Draws it and returns the PNG with this metadata.
+        records: Records that it is drawn from.
+        figures: What it shows, as text.
+        draw: Makes the figure.
         redraw: Whether to draw it in any case.
 
     Returns:
         Its path if it was drawn.
     """
+    made_of = {"Records": to_lines(records), "Table": figures}
+    metadata = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in made_of.items()}
     if not redraw and carried(file) == metadata:
         return None
-    durable.update(file, drawn())
+    durable.update(file, png(draw, metadata))
     return file
 
 
-def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: Path) -> None:
+def png(draw: Callable[[], "Figure"], metadata: Mapping[str, str], style: Mapping[Any, Any] = STYLE) -> bytes:
+    """Draw a figure; the same numbers give the same bytes, whatever style the caller has set.
+
+    Args:
+        draw: Makes the figure.
+        metadata: Text to store in the PNG.
+        style: matplotlib's settings, on top of its defaults.
+    """
+    from matplotlib.style import context
+
+    made = io.BytesIO()
+    with context(["default", dict(style)]):
+        draw().savefig(made, format="png", metadata={"Software": None, **metadata})
+    return made.getvalue()
+
+
+def draw(name: str, tables: Sequence[Table]) -> "Figure":
     """Draw a panel for each block: rows are architectures, colours protocols, hollow diamonds the paper's figures.
 
     Curves show error against labels a class.
@@ -71,29 +105,24 @@ def draw(name: str, tables: Sequence[Table], metadata: Mapping[str, str], path: 
     Args:
         name: Of the folder of results.
         tables: As from `layout.tables`.
-        metadata: As from `digests`.
-        path: PNG to write.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     heights = [_height(table) for table in tables]
     names = sum(INCHES_A_NAME * (len(table.protocols) + 2) for table in tables if _names_below(table))
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        figure = Figure(figsize=(WIDTH, sum(heights) + names + 0.5), dpi=130, facecolor="white", layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for table, axes in zip(tables, panels, strict=True):
-            _curve(axes, table) if table.against_labels else _panel(axes, table)
-        dotted = [axes for table, axes in zip(tables, panels, strict=True) if not table.against_labels]
-        if dotted:
-            dotted[-1].set_xlabel(
-                "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
-            )
-        figure.suptitle(name, fontsize=12, weight="bold")
-        figure.savefig(path, metadata={"Software": None, **metadata})
+    figure = Figure(figsize=(WIDTH, sum(heights) + names + 0.5))
+    panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for table, axes in zip(tables, panels, strict=True):
+        _curve(axes, table) if table.against_labels else _panel(axes, table)
+        axes.set_title(table.title, loc="left", fontsize=10)
+        _legend(axes, table)
+    dotted = [axes for table, axes in zip(tables, panels, strict=True) if not table.against_labels]
+    if dotted:
+        dotted[-1].set_xlabel(
+            "accuracy on test images, mean over classes and runs, %; bar: 95 % interval (no bar: one run)"
+        )
+    figure.suptitle(name, fontsize=12, weight="bold")
+    return figure
 
 
 def _shown(table: Table) -> list[str]:
@@ -130,14 +159,6 @@ def look(i: int) -> tuple[str, str]:
     return COLOURS[i % len(COLOURS)], MARKERS[i // len(COLOURS) % len(MARKERS)]
 
 
-def _frame(axes: "Axes", table: Table, grid: Literal["x", "both"], without: Sequence[str]) -> None:
-    axes.set_title(table.title, loc="left", fontsize=10)
-    axes.grid(axis=grid, color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in without:
-        axes.spines[side].set_visible(False)
-
-
 def _panel(axes: "Axes", table: Table) -> None:
     shown = _shown(table)
     step = 0.7 / len(table.protocols)
@@ -161,12 +182,12 @@ def _panel(axes: "Axes", table: Table) -> None:
         axes.plot([], [], "D", ms=7, mfc="none", mec="#444444", label="the paper")
     axes.set_yticks(range(len(shown)), shown, fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    _frame(axes, table, "x", ("top", "right", "left"))
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     low, high = min(extent), max(extent)
     margin = max(0.05 * (high - low), 0.5)
     axes.set_xlim(max(low - margin, 0), max(high, min(high + margin, 100)))  # beyond 100 only where an interval is
-    _legend(axes, table)
 
 
 def _curve(axes: "Axes", table: Table) -> None:
@@ -193,5 +214,3 @@ def _curve(axes: "Axes", table: Table) -> None:
     ticks = [t for t in (FINE_TICKS if high / low < NARROW else TICKS) if low <= t <= high]
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
     axes.set(xlabel="labels a class", ylabel="error, %, mean over classes and runs")
-    _frame(axes, table, "both", ("top", "right"))
-    _legend(axes, table)

@@ -1,12 +1,16 @@
 """What a folder below ``results/`` holds besides its records; all of it is made from them and can be made again."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit.tables import plot, tables
 from audit.tables.layout import foremost
 from audit.tables.results import Experiment
-from multistage.records.files import to_lines
 from multistage.storage import durable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PICTURE = "table.png"
 
@@ -35,11 +39,13 @@ def publish(experiment: Experiment, redraw: bool = False) -> list[Path]:
     """
     folder, contents = experiment.folder, texts(experiment)
     changed = [folder / name for name, text in contents.items() if durable.update(folder / name, text.encode())]
-    digests, path = plot.digests(to_lines(experiment.records), contents["table.csv"]), folder / PICTURE
-    if redraw or plot.carried(path) != digests:
-        chosen = foremost(experiment.cells)
-        left = f": {len(chosen)} of {len(experiment.cells)} variants" if len(chosen) < len(experiment.cells) else ""
-        shown = [table.only(chosen) for table in experiment.tables]
-        plot.draw(experiment.name + left, [table for table in shown if table.cells], digests, path)
-        changed.append(path)
-    return changed
+    draw = partial(_draw, experiment)
+    drawn = plot.renew(folder / PICTURE, experiment.records, contents["table.csv"], draw, redraw)
+    return [*changed, drawn] if drawn else changed
+
+
+def _draw(experiment: Experiment) -> "Figure":
+    chosen = foremost(experiment.cells)
+    left = f": {len(chosen)} of {len(experiment.cells)} variants" if len(chosen) < len(experiment.cells) else ""
+    shown = [table.only(chosen) for table in experiment.tables]
+    return plot.draw(experiment.name + left, [table for table in shown if table.cells])

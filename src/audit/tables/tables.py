@@ -9,12 +9,15 @@ from audit.tables.differences import Change, differences
 from audit.tables.layout import Table, foremost, protocol, symbol
 from audit.tables.results import Experiment
 from audit.tables.templates import render
-from multistage.records.cells import METRIC, Cell
+from multistage.records.cells import METRIC, Cell, Difference
 from multistage.records.files import command, path
-from multistage.records.intervals import CONFIDENCE, Interval, half_width
+from multistage.records.intervals import CONFIDENCE, Interval, Measured, half_width
 from multistage.registry.words import harmless
 
 MINUS = "\N{MINUS SIGN}"
+
+Mean = Cell | Difference | Measured
+"""What has a mean and its interval."""
 
 COLUMNS = (
     *("data", "stages", "protocol", "architecture", "model", "filters", "refine", "readout"),
@@ -33,6 +36,8 @@ def to_csv(experiment: Experiment) -> str:
     for cell in experiment.cells:
         config, paper = cell.config, cell.paper or {}
         low, high = cell.interval or (None, None)
+        numbers = {"mean": cell.mean, "sd": cell.sd, "low": low, "high": high}
+        numbers |= {"training": cell.training, "difference": cell.difference}
         texts = {
             **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
             "refine": str(config["refine"]).lower(),
@@ -47,13 +52,7 @@ def to_csv(experiment: Experiment) -> str:
             {
                 **{name: harmless(text) for name, text in texts.items()},
                 "n": cell.n,
-                **{
-                    name: "" if value is None else f"{value:.4f}"
-                    for name, value in {
-                        **{"mean": cell.mean, "sd": cell.sd, "low": low, "high": high},
-                        **{"training": cell.training, "difference": cell.difference},
-                    }.items()
-                },
+                **{name: "" if value is None else f"{value:.4f}" for name, value in numbers.items()},
                 "paper": paper.get("value"),
                 "paper_error": paper.get("error"),
                 "mark": cell.mark,
@@ -107,7 +106,7 @@ def grid(table: Table) -> str:
 def entry(table: Table, protocol: str, architecture: str) -> str:
     """What stands in one place: ours, the paper's, difference, mark."""
     cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
-    lines = [] if cell is None else [f"{plus_minus(cell.mean, cell.interval)} ({cell.n})"]
+    lines = [] if cell is None else [f"{plus_minus(cell)} ({cell.n})"]
     if cell is not None and table.as_in_paper and not cell.config["refine"]:
         lines.append(f"training {cell.training:.1f}")
     if paper is not None:
@@ -119,21 +118,28 @@ def entry(table: Table, protocol: str, architecture: str) -> str:
     return "<br>".join(lines)
 
 
-def plus_minus(value: float, interval: Interval | None) -> str:
-    """A figure and half the width of its interval, two decimals."""
-    return f"{value:.2f}{_bar(interval)}"
+def plus_minus(mean: Mean) -> str:
+    """A mean and half the width of its interval, two decimals."""
+    return f"{_value(mean):.2f}{_bar(mean.interval)}"
 
 
-def signed(value: float, interval: Interval | None = None) -> str:
+def signed(difference: Mean | float) -> str:
     """A difference with its sign, and half the width of its interval if it has one, two decimals."""
+    value, interval = (
+        (difference, None) if isinstance(difference, int | float) else (_value(difference), difference.interval)
+    )
     text = f"{value:+.2f}"
     return ("0.00" if float(text) == 0 else text.replace("-", MINUS)) + _bar(interval)
 
 
-def emphasised(value: float, interval: Interval | None) -> str:
+def emphasised(difference: Mean) -> str:
     """As `signed`, in bold where the interval leaves out zero."""
-    text = signed(value, interval)
+    text, interval = signed(difference), difference.interval
     return f"**{text}**" if interval and (interval[0] > 0 or interval[1] < 0) else text
+
+
+def _value(mean: Mean) -> float:
+    return mean.value if isinstance(mean, Measured) else mean.mean
 
 
 def _bar(interval: Interval | None) -> str:
@@ -145,13 +151,12 @@ def _changes(changes: Iterable[Change]) -> str:
     for change in changes:
         before, after = (cell.title.split(", ") for cell in (change.before, change.after))
         common = [word for word in before if word in after]
-        difference = change.difference
         lines.append(
             [
                 ", ".join(common),
                 ", ".join(word for word in before if word not in common),
                 ", ".join(word for word in after if word not in common),
-                f"{emphasised(difference.mean, difference.interval)} ({difference.n})",
+                f"{emphasised(change.difference)} ({change.difference.n})",
             ]
         )
     return rows(["both", "from", "to", "difference"], lines)

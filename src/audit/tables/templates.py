@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from audit.tables.words import count, duration
 from multistage.records.files import command
 
 AUDIT = Path(__file__).parents[1]
@@ -54,6 +55,8 @@ ENVIRONMENT.filters |= {
     "broken": broken,
     "code": code,
     "command": command,
+    "count": count,
+    "duration": duration,
     "base64": base64,
     "integrity": integrity,
     "percent": "{:.2f}%".format,

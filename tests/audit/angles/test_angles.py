@@ -113,7 +113,7 @@ def pages(tmp_path):
 
 def test_errors_are_those_of_fifteen_degrees_together(tmp_path):
     found = pages(tmp_path)
-    (line,) = found.lines(2).values()
+    (line,) = found.lines[2].values()
     assert {middle: point.value for middle, point in line.items()} == {
         10.0: 0.0,
         25.0: 0.0,
@@ -126,7 +126,7 @@ def test_errors_are_those_of_fifteen_degrees_together(tmp_path):
 
 def test_angles_of_which_few_views_test_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "AT_LEAST", 9)
-    (line,) = pages(tmp_path).lines(2).values()
+    (line,) = pages(tmp_path).lines[2].values()
     assert list(line) == [10.0, 25.0, 40.0]
 
 

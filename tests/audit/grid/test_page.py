@@ -8,7 +8,7 @@ from grid import runs
 
 from audit.claims.templates import Figures, readmes
 from audit.grid import page
-from audit.grid.places import DISTINCT, EQUAL, PAPER
+from audit.grid.places import BEST_OF_PAPER, DISTINCT, EQUAL, PAPER, Protocol
 from audit.tables.plot import carried
 from multistage.records.files import command
 
@@ -85,6 +85,13 @@ def test_every_cell_is_on_the_page_with_its_runs_and_commands(whole):
     assert all(f"<code>{command(record)}</code>" in document for record in made.grid.own)
     assert set(re.findall(r'<a href="#([^"]+)"', document)) <= set(buttons)
     assert document.count('tabindex="0" ') == 1 + document.count('<div class="scroll" tabindex="0"')  # one for the map
+
+
+def test_a_later_part_alone_makes_no_empty_picture(tmp_path):
+    root = tmp_path / "results"
+    (root / "grid").mkdir(parents=True)
+    made = page.Page(runs.published(root, grid=[runs.record(BEST_OF_PAPER, Protocol(2, "psd"), draw=1)]))
+    assert (made.picture(), made.map(), made.documents()) == (None, "", {})
 
 
 def test_a_picture_is_drawn_once(tmp_path):

@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 from committed import RESULTS
+from ladder import figures
 from report import invented
 
 from audit.claims import ledger, wording
@@ -72,9 +73,23 @@ def test_names_from_data_are_escaped(results, tmp_path):
     assert "<script>alert" not in text
 
 
+def test_rungs_have_the_same_numbers_as_on_the_page_of_the_ladder(tmp_path):
+    """Also if one below them was not run."""
+    runs = [figures.run(name, 0) for name in ("UU", "levels", "four filter sets")]
+    results = invented.results(tmp_path, ladder=runs)
+    ladder = Ladder(results, figures.RUNGS, [], [])
+    shown = re.findall(r"<b>(\d+)\. ([a-zA-Z ]+)</b>", index.document(results, [], ladder))
+    assert {name: int(number) for number, name in shown} == {name: ladder.numbers[name] for _, name in shown}
+    assert len(shown) == len(runs)
+
+
 def test_without_records_there_is_a_page_that_says_so(tmp_path):
     shutil.copy(RESULTS / "paper.yaml", tmp_path)
-    assert "none yet" in page(tmp_path)
+    text = page(tmp_path)
+    assert "none yet" in text
+    targets = set(re.findall(r'<a href="#([a-z-]+)">', text))
+    assert targets == {"claims", "all"}
+    assert targets <= set(re.findall(r'<section id="([a-z-]+)">', text))
 
 
 MARKUP = "<foreign onload=alert(1)>&'\""

@@ -1,5 +1,7 @@
 """README's answer follows from records and verdicts."""
 
+from types import SimpleNamespace
+
 import pytest
 from report import invented
 
@@ -15,14 +17,14 @@ COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgp
 def said(tmp_path, record):
     """The answer where a row of random filters has these accuracies, and the ladder's top rung one."""
 
-    def said(*accuracies, top=(0.7, 0.72)):
+    def said(*accuracies, top=(0.7, 0.72), claims=None):
         frozen = {"data": "caltech101", "refine": "false", "readout": "sgd"}
         runs = [record(a, model=model, **frozen) for model, a in zip(COLUMNS, accuracies, strict=True)]
         rung = {**frozen, "filters": "psd", "readout": "lbfgs"}
         results = invented.results(
             tmp_path, table1=runs, ladder=[record(a, draw, **rung) for draw, a in enumerate(top)]
         )
-        return summary(results, ledger.ledger(results), Ladder(results))
+        return summary(results, claims or ledger.ledger(results), Ladder(results))
 
     return said
 
@@ -41,6 +43,14 @@ def test_it_says_so_where_the_paper_does_not_hold_up(said):
     assert "**Does the paper hold up?** It does not hold up: of 21 [claims]" in text
     assert "Local contrast normalisation and max pooling, in this order.\n" in text
     assert "(frozen filters: once for each classifier) | 0 of 1 | |" in text
+
+
+def test_claims_that_fail_are_linked_where_they_are_counted(said):
+    verdicts = {"paper-01": "holds", "paper-02": "fails", "paper-03": "fails", "paper-04": "no data"}
+    claims = [SimpleNamespace(claim=SimpleNamespace(id=name), verdict=each) for name, each in verdicts.items()]
+    links = "[paper-02](results/claims.md#paper-02), [paper-03](results/claims.md#paper-03)"
+    text = said(0.63, 0.34, 0.37, 0.20, 0.15, claims=claims)
+    assert f"by its authors 1 hold in full, 2 fail ({links}) and 1 lack data." in text
 
 
 def test_before_any_run_it_says_how_to_get_it(tmp_path, record):

@@ -27,7 +27,7 @@ TESTED |= {"test__corrupted": "true"}
 
 def run(model, draw, clean=0.5, share=0.5, light=None, **more):
     """A run that keeps a share of its accuracy, under corruptions of light perhaps another."""
-    record = invented.record(clean, draw, model=model, **TESTED, **more)
+    record = invented.record(clean, draw, model=model, **TESTED | more)
     shares = {name: share if light is None or name not in claims.LIGHT else light for name in CORRUPTIONS}
     record["corruptions"] = {name: [clean * each] * 5 for name, each in shares.items()}
     assert OPTIONAL["corruptions"].accepts(record["corruptions"])
@@ -61,6 +61,13 @@ def test_what_is_kept_is_the_mean_over_strengths_of_the_clean_accuracy():
     record["metrics"]["test_mean_class_accuracy"] = 0.0
     with pytest.raises(MultistageError, match="never right"):
         kept(record, "fog")
+
+
+def test_networks_that_would_have_one_name_are_refused(tmp_path):
+    """Otherwise one of them would be missing from tables and picture."""
+    twice = [*runs(), run("abs_lcn_avgpool", 0, readout="sgd")]
+    with pytest.raises(MultistageError, match=r"lbfgs.* and .*sgd.* are both R_abs-N-P_A, RR there; expected one"):
+        Page(invented.results(tmp_path, robustness=twice))
 
 
 def test_pairs_differ_in_n_alone_and_are_compared_draw_by_draw(tmp_path):

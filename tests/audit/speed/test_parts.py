@@ -38,6 +38,12 @@ def test_what_is_written_is_what_is_read(bench, tmp_path):
     ]
 
 
+def test_without_git_nobody_knows_whether_the_code_was_changed(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    written = record("layer", Bench(torch.device("cpu")))
+    assert (written["commit"], written["dirty"]) == (None, None)
+
+
 def test_the_layer_is_measured_in_every_form_at_every_shape(bench, monkeypatch):
     monkeypatch.setattr(layer, "QUICK_GRID", ((2, 3, 9, 9), (1, 4, 5, 5)))
     layer.measure(bench)

@@ -1,16 +1,18 @@
 """The command line that publishes, and that everything committed is what it makes."""
 
 import copy
+import errno
 import importlib.util
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from committed import ROOT
 
-from audit.tables import plot
+from audit.tables import plot, publish
 from audit.tables.results import Experiment
 from multistage.records import files as records
 from multistage.records import runs
@@ -34,7 +36,6 @@ def stale(root):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(durable, "update", update)
-        patch.setattr(plot, "draw", lambda *given: found.append(given[-1].relative_to(root).as_posix()))
         assert script.main([], root) == 0
     return set(found)
 
@@ -242,11 +243,28 @@ def test_a_pipe_is_not_waited_for(repository, capsys):
 
 
 def test_the_picture_is_the_same_each_time(ablation, published, tmp_path):
-    tables = Experiment(Path("ablation"), ablation(draws=2), published).tables
-    for name in ("a.png", "b.png"):
-        plot.draw("ablation", tables, {"Records": "r", "Table": "t"}, tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    drawn = partial(plot.draw, "ablation", Experiment(Path("ablation"), ablation(draws=2), published).tables)
+    first, second = (plot.png(drawn, {"Records": "r", "Table": "t"}) for _ in range(2))
+    assert first == second
+    (tmp_path / "a.png").write_bytes(first)
     assert plot.carried(tmp_path / "a.png") == {"Records": "r", "Table": "t"}
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_one_before_it(ablation, published, tmp_path, monkeypatch):
+    """Its metadata stand first: half a picture would pass for one that was drawn from these records."""
+    experiment = Experiment(tmp_path, ablation(draws=1), published)
+    picture = tmp_path / publish.PICTURE
+    publish.publish(experiment)
+    whole = picture.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable, "_flush", full)
+    monkeypatch.setattr(plot, "MARKERS", ("D",))  # otherwise the same picture would be drawn
+    with pytest.raises(OSError, match="No space left"):
+        publish.publish(experiment, redraw=True)
+    assert picture.read_bytes() == whole
 
 
 def test_a_picture_that_is_none_carries_nothing(tmp_path):
