@@ -11,7 +11,7 @@ from audit.claims import ledger
 from audit.ladder.climb import Ladder
 from audit.pages import index
 from audit.tables.results import Results
-from multistage.records.files import command, from_file
+from multistage.records.files import command, from_file, path
 
 pytestmark = pytest.mark.browser
 
@@ -79,8 +79,8 @@ def test_numbers_are_those_of_the_records(look, file):
     values = {}
     for source in file.parent.glob("*/records.jsonl"):
         for record in from_file(source):
-            config = {k: v for k, v in record["config"].items() if k not in ("draw", "seed", "data.root", "experiment")}
-            cell = values.setdefault((source, str(sorted(config.items()))), [])
+            folder = re.sub(r"draw-\d+-seed-\d+", "", path(record))  # older records have fewer settings
+            cell = values.setdefault((source, folder), [])
             cell.append((command(record), 100 * record["metrics"]["test_mean_class_accuracy"]))
     expected = {}  # two sets of results may hold the same run
     for cell in values.values():
