@@ -62,6 +62,16 @@ def test_a_curve_does_not_hide_the_other_cells(curve, record, published):
     assert [table.title for table in found] == ["digits", "norb: labels a class"]
 
 
+def test_an_interval_below_zero_is_cut_off_at_its_lower_end_alone(record):
+    """Errors of 2 and 4 %: 3 +- 12.7; the axis ends at half of the lowest mean, not where the interval is cut off."""
+    runs = [record(1 - e / 100, d, data="norb", data__train_per_class=n) for n in (20, 50) for d, e in ((0, 2), (1, 4))]
+    figure = plot.draw("norb", Experiment(Path("norb"), runs, []).tables)
+    (axes,) = figure.axes
+    ends = axes.containers[0].lines[1]
+    assert [line.get_ydata()[0] for line in ends] == [pytest.approx(0.01), pytest.approx(15.706, abs=0.001)]
+    assert axes.get_ylim()[0] == pytest.approx(1.5)
+
+
 def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     pytest.importorskip("matplotlib")
     drawn = partial(plot.draw, "norb", Experiment(Path("norb"), curve, published).tables)
