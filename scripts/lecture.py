@@ -19,6 +19,7 @@ from audit.lecture import publish, sections
 from audit.lecture.material import Material
 from audit.lecture.section import Section
 from multistage.cli.ending import exit_code
+from multistage.train import hardware
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         parser.error("results/lecture takes all sections; choose another folder for some, e.g. --output lecture")
     output = options.output or root / "results" / "lecture"
     logging.basicConfig(level=logging.WARNING)
+    hardware.prepare()
     torch.set_num_threads(1)  # other numbers of threads round otherwise
 
     def write() -> int:

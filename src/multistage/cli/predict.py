@@ -57,8 +57,10 @@ def _predict(options: argparse.Namespace) -> int:
     if options.top < 1:
         raise ConfigError(f"--top {options.top} is not allowed; expected a whole number from 1")
     extras.require()
+    from multistage.train import hardware
     from multistage.train.loading import load
 
+    hardware.prepare()
     model = load([options.run, *options.others]) if options.others else load(options.run)
     if options.csv is None:
         return show(model, options.images, options.top)
