@@ -191,7 +191,7 @@ def purpose(name: str) -> str:
     if not file.is_file():
         return ""
     lines = takewhile(lambda line: line.startswith("#"), file.read_text(encoding="utf-8").splitlines())
-    return re.split(r"(?<=\.) ", " ".join(line.removeprefix("#").strip() for line in lines))[0]
+    return re.split(r"(?<=\.)(?<!Fig\.) ", " ".join(line.removeprefix("#").strip() for line in lines))[0]
 
 
 def _cards(root: Path) -> list[dict[str, Any]]:

@@ -112,3 +112,11 @@ def test_nothing_of_a_foreign_record_becomes_markup(tmp_path, monkeypatch):
     found = page(tmp_path)
     assert "<foreign" not in found
     assert found.count("&lt;foreign onload=alert(1)&gt;&amp;&#x27;&quot;") > 2 * len(made)
+
+
+def test_the_purpose_of_an_experiment_is_its_first_sentence_whole():
+    assert re.fullmatch(
+        r"The curve of the paper's Fig\. 3, error .* all 10,000 test digits\.", index.purpose("labels_mnist")
+    )
+    assert index.purpose("explorer").endswith("on 10,000 digits.")
+    assert index.purpose("nothing") == ""
