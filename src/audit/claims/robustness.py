@@ -10,8 +10,8 @@ from audit.tables.addresses import ABS, BOTH, N_MAX, Quantity
 TESTED = {"test_per_class": 1, "corrupted": True}
 """Settings of this folder's tests."""
 
-UNDONE = {"preprocessing": "gcn", **TESTED}
-"""The same, for images that are not locally normalised before the first stage."""
+UNDONE = {"test_per_class": 1, "preprocessing": "gcn", "corrupted": True}
+"""The same, in the order of a run's folder, for images that are not locally normalised before the first stage."""
 
 LIGHT = ("contrast", "lighting")
 """Corruptions that N is said to compensate."""
