@@ -26,6 +26,8 @@ AVERAGES = {
 THRESHOLDS = dict.fromkeys(("stopping_threshold", "divergence_threshold"), either(ANY_NUMBER, NOTHING))
 """Arguments of early stopping that Lightning does not check."""
 
+RULES = {**AVERAGES, **THRESHOLDS}
+
 ALLOWED = ("EarlyStopping", "LearningRateMonitor", "EMAWeightAveraging", "WeightAveraging")
 """Classes of `pytorch_lightning.callbacks` that are compatible with training, resuming and records here."""
 
@@ -63,7 +65,7 @@ def check(config: Mapping[str, Any]) -> None:
             averaging.append(prefix)
             _check_average(config, prefix)
         for argument, value in section(config, prefix).items():
-            if (rule := {**AVERAGES, **THRESHOLDS}.get(argument)) and not rule.accepts(value):
+            if (rule := RULES.get(argument)) and not rule.accepts(value):
                 raise ConfigError(f"{prefix}.{argument}={shown(value)} is not allowed; expected {rule.allowed}")
     if len(averaging) > 1:
         raise ConfigError(f"{' and '.join(averaging)} all average weights; expected one of them, leave the others out")
@@ -76,8 +78,9 @@ def check(config: Mapping[str, Any]) -> None:
 def _check_average(config: Mapping[str, Any], prefix: str) -> None:
     for argument, value in section(config, prefix).items():
         if argument not in ("_target_", *AVERAGES):
-            allowed = f"no more than {', '.join(AVERAGES)}"
-            raise ConfigError(f"{prefix}.{argument}={shown(value)} is not allowed; expected {allowed}")
+            raise ConfigError(
+                f"{prefix}.{argument}={shown(value)} is not allowed; expected no more than {', '.join(AVERAGES)}"
+            )
     precision = str(config.get("trainer.precision", ""))
     if precision in ("bf16-true", "16-true"):
         raise ConfigError(

@@ -42,7 +42,7 @@ def check(config: Config) -> None:
     if has_schedule(config):
         check_class(config, "schedule", ours="optimizer", filled_in=FILLED_IN)
         for key in ("schedule.epochs", "schedule.steps_per_epoch"):
-            if key in config and config.get("schedule.total_steps", ...) is not None:
+            if key in config and config.get("schedule.total_steps", "filled in") is not None:
                 given = f"{key}={shown(config[key])} has no effect beside schedule.total_steps"
                 raise UnreadError(key, f"{given}, which is filled in with the steps of the training; leave it out")
     if reason := refusal(config):
