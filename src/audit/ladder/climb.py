@@ -56,6 +56,7 @@ class Ladder:
         rungs: The rungs with their results, in order.
         beside: The variants of rungs.
         colour: The rungs on images in colour.
+        gray: The rungs and their variants, on gray images.
         steps: All of them.
         numbers: Numbers of rungs by name.
 
@@ -80,6 +81,7 @@ class Ladder:
             steps[rung.name] = self._step(rung, steps)
         self.steps = list(steps.values())
         self.rungs, self.beside, self.colour = ([steps[rung.name] for rung in some] for some in (rungs, beside, colour))
+        self.gray = [*self.rungs, *self.beside]
         self.numbers = {rung.name: number for number, rung in enumerate(rungs, 1)}
 
     def name(self, step: Step) -> str:

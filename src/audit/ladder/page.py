@@ -84,10 +84,10 @@ class Page:
         return rows(header, lines) if lines else not_run(FOLDER)
 
     def counts(self) -> str:
-        """Markdown: every rung's accuracy under all measures, for both choices of test images."""
+        """Markdown: accuracy of rungs and variants, in gray, under all measures, for both choices of test images."""
         lines = [
             [self.ladder.name(step), images, cell.n, *(plus_minus(over(cell.records, name)) for name in MEASURES)]
-            for step in self.ladder.steps
+            for step in self.ladder.gray
             for images, cell in (("up to 30 a class", step.some), ("all others", step.rest))
             if cell
         ]
@@ -145,7 +145,7 @@ class Page:
         Returns:
             Its path if it was drawn.
         """
-        steps = (*self.ladder.rungs, *self.ladder.beside)
+        steps = self.ladder.gray
         if not self.folder.is_dir() or not any(step.some for step in steps):
             return None
         lines = [(other.value, other.line) for other in self.others if other.line]
