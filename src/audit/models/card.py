@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from audit.tables.templates import render
-from audit.tables.words import count, initial, machine
+from audit.tables.words import count, kind_of_filters, machine
 from multistage.data.caltech101 import SOURCE
 from multistage.records import schema
 from multistage.records.files import command
@@ -113,7 +113,7 @@ def _kind(settings: Settings) -> str:
     learned = "then fine-tuned with labels" if settings.refine else "which stay frozen"
     return (
         f"A network of {count(settings.stages, 'stage')} (preset `{settings.model}`) with "
-        f"{initial(settings.filters.name)}, {learned}, and the readout `{settings.readout.name}`,"
+        f"{kind_of_filters(settings.filters.name)}, {learned}, and the readout `{settings.readout.name}`,"
     )
 
 

@@ -89,9 +89,10 @@ def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:
     return {verdict: found.count(verdict) for verdict in COUNTED if verdict in found}
 
 
-def tally(claims: Sequence[Judged]) -> str:
-    """Write the tally in words, such as 8 hold in full, 11 hold in part and 2 fail."""
-    return listed([f"{number} {COUNTED[verdict]}" for verdict, number in verdicts(claims).items()])
+def tally(claims: Sequence[Judged], failing: str = "") -> str:
+    """Write the tally in words, such as 8 hold in full, 11 hold in part and 2 fail; after these stands `failing`."""
+    after = {"fails": failing}
+    return listed([f"{n} {COUNTED[verdict]}{after.get(verdict, '')}" for verdict, n in verdicts(claims).items()])
 
 
 RULE = (

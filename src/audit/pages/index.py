@@ -25,7 +25,7 @@ from audit.pages.figures import Place, Scale
 from audit.tables.layout import Table, foremost
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
-from audit.tables.words import initial
+from audit.tables.words import kind_of_filters
 from multistage.records.cells import SIGNS, Cell
 from multistage.records.files import path
 from multistage.records.runs import Record
@@ -180,7 +180,7 @@ def _by_protocol(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, s
 
 def _words(config: Config) -> str:
     """Describe filters and classifier in words."""
-    return initial(str(config["filters"])) + (
+    return kind_of_filters(str(config["filters"])) + (
         ", then trained" if config["refine"] else f"; {CLASSIFIERS.get(config['readout'], config['readout'])}"
     )
 

@@ -32,7 +32,7 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
     return render(
         "pages/summary.md",
         answer=answer,
-        said=tally(answer.claims).replace(" fail", f" fail ({links})"),
+        said=tally(answer.claims, failing=f" ({links})"),
         best=best,
         words=listed(best.words.split(", ")),
         row=best.row,

@@ -192,7 +192,7 @@ def _panel(axes: "Axes", table: Table) -> None:
 
 def _curve(axes: "Axes", table: Table) -> None:
     """Error against labels a class, both logarithmic; dashed lines with hollow diamonds for the paper."""
-    least, lowest = 0.01, 100.0  # no errors at all cannot stand on a logarithmic axis
+    least = 0.01  # no errors at all cannot stand on a logarithmic axis
     for i, protocol in enumerate(table.protocols):
         colour, marker = look(i)
         line = [(int(a), table.cells[protocol, a]) for a in table.architectures if (protocol, a) in table.cells]
@@ -200,19 +200,20 @@ def _curve(axes: "Axes", table: Table) -> None:
         errors = [max(100 - cell.mean, least) for _, cell in line]
         up = [cell.half_width or 0 for _, cell in line]
         bars = [[min(half, error - least) for half, error in zip(up, errors, strict=True)], up]
-        sizes, lowest = [labels for labels, _ in line], min([lowest, *errors])
+        sizes = [labels for labels, _ in line]
         axes.errorbar(
             sizes, errors, yerr=bars, fmt=f"{marker}-", ms=5, capsize=2.5, color=colour, lw=1.4, label=protocol
         )
         theirs = [max(100 - entry["value"], least) for _, entry in paper]
-        lowest = min([lowest, *theirs])
         axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)
     if table.paper:
         axes.plot([], [], "D--", ms=6, mfc="none", lw=0.8, color="#444444", label="the paper")
     axes.set(xscale="log", yscale="log")
     axes.set_xticks([int(a) for a in table.architectures], table.architectures)
     axes.minorticks_off()
-    low, high = max(axes.get_ylim()[0], lowest / 2), axes.get_ylim()[1]  # intervals may reach far below
+    best = max(*(cell.mean for cell in table.cells.values()), *(entry["value"] for entry in table.paper.values()))
+    low, high = axes.get_ylim()
+    low = max(low, max(100 - best, least) / 2)  # intervals may reach far below
     axes.set_ylim(low, high)
     ticks = [t for t in (FINE_TICKS if high / low < NARROW else TICKS) if low <= t <= high]
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])

@@ -22,8 +22,8 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def initial(filters: str) -> str:
-    """Random filters, filters learned without labels, Gabor filters; others by their name."""
+def kind_of_filters(filters: str) -> str:
+    """By method: random filters, filters learned without labels, Gabor filters; others by its name."""
     return {"psd": "filters learned without labels", "gabor": "Gabor filters"}.get(filters, f"{filters} filters")
 
 
