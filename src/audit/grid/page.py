@@ -1,5 +1,6 @@
 """Functions that ``results/grid/README.template.md`` calls, its picture, and the HTML page."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,9 @@ from multistage.records.intervals import Interval, mean_of
 PICTURE, PAGE = "grid.png", "index.html"
 SHOWN = 20
 """Number of places listed in the ranking on the selection draw."""
+
+WHOLE = "Needs every cell of the first part."
+"""Instead of a table that is computed from all cells."""
 
 
 class Page:
@@ -82,8 +86,8 @@ class Page:
         said = f"{there} of {len(DISTINCT)} cells of the first part were run."
         if not missing:
             return said
-        some = listed([f"`{place.name}`" for place in missing[:SHOWN]])
-        return f"{said} Missing: {some}{f' and {len(missing) - SHOWN} more' if len(missing) > SHOWN else ''}."
+        left = Counter(place.rectify for place in missing)
+        return f"{said} Missing: {listed([f'{number} with `{name}`' for name, number in left.items()])}."
 
     def map(self) -> str:
         """Markdown: the heat map and a link to the page; empty until something of the first part was run."""
@@ -94,14 +98,14 @@ class Page:
     def shares(self) -> str:
         """Markdown: share of the variance of each factor and interaction."""
         if not self.figures.shares:
-            return self.state()
+            return WHOLE
         lines = [[each.name, f"{100 * each.value:.1f} %", _percent(each.interval)] for each in self.figures.shares]
         return rows(["", "share of the variance", "95 % interval"], lines)
 
     def levels(self) -> str:
         """Markdown: mean effect of each level of a factor, in percentage points."""
         if not self.figures.shares:
-            return self.state()
+            return WHOLE
         tables = []
         for axis, (factor, names) in enumerate(zip(FACTORS, LEVELS, strict=True)):
             found = effects(self.grid.values, axis)
@@ -129,7 +133,7 @@ class Page:
         """Markdown: the best places on the selection draw, and the paper's five among all."""
         order = self.figures.order
         if not order:
-            return self.state()
+            return WHOLE
         shown = [(number, place) for number, place in enumerate(order, 1) if number <= SHOWN or place in PAPER]
         lines = [
             [number, f"`{place.name}`", PAPER.get(place, ""), f"{self.grid.chosen_by(place):.2f}"]
