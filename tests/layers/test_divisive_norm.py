@@ -88,6 +88,13 @@ def test_options_are_those_of_the_slow_definition():
     check()
 
 
+@pytest.mark.parametrize("of_each", [torch.full((4, 4), 0.3), torch.arange(4.0).repeat(4, 1), torch.arange(4.0).diag()])
+def test_without_gradients_the_result_is_the_same(of_each):
+    expected = divisive_norm(X, weights=of_each.double())
+    with torch.no_grad():
+        torch.testing.assert_close(divisive_norm(X, weights=of_each.double()), expected)
+
+
 # Sources
 
 

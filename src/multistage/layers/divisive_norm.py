@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from multistage.layers.arithmetic import accumulator, autocasts
 from multistage.layers.contrast_norm_definition import BORDERS, Border, Window, along_axes, axis_blur, row, taps
-from multistage.layers.eager import is_ordinary
+from multistage.layers.eager import is_ordinary, is_ordinary_on_cpu
 from multistage.layers.fast import contrast_norm as fast
 
 Weights = Literal["mean", "each"]
@@ -92,12 +92,17 @@ def divisive_norm(
     elif each:
         pooled = given.view(-1, 1, 1) * blur(powers)
     else:
-        mixed = given.expand(maps.shape[0], -1, -1) @ powers.to(given).flatten(
-            2
-        )  # expanded, so that torch always rounds alike
-        pooled = blur(mixed.view_as(powers))
+        rows = given[:1] if _all_alike(given, x) else given
+        # expanded, so that torch always rounds alike
+        mixed = rows.expand(maps.shape[0], -1, -1) @ powers.to(given).flatten(2)
+        pooled = blur(mixed.view(*mixed.shape[:2], *powers.shape[2:]))
     y = v / (c.to(pooled) ** p + pooled).pow(1 / p).to(v)
     return y.to(x.dtype).view_as(x)
+
+
+def _all_alike(weights: Tensor, x: Tensor) -> bool:
+    """Whether all divisors have the same weights, so that one blur is enough; only asked where nothing is learned."""
+    return not torch.is_grad_enabled() and is_ordinary_on_cpu(x) and bool((weights == weights[:1]).all())
 
 
 def _matrices(

@@ -85,7 +85,9 @@ def frozen(settings: Settings, net: MultiStageNet, dataset: Dataset, split: Spli
     return Features(together, split.used, digest(*(each.digest for each in found)))
 
 
-def _of_set(settings: Settings, stages: nn.Module, dataset: Dataset, split: Split, device: torch.device) -> Features:
+def _of_set(
+    settings: Settings, stages: nn.Sequential, dataset: Dataset, split: Split, device: torch.device
+) -> Features:
     """Return features of one filter set, cached; sets its running statistics."""
     indices = split.used
     calibrated_on = hash_tensors(split.train) if statistics(stages) else None
@@ -186,25 +188,29 @@ def batches(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.
 
 
 @torch.no_grad()
-def calibrate(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
+def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: torch.device) -> None:
     """Set running statistics of frozen normalisations to the exact mean and variance of their inputs over some images.
 
-    Each needs its own pass, in order, because its input depends on the statistics before it. Exact means that the
-    result does not depend on the batches.
+    Each needs its own pass up to its stage, in order, because its input depends on the statistics before it. Exact
+    means that the result does not depend on the batches.
     """
-    for norm in (module for module in stages.modules() if "running_mean" in dict(module.named_buffers(recurse=False))):
-        buffers = dict(norm.named_buffers(recurse=False))
-        moments = torch.zeros(3, len(buffers["running_mean"]), dtype=torch.float64)  # count, sum, squares
+    for count, stage in enumerate(stages, 1):
+        for norm in stage.modules():
+            buffers = dict(norm.named_buffers(recurse=False))
+            if "running_mean" not in buffers:
+                continue
+            moments = torch.zeros(3, len(buffers["running_mean"]), dtype=torch.float64)  # count, sum, squares
 
-        def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
-            values = inputs[0].double()
-            sums, squares = values.sum((0, 2, 3)), values.square().sum((0, 2, 3))
-            moments += torch.stack([torch.full_like(sums, values[:, 0].numel()), sums, squares]).cpu()
+            def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
+                for maps in inputs[0].flatten(2):  # of one image: all in float64 would be twice as large as the batch
+                    values = maps.double()
+                    sums, size = values.sum(1), maps.shape[1]
+                    moments += torch.stack([torch.full_like(sums, size), sums, values.square_().sum(1)]).cpu()
 
-        hook = norm.register_forward_pre_hook(add)
-        for _ in batches(stages, dataset, indices, device):  # outputs are not kept: they may exceed memory
-            pass
-        hook.remove()
-        mean, square = moments[1:] / moments[0]
-        buffers["running_mean"].copy_(mean)
-        buffers["running_var"].copy_((square - mean.square()).clamp_min(0))
+            hook = norm.register_forward_pre_hook(add)
+            for _ in batches(stages[:count], dataset, indices, device):  # outputs are not kept: they may exceed memory
+                pass
+            hook.remove()
+            mean, square = moments[1:] / moments[0]
+            buffers["running_mean"].copy_(mean)
+            buffers["running_var"].copy_((square - mean.square()).clamp_min(0))
