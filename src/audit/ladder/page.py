@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from audit.ladder import choice, others, plot
+from audit.ladder import averages, choice, others, plot
 from audit.ladder.climb import Ladder, Step
 from audit.ladder.measures import MEASURES, over
 from audit.ladder.rungs import BESIDE, COLOUR, RUNGS, Rung
@@ -49,6 +49,7 @@ class Page:
             "ladder_rungs": lambda: self.climbed(self.ladder.rungs),
             "ladder_beside": lambda: self.climbed(self.ladder.beside),
             "ladder_colour": lambda: self.climbed(self.ladder.colour),
+            "ladder_averages": lambda: averages.table(self.folder, self.ladder),
             "ladder_counts": self.counts,
             "ladder_missing": self.missing,
             "ladder_top": self.top,
