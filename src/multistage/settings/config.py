@@ -38,9 +38,6 @@ OPERATIONS = tuple(registry.key for registry in (rectifications, normalisations,
 
 MOST_STAGES = 9
 
-MANDATORY = "???"
-"""Hydra's value of a setting that must be typed."""
-
 ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed", "trainer.accelerator")
 """Keys that say where and whether to run, not what; `parse` does not read them."""
 
@@ -163,8 +160,6 @@ def check_values(config: Config, expected: Iterable[str]) -> None:
     known = rules()
     for key, value in config.items():
         rule = rule_of(key)
-        if value == MANDATORY:
-            raise ConfigError(f"{key} has no value; expected {key}=...")
         parent, _, name = key.rpartition(".")
         if rule is None and parent in known and parent not in config:
             raise ConfigError(f"{parent}={{{name}: {shown(value)}}} is not allowed; expected {known[parent].allowed}")
