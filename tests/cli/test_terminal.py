@@ -25,11 +25,17 @@ def test_comparison_shows_the_papers_value_where_it_has_one(record):
 
 
 def test_a_line_says_how_its_cell_stands(record):
-    siblings = [{**finished(record, value), "run": "some/run"} for value in (0.5, 0.6)]
+    siblings = [{**finished(record, value, draw=draw), "run": "some/run"} for draw, value in enumerate((0.5, 0.6))]
     assert terminal.line(siblings[0], siblings[:1], "1/2", 120) == "1/2  some/run  50.00 %  1.0 s  about 2 min left"
     assert terminal.line(siblings[1], siblings, "2/2", 0) == (
         "2/2  some/run  60.00 % (mean of 2: 55.00 +-63.53, 95 % interval)  1.0 s"
     )
+
+
+def test_runs_that_repeat_each_other_are_counted_once(record):
+    same = [finished(record, 0.5, draw=draw, seed=0) | {"split_hash": "the only one"} for draw in range(3)]
+    assert "interval" not in terminal.line(same[2], same, "3/3", 0)
+    assert terminal.comparison(same).endswith("2 more with the same images and seed; vary seed")
 
 
 def test_durations_read_as_people_say_them():

@@ -212,8 +212,10 @@ def test_flat_images_become_zero_with_finite_gradients(floor_mode, deviation_of,
 
 
 REFUSED = [
-    ({"kernel_size": (9, 9)}, r"kernel_size must be one odd number, the side of a square window, not \(9, 9\)"),
-    ({"kernel_size": [9, 9]}, "kernel_size must be one odd number"),
+    ({"kernel_size": (9, 9)}, r"kernel_size must be one odd whole number, the side of a square window, not \(9, 9\)"),
+    ({"kernel_size": [9, 9]}, "kernel_size must be one odd whole number"),
+    ({"kernel_size": 9.5}, r"kernel_size must be one odd whole number, .* not 9\.5"),
+    ({"kernel_size": "9"}, "kernel_size must be one odd whole number, .* not '9'"),
     ({"window": (1, 1)}, "window must have an odd number of weights"),
     ({"window": (1, -1, 1)}, "weights >= 0"),
     ({"window": (0, 0, 0)}, "positive sum"),

@@ -82,7 +82,7 @@ def test_unbatched_and_empty():
 
 REFUSED = [
     ({"kernel_size": 4}, "kernel_size must be odd"),
-    ({"kernel_size": (3, 3)}, "kernel_size must be one odd number"),
+    ({"kernel_size": (3, 3)}, "kernel_size must be one odd whole number"),
     ({"window": "hann"}, "window must be 'gaussian', 'box' or a row of weights"),
     ({"window": "box", "sigma": 1.0}, "sigma needs window='gaussian'"),
     ({"border": "torch7"}, "border must be one of zero, renormalise, reflect, replicate, not 'torch7'"),

@@ -54,6 +54,17 @@ def test_always_the_same_is_chance_whatever_the_sizes_of_classes():
     assert not is_chance(1.0, [7])
 
 
+def test_draws_that_choose_nothing_are_one_run(record):
+    """A data set's own split, all of it: the same images in every draw, so that the same seed is the same run."""
+    split = {"split_hash": "the only one"}
+    same = [record(0.5, draw, seed=0, **TABLE1) | split for draw in range(3)]
+    (made,) = cells(same)
+    assert (made.n, made.repeats, made.interval) == (1, 2, None)
+    assert paired(made, made).n == 1
+    (made,) = cells([record(0.5, draw, seed=draw, **TABLE1) | split for draw in range(3)])
+    assert (made.n, made.repeats) == (3, 0)
+
+
 def test_figures_of_a_cell_are_those_of_numpy(record):
     accuracies = [0.61, 0.64, 0.60, 0.63, 0.62]
     made = cell(record, accuracies, **TABLE1)

@@ -11,8 +11,9 @@ from multistage import MultiStageNet
 from multistage.network.shapes import StageGeometry
 from multistage.operations import Operations
 from multistage.readout import readouts
-from multistage.registry import Choice, Registry, digest, settings_of
+from multistage.registry import Choice, Registry, digest, setting, settings_of
 from multistage.registry.errors import ConfigError
+from multistage.registry.rules import number
 from multistage.settings.composition import plan
 from multistage.settings.config import REGISTRIES, options, rule_of, rules
 
@@ -69,6 +70,22 @@ def test_a_name_is_registered_once():
     registry.register("a")(Choice)
     with pytest.raises(ValueError, match="x=a is registered twice"):
         registry.register("a")(Choice)
+
+
+def test_what_is_registered_is_a_dataclass_whose_settings_can_be_typed():
+    registry: Registry = Registry("x", "multistage.storage")
+    with pytest.raises(TypeError, match=r"Bare is not a dataclass; expected @dataclass\(frozen=True\) below @register"):
+
+        @registry.register("bare")
+        class Bare(Choice):
+            factor: float = setting(1.0)
+
+    with pytest.raises(TypeError, match=r"x=odd has settings and no section; .* size is typed as SECTION\.size"):
+        registry.register("odd")(Odd)
+    with pytest.raises(ValueError, match="default -1 is not allowed; expected a number from 0"):
+        setting(-1, number(0))
+    with pytest.raises(ValueError, match="not allowed"):
+        setting((1, -1), number(0), per_stage=True)
 
 
 def test_sections_that_share_a_setting_agree_on_it():

@@ -12,6 +12,7 @@ from audit.tables.tables import rows
 from audit.tables.templates import ENVIRONMENT, render
 from audit.tables.words import count, listed
 from multistage.records.runs import Record
+from multistage.settings import composition
 
 CLAIMS = (
     *paper_table1.CLAIMS,
@@ -61,8 +62,10 @@ def grouped(found: Sequence[Judged]) -> dict[str, list[Judged]]:
 
 
 def command(folder: str) -> str:
-    """Return the command that runs the cells of a folder of results."""
-    return f"python train.py experiment={folder}"
+    """Markdown: the command that runs the cells of a folder of results, or the table that has one for each run."""
+    if folder in composition.names("experiment"):
+        return f"`python train.py experiment={folder}`"
+    return f"those in [{folder}/table.md]({folder}/table.md)"
 
 
 def _summary(found: Sequence[Judged], published: Sequence[Record]) -> str:
@@ -100,8 +103,7 @@ def tally(results: Sequence[Result]) -> str:
 
 def _commands(claim: Claim) -> str:
     folders = dict.fromkeys(wanted.folder for test in claim.tests for wanted in test.cells)
-    commands = [f"`{command(folder)}`" for folder in folders]
-    return listed([*commands, *[f"`{LECTURE}`"] * any(test.numbers for test in claim.tests)])
+    return listed([*map(command, folders), *[f"`{LECTURE}`"] * any(test.numbers for test in claim.tests)])
 
 
 def _missing(results: Sequence[Result], published: Sequence[Record]) -> str:
@@ -121,7 +123,7 @@ def _runs(given: Iterable[Wanted], published: Sequence[Record]) -> list[str]:
     for wanted in dict.fromkeys(given):
         row, column = wanted.place(published)
         folders.setdefault(wanted.folder, {}).setdefault(row, []).append(column)
-    return [f"{_named(cells)} (`{command(folder)}`)" for folder, cells in folders.items()]
+    return [f"{_named(cells)} ({command(folder)})" for folder, cells in folders.items()]
 
 
 def _named(cells: Mapping[str, Sequence[str]]) -> str:

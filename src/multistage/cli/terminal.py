@@ -8,7 +8,7 @@ from typing import Any
 
 from multistage.cli.help import PREDICT
 from multistage.data import data_sets
-from multistage.records.cells import METRIC, Cell, cells, common_path
+from multistage.records.cells import METRIC, Cell, cells, common_path, distinct
 from multistage.records.files import path
 from multistage.records.intervals import half_width, is_chance, t_interval
 from multistage.records.paper import published
@@ -106,7 +106,7 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
         seconds_left: Time until the sweep is done; 0 at its end.
     """
     own = 100 * record["metrics"][METRIC]
-    values = [100 * sibling["metrics"][METRIC] for sibling in siblings]
+    values = [100 * sibling["metrics"][METRIC] for sibling in distinct(siblings)]
     spread = ""
     if interval := t_interval(values):
         width = f"+-{half_width(interval):.2f}, 95 % interval"
@@ -167,7 +167,10 @@ def _remarks(cell: Cell) -> str:
         "diverged": sum("diverged" in record for record in cell.records),
         "not clearly better than chance": sum(bool(chance(record)) for record in cell.records),
     }
-    return ", ".join(word if count == cell.n else f"{count} {word}" for word, count in counts.items() if count)
+    said = [word if count == cell.n else f"{count} {word}" for word, count in counts.items() if count]
+    if cell.repeats:
+        said.append(f"{cell.repeats} more with the same images and seed; vary seed")
+    return ", ".join(said)
 
 
 def _number(value: float | None, sign: str = "") -> str:

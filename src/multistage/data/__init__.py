@@ -120,7 +120,7 @@ class Stored(DataSet):
     """A data set with files below a folder.
 
     Attributes:
-        root: The folder; default: that of the environment variable MULTISTAGE_DATA.
+        root: The folder; files of conf/data set it from the environment variable MULTISTAGE_DATA.
     """
 
     root: str = setting("data", text(), bears=False)

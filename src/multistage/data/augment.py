@@ -21,7 +21,11 @@ ELONGATED = 3.3
 """Maximum aspect ratio of the erased rectangle; the minimum is its inverse (both as in Zhong et al. 2020)."""
 
 NUMBERS = 13
-"""Random numbers for each image: six for the affine map, five for erasing, two for mixup."""
+"""Random numbers for each image: six for the affine map, five for erasing, two for mixup.
+
+A further change appends columns from a generator of its own: with another count, all augmented runs would have other
+numbers.
+"""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ class Augmentation(Choice):
         import torch
         from scipy.stats import beta
 
-        weights = torch.from_numpy(beta.ppf(random[:, -1].double().numpy(), self.mixup, self.mixup)).float()
-        return random[:, -2].argsort(), weights
+        weights = torch.from_numpy(beta.ppf(random[:, 12].double().numpy(), self.mixup, self.mixup)).float()
+        return random[:, 11].argsort(), weights
 
     def _maps_back(self, random: "Tensor", height_per_width: float) -> "Tensor":
         """Return affine maps [n, 2, 3] from pixels of the result to those of the image, coordinates from -1 to 1."""

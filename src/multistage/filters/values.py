@@ -73,7 +73,17 @@ class Filters:
     measured: dict[str, float] = field(default_factory=dict)
 
     def install(self, bank: FilterBank) -> None:
-        """Copy the values into a bank."""
+        """Copy the values into a bank.
+
+        Raises:
+            ValueError: They are not of the bank's shape, or not finite.
+        """
+        for name, found in (("kernels", self.kernels), ("gain", self.gain)):
+            expected = getattr(bank, name)
+            if found is not None and expected is not None and found.shape != expected.shape:
+                raise ValueError(f"found {name} {list(found.shape)}; expected {list(expected.shape)}")
+            if found is not None and not found.isfinite().all():
+                raise ValueError(f"found {name} that are not finite numbers")
         with torch.no_grad():
             bank.kernels.copy_(self.kernels)
             if self.gain is not None:

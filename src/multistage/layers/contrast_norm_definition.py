@@ -40,8 +40,8 @@ def gaussian_window(kernel_size: int, sigma: float | None = None) -> Tensor:
     Raises:
         ValueError: An even or non-positive size, or a sigma below `NARROWEST`.
     """
-    if isinstance(kernel_size, tuple | list):
-        raise ValueError(f"kernel_size must be one odd number, the side of a square window, not {kernel_size}")
+    if isinstance(kernel_size, tuple | list | float | str | bool):
+        raise ValueError(f"kernel_size must be one odd whole number, the side of a square window, not {kernel_size!r}")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd and positive, not {kernel_size}")
     sigma = kernel_size / (4 * math.sqrt(2)) if sigma is None else sigma

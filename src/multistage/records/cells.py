@@ -6,7 +6,7 @@ its own draw and seed (``seed=${draw}``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -51,12 +51,14 @@ class Cell:
         records: Sorted by draw, then seed.
         paper: The entry of `results/paper.yaml` for this cell; None if nothing was published.
         title: Description of the cell, unique within one call of `cells`.
+        repeats: Number of further runs that repeat one of these, see `distinct`.
     """
 
     key: Key
     records: tuple[Record, ...]
     paper: Record | None
     title: str
+    repeats: int = 0
 
     @cached_property
     def config(self) -> Record:
@@ -161,16 +163,23 @@ def cells(records: Iterable[Record], paper: Sequence[Record] = ()) -> list[Cell]
         groups.setdefault(key(record), []).append(record)
     titles = _titles({settings: group[0] for settings, group in groups.items()})
     found = [
-        Cell(
-            settings,
-            tuple(sorted(group, key=lambda r: (r["config"]["draw"], r["config"]["seed"]))),
-            matching(paper, group[0]["config"]),
-            title,
-        )
+        Cell(settings, tuple(sorted(group, key=draw)), matching(paper, group[0]["config"]), title)
         for (settings, group), title in zip(groups.items(), titles, strict=True)
     ]
     _refuse_mixes(found)
-    return found
+    return [replace(cell, records=(kept := distinct(cell.records)), repeats=cell.n - len(kept)) for cell in found]
+
+
+def distinct(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the first run for each split and seed of a cell.
+
+    Draws choose nothing if all images of a data set's own split are used. Runs that differ in them alone are one run,
+    and an interval over them would be zero.
+    """
+    found: dict[tuple[str, int], Record] = {}
+    for record in records:
+        found.setdefault((record["split_hash"], record["config"]["seed"]), record)
+    return tuple(found.values())
 
 
 def paired(a: Cell, b: Cell) -> Difference:

@@ -65,13 +65,27 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             name: The name that is typed.
             section: The prefix of its settings' names; None: the class's own.
             rank: Sort key; equal ranks are sorted by name. In a comparison of two, the later one counts as the change.
+
+        Raises:
+            ValueError: The name is taken.
+            TypeError: Not a dataclass, or settings without a section.
         """
 
         def add(choice: type[T]) -> type[T]:
             if name in self._found:
                 raise ValueError(f"{self.key}={name} is registered twice")
+            if "__dataclass_fields__" not in vars(choice):
+                raise TypeError(
+                    f"{choice.__name__} is not a dataclass; expected @dataclass(frozen=True) below @register"
+                )
             choice.name = name
             choice.section = choice.section if section is None else section
+            if dataclasses.fields(choice) and not choice.section:
+                field = dataclasses.fields(choice)[0].name
+                raise TypeError(
+                    f"{self.key}={name} has settings and no section; expected register({name!r}, section=SECTION), "
+                    f"so that {field} is typed as SECTION.{field}"
+                )
             self._found[name] = rank, choice
             return choice
 
@@ -117,7 +131,12 @@ def setting(default: Any, rule: Rule | None = None, bears: bool = True, per_stag
         bears: Whether a run with another value is a different run.
         per_stage: The value is a tuple, one for each stage, typed as ``section.stage1.name``; a stage without a value
             uses that of the stage before.
+
+    Raises:
+        ValueError: The rule does not allow the default.
     """
+    if rule is not None and not all(map(rule.accepts, default if per_stage else (default,))):
+        raise ValueError(f"default {shown(default)} is not allowed; expected {rule.allowed}")
     return dataclasses.field(default=default, metadata={"rule": rule, "bears": bears, "per_stage": per_stage})
 
 

@@ -7,6 +7,12 @@ from multistage.registry.words import as_typed
 from multistage.settings import config, trainer
 from multistage.settings.config import REGISTRIES, rules
 
+PATHS = ("data.root", "output")
+"""Settings that hold a path."""
+
+OTHERWISE = {"learning_rate": "lr", "epochs": "max_epochs", "device": "accelerator"}
+"""Other packages' names for settings."""
+
 FEW = 3
 """Largest number of alternatives that a message suggests."""
 
@@ -42,6 +48,8 @@ def unreadable(words: Sequence[str], at: int, known: Collection[str], files: Ite
     if equals:
         quoted = shlex.quote(f"{key}={as_typed(value)}")
         return f"{refusal}; expected KEY=VALUE, special characters in quotes, for the shell too: {quoted}"
+    if at and (before := words[at - 1]).partition("=")[0] in PATHS:
+        return f"{refusal}; a path with spaces needs quotes, as in {shlex.quote(f'{before} {word}')}"
     following = next((other for other in words[at + 1 :] if other != "="), "")
     if len(meant := _meant(word.rstrip(":"), known)) == 1:
         return f"{refusal}; type {meant[0]}={following if following and '=' not in following else '...'}"
@@ -65,9 +73,22 @@ def option(words: Sequence[str], at: int) -> str | None:
     return f"{words[at]} is not an option; type {' or '.join(f'{key}={value}' for key in meant)}"
 
 
+def twice(words: Iterable[str]) -> str | None:
+    """Return the error for a key with two values, of which Hydra would take the last; None if there is none."""
+    first: dict[str, str] = {}
+    for word in words:
+        key, _, value = word.lstrip("+~").partition("=")
+        before = first.setdefault(key, word)
+        if before != word:
+            values = f"{before.partition('=')[2]},{value}"
+            return f"{before} and {word} are both typed; type one of them, or -m {key}={values} to run each"
+    return None
+
+
 def _meant(name: str, known: Iterable[str]) -> list[str]:
     """Return the keys that a name may mean: itself in any spelling, or keys that end with it."""
     spelled = name.lower().replace("-", "_")
+    spelled = OTHERWISE.get(spelled, spelled)
     keys = sorted(key for key in known if ".stage" not in key)
     same = [key for key in keys if key.lower() == spelled]
     return same or [key for key in keys if key.lower().endswith(f".{spelled}")]

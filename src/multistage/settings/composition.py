@@ -27,7 +27,6 @@ from multistage.settings.tree import TRAINED, Config, parse
 
 PACKAGE = Path(__file__).parents[1]
 CONF = (PACKAGE if (PACKAGE / "conf").exists() else PACKAGE.parents[1]) / "conf"  # in a wheel, or in a checkout
-PATHS = ("data.root", "output")
 SHORTHANDS = ("optimizer", "param_groups", "schedule", "callbacks", "augment")
 """Groups whose files are only shorthand: typing the file or its values gives the same run."""
 
@@ -195,7 +194,7 @@ def _parsed(override: str) -> Any:
 def _quoted(typed: str) -> str:
     """Quote a path that Hydra cannot parse because of its characters; possible lists of values stay as typed."""
     key, _, value = typed.partition("=")
-    return f"{key}={as_typed(value)}" if key in PATHS and not any(c in ",'\"$\\" for c in value) else typed
+    return f"{key}={as_typed(value)}" if key in advice.PATHS and not any(c in ",'\"$\\" for c in value) else typed
 
 
 def _added(typed: str) -> str:

@@ -43,7 +43,7 @@ from multistage.train.evaluation import (
     scores,
 )
 from multistage.train.history import History, divergence
-from multistage.train.restore import make_network
+from multistage.train.restore import check_restorable, make_network
 from multistage.train.training import Progress, TrainingTask, fit
 
 log = logging.getLogger(__name__)
@@ -270,7 +270,9 @@ def train(
                 note=chosen.__setitem__,
                 keep=keep,
             )
-            learner = net.classifier = settings.readout.fit(task)
+            learner = settings.readout.fit(task)
+            check_restorable(settings.readout, net.classifier, learner, settings.output)
+            net.classifier = learner
         if settings.views.several:
             learner, inputs = Viewed(net, settings.views, settings.readout.logistic), dataset.inputs
             training, validation = (

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from multistage.layers.filter_bank import check_connections
 from multistage.network.net import MultiStageNet
+from multistage.network.shapes import Shape
+from multistage.readout import Readout
 from multistage.records.runs import RESULTS_VERSION, Record
 from multistage.records.schema import SETTINGS, SHIPPED, parsed, settings_digest
 from multistage.registry.errors import ConfigError, MultistageError, one_line
@@ -37,9 +39,51 @@ def make_network(settings: Settings, classes: int) -> MultiStageNet:
     """Build the network of a run, with random filters.
 
     Raises:
-        ConfigError: Sizes that do not fit, with their key.
+        ConfigError: Sizes that do not fit, with their key; operations whose maps have other sizes than planned.
     """
-    return MultiStageNet(*settings.network(classes))
+    net = MultiStageNet(*settings.network(classes)).eval()
+    maps = torch.zeros(1, *settings.image)
+    for number, (stage, done, shapes) in enumerate(
+        zip(net.stages, settings.operations, settings.shapes, strict=True), 1
+    ):
+        with torch.no_grad():
+            maps = stage(maps)
+        if maps.shape[1:] != shapes.pooled:
+            found, expected = _sizes(maps[0]), "x".join(map(str, shapes.pooled))
+            chosen = ", ".join(f"model.{slot}={getattr(done, slot).name}" for slot in ("rectify", "normalise", "pool"))
+            raise ConfigError(f"stage {number} with {chosen} makes maps {found}; expected {expected}")
+    return net.train()
+
+
+def check_restorable(readout: Readout, classifier: nn.Module, trained: nn.Module, shape: Shape) -> None:
+    """Refuse a trained classifier that `restore` would not make again from its weights.
+
+    Args:
+        readout: What trained it.
+        classifier: The classifier of the new network.
+        trained: The trained classifier.
+        shape: (maps, height, width) of the maps before flattening.
+
+    Raises:
+        MultistageError: One line with both classifiers.
+    """
+    restored = readout.restore(classifier, trained.state_dict(), shape) if readout.resizes else classifier
+    made, expected = map(_described, (trained, restored))
+    if made != expected:
+        raise MultistageError(
+            f"readout={readout.name} trained {made}, but its weights would be restored as {expected}; expected "
+            "the same, or resizes = True and a method restore that makes it"
+        )
+
+
+def _described(module: nn.Module) -> str:
+    """Describe a module: its class, and the sizes of its tensors."""
+    tensors = ", ".join(f"{name} {_sizes(value)}" for name, value in module.state_dict().items())
+    return f"{type(module).__name__} ({tensors})"
+
+
+def _sizes(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
 
 
 def restore(path: Path, record: Record, into: type[MultiStageNet] = MultiStageNet) -> MultiStageNet:

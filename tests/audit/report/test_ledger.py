@@ -49,6 +49,11 @@ def test_every_claim_is_in_the_summary_and_has_a_section(committed):
             assert len(re.findall(r"(?<!\\)\|", line)) == 5, line
 
 
+def test_cells_without_an_experiment_have_their_commands_in_a_table():
+    assert ledger.command("table1") == "`python train.py experiment=table1`"
+    assert ledger.command("idea") == "those in [idea/table.md](idea/table.md)"
+
+
 def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
     first, *_ = judged("paper-02", "supported").results
     assert wording.rule(first, PUBLISHED) == (
