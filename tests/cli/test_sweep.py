@@ -264,6 +264,18 @@ def test_a_run_that_two_looks_find_has_one_line(planned, monkeypatch, capsys):
     assert capsys.readouterr().out.count("1/4") == 1
 
 
+def test_lines_say_how_long_the_others_take_at_the_pace_of_those_that_are_done(planned, capsys):
+    found = progress.Progress(planned)
+    found.started -= 600
+    for run in planned[:2]:
+        finish(run)
+    found.show_new()
+    assert [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "about 30 min left",
+        "about 10 min left",
+    ]
+
+
 def test_a_process_that_cannot_download_images_tries_once(planned, monkeypatch):
     monkeypatch.setattr(sweep, "_gone", {})
     tried = []

@@ -241,6 +241,9 @@ def test_two_folders_of_images_never_share_a_run_folder(home):
             f"{home}/x/a/set_1",
             "/d/birds/small",
             "/d/birds_small",
+            f"/{200 * 'x'}/a",
+            f"/{200 * 'x'}/b",
         )
     }
-    assert len(folders) == 7
+    assert len(folders) == 9
+    assert max(len(folder.name) for folder in folders) <= 255, "file systems allow no more bytes"
