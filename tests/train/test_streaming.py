@@ -116,7 +116,11 @@ def test_frozen_features_that_do_not_fit_are_refused_with_numbers_before_any_is_
     assert looked == []
 
 
-@pytest.mark.parametrize("take", [lambda: torch.empty(10**15), lambda: np.empty(10**15)])
+def on_a_gpu():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+@pytest.mark.parametrize("take", [lambda: torch.empty(10**15), lambda: np.empty(10**15), on_a_gpu])
 def test_an_allocator_s_refusal_is_one_line(take, plan, do, monkeypatch):
     monkeypatch.setattr(protocol, "train", lambda *_: take())
     run = plan("large")
