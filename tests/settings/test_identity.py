@@ -248,8 +248,8 @@ def test_two_folders_of_images_never_share_a_run_folder(home):
             f"{home}/x/a/set_1",
             "/d/birds/small",
             "/d/birds_small",
-            f"/{200 * 'x'}/a",
-            f"/{200 * 'x'}/b",
+            f"/{200 * 'x'}/{200 * 'y'}/a",
+            f"/{200 * 'x'}/{200 * 'y'}/b",
         )
     }
     assert len(folders) == 9
