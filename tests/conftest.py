@@ -44,6 +44,17 @@ def plan(tmp_path):
     return lambda *overrides: composition.plan(("data=fake", f"output={tmp_path / 'runs'}", *overrides))
 
 
+@pytest.fixture
+def do():
+    """Do a run; its record."""
+
+    def do(run):
+        with quiet():
+            return protocol.run(run, "none")
+
+    return do
+
+
 @pytest.fixture(scope="session")
 def train_once(tmp_path_factory):
     """A run on generated images and its record, for several tests to look at."""

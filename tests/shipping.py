@@ -1,22 +1,16 @@
 """A finished run as a shipped model, without its tests: the weights in half precision or not, and the record of it."""
 
-import importlib.util
 import json
 import shutil
-from pathlib import Path
 
 import torch
+from hostile import stamped
 from safetensors.torch import load, save
 
 from multistage.records.runs import RESULT, WEIGHTS
 from multistage.records.schema import SETTINGS
 from multistage.storage import durable
 from multistage.train.restore import halved
-
-
-def stamped(folder, record):
-    plain = {key: value for key, value in record.items() if key != durable.CHECKSUM}
-    (folder / RESULT).write_text(json.dumps(durable.stamp(plain)))
 
 
 def ship(run, folder, half=True):
@@ -46,12 +40,3 @@ def with_tensors(folder, change):
 def rounded(value):
     """A tensor as half precision keeps it, in float32."""
     return value.half().float() if value.ndim > 1 and value.dtype == torch.float32 else value
-
-
-def script(name):
-    """A module of `scripts`."""
-    file = Path(__file__).parents[1] / "scripts" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"scripts_{name}", file)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from multistage.cli import workers
+from multistage.cli import same_images, workers
 
 
 class Result(NamedTuple):
@@ -34,3 +34,17 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(
         workers, "pool", lambda count, since: lambda todo: [workers.here(since, typed) for typed in todo]
     )
+
+
+@pytest.fixture
+def planned(plan):
+    """Four runs: two draws with each of two models."""
+    return [
+        plan(f"draw={draw}", "seed=${draw}", f"model={model}") for model in ("avgpool", "maxpool") for draw in (0, 1)
+    ]
+
+
+@pytest.fixture
+def trusted_images(monkeypatch):
+    """Finished runs saw the images that are there."""
+    monkeypatch.setattr(same_images, "other_images", lambda finished: ([], {}))

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from committed import ROOT
 
-ROOT = Path(__file__).parents[2]
+from scripts import endurance
 
 
 @pytest.mark.slow
@@ -23,11 +23,8 @@ def test_killed_sweeps_lose_repeat_and_change_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sweep_that_repeats_a_finished_run_is_noticed(tmp_path, monkeypatch):
+def test_a_sweep_that_repeats_a_finished_run_is_noticed(tmp_path):
     """The checker can fail: here finished runs are forgotten."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import endurance
-
     record = tmp_path / endurance.NAME / "fake" / endurance.runs.RESULT
     record.parent.mkdir(parents=True)
     record.write_text("old")

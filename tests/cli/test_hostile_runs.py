@@ -1,6 +1,5 @@
 """A run folder that lies is asked for again, or published: one line, and no traceback."""
 
-import importlib.util
 import shutil
 import signal
 
@@ -14,10 +13,7 @@ from multistage.records import runs
 from multistage.registry.errors import MultistageError
 from multistage.settings import naming
 from multistage.train import protocol
-
-spec = importlib.util.spec_from_file_location("report_of_hostile_runs", ROOT / "scripts" / "report.py")
-report = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(report)
+from scripts import report
 
 LIES = {**hostile.TENSORS, **hostile.FILES, **hostile_records.RECORDS}
 WHOLE = {*hostile.TENSORS, *(name for name in hostile.FILES if not name.startswith("record"))}

@@ -1,18 +1,15 @@
 """A small form of scripts/many_runs.py."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from scripts import many_runs
+
 pytest.importorskip("matplotlib")
-ROOT = Path(__file__).parents[2]
 
 
-def test_invented_runs_are_planned_looked_through_and_published(tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import many_runs
-
+def test_invented_runs_are_planned_looked_through_and_published(tmp_path, capsys):
     many_runs.measure(20, 2, tmp_path)
     line = capsys.readouterr().out
     for step in ("planned", "looked through", "published"):

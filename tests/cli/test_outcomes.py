@@ -42,5 +42,5 @@ def test_each_line_of_a_sweep_says_what_diverged_or_guesses(command, tmp_path):
         "lr-1e-09": "not clearly better than chance",
         "lr-1000000": "diverged, not clearly better than chance",
     }
-    remarks = [(row.split()[0].partition("epochs-1-")[2], " ".join(row.split()[5:])) for row in rows]
-    assert remarks == [(lr, said[lr]) for lr, _ in remarks]
+    remarks = {row.split()[0].partition("epochs-1-")[2]: " ".join(row.split()[5:]) for row in rows}
+    assert remarks == said

@@ -2,57 +2,17 @@
 
 import errno
 import os
-import threading
-import time
 from pathlib import Path
 
 import pytest
+from cli.sweeps import finish, launcher
 
-from multistage.cli import progress, same_images, sweep
-from multistage.data import download
-from multistage.records import cells, runs
-from multistage.registry.errors import ConfigError, MissingDataError, MultistageError
-from multistage.settings import composition
+from multistage.cli import sweep
+from multistage.records import runs
+from multistage.registry.errors import ConfigError, MultistageError
 from multistage.train import checkpoint, protocol
 
-
-@pytest.fixture
-def planned(plan):
-    return [
-        plan(f"draw={draw}", "seed=${draw}", f"model={model}") for model in ("avgpool", "maxpool") for draw in (0, 1)
-    ]
-
-
-def finish(run, accuracy=0.5, **fields):
-    identity = runs.identity("split" + str(run.config["draw"]), "data")
-    metrics = {"test_accuracy": accuracy, "test_mean_class_accuracy": accuracy, "train_accuracy": 1.0}
-    record = {"config": dict(run.config), "metrics": metrics, "per_class": [], "seconds": {"train": 60.0}}
-    record |= {"parameters": 1, "device": "cpu", **identity, **fields}
-    with runs.claimed(run.folder):
-        checkpoint.begin(run.folder, run.config, identity)
-        record["run"] = run.folder.relative_to(run.folder.parents[5]).as_posix()
-        runs.finish(run.folder, record)
-
-
-def launcher(done, failing=()):
-    """A launcher that notes what it was asked to do, and fails where it should."""
-
-    def launch(todo):
-        for run in todo:
-            done.append(run.folder.parents[3].name + str(run.config["draw"]))
-            if run not in failing:
-                finish(run)
-            else:
-                with runs.claimed(run.folder):
-                    runs.fail(run.folder, run.config, runs.identity("split0", "data"), MultistageError("it broke"))
-        return ["it broke" if run in failing else None for run in todo]
-
-    return launch
-
-
-@pytest.fixture(autouse=True)
-def _trusted_data(monkeypatch):
-    monkeypatch.setattr(same_images, "other_images", lambda finished: ([], {}))
+pytestmark = pytest.mark.usefixtures("trusted_images")
 
 
 def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
@@ -70,7 +30,7 @@ def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
     assert len(done) == 3
 
 
-def test_failures_are_listed_with_commands_beside_the_table_of_the_others(planned, capsys):
+def test_failures_are_listed_with_commands_after_the_table_of_the_others(planned, capsys):
     done = []
     assert sweep.sweep(planned, launcher(done, failing=planned[:1]), "python train.py -m x=1,2") == 4
     shown = capsys.readouterr()
@@ -177,106 +137,6 @@ def test_whatever_happens_in_a_run_is_one_line(planned, capsys):
         assert sweep.do(planned[0], broken) == sweep.BUSY
 
 
-def test_finished_runs_that_saw_other_images_are_refused(planned, monkeypatch):
-    monkeypatch.undo()
-    finish(planned[0])  # with hashes made up
-    with pytest.raises(ConfigError, match="the images or their names have changed"):
-        same_images.other_images(planned[:1])
-    redone = planned[0]._replace(config={**planned[0].config, "overwrite": "changed"})
-    assert same_images.other_images([redone]) == ([redone], {})
-
-
-@pytest.mark.parametrize("finished", [4, 3])
-def test_data_that_are_gone_are_looked_for_once(tmp_path, monkeypatch, capsys, finished):
-    """A download is tried once a sweep, not once a run; a sweep that is finished needs no images at all."""
-    monkeypatch.undo()
-    monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path))
-    tried = []
-
-    def refuse(data, *_):
-        tried.append(data)
-        raise OSError("no network")
-
-    monkeypatch.setattr(download, "_fetch_packed", refuse)
-    typed = ["data=mnist", f"output={tmp_path}/runs", "model=avgpool"]
-    planned = [composition.plan([*typed, f"draw={draw}"]) for draw in range(4)]
-    for run in planned[:finished]:
-        finish(run)
-    done = []
-    assert sweep.sweep(planned, launcher(done), "again") == (0 if finished == 4 else 4)
-    errors = capsys.readouterr().err.splitlines()
-    assert done == []
-    assert len(tried) == (0 if finished == 4 else 1)
-    first = f"finished runs on data=mnist cannot be checked: MNIST is not in {tmp_path}/MNIST/raw and could not "
-    undone = "1 of the runs could not be finished; repeat the command to resume them:"
-    assert [line.startswith(said) for line, said in zip(errors, [first, undone, "  "], strict=False)] == [True] * len(
-        errors
-    )
-    assert len(errors) == (0 if finished == 4 else 3)
-
-
-@pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_new_sweep_whose_images_are_not_there_tries_one_download(tmp_path, monkeypatch, capsys, elsewhere):
-    """Before any process begins, which would try again; on other machines there may be other images."""
-    tried = []
-
-    def refuse(data, *_):
-        tried.append(data)
-        raise OSError("no network")
-
-    monkeypatch.setattr(download, "_fetch_packed", refuse)
-    typed = ["data=mnist", f"data.root={tmp_path / 'data'}", f"output={tmp_path}/runs", "model=avgpool"]
-    planned = [composition.plan([*typed, f"draw={draw}"]) for draw in range(4)]
-    done = []
-    code = sweep.sweep(planned, launcher(done), "again", elsewhere=elsewhere)
-    assert (code, len(tried), len(done)) == ((0, 0, 4) if elsewhere else (4, 1, 0))
-    lines = capsys.readouterr().err.splitlines()[1:]
-    assert [line.startswith(f"  {planned[0].folder} and 3 others: MNIST is not in ") for line in lines] == (
-        [] if elsewhere else [True]
-    )
-
-
-def test_what_runs_will_take_is_that_of_finished_ones_most_like_them(planned):
-    """Seconds are looked up, not compared with those of each finished run."""
-    finish(planned[0], seconds={"train": 10.0})
-    finish(planned[2], seconds={"train": 30.0})
-    assert progress.Progress(planned)._expected() == [10, 30]
-    assert progress.Progress([planned[0], planned[3]])._expected() == [10]
-
-
-def test_a_line_about_a_run_reads_the_settings_of_no_other(planned, monkeypatch, capsys):
-    read = []
-    monkeypatch.setattr(progress, "key", lambda record: read.append(record) or cells.key(record))
-    assert sweep.sweep(planned, launcher([]), "again") == 0
-    assert len(read) == 2 * len(planned)
-
-
-def test_a_run_that_two_looks_find_has_one_line(planned, monkeypatch, capsys):
-    found = progress.Progress(planned)
-    finish(planned[0])
-    read = runs.read
-    monkeypatch.setattr(runs, "read", lambda folder: time.sleep(0.1) or read(folder))
-    looks = [threading.Thread(target=found.show_new) for _ in range(2)]
-    for look in looks:
-        look.start()
-    for look in looks:
-        look.join()
-    assert capsys.readouterr().out.count("1/4") == 1
-
-
-def test_a_process_that_cannot_download_images_tries_once(planned, monkeypatch):
-    monkeypatch.setattr(sweep, "_gone", {})
-    tried = []
-
-    def refuse(run):
-        tried.append(run)
-        raise MissingDataError("no network")
-
-    assert [sweep.do(run, refuse) for run in planned] == 4 * ["no network"]
-    assert tried == planned[:1]
-    assert [runs.state(run.folder) for run in planned] == 4 * ["unfinished"]
-
-
 def test_an_engine_that_breaks_fails_no_run(planned, capsys):
     def launch(todo):
         finish(todo[0])
@@ -289,7 +149,7 @@ def test_an_engine_that_breaks_fails_no_run(planned, capsys):
     assert "1/4" in shown.out
 
 
-def test_what_failed_in_another_process_meanwhile_is_not_repeated(planned):
+def test_what_has_failed_in_another_process_since_is_not_repeated(planned):
     run = planned[0]
     with runs.claimed(run.folder):
         runs.fail(run.folder, run.config, runs.identity("split0", "data"), MultistageError("too hot"))

@@ -57,6 +57,10 @@ def test_a_summary_says_what_was_seen_and_its_commands_can_be_pasted(record):
         "of these       2 files are left out; something else",
     ]
     assert shlex.split(lines[-1])[-2:] == ["./-a b/c$(d)", "IMAGE"]
+    assert "validation" not in terminal.summary(run, Path("c"))
+    run["metrics"] = {**run["metrics"], "validation_accuracy": 0.125, "train_accuracy": 0.75}
+    found = terminal.summary(run, Path("c")).splitlines()
+    assert {"validation     12.50%", "training       75.00%"} <= set(found)
     old = {name: value for name, value in run.items() if name != "images"}
     assert "images" not in terminal.summary(old, Path("c"))
 

@@ -168,6 +168,13 @@ def test_a_worker_whose_sweep_is_killed_ends_in_the_middle_of_a_run():
         worker.wait(timeout=workers.PATIENCE + 5)
 
 
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"])
+def test_a_run_whose_process_crashes_has_failed(plan, tmp_path, name):
+    typed = ["data=fake", f"output={tmp_path / 'runs'}"]
+    assert workers._death(-signal.Signals[name], typed) == f"its process crashed ({name})"
+    assert runs.failure(plan().folder)["reason"] == f"its process crashed ({name})"
+
+
 @pytest.mark.parametrize(("code", "said"), [(1, "exit code 1"), (-signal.SIGTERM, "SIGTERM"), (-40, "signal 40")])
 def test_a_worker_that_ends_by_itself_says_how(code, said):
     assert workers._death(code, []) == f"its process ended ({said})"

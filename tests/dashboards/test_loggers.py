@@ -161,15 +161,13 @@ def test_final_metrics_have_names_of_their_own():
     assert numbers == {"final/train_accuracy": 0.5, "parameters": 123, "seconds": 4.5}
 
 
-def test_results_are_the_same_with_a_dashboard_that_fails(plan, monkeypatch):
-    from multistage.train import hardware, protocol
-    from multistage.train.quiet import quiet
+def test_results_are_the_same_with_a_dashboard_that_fails(plan, do, monkeypatch):
+    from multistage.train import hardware
 
     def result(*settings):
         run = plan("trainer.max_epochs=1", *settings)
         hardware.prepare()
-        with quiet():
-            record = protocol.run(run, "none")
+        record = do(run)
         return (run.folder / "weights.safetensors").read_bytes(), record["metrics"]
 
     expected = result("name=a")

@@ -1,37 +1,23 @@
 """What wandb's own client sends to a server, which here is a small one on this machine."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from dashboards.example import SUMMARY, whole_run
 from dashboards.server import serving
 from dashboards.wandb_files import WANDB, inspect
+from dashboards.wandb_processes import online, process
 from texts.pages import PAGES, commands
 
 from multistage.dashboards import wandb_run
 from multistage.settings import composition
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def server():
     with serving() as server:
         yield server
-
-
-def command(server, folder, *words):
-    """A command whose environment names the server, with no other account and no question."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    paths = {"PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("src", "tests")), "HOME": str(folder)}
-    return subprocess.run(
-        words, cwd=folder, env={**known, **paths, **server.environment}, capture_output=True, text=True, timeout=120
-    )
 
 
 def check(server):
@@ -61,20 +47,13 @@ def test_an_offline_run_is_synced_later_as_a_whole(server, tmp_path):
     whole_run(composition.plan(("data=fake", "logger=wandb")).config, tmp_path / "runs" / "a")
     assert not server.runs
     *_, line = (line for line in commands(PAGES["docs/dashboards.md"]) if line.startswith("wandb sync"))
-    done = command(server, tmp_path, "sh", "-c", line.replace("wandb", str(WANDB), 1))
-    assert done.returncode == 0, done.stderr
+    process(tmp_path, "sh", "-c", line.replace("wandb", str(WANDB), 1), **server.environment)
     check(server)
 
 
 @pytest.mark.slow
 def test_an_online_run_is_sent_at_once_and_kept(server, tmp_path):
-    code = (
-        "from multistage.settings import composition; from dashboards.example import whole_run\n"
-        "from pathlib import Path\n"
-        "config = composition.plan(('data=fake', 'logger=wandb', 'logger.mode=online')).config\n"
-        f"whole_run(config, Path({str(tmp_path)!r}))\n"
-    )
-    done = command(server, tmp_path, sys.executable, "-c", code)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = online(tmp_path, **server.environment)
+    assert done.stderr == ""
     check(server)
     assert inspect(tmp_path, "--summary")["state"] == "finished"

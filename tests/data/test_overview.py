@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from multistage.data.dataset import Dataset
@@ -5,7 +6,9 @@ from multistage.data.overview import overview
 from multistage.data.splits import draw_split
 
 
-def test_an_overview_counts_what_is_there_and_what_is_used():
+@pytest.mark.parametrize("at_a_time", [1, 2, 100])
+def test_an_overview_counts_what_is_there_and_what_is_used(monkeypatch, at_a_time):
+    monkeypatch.setattr("multistage.data.overview.AT_A_TIME", at_a_time)
     labels = torch.tensor([0, 0, 0, 1, 1, 1, 1])
     images = torch.arange(7 * 3 * 4).reshape(7, 3, 2, 2).to(torch.uint8)
     images[3:5] = 7

@@ -13,7 +13,6 @@ from multistage.filters.gabor import gabor_bank
 from multistage.records import runs
 from multistage.train import filters, protocol
 from multistage.train.history import History
-from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
 
 CPU = torch.device("cpu")
@@ -148,11 +147,10 @@ def test_what_comes_after_filters_makes_no_others(make, settings):
     assert make("filters=gabor", "refine=false", *settings)[2] == 0
 
 
-def test_the_path_and_the_record_name_the_filters(plan):
+def test_the_path_and_the_record_name_the_filters(plan, do):
     run = plan("filters=gabor", "refine=false", "readout=lbfgs")
     assert "/2/gabor/lbfgs/" in run.folder.as_posix()
-    with quiet():
-        record = protocol.run(run, "none")
+    record = do(run)
     assert record["config"]["filters"] == "gabor"
     assert record["filters"] == [{"oriented": 32}, {}]
     assert record["metrics"]["test_accuracy"] > 0.5
@@ -162,12 +160,11 @@ def test_the_path_and_the_record_name_the_filters(plan):
     assert json.loads((run.folder / runs.RESULT).read_text()) == record
 
 
-def test_refined_gabor_filters_are_where_training_starts_and_resuming_ends_the_same(plan, monkeypatch):
+def test_refined_gabor_filters_are_where_training_starts_and_resuming_ends_the_same(plan, do, monkeypatch):
     settings = ["filters=gabor", "trainer.max_epochs=2"]
     run, other = plan(*settings), plan(*settings, "name=other")
     assert "/2/gabor-refined/softmax/" in run.folder.as_posix()
-    with quiet():
-        record = protocol.run(run, "none")
+    record = do(run)
     net = multistage.load(run.folder)
     start = gabor_bank(32, 5)
     moved = kernels(net)[0][:, 0].flip(-1, -2) / kernels(net)[0][0].norm() - start
@@ -186,12 +183,11 @@ def test_refined_gabor_filters_are_where_training_starts_and_resuming_ends_the_s
         return step(self, *args, **options)
 
     monkeypatch.setattr(torch.optim.SGD, "step", stopping)
-    with quiet(), pytest.raises(Stop):
-        protocol.run(other, "none")
+    with pytest.raises(Stop):
+        do(other)
     monkeypatch.setattr(torch.optim.SGD, "step", step)
     assert runs.state(other.folder) == "unfinished"
     assert (other.folder / runs.CHECKPOINT).exists()
-    with quiet():
-        resumed = protocol.run(other, "none")
+    resumed = do(other)
     assert resumed["weights_sha256"] == record["weights_sha256"]
     assert resumed["metrics"] == record["metrics"]

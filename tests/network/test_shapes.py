@@ -102,6 +102,12 @@ def test_automatic_sizes_keep_what_was_typed_and_refuse_what_they_cannot_fit():
             plan(["data=fake", "geometry=auto", typed])
 
 
+def test_sizes_of_the_paper_s_network_are_described_as_the_paper_gives_them():
+    assert automatic.described(plan(["data=caltech101"]).settings) == (
+        "143 pixels -> kernels 9, windows 10 every 5: 64 maps of 26 -> kernels 9, windows 6 every 4: 256 maps of 4"
+    )
+
+
 @pytest.mark.parametrize("padding", [1, 2])
 @pytest.mark.parametrize("stages", [1, 2, 3, 4])
 def test_automatic_sizes_of_padded_filter_banks_halve_maps_and_pool_the_last_ones_whole(stages, padding):

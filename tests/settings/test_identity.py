@@ -230,6 +230,13 @@ def test_one_folder_of_images_is_one_run_however_it_is_spelled(home):
     assert all(run.settings.bearing == runs[0].settings.bearing for run in runs)
 
 
+def test_the_command_of_a_run_on_ones_own_images_names_their_folder_once(home):
+    typed = ["data=image_folder", f"data.root={home}/a/set_1", f"output={home}/runs"]
+    run = plan(typed)
+    command = [*run.overrides, *run.whereabouts]
+    assert [command.count(word) for word in typed] == [1, 1, 1]
+
+
 def test_two_folders_of_images_never_share_a_run_folder(home):
     folders = {
         plan(["data=image_folder", f"data.root='{root}'"]).folder
@@ -241,6 +248,9 @@ def test_two_folders_of_images_never_share_a_run_folder(home):
             f"{home}/x/a/set_1",
             "/d/birds/small",
             "/d/birds_small",
+            f"/{200 * 'x'}/{200 * 'y'}/a",
+            f"/{200 * 'x'}/{200 * 'y'}/b",
         )
     }
-    assert len(folders) == 7
+    assert len(folders) == 9
+    assert max(len(folder.name) for folder in folders) <= 255, "file systems allow no more bytes"

@@ -1,6 +1,7 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,15 @@ def test_a_file_is_written_only_where_it_differs(tmp_path):
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == before
     assert durable.update(file, b"two")
     assert file.read_bytes() == b"two"
+
+
+def test_a_file_is_read_up_to_its_limit_even_if_its_size_is_unknown(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"12345")
+    assert durable.read(file, 5) == b"12345"
+    for path in (file, Path("/proc/version")):  # the kernel's own files have size 0
+        with pytest.raises(ValueError, match="it has more than 4 bytes"):
+            durable.read(path, 4)
 
 
 @pytest.mark.parametrize("kind", ["link", "left by a killed process"])
@@ -67,11 +77,14 @@ def test_files_are_written_where_they_cannot_be_flushed(tmp_path, said, monkeypa
 @pytest.mark.parametrize("folders_only", [True, False])
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
 def test_a_disk_that_fails_or_fills_is_an_error_that_names_the_file(tmp_path, said, monkeypatch, code, folders_only):
+    file = tmp_path / "file"
+    durable.write(file, b"old")
     monkeypatch.setattr(os, "fsync", refuse(code, folders_only))
-    with pytest.raises(OSError, match=f"{os.strerror(code)}: '{tmp_path / 'file'}'"):
-        durable.write(tmp_path / "file", b"content")
+    with pytest.raises(OSError, match=f"{os.strerror(code)}: '{file}'"):
+        durable.write(file, b"new")
     assert said() == []
-    assert not (tmp_path / ".file.new").exists()
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() == (b"new" if folders_only else b"old")
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])

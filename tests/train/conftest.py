@@ -8,14 +8,16 @@ from multistage.train.quiet import quiet
 
 
 @pytest.fixture
-def do():
-    """Do a run; its record."""
+def interrupt(do, monkeypatch):
+    """Interrupt a run after its last epoch, before it is tested."""
 
-    def do(run):
-        with quiet():
-            return protocol.run(run, "none")
+    def interrupt(run):
+        with monkeypatch.context() as patch:
+            patch.setattr(protocol, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                do(run)
 
-    return do
+    return interrupt
 
 
 @pytest.fixture

@@ -141,13 +141,3 @@ def test_only_tensors_and_plain_values_are_loaded(tmp_path):
         with pytest.raises(ValueError, match="torch refuses it"):
             checkpoint.read(path)
     assert checkpoint.origin(path) is None
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    durable.write(path, b"old")
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        durable.write(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]

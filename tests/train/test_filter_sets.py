@@ -7,7 +7,6 @@ import multistage
 from multistage.registry.errors import ConfigError
 from multistage.train import features, protocol
 from multistage.train.history import History
-from multistage.train.quiet import quiet
 
 WIDE = ["filters.banks=2", "readout.levels=[2,1]", "readout.power=0.7"]
 PSD = ["filters=psd", "psd.stage1.steps=3", "psd.stage2.steps=3", "psd.batch_size=8"]
@@ -40,10 +39,9 @@ def test_features_of_the_first_set_are_shared_with_runs_that_have_one(plan, monk
 
 
 @pytest.mark.parametrize("learning", [["refine=false", "readout=kernel"], ["trainer.max_epochs=1"]], ids=str)
-def test_a_run_is_loaded_as_it_was(plan, learning):
+def test_a_run_is_loaded_as_it_was(plan, do, learning):
     run = plan(*learning, *WIDE)
-    with quiet():
-        record = protocol.run(run, "none")
+    record = do(run)
     model = multistage.load(run.folder)
     dataset = run.settings.data.load()
     split = run.settings.draw.of(dataset)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
-from multistage.train import parallel, protocol
+from multistage.train import parallel
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,15 +77,12 @@ def test_what_torch_refuses_once_steps_and_groups_are_known_is_one_line(train, t
         train("model=avgpool", "trainer.max_epochs=2", *typed.split())
 
 
-def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, monkeypatch):
+def test_a_run_that_a_callback_stopped_is_not_gone_on_with(plan, do, interrupt):
     """Interrupted between the checkpoint in which it stopped and its record."""
     stops = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1", "+callbacks.early_stopping.min_delta=1"]
     run = plan("model=avgpool", "data.validation=5", "trainer.max_epochs=9", *stops)
     expected = do(plan(*run.overrides, "name=whole"))
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(protocol, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            do(run)
+    interrupt(run)
     again = do(run)
     assert again["history"] == expected["history"]
     assert again["history"]["epoch"] == [1, 2]

@@ -8,7 +8,7 @@ import pytest
 
 from multistage.cli import terminal
 from multistage.records import provenance, runs
-from multistage.train import hardware, protocol
+from multistage.train import hardware
 
 
 def test_a_finished_run_in_a_folder_that_may_not_be_written_shows_what_it_found(plan, do, monkeypatch):
@@ -25,13 +25,10 @@ def test_a_finished_run_in_a_folder_that_may_not_be_written_shows_what_it_found(
 
 
 @pytest.fixture
-def interrupted(plan, do, monkeypatch):
+def interrupted(plan, interrupt):
     """A run that was interrupted after its last epoch."""
     run = plan("model=lcn_maxpool", "trainer.max_epochs=2")
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(protocol, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            do(run)
+    interrupt(run)
     return run
 
 

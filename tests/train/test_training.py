@@ -1,5 +1,6 @@
 import csv
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 import multistage
 from multistage.records import runs
 from multistage.settings import composition
-from multistage.train import protocol, training
+from multistage.train import epochs, protocol, training
 from multistage.train.batches import EpochOrder, Shares, epoch_order
 from multistage.train.evaluation import accuracy
 from multistage.train.history import History
@@ -91,6 +92,20 @@ def test_validation_images_choose_the_epoch(plan, do):
     seen = record["history"]["validation_accuracy"]
     assert len(seen) == 3
     assert record["metrics"]["validation_accuracy"] == pytest.approx(max(seen))
+
+
+def test_of_equally_good_epochs_the_first_is_kept_and_seconds_are_those_of_all_processes():
+    weights = {"x": torch.zeros(1)}
+    kept = epochs.EpochEnds(History(), lambda: weights, choose=True)
+    for epoch, value in enumerate([0.5, 0.75, 0.75, 0.5]):
+        weights["x"] += 1
+        metrics = {"train_loss": 1.0, "validation_accuracy": value}
+        kept.on_train_epoch_end(SimpleNamespace(callback_metrics=metrics, current_epoch=epoch), None)
+    assert kept.best["x"].item() == 2
+    resumed = epochs.EpochEnds(History(), lambda: weights, choose=True)
+    resumed.load_state_dict({**kept.state_dict(), "seconds": 1000.0})
+    assert 1000 <= resumed.seconds < 2000
+    assert resumed.best["x"].item() == 2
 
 
 def test_test_images_are_not_needed_for_training(plan, tmp_path):

@@ -5,15 +5,12 @@ import torch
 
 import multistage
 from multistage.registry.errors import ConfigError
-from multistage.train import protocol
-from multistage.train.quiet import quiet
 
 
 @pytest.mark.parametrize("learning", [["refine=false", "readout=ridge"], ["trainer.max_epochs=1"]], ids=str)
-def test_runs_are_validated_tested_and_loaded_by_views(plan, learning):
+def test_runs_are_validated_tested_and_loaded_by_views(plan, do, learning):
     run = plan(*learning, "views.mirror=true", "views.shift=2", "data.validation=2")
-    with quiet():
-        record = protocol.run(run, "none")
+    record = do(run)
     dataset = run.settings.data.load()
     split = run.settings.draw.of(dataset)
     model = multistage.load(run.folder)
@@ -26,10 +23,9 @@ def test_runs_are_validated_tested_and_loaded_by_views(plan, learning):
     assert "shift-2" in str(run.folder)
 
 
-def test_predictions_of_a_loaded_model_are_those_of_its_views(plan):
+def test_predictions_of_a_loaded_model_are_those_of_its_views(plan, do):
     run = plan("refine=false", "readout=lbfgs", "views.mirror=true")
-    with quiet():
-        protocol.run(run, "none")
+    do(run)
     model = multistage.load(run.folder)
     x = torch.randn(3, *run.settings.image)
     expected = (model(x).softmax(1) + model(x.flip(-1)).softmax(1)) / 2

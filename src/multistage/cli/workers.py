@@ -33,7 +33,7 @@ PATIENCE = 2
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
-BLOWS = {"SIGKILL": "killed, as the system does when memory runs out"}
+BLOWS = {"SIGKILL": "was killed, as the system does when memory runs out"}
 BLOWS |= dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"), "crashed")
 """Signals that mean that the run failed; others (SIGTERM) are requests to stop."""
 
@@ -159,7 +159,7 @@ def _death(code: int, typed: Sequence[str]) -> str:
         name = signal.Signals(-code).name
     if name not in BLOWS:
         return f"its process ended ({name})"
-    reason = f"its process was {BLOWS[name]} ({name})"
+    reason = f"its process {BLOWS[name]} ({name})"
     mark(composition.plan(typed), reason)
     return reason
 

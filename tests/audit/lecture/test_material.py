@@ -14,8 +14,6 @@ from multistage.records.files import to_lines
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.settings.tree import parse
-from multistage.train import protocol
-from multistage.train.quiet import quiet
 from multistage.train.restore import make_network
 
 
@@ -53,12 +51,11 @@ def test_the_untrained_network_is_what_training_began_with(published):
     )
 
 
-def test_filters_are_those_before_and_after_training_of_the_named_network_alone(plan, tmp_path):
+def test_filters_are_those_before_and_after_training_of_the_named_network_alone(plan, do, tmp_path):
     planned = [
         plan(f"model={model}", "trainer.max_epochs=1", "name=table1") for model in ("abs_avgpool", "abs_lcn_avgpool")
     ]
-    with quiet():
-        records = [protocol.run(run, "none") for run in planned]
+    records = [do(run) for run in planned]
     target = tmp_path / "results" / "table1"
     for run in planned:
         artifacts.publish(run.folder, target)

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from committed import REAL_CACHE, REAL_DATA, RESULTS
-from shipping import script
 
 import multistage
 from audit.models import card, check, ship
@@ -13,6 +12,7 @@ from multistage.records import shipped
 from multistage.records.runs import WEIGHTS
 from multistage.records.schema import SHIPPED
 from multistage.settings.tree import parse
+from scripts import ship as script
 
 MODELS = RESULTS / "models"
 NAMES = shipped.names(MODELS)
@@ -37,7 +37,7 @@ def test_a_model_is_small_and_its_card_is_what_its_record_makes(name):
 
 @pytest.mark.skipif(not IMAGES.is_dir(), reason="Caltech-101 is not in MULTISTAGE_DATA")
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("caltech101/")])
-def test_of_some_classes_as_many_images_are_right_as_the_card_says(name, monkeypatch):
+def test_of_some_classes_as_many_images_are_right_as_the_card_says(name):
     """By the files themselves, as a visitor classifies them, without the data set's cache."""
     record = check.record_of(MODELS / name)
     files = manifest.read("caltech101")
@@ -61,5 +61,5 @@ def test_a_model_is_as_accurate_as_its_card_says_to_the_last_digit(name, monkeyp
     monkeypatch.setenv("MULTISTAGE_DATA", str(REAL_DATA))
     if REAL_CACHE:
         monkeypatch.setenv("MULTISTAGE_CACHE", REAL_CACHE)
-    assert script("ship").main(["--check", name]) == 0, capsys.readouterr()
+    assert script.main(["--check", name]) == 0, capsys.readouterr()
     assert capsys.readouterr().out == f"{name}: as its card says\n"

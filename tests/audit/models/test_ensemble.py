@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from shipping import script
 
 import multistage
 from audit.models.ensemble import ensemble
@@ -14,6 +13,7 @@ from audit.models.testing import answers, images
 from multistage.records.runs import read
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.storage import durable
+from scripts import ensemble as script
 
 TYPED = ("refine=false", "readout=lbfgs", "data.train_per_class=2", "data.test_per_class=5", "lbfgs.penalty=0.1")
 
@@ -87,14 +87,14 @@ def test_one_run_twice_or_alone_is_no_average(runs, tmp_path):
 
 
 def test_the_script_prints_and_writes_json(runs, tmp_path, capsys):
-    command, file = script("ensemble"), tmp_path / "average.json"
-    assert command.main([*runs[:2], "--json", str(file)]) == 0
+    file = tmp_path / "average.json"
+    assert script.main([*runs[:2], "--json", str(file)]) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out) == json.loads(file.read_text(encoding="utf-8"))
     assert json.loads(shown.out)["metrics"] == ensemble(runs[:2], lambda line: None)["metrics"]
     assert shown.err == "".join(f"testing {run} on 152 images\n" for run in runs[:2])
-    assert command.main([runs[0]]) == 2
+    assert script.main([runs[0]]) == 2
     assert capsys.readouterr() == ("", "error: 1 run to average; expected at least two\n")
     nowhere = tmp_path / "none/average.json"
-    assert command.main([*runs[:2], "--json", str(nowhere)]) == 1
+    assert script.main([*runs[:2], "--json", str(nowhere)]) == 1
     assert capsys.readouterr() == ("", f"error: {nowhere} cannot be written: {nowhere.parent} is not a folder\n")

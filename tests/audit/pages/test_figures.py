@@ -74,6 +74,13 @@ def test_filters_over_three_maps_are_in_colour_and_the_caption_says_so():
     assert "Red, green and blue" not in captions.filters("a", red[:, :1], red[:, :1])
 
 
+def test_the_change_of_filters_is_told_in_parts_of_their_norm_before_training():
+    before = np.full((4, 1, 3, 3), 2.0, dtype=np.float32)
+    assert "Training changed the 4 first-stage filters of the best refined run by 50% of their norm. " in (
+        captions.filters("a", before, before + 1)
+    )
+
+
 def test_the_most_frequent_confusions_come_first():
     counts = np.array([[5, 2, 0], [1, 6, 3], [0, 0, 9]])
     assert pictures.errors("abc", counts) == [("b", "c", 3, 10), ("a", "b", 2, 7), ("b", "a", 1, 10)]

@@ -8,6 +8,7 @@ from report import invented
 from audit.claims import ledger
 from audit.ladder.climb import Ladder
 from audit.pages import table1
+from audit.pages.answer import Answer
 from audit.pages.summary import summary
 
 COLUMNS = ("abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool")
@@ -43,6 +44,23 @@ def test_it_says_so_where_the_paper_does_not_hold_up(said):
     assert "**Does the paper hold up?** It does not hold up: of 21 [claims]" in text
     assert "Local contrast normalisation and max pooling, in this order.\n" in text
     assert "(frozen filters: once for each classifier) | 0 of 1 | |" in text
+
+
+@pytest.mark.parametrize(
+    ("same", "rows", "claims", "answer"),
+    [
+        (2, 2, ["holds", "holds"], "holds up"),
+        (2, 2, ["holds", "holds in part"], "mostly holds up"),
+        (2, 2, ["holds", "holds in part", "fails"], "mostly holds up"),
+        (2, 2, ["holds", "fails"], "does not hold up"),
+        (2, 3, ["holds", "holds"], "mostly holds up"),
+        (1, 2, ["holds", "holds"], "does not hold up"),
+        (2, 2, ["holds in part", "fails", "no data"], "does not hold up"),
+    ],
+)
+def test_the_paper_mostly_holds_up_if_more_than_half_of_rows_and_of_claims_do(same, rows, claims, answer):
+    found = SimpleNamespace(same=same, rows=rows, claims=[SimpleNamespace(verdict=verdict) for verdict in claims])
+    assert Answer.holds_up.fget(found) == answer
 
 
 def test_claims_that_fail_are_linked_where_they_are_counted(said):

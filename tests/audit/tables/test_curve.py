@@ -14,8 +14,6 @@ from audit.tables import plot, tables
 from audit.tables.results import Experiment
 from multistage.data import manifest
 from multistage.settings import composition, experiments
-from multistage.train import protocol
-from multistage.train.quiet import quiet
 
 NAME = "R_abs-N-P_A, RR, lbfgs"
 
@@ -86,7 +84,7 @@ def test_the_picture_and_the_page_show_it(curve, published, tmp_path):
     assert drawn.count('class="interval') == 3
 
 
-def test_norb_runs_from_generated_files_to_the_curve(tmp_path, monkeypatch, published):
+def test_norb_runs_from_generated_files_to_the_curve(do, tmp_path, monkeypatch, published):
     monkeypatch.setenv("MULTISTAGE_DATA", str(tmp_path))
     norb_files.write(tmp_path / "norb", [*range(5)] * 4, [*range(5)] * 2)
     monkeypatch.setattr(manifest, "read", {"norb": {}}.__getitem__)
@@ -96,8 +94,7 @@ def test_norb_runs_from_generated_files_to_the_curve(tmp_path, monkeypatch, publ
         planned = [composition.plan(job) for job in jobs]
         learned = composition.plan([*jobs[0], "filters=psd", "psd.stage1.steps=2", "psd.stage2.steps=2"])
     shortest = [run for run in planned if not run.config["refine"] or run.config["trainer.max_epochs"] == 10]
-    with quiet():
-        records = [protocol.run(run, "none") for run in [*shortest, learned]]
+    records = [do(run) for run in [*shortest, learned]]
     assert [record["metrics"]["train_accuracy"] for record in records[:2]] == [1.0, 1.0]
     assert {record["parameters"] for record in records} == {8 * 25 + 8 + 24 * 4 * 36 + 24 + 864 * 5 + 5}
     one, curve = Experiment(Path("norb"), records, published).tables

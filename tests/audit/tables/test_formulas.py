@@ -8,6 +8,7 @@ from report import invented
 
 from audit.tables.results import Experiment
 from audit.tables.tables import to_csv
+from multistage.registry.words import harmless
 from multistage.train.evaluation import Predictions, confusion_table, prediction_table
 
 NAMES = ("@SUM(1+1)", "=1+1", "+1+1", "-1+2", "\tx", "plain", "a=b", "'@x")
@@ -16,6 +17,11 @@ SHOWN = ["'@SUM(1+1)", "'=1+1", "'+1+1", "'-1+2", "'\tx", "plain", "a=b", "'@x"]
 
 def cells(text):
     return list(csv.reader(text.splitlines()))
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_whatever_begins_a_formula_has_an_apostrophe_before_it(first):
+    assert harmless(f"{first}x") == f"'{first}x"
 
 
 def test_names_of_classes_are_no_formulas_in_the_confusions():
@@ -29,7 +35,8 @@ def test_names_of_classes_are_no_formulas_in_the_confusions():
 @pytest.mark.parametrize("logistic", [True, False])
 def test_names_of_classes_and_images_are_no_formulas_among_predictions(logistic):
     said = Predictions(NAMES, torch.eye(8) - 2, logistic)
-    rows = cells(prediction_table(NAMES, torch.arange(8).flip(0), said))[1:]
+    header, *rows = cells(prediction_table(NAMES, torch.arange(8).flip(0), said))
+    assert header == ["image", "class", "predicted", "probability" if logistic else "margin"]
     assert [row[:3] for row in rows] == [list(each) for each in zip(SHOWN, SHOWN[::-1], SHOWN, strict=True)]
     assert all(float(row[3]) > -3 for row in rows)
 

@@ -2,7 +2,6 @@
 
 import copy
 import errno
-import importlib.util
 import json
 import os
 import shutil
@@ -17,12 +16,9 @@ from audit.tables.results import Experiment
 from multistage.records import files as records
 from multistage.records import runs
 from multistage.storage import durable
+from scripts import report as script
 
 pytest.importorskip("matplotlib")
-
-spec = importlib.util.spec_from_file_location("scripts_report", ROOT / "scripts" / "report.py")
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
 
 
 def stale(root):
