@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from audit.tables.results import Results
-from multistage.operations import normalisations, poolings, rectifications
 from multistage.records.cells import METRIC
 from multistage.records.files import path
 from multistage.records.runs import Record
@@ -25,10 +24,14 @@ CHOOSING, MEASURING = 0, range(1, 5)
 WITHIN = "lcn_within"
 """Local contrast normalisation within each map; not in `normalisations`, but a setting of ``lcn``."""
 
-RECTIFICATIONS = tuple(rectifications)
-NORMALISATIONS = tuple(name for each in normalisations for name in ((each, WITHIN) if each == "lcn" else (each,)))
-POOLINGS = tuple(poolings)
+RECTIFICATIONS = ("none", "abs", "relu", "gelu", "leaky_relu", "square")
+NORMALISATIONS = (
+    *("none", "lcn", WITHIN, "batchnorm", "lcn_batchnorm", "divisive", "groupnorm", "instancenorm"),
+    *("layernorm", "lrn", "rmsnorm"),
+)
+POOLINGS = ("average", "max", "max_overlap", "average_tiled", "l2")
 LEVELS = (RECTIFICATIONS, NORMALISATIONS, POOLINGS)
+"""The choices of the grid, as its yaml has them: an operation that is added to the project later is not part of it."""
 
 
 class Place(NamedTuple):

@@ -116,6 +116,13 @@ def test_overrides_have_places_of_their_own(record, experiment):
     assert ("R+R+, border-reflect", "P_A") not in table.paper
 
 
+def test_runs_that_diverged_are_counted(record, experiment):
+    wild = record(0.03, data="caltech101", draw=1, seed=1) | {"diverged": "the loss ended at 1e+09"}
+    (table,) = experiment([record(0.61, data="caltech101"), wild]).tables
+    entry = tables.entry(table, "R+R+", "R_abs-N-P_A")
+    assert entry.split("<br>")[1] == "1 diverged"
+
+
 def test_two_cells_for_one_place_are_refused(record, experiment):
     first, second = record(data="digits"), record(data="digits", optimizer__lr=0.1)
     second["run"] = second["run"].replace("draw-0-seed-0-lr-0.1", "draw-1-seed-1").replace("/2/", "/2 /")
