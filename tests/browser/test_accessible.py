@@ -36,8 +36,8 @@ def test_nothing_serious_is_found_closed_or_opened(look, page, width, scheme):
 def test_pages_share_a_header_that_leads_to_all(look, page):
     tab = look(RESULTS / page)
     links = tab.locator("header.site nav a")
-    assert links.all_inner_texts() == ["Results", "Explorer", "Lecture"]
-    assert [Path(link.evaluate("link => new URL(link.href).pathname")).exists() for link in links.all()] == [True] * 3
+    assert links.all_inner_texts() == ["Results", "Grid", "Explorer", "Lecture"]
+    assert [Path(link.evaluate("link => new URL(link.href).pathname")).exists() for link in links.all()] == [True] * 4
     assert tab.locator("header.site [aria-current=page]").count() == 1
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.className") == "skip"

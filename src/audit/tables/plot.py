@@ -34,6 +34,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 MARKERS = ("o", "s", "^", "v", "P", "X")
 """Line styles, used in turn if there are more protocols than colours."""
+
+SYMBOLS = len(COLOURS) * len(MARKERS)
+"""Number of protocols that look different; more cannot be told apart."""
+
 INCHES_A_LINE, INCHES_A_DOT, INCHES_A_PANEL, INCHES_A_CURVE, INCHES_A_NAME, WIDTH = 0.3, 0.03, 0.95, 3.8, 0.18, 8.5
 
 TICKS, FINE_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100), tuple(range(10, 101, 10))

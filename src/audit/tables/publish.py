@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.tables import plot, tables
-from audit.tables.layout import foremost
+from audit.tables.layout import MOST, foremost
 from audit.tables.results import Experiment
 from multistage.storage import durable
 
@@ -45,7 +45,8 @@ def publish(experiment: Experiment, redraw: bool = False) -> list[Path]:
 
 
 def _draw(experiment: Experiment) -> "Figure":
-    chosen = foremost(experiment.cells)
+    protocols = {name for table in experiment.tables for name in table.protocols}
+    chosen = foremost(experiment.cells, MOST if len(protocols) <= plot.SYMBOLS else plot.SYMBOLS)
     left = f": {len(chosen)} of {len(experiment.cells)} variants" if len(chosen) < len(experiment.cells) else ""
     shown = [table.only(chosen) for table in experiment.tables]
     return plot.draw(experiment.name + left, [table for table in shown if table.cells])

@@ -7,6 +7,7 @@ import pytest
 from audit.pages import index
 from audit.tables import differences, plot, publish, tables
 from audit.tables.layout import MOST, foremost
+from audit.tables.plot import SYMBOLS
 from audit.tables.results import RECORDS, Experiment
 from multistage.records import cells as cells_
 from multistage.records.files import to_lines
@@ -86,8 +87,8 @@ def test_the_picture_and_the_page_draw_the_foremost_and_say_so(monkeypatch, expe
     (made.folder / RECORDS).write_text(to_lines(made.records), encoding="utf-8")
     publish.publish(made)
     ((title, (table,)),) = drawn
-    assert title == f"x: {MOST} of {MORE} variants"
-    assert (len(table.cells), len(table.protocols), len(table.architectures)) == (MOST, MOST, 1)
+    assert title == f"x: {SYMBOLS} of {MORE} variants"
+    assert (len(table.cells), len(table.protocols), len(table.architectures)) == (SYMBOLS, SYMBOLS, 1)
     (block,) = index._experiment(made)["blocks"]
     assert block["drawn"] == MOST
     assert len(dict(block["rows"])["abs_lcn_avgpool"]) == MORE
