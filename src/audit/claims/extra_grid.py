@@ -13,9 +13,15 @@ from audit.grid.choice import ONE_STEP, rate
 from audit.grid.places import BEST_OF_PAPER, EQUAL, NORMALISATIONS, PAPER, POOLINGS, RECTIFICATIONS, Place
 from audit.tables.addresses import BOTH, Folder, Quantity, Wanted
 
-grid = Folder("grid")
-
 FROZEN, REFINED = "RR, lbfgs", "R+R+"
+FOLDERS = {
+    FROZEN: Folder("grid"),
+    REFINED: Folder("grid_refined"),
+    "RRR, lbfgs": Folder("grid_stages"),
+    "UUU, lbfgs": Folder("grid_psd"),
+}
+"""Folders of results, by row."""
+
 PRESETS = dict(zip(PAPER, COLUMNS, strict=True))
 TODAY = ("groupnorm", "layernorm", "rmsnorm", "batchnorm")
 EVERYWHERE = [(rectify, pool) for rectify in RECTIFICATIONS for pool in POOLINGS]
@@ -26,7 +32,7 @@ def at(place: Place, row: str = FROZEN) -> Wanted:
     usual = BEST_OF_PAPER.typed
     typed = EQUAL.get(place, place).typed
     further = {key.rpartition(".")[2]: value for key, value in typed.items() if value != usual.get(key)}
-    return grid(row, BOTH, {**further, "lr": rate(place)} if row == REFINED else further)
+    return FOLDERS[row](row, BOTH, {**further, "lr": rate(place)} if row == REFINED else further)
 
 
 def over(pairs: Iterable[tuple[Place, Place]]) -> Quantity:

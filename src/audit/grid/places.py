@@ -15,8 +15,11 @@ from multistage.registry.errors import MultistageError
 from multistage.settings.tree import Config
 
 FOLDER = "grid"
-FOLDERS = (FOLDER, "table1")
-"""Folders that hold runs of the grid, searched in this order; the second one has the paper's five."""
+OWN = (FOLDER, "grid_stages", "grid_psd", "grid_refined")
+"""Folders of the grid's parts: two stages of random frozen filters, and the others."""
+
+FOLDERS = (*OWN, "table1")
+"""Folders that hold runs of the grid, searched in this order; the last one has the paper's five."""
 
 CHOOSING, MEASURING = 0, range(1, 5)
 """The draw that selects places for further runs, and the draws that measure the selected ones."""
@@ -113,17 +116,18 @@ class Grid:
         results: All published results.
 
     Raises:
-        MultistageError: A run in the grid's folder that does not belong to the grid.
+        MultistageError: A run in a folder of the grid that does not belong to the grid.
     """
 
     def __init__(self, results: Results) -> None:
         self.own = results.records(FOLDER)
-        for record in self.own:
-            if not _is_of_grid(record["config"]):
-                raise MultistageError(
-                    f"results/{FOLDER} has {path(record)}; expected Caltech-101, seed=draw, no images held out, "
-                    "filters random or psd, frozen ones read by lbfgs"
-                )
+        for folder in OWN:
+            for record in results.records(folder):
+                if not _is_of_grid(record["config"]):
+                    raise MultistageError(
+                        f"results/{folder} has {path(record)}; expected Caltech-101, seed=draw, no images held out, "
+                        "filters random or psd, frozen ones read by lbfgs"
+                    )
         found: dict[tuple[Place, Protocol], dict[int, Record]] = {}
         for record in (record for folder in FOLDERS for record in results.records(folder)):
             if _is_of_grid(record["config"]):

@@ -8,7 +8,7 @@ from committed import ROOT
 from grid import runs
 
 from audit.grid import choice
-from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, PAPER, Grid, Place, Protocol
+from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, OWN, PAPER, Grid, Place, Protocol
 from audit.tables.results import Results
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, experiments
@@ -117,11 +117,12 @@ def test_the_committed_parts_make_up_the_experiment():
     assert len(set(plain)) == len(plain)
 
 
-def test_runs_that_are_none_of_the_grid_are_refused():
+@pytest.mark.parametrize("folder", OWN)
+def test_runs_that_are_none_of_the_grid_are_refused(folder):
     held_out = runs.record(BEST_OF_PAPER)
     held_out["config"]["data.validation"] = 5
-    with pytest.raises(MultistageError, match=r"results/grid has caltech101/.* no images held out"):
-        grid([held_out])
+    with pytest.raises(MultistageError, match=rf"results/{folder} has caltech101/.* no images held out"):
+        Grid(runs.published(ROOT / "results", **{folder: [held_out]}))
 
 
 def test_a_run_of_the_paper_stands_in_for_one_that_the_grid_lacks():
