@@ -132,11 +132,6 @@ def test_an_image_that_cannot_be_read_is_named_and_hides_no_other(trained, comma
             2,
             "n_jobs=0 is not allowed; expected",
         ),
-        (
-            ["model=avgpool", "model=maxpool"],
-            2,
-            "both typed; type one of them, or -m model=avgpool,maxpool to run each",
-        ),
         (["data.root=/my", "photos"], 2, "a path with spaces needs quotes, as in 'data.root=/my photos'"),
         (["learning_rate=0.1"], 2, "type optimizer.lr=0.1"),
         (["--model", "lcn_maxpool"], 2, "type model=lcn_maxpool"),

@@ -13,7 +13,7 @@ MISTAKES = {
     "the floor is not raised to the power": (divisive_norm, "c.to(pooled) ** p", "c"),
     "the root is a square root whatever the power": (divisive_norm, "1 / p", "1 / 2"),
     "a square whatever the power": (divisive_norm, "exponent == 2", "True"),
-    "weights turned round": (divisive_norm, "given.expand(", "given.T.expand("),
+    "weights turned round": (divisive_norm, "rows.expand(", "rows.T.expand("),
     "sum over channels for their mean": (divisive_norm, "powers.mean(1", "powers.sum(1"),
     "powers of x, not of what is left": (divisive_norm, "v.abs().to(", "(maps / unit).abs().to("),
     "power of what is blurred": (divisive_norm, "powers if each else powers.mean(1, keepdim=True))", "v).pow(p)"),
@@ -52,7 +52,8 @@ EQUIVALENT = {  # no mistakes in float64
     "divisive_norm: float | int -> float",  # `test_divisive_norm` has a whole number
     "divisive_norm: exponent if isinstance(exponent, float | int) else exponent.to(of_sums) -> exponent",
     "divisive_norm: v.square() if squares else v.abs().to(of_sums).pow(p) -> v.abs().to(of_sums).pow(p)",
-    "divisive_norm: given.expand(maps.shape[0], -1, -1) -> given",
+    "divisive_norm: rows.expand(maps.shape[0], -1, -1) -> rows",
+    "divisive_norm: given[:1] if _all_alike(given, x) else given -> given",  # one blur in place of many
     "divisive_norm: c.detach() -> c",  # in whatever unit
 }
 MUTANTS = list(mutants(divisive_norm))

@@ -47,8 +47,6 @@ def _run(arguments: Sequence[str]) -> int:
     if options.help:
         print(help.text(), end="")
         return 0
-    if said := advice.twice(words):
-        raise ConfigError(said)
     extras.require()
     several = options.multirun or chosen_experiment(words) is not None
     if options.cfg == "job" and not options.of_hydra:

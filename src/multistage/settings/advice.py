@@ -73,18 +73,6 @@ def option(words: Sequence[str], at: int) -> str | None:
     return f"{words[at]} is not an option; type {' or '.join(f'{key}={value}' for key in meant)}"
 
 
-def twice(words: Iterable[str]) -> str | None:
-    """Return the error for a key with two values, of which Hydra would take the last; None if there is none."""
-    first: dict[str, str] = {}
-    for word in words:
-        key, _, value = word.lstrip("+~").partition("=")
-        before = first.setdefault(key, word)
-        if before != word:
-            values = f"{before.partition('=')[2]},{value}"
-            return f"{before} and {word} are both typed; type one of them, or -m {key}={values} to run each"
-    return None
-
-
 def _meant(name: str, known: Iterable[str]) -> list[str]:
     """Return the keys that a name may mean: itself in any spelling, or keys that end with it."""
     spelled = name.lower().replace("-", "_")
