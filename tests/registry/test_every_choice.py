@@ -1,6 +1,7 @@
 """Every choice of every registry: its settings have rules, are named once, and are part of every key."""
 
 import dataclasses
+import re
 from importlib.metadata import version
 
 import pytest
@@ -152,6 +153,13 @@ def test_square_and_l2_are_square_and_l2():
     squares = net.filter_banks[0](x).square()
     expected = nn.functional.avg_pool2d(squares.square(), 3, 2).sqrt()
     torch.testing.assert_close(net.features(x), expected.flatten(1))
+
+
+def test_every_filter_method_has_a_capital_letter_of_its_own():
+    """Tables and claims name rows by it; T is a further stage's."""
+    letters = [method.letter for method in REGISTRIES["filters"].values()]
+    assert all(re.fullmatch("[A-SU-Z]", letter) for letter in letters)
+    assert len(set(letters)) == len(letters)
 
 
 def test_two_runs_that_differ_in_one_setting_never_share_features():
