@@ -32,12 +32,13 @@ def results(tmp_path_factory):
     """The whole grid, and what results/table1 has for it."""
     steps = [runs.record(place, draw=draw) for place in ONE_STEP for draw in range(1, 5)]
     refined = [runs.record(place, Protocol(2, "random", True), draw) for place in ONE_STEP for draw in (1, 2)]
-    others = [runs.record(place, Protocol(3, filters), 1) for place in PAPER for filters in ("random", "psd")]
+    third = {name: [runs.record(place, Protocol(3, name), 1) for place in PAPER] for name in ("random", "psd")}
     table1 = [paper(place, Protocol(2, filters), 1) for place in PAPER for filters in ("random", "psd")]
     table1 += [paper(BEST_OF_PAPER, draw=draw) for draw in (0, 2, 3, 4)]
     table1 += [paper(BEST_OF_PAPER, Protocol(2, "random", True), draw) for draw in (1, 2)]
-    grid = [*runs.first(), *steps, *refined, *others]
-    return invented.results(tmp_path_factory.mktemp("claims") / "results", grid=grid, table1=table1)
+    parts = {"grid": [*runs.first(), *steps], "grid_refined": refined}
+    parts |= {"grid_stages": third["random"], "grid_psd": third["psd"]}
+    return invented.results(tmp_path_factory.mktemp("claims") / "results", **parts, table1=table1)
 
 
 @pytest.fixture(scope="module")
