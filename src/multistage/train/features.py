@@ -194,23 +194,23 @@ def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: 
     Each needs its own pass up to its stage, in order, because its input depends on the statistics before it. Exact
     means that the result does not depend on the batches.
     """
-    for count, stage in enumerate(stages, 1):
-        for norm in stage.modules():
-            buffers = dict(norm.named_buffers(recurse=False))
-            if "running_mean" not in buffers:
-                continue
-            moments = torch.zeros(3, len(buffers["running_mean"]), dtype=torch.float64)  # count, sum, squares
+    modules = [(count, module) for count, stage in enumerate(stages, 1) for module in stage.modules()]
+    for count, norm in modules:
+        buffers = dict(norm.named_buffers(recurse=False))
+        if "running_mean" not in buffers:
+            continue
+        moments = torch.zeros(3, len(buffers["running_mean"]), dtype=torch.float64)  # count, sum, squares
 
-            def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
-                for maps in inputs[0].flatten(2):  # of one image: all in float64 would be twice as large as the batch
-                    values = maps.double()
-                    sums, size = values.sum(1), maps.shape[1]
-                    moments += torch.stack([torch.full_like(sums, size), sums, values.square_().sum(1)]).cpu()
+        def add(module: nn.Module, inputs: tuple[Tensor], moments: Tensor = moments) -> None:
+            for maps in inputs[0].flatten(2):  # of one image: all in float64 would be twice as large as the batch
+                values = maps.double()
+                sums, size = values.sum(1), maps.shape[1]
+                moments += torch.stack([torch.full_like(sums, size), sums, values.square_().sum(1)]).cpu()
 
-            hook = norm.register_forward_pre_hook(add)
-            for _ in batches(stages[:count], dataset, indices, device):  # outputs are not kept: they may exceed memory
-                pass
-            hook.remove()
-            mean, square = moments[1:] / moments[0]
-            buffers["running_mean"].copy_(mean)
-            buffers["running_var"].copy_((square - mean.square()).clamp_min(0))
+        hook = norm.register_forward_pre_hook(add)
+        for _ in batches(stages[:count], dataset, indices, device):  # outputs are not kept: they may exceed memory
+            pass
+        hook.remove()
+        mean, square = moments[1:] / moments[0]
+        buffers["running_mean"].copy_(mean)
+        buffers["running_var"].copy_((square - mean.square()).clamp_min(0))
