@@ -215,7 +215,7 @@ def _curve(axes: "Axes", table: Table) -> None:
     axes.set(xscale="log", yscale="log")
     axes.set_xticks([int(a) for a in table.architectures], table.architectures)
     axes.minorticks_off()
-    best = max(*(cell.mean for cell in table.cells.values()), *(entry["value"] for entry in table.paper.values()))
+    best = max([cell.mean for cell in table.cells.values()] + [entry["value"] for entry in table.paper.values()])
     low, high = axes.get_ylim()
     low = max(low, max(100 - best, least) / 2)  # intervals may reach far below
     axes.set_ylim(low, high)
