@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from audit.ladder.climb import Ladder
 from audit.tables.tables import emphasised, plus_minus, rows
+from multistage.records.cells import METRIC
 from multistage.records.files import path
 from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
@@ -76,7 +77,7 @@ def _mean(accuracies: list[float]) -> Measured:
 
 
 def _accuracy(metrics: dict[str, Any]) -> float:
-    return 100 * float(metrics["test_mean_class_accuracy"])
+    return 100 * float(metrics[METRIC])
 
 
 def _read(file: Path) -> Record:

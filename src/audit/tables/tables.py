@@ -104,11 +104,13 @@ def grid(table: Table) -> str:
 
 
 def entry(table: Table, protocol: str, architecture: str) -> str:
-    """What stands in one place: ours, how many runs diverged, the paper's, difference, mark."""
+    """What stands in one place: ours, how many runs diverged or are repeated, the paper's, difference, mark."""
     cell, paper = table.cells.get((protocol, architecture)), table.paper.get((protocol, architecture))
     lines = [] if cell is None else [f"{plus_minus(cell)} ({cell.n})"]
-    if cell is not None and (diverged := sum("diverged" in record for record in cell.records)):
-        lines.append(f"{diverged} diverged")
+    if cell is not None and cell.diverged:
+        lines.append(f"{cell.diverged} diverged")
+    if cell is not None and cell.repeats:
+        lines.append(f"{cell.repeats} more with the same images and seed")
     if cell is not None and table.as_in_paper and not cell.config["refine"]:
         lines.append(f"training {cell.training:.1f}")
     if paper is not None:

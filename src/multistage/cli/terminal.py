@@ -164,7 +164,7 @@ def name(cell: Cell) -> str:
 def _remarks(cell: Cell) -> str:
     """Count the runs of a cell that diverged or are not clearly better than chance; without a number if all are."""
     counts = {
-        "diverged": sum("diverged" in record for record in cell.records),
+        "diverged": cell.diverged,
         "not clearly better than chance": sum(bool(chance(record)) for record in cell.records),
     }
     said = [word if count == cell.n else f"{count} {word}" for word, count in counts.items() if count]

@@ -60,6 +60,11 @@ class Cell:
     title: str
     repeats: int = 0
 
+    @property
+    def diverged(self) -> int:
+        """Return how many runs diverged."""
+        return sum("diverged" in record for record in self.records)
+
     @cached_property
     def config(self) -> Record:
         """Return the common settings as a mapping."""

@@ -117,6 +117,10 @@ def test_the_committed_parts_make_up_the_experiment():
     assert len(set(plain)) == len(plain)
 
 
+def test_the_folders_that_are_read_are_those_of_the_parts():
+    assert [*OWN] == [*dict.fromkeys(("grid", *(part.folder or part.name for part in choice.PARTS)))]
+
+
 @pytest.mark.parametrize("folder", OWN)
 def test_runs_that_are_none_of_the_grid_are_refused(folder):
     held_out = runs.record(BEST_OF_PAPER)

@@ -123,6 +123,13 @@ def test_runs_that_diverged_are_counted(record, experiment):
     assert entry.split("<br>")[1] == "1 diverged"
 
 
+def test_runs_that_repeat_another_are_counted(record, experiment):
+    same = [record(0.61, data="caltech101", draw=draw, seed=0) | {"split_hash": "the only one"} for draw in range(3)]
+    (table,) = experiment(same).tables
+    entry = tables.entry(table, "R+R+", "R_abs-N-P_A")
+    assert entry.split("<br>")[:2] == ["61.00 (1)", "2 more with the same images and seed"]
+
+
 def test_two_cells_for_one_place_are_refused(record, experiment):
     first, second = record(data="digits"), record(data="digits", optimizer__lr=0.1)
     second["run"] = second["run"].replace("draw-0-seed-0-lr-0.1", "draw-1-seed-1").replace("/2/", "/2 /")
