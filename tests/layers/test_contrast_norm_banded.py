@@ -22,9 +22,9 @@ WINDOWS = {
 
 
 ONE_PRODUCT = {  # where a band would do, or the other way round: the same values
-    "_bands: size <= WHOLE or matrix.device.type != 'cpu' -> size <= WHOLE",
-    "_bands: size <= WHOLE or matrix.device.type != 'cpu' -> matrix.device.type != 'cpu'",
-    "_bands: size <= WHOLE -> size > WHOLE",
+    "_bands: size <= whole or matrix.device.type != 'cpu' -> size <= whole",
+    "_bands: size <= whole or matrix.device.type != 'cpu' -> matrix.device.type != 'cpu'",
+    "_bands: size <= whole -> size > whole",
     "_bands: matrix.device.type != 'cpu' -> matrix.device.type == 'cpu'",
     "_bands: 2 * reach + BLOCK > size // 2 -> 2 * reach + BLOCK <= size // 2",
     "_bands: 2 * reach + BLOCK -> 2 * reach",

@@ -6,6 +6,7 @@ from layers.cases import drawn
 
 from multistage.layers import eager, local_contrast_norm
 from multistage.layers.contrast_norm import BORDERS, definition
+from multistage.layers.fast import contrast_norm as fast
 
 FLOORS = [("mean", True), ("mean", False), (0.0, True), (0.5, True)]
 each_border = pytest.mark.parametrize("border", BORDERS)
@@ -58,6 +59,20 @@ def test_batches_larger_than_a_block(dtype, layout, samples, monkeypatch):
     taken = [len(x[block]) for block, scratch in eager.blocks(x, x.dtype) if len(x[block]) == len(scratch)]
     assert taken == {0.5: [1] * 5, 1: [1] * 5, 2: [2, 2, 1], 3.9: [3, 2]}[samples]
     assert_same(with_gradient(local_contrast_norm, x, dy), whole, 1e-12 if dtype == torch.float64 else 1e-2)
+
+
+@pytest.mark.parametrize("maps_at_a_time", [0.5, 1, 4, 7.5])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_single_maps_are_taken_in_parts(dtype, maps_at_a_time, monkeypatch):
+    x, dy = (drawn(3, 5, 90, 100, seed=seed, dtype=dtype) for seed in (0, 1))
+    monkeypatch.setattr(fast, "PART", int(maps_at_a_time * x[0, 0].numel() * x.element_size()))
+    sizes = [len(x.flatten(0, 1)[part]) for part in fast._parts(x.view(15, 1, 90, 100))]
+    assert sizes == {0.5: [1] * 15, 1: [1] * 15, 4: [4, 4, 4, 3], 7.5: [8, 7]}[maps_at_a_time]
+    found = with_gradient(local_contrast_norm, x, dy, across_maps=False)
+    wide = [values.double() for values in found]
+    assert_same(wide, in_float64(x, dy, across_maps=False), 1e-10 if dtype == torch.float64 else 3e-2)
+    with torch.inference_mode():
+        assert torch.equal(local_contrast_norm(x, across_maps=False), found[0])
 
 
 @each_floor

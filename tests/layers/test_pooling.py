@@ -29,6 +29,17 @@ def test_the_papers_windows_overlap():
     assert AveragePool(6, 4)(torch.zeros(1, 256, 18, 18)).shape == (1, 256, 4, 4)
 
 
+@pytest.mark.parametrize(("window", "step"), SIZES)
+def test_max_without_a_gradient_has_the_same_values(window, step):
+    x = drawn(2, 3, 5, 9)
+    x[0, 0, 2, 3], x[0, 1, 2, 3], x[1, 0] = float("nan"), float("inf"), -float("inf")
+    with_gradient = max_pool(x.clone().requires_grad_(), window, step)
+    for maps in (x, x.contiguous(memory_format=torch.channels_last), x[:0]):
+        torch.testing.assert_close(
+            max_pool(maps, window, step), with_gradient[: len(maps)], rtol=0, atol=0, equal_nan=True
+        )
+
+
 def test_max_gives_the_whole_gradient_to_the_winner():
     x = torch.tensor([[1.0, 9, 3, 4], [5, 6, 8, 7], [-1, -2, 0, 0.5], [-4, -3, -5, -6]], requires_grad=True)
     max_pool(x[None, None], 2).backward(torch.tensor([[[[1.0, 2], [3, 4]]]]))

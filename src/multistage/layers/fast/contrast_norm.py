@@ -11,12 +11,14 @@ In the notation of `layers.contrast_norm`, with B the blur (B^T its transpose), 
 Between the two passes, y and three one-channel maps are saved: <v>, sigma and d. If the processor's cache holds the
 whole batch, the fewest operations are fastest: y is v, divided in place. Larger batches are read as rarely as possible:
 squares and products stay in a buffer that fits the cache, and means over maps are products with a row of numbers, which
-BLAS reads from memory faster than torch.
+BLAS reads from memory faster than torch. Single maps, where everything is as large as x, go through both passes in
+parts that fit the cache.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import torch
@@ -26,7 +28,10 @@ from multistage.layers import contrast_norm_definition as plain
 from multistage.layers.arithmetic import accumulator, autocasts
 from multistage.layers.contrast_norm_definition import Border, Floor, Window, floored
 from multistage.layers.eager import blocks, fits_the_cache, kept, undifferentiable
-from multistage.layers.fast.banded import blur
+from multistage.layers.fast.banded import WHOLE, WHOLE_OF_MANY, blur
+
+PART = 2 * 2**20
+"""Bytes of single maps at a time; larger parts and their intermediate results leave a core's own cache."""
 
 REMEMBERED = 512
 """Pixels of an axis up to which its matrix (at most 2 MB) is cached."""
@@ -69,11 +74,14 @@ class _ContrastNorm(torch.autograd.Function):
         ctx: Any, x: Tensor, rows: Tensor, columns: Tensor, floor: Floor, through_floor: bool
     ) -> tuple[Tensor, Tensor]:
         forward_pass, _ = _passes(x)
+        wanted = None if ctx.needs_input_grad[0] else 1
         with _autocast_off(x):
-            y, *maps = forward_pass(x, rows, columns, floor)
+            found = [forward_pass(x[part], rows, columns, floor)[:wanted] for part in _parts(x)]
+        y, *maps = map(_joined, zip(*found, strict=True))
         itself = y.new_empty(0)
         ctx.set_materialize_grads(False)  # of `itself`, which nobody uses
-        ctx.save_for_backward(kept(y) if ctx.needs_input_grad[0] else y, *maps, rows, columns, itself)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(kept(y), *maps, rows, columns, itself)
         ctx.through_floor = through_floor
         return y, itself
 
@@ -82,14 +90,23 @@ class _ContrastNorm(torch.autograd.Function):
         if dy is None:
             return (None,) * 5
         _, backward_pass = _passes(dy)
-        *saved, itself = ctx.saved_tensors
+        *saved, rows, columns, itself = ctx.saved_tensors
 
-        def gradient(_: Tensor, *arguments: Any) -> Tensor:
-            return backward_pass(*arguments)
+        def gradient(_: Tensor, *tensors: Tensor) -> Tensor:
+            parts = ([tensor[part] for tensor in tensors] for part in _parts(dy))
+            return _joined([backward_pass(*part, rows, columns, ctx.through_floor) for part in parts])
 
         with _autocast_off(dy):
-            dx = undifferentiable(gradient, itself, dy, *saved, ctx.through_floor)
+            dx = undifferentiable(gradient, itself, dy, *saved)
         return dx, None, None, None, None
+
+
+def _parts(x: Tensor) -> list[slice]:
+    """Return parts of `PART` bytes of a batch of single maps on the CPU; other batches stay whole."""
+    if x.shape[1] > 1 or x.device.type != "cpu" or x.numel() * x.element_size() <= PART:
+        return [slice(None)]
+    size = ceil(len(x) * PART / (x.numel() * x.element_size()))
+    return [slice(start, start + size) for start in range(0, len(x), size)]
 
 
 def _autocast_off(x: Tensor) -> AbstractContextManager:
@@ -119,15 +136,15 @@ def forward(x: Tensor, rows: Tensor, columns: Tensor, floor: Floor) -> tuple[Ten
         y like `x`; <v>, sigma and d, [n, 1, height, width].
     """
     mean = _mean(x, rows.dtype)
-    local_mean = blur(mean, rows, columns)
-    if fits_the_cache(x):
+    local_mean = blur(mean, rows, columns, _whole(x))
+    if _at_once(x):
         y = x.to(rows.dtype) - local_mean
         square = _mean(y.square(), rows.dtype)
     else:
         square = _mean_square(x, local_mean)
-    deviation = blur(square, rows, columns).sqrt_()
+    deviation = blur(square, rows, columns, _whole(x)).sqrt_()
     divisor = floored(deviation, local_mean, floor)
-    if fits_the_cache(x):
+    if _at_once(x):
         y.div_(divisor)
     else:
         inverse = divisor.reciprocal()
@@ -172,8 +189,8 @@ def backward(
         c = deviation.mean((2, 3), keepdim=True)  # up to rounding the divisor, unless that is the 1 of a flat sample
         c_divides = ((divisor - c).abs_() <= 1e-3 * c).logical_and_(elsewhere)
         g_sigma += g_d.mul_(c_divides).mean((2, 3), keepdim=True)
-    q = blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T)
-    g_mean = blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T)
+    q = blur(g_sigma.div_(deviation).masked_fill_(deviation == 0, 0), rows.T, columns.T, _whole(y))
+    g_mean = blur(torch.addcmul(_mean(dy, rows.dtype).mul_(inverse), offset, q), rows.T, columns.T, _whole(y))
     dx = torch.addcmul(g_mean.neg_(), y, q.mul_(divisor))
     return dx.addcmul_(dy, inverse).to(y.dtype)
 
@@ -187,15 +204,25 @@ def _mean_square(x: Tensor, local_mean: Tensor) -> Tensor:
     return _joined(squares)
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _at_once(x: Tensor) -> bool:
+    """Whether the fewest operations are fastest: the batch fits the cache, or is a part of single maps."""
+    return x.shape[1] == 1 or fits_the_cache(x)
+
+
+def _whole(x: Tensor) -> int:
+    """Return the pixels of an axis up to which the blur of a batch, or of a part of single maps, is one product."""
+    return WHOLE_OF_MANY if x.shape[1] == 1 else WHOLE
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _mean(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Mean over maps, [n, 1, height, width]."""
     n, maps, height, width = x.shape
     x = x.to(dtype)
-    if fits_the_cache(x):
+    if _at_once(x):
         return x.mean(1, keepdim=True)
     weights = x.new_full((1, maps), 1 / maps)
     if x.is_contiguous(memory_format=torch.channels_last):

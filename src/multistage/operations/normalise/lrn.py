@@ -20,6 +20,6 @@ class LocalResponse(Normalisation):
     k: float = setting(2.0, number(0))
 
     def build(self, channels: int) -> "nn.Module":
-        from torch.nn import LocalResponseNorm
+        from multistage.layers.fast.response_norm import LocalResponseNorm
 
         return LocalResponseNorm(self.size, self.alpha, self.beta, self.k)
