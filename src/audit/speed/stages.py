@@ -8,8 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audit.speed.baselines import plain_stage
-from audit.speed.measurement import BOTH, Bench
+from audit.speed.layer import without_gradient
+from audit.speed.measurement import BOTH, FORWARD, Bench
+from multistage.layers import MaxPool
 from multistage.layers.convolution import _Fourier, _Unfolding, spread
+from multistage.layers.fast.response_norm import LocalResponseNorm
 from multistage.settings.tree import parse
 from multistage.train.restore import make_network
 
@@ -18,11 +21,13 @@ Convolution = Callable[[Tensor, Tensor], Tensor]
 
 
 def measure(bench: Bench) -> None:
-    """Time forward plus backward of each stage, ours against the plain form, whole and part by part."""
+    """Time forward plus backward of each stage, ours against the plain form, whole and by parts, then frozen ones."""
     config = bench.plan("data=caltech101").config
     net = make_network(parse(config), 102).to(bench.device)
     n, side = 4 if bench.quick else config["data.batch_size"], config["data.image_size"]
     x = bench.noise(n, 1, side, side)
+    with torch.no_grad():
+        maps = net.filter_banks[0](x)
     for number, stage in enumerate(net.stages, 1):
         plain = plain_stage(stage).to(bench.device)
         parts: dict[str, nn.Module] = {"whole": stage, **dict(stage.named_children())}
@@ -35,6 +40,18 @@ def measure(bench: Bench) -> None:
             _compare(f"stage {number}, {name}", calls, x, bench)
             if name != "whole":
                 x = y
+    _without_gradient(maps, bench)
+
+
+def _without_gradient(x: Tensor, bench: Bench) -> None:
+    """Time other operations of a frozen first stage on its maps, ours against torch's own."""
+    forms: dict[str, tuple[nn.Module, nn.Module]] = {
+        "max pooling": (MaxPool(10, 5), nn.MaxPool2d(10, 5)),
+        "local response normalisation": (LocalResponseNorm(5), nn.LocalResponseNorm(5)),
+    }
+    for name, (ours, torchs) in forms.items():
+        calls = {"ours": partial(without_gradient, ours, x), "plain": partial(without_gradient, torchs, x)}
+        _compare(f"frozen, {name}", calls, x, bench, FORWARD)
 
 
 def _step(module: nn.Module, x: Tensor, dy: Tensor, learns: bool) -> None:
@@ -45,9 +62,9 @@ def _step(module: nn.Module, x: Tensor, dy: Tensor, learns: bool) -> None:
         y.backward(dy)
 
 
-def _compare(case: str, calls: Mapping[str, Callable[[], object]], x: Tensor, bench: Bench) -> None:
+def _compare(case: str, calls: Mapping[str, Callable[[], object]], x: Tensor, bench: Bench, passes: str = BOTH) -> None:
     shape = list(x.shape)
-    bench.compare(f"{case} {shape} {BOTH}", calls, shape=shape, dtype="float32", passes=BOTH)
+    bench.compare(f"{case} {shape} {passes}", calls, shape=shape, dtype="float32", passes=passes)
 
 
 CONVOLUTIONS = {

@@ -129,8 +129,9 @@ def test_small_stages_and_convolutions_are_measured(bench, monkeypatch):
     parts = ("whole", "filter_bank", "rectify", "contrast_norm", "pool")
     stages.measure(bench)
     cases = dict.fromkeys(row["case"].partition(" [")[0] for row in bench.rows)
-    assert list(cases) == [f"stage {number}, {part}" for number in (1, 2) for part in parts]
-    assert [row["form"] for row in bench.rows] == ["ours", "plain"] * 10
+    frozen = ["frozen, max pooling", "frozen, local response normalisation"]
+    assert list(cases) == [f"stage {number}, {part}" for number in (1, 2) for part in parts] + frozen
+    assert [row["form"] for row in bench.rows] == ["ours", "plain"] * 12
     bench.rows.clear()
     stages.measure_convolutions(bench)
     assert forms(bench) == {"torch", "unfolded", "masked dense", "gathered and grouped", "Fourier"}
