@@ -80,6 +80,12 @@ def test_fewer_than_two_classes_are_refused(folder, load, refused, removed):
         load("image_folder")
 
 
+def test_the_folder_of_all_data_sets_is_refused(folder, load, refused):
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    with refused(f"data.root={folder} is the folder of all data sets (MNIST)", "as in data.root=PATH"):
+        load("image_folder")
+
+
 @pytest.mark.parametrize("name", ["nowhere", "file"])
 def test_what_is_no_folder_is_refused(tmp_path, load, refused, name):
     (tmp_path / "file").touch()

@@ -50,13 +50,14 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
     """Return the images of a folder or a list, sorted by name, and remarks, one sentence each.
 
     Raises:
-        DataError: Not a folder or list, a folder that cannot be read, a folder linked into two classes, a broken link,
-            a class without images, fewer than two classes, an unprintable name.
+        DataError: Not a folder or list, the folder of all data sets, a folder that cannot be read, a folder linked into
+            two classes, a broken link, a class without images, fewer than two classes, an unprintable name.
     """
     notes: tuple[str, ...] = ()
     if root.is_file() and root.suffix.lower() == ".csv":
         found = _listed(root)
     elif root.is_dir():
+        _refuse_data_sets(root)
         found, notes = _folders(root)
     else:
         raise DataError(
@@ -71,6 +72,15 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
         if not can_be_shown(image.name + image.label):  # not Unicode, or with line breaks
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")
     return sorted(found, key=lambda image: image.name), notes
+
+
+def _refuse_data_sets(root: Path) -> None:
+    """Refuse the folder of downloaded data sets, the default, whose sets are no classes and take minutes to list."""
+    if sets := [name for name in ("MNIST", "caltech101") if (root / name).is_dir()]:
+        raise DataError(
+            f"data.root={root} is the folder of all data sets ({', '.join(sets)}); give the folder of your own images, "
+            "as in data.root=PATH"
+        )
 
 
 def _folders(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
