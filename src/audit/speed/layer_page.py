@@ -26,17 +26,17 @@ def page(records: Sequence[Record]) -> str:
         parts = {part: record for (part, where), record in measured.items() if where == device}
         texts = [make(parts) for make in (beside, options, windows)]
         if any(texts):
-            sections += [f"On {name}: {origins(parts)}", *filter(None, texts)]
+            sections += [f"On {name}:", origins(parts), *filter(None, texts)]
     return "\n\n".join(sections) or NOT_MEASURED
 
 
 def origins(parts: dict[str, Record]) -> str:
-    """Say when and where each part was measured, by its name in `scripts/benchmark.py`."""
+    """List when and where parts were measured, by their names in `scripts/benchmark.py`."""
     found: dict[str, list[str]] = {}
     for part in ("layer", "memory", "options", "window"):
         if part in parts:
             found.setdefault(origin(parts[part]).rstrip("."), []).append(part)
-    return "; ".join(f"{made} ({', '.join(names)})" for made, names in found.items()) + "."
+    return "\n".join(f"- {', '.join(names)}: {made}" for made, names in found.items())
 
 
 def beside(parts: dict[str, Record]) -> str:
