@@ -43,6 +43,11 @@ def is_ordinary_on_cpu(x: Tensor) -> bool:
     return x.device.type == "cpu" and exact and is_ordinary(x)
 
 
+def is_constant_on_cpu(x: Tensor) -> bool:
+    """`is_ordinary_on_cpu`, and no gradient goes to `x`, so that nothing has to be kept for one."""
+    return is_ordinary_on_cpu(x) and not (x.requires_grad and torch.is_grad_enabled())
+
+
 def undifferentiable(gradient: Callable[..., Any], *arguments: Any) -> Any:
     """Compute ``gradient(*arguments)``; differentiating it again is an error.
 

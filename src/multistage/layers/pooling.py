@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage.layers.arithmetic import accumulator, safe_sqrt
-from multistage.layers.eager import blocks, is_ordinary_on_cpu, undifferentiable
+from multistage.layers.eager import blocks, is_constant_on_cpu, is_ordinary_on_cpu, undifferentiable
 from multistage.layers.names import alias, also_called
 
 by_other_names = also_called(window="kernel_size", step="stride")
@@ -71,7 +71,7 @@ def max_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
     is taken of rows and then of columns: torch's own also finds its place, which only the gradient needs.
     """
     stride = _checked_stride(x, kernel_size, stride)
-    if is_ordinary_on_cpu(x) and not (x.requires_grad and torch.is_grad_enabled()):
+    if is_constant_on_cpu(x):
         return x.unfold(-2, kernel_size, stride).amax(-1).unfold(-1, kernel_size, stride).amax(-1)
     return F.max_pool2d(x, kernel_size, stride)
 

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multistage.layers.eager import is_ordinary_on_cpu
+from multistage.layers.eager import is_constant_on_cpu
 
 
 class LocalResponseNorm(nn.LocalResponseNorm):
-    """`torch.nn.LocalResponseNorm`; images [n, channels, height, width] on the CPU are taken one by one."""
+    """`torch.nn.LocalResponseNorm`; constant images [n, channels, height, width] on the CPU are taken one by one."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or torch.is_grad_enabled() or not is_ordinary_on_cpu(x):
+        if x.ndim != 4 or not is_constant_on_cpu(x):
             return super().forward(x)
         y = torch.empty_like(x)
         before, after = self.size // 2, (self.size - 1) // 2
