@@ -15,7 +15,7 @@ BEST = BEST_OF_PAPER.address
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     root = tmp_path_factory.mktemp("grid")
-    ((path, text),) = Page(runs.published(root, grid=runs.every())).documents().items()
+    ((path, text),) = Page(runs.published(root, **runs.every())).documents().items()
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
     return path

@@ -6,33 +6,31 @@ is averaged over all pairs of cells that differ only in them, and the interval i
 
 from collections.abc import Iterable
 
-from audit.claims.cells import COLUMNS, table1
+from audit.claims.cells import table1
 from audit.claims.claims import ask, claim
 from audit.claims.quantities import Over
-from audit.grid.choice import ONE_STEP, rate
-from audit.grid.places import BEST_OF_PAPER, EQUAL, NORMALISATIONS, PAPER, POOLINGS, RECTIFICATIONS, Place
+from audit.grid.choice import ONE_STEP, USUAL_RATE, rate
+from audit.grid.places import BEST_OF_PAPER, EQUAL, NORMALISATIONS, POOLINGS, PRESETS, RECTIFICATIONS, Place
 from audit.tables.addresses import BOTH, Folder, Quantity, Wanted
 
 FROZEN, REFINED = "RR, lbfgs", "R+R+"
-FOLDERS = {
-    FROZEN: Folder("grid"),
-    REFINED: Folder("grid_refined"),
-    "RRR, lbfgs": Folder("grid_stages"),
-    "UUU, lbfgs": Folder("grid_psd"),
-}
-"""Folders of results, by row."""
+TWO_STAGES = {FROZEN: Folder("grid"), REFINED: Folder("grid_refined")}
+THREE_STAGES = {"RRR, lbfgs": Folder("grid_stages"), "UUU, lbfgs": Folder("grid_psd")}
+"""Folders of results, by row; with two stages, runs of the paper's five are in table1."""
 
-PRESETS = dict(zip(PAPER, COLUMNS, strict=True))
 TODAY = ("groupnorm", "layernorm", "rmsnorm", "batchnorm")
 EVERYWHERE = [(rectify, pool) for rectify in RECTIFICATIONS for pool in POOLINGS]
 
 
 def at(place: Place, row: str = FROZEN) -> Wanted:
-    """Name a cell of the grid; a fine-tuned one with its learning rate."""
+    """Name a cell of the grid; with three stages, one of the paper's five."""
+    if place in PRESETS:
+        return THREE_STAGES.get(row, table1)(row, PRESETS[place])
     usual = BEST_OF_PAPER.typed
     typed = EQUAL.get(place, place).typed
     further = {key.rpartition(".")[2]: value for key, value in typed.items() if value != usual.get(key)}
-    return FOLDERS[row](row, BOTH, {**further, "lr": rate(place)} if row == REFINED else further)
+    unusual = {"lr": rate(place)} if row == REFINED and rate(place) != USUAL_RATE else {}
+    return TWO_STAGES[row](row, BOTH, {**unusual, **further})
 
 
 def over(pairs: Iterable[tuple[Place, Place]]) -> Quantity:
@@ -57,7 +55,7 @@ def third(letter: str) -> tuple[Quantity, ...]:
         letter: Letter of the filters.
     """
     two, three = (f"{letter * stages}, lbfgs" for stages in (2, 3))
-    return tuple(at(place, three) - table1(two, preset) for place, preset in PRESETS.items())
+    return tuple(at(place, three) - at(place, two) for place in PRESETS)
 
 
 CLAIMS = (
@@ -128,7 +126,7 @@ CLAIMS = (
         "With random frozen filters no single other operation is better than that of R_abs-N-P_A.",
         "The paper's best, asked of operations that it does not have.",
         ask("R_abs-N-P_A less itself with one other operation", above=0, alone=3).of(
-            *(table1(FROZEN, BOTH) - at(place) for place in ONE_STEP)
+            *(at(BEST_OF_PAPER) - at(place) for place in ONE_STEP)
         ),
     ),
     claim(
@@ -136,7 +134,7 @@ CLAIMS = (
         "The same holds once everything is refined.",
         "The same operations as extra-12, trained with labels.",
         ask("refined, R_abs-N-P_A less itself with one other operation", above=0, alone=3).of(
-            *(table1(REFINED, BOTH) - at(place, REFINED) for place in ONE_STEP)
+            *(at(BEST_OF_PAPER, REFINED) - at(place, REFINED) for place in ONE_STEP)
         ),
         limits="Highest rates of refined cells are those of the column of Table 1 which is most like each, untried.",
     ),

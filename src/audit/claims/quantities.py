@@ -13,7 +13,7 @@ from typing import Literal
 
 from audit.tables.addresses import Less, Quantity, Wanted
 from audit.tables.kept import kept
-from multistage.records.cells import METRIC, Cell, Draw, draw, pairs
+from multistage.records.cells import Cell, Draw, accuracy, draw, pairs
 from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -133,14 +133,14 @@ def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
     """Return values in %, or differences in points, by the draws and seeds that all cells share."""
     match quantity:
         case Wanted():
-            return {draw(record): _accuracy(record) for record in cells[quantity].records}
+            return {draw(record): accuracy(record) for record in cells[quantity].records}
         case Kept(one, corruption):
             return {draw(record): kept(record, corruption) for record in cells[one].records}
         case Less(Kept(one), Kept(other)) if not pairs(cells[one], cells[other]):
             return {}
         case Less(Wanted() as one, Wanted() as other):  # rejects runs that must not be compared
             found = pairs(cells[one], cells[other])
-            return {key: _accuracy(record) - _accuracy(another) for key, (record, another) in found.items()}
+            return {key: accuracy(record) - accuracy(another) for key, (record, another) in found.items()}
         case Less(Wanted() as one, OfPaper()):
             if (entry := cells[one].paper) is None:
                 raise MultistageError(
@@ -151,10 +151,6 @@ def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
             theirs = _accuracies(other, cells)
             return {key: value - theirs[key] for key, value in _accuracies(one, cells).items() if key in theirs}
     raise TypeError(f"{quantity} has no accuracy")
-
-
-def _accuracy(record: Record) -> float:
-    return 100 * record["metrics"][METRIC]
 
 
 def _number(quantity: Quantity, numbers: Mapping[str, Measured]) -> Measured:

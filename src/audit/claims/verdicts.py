@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from audit.claims.claims import HALF, Claim, Test
-from audit.claims.quantities import Cells, Estimate, Side, estimate, of_paper
+from audit.claims.quantities import Cells, Estimate, Over, Side, estimate, of_paper
 from audit.tables.addresses import Wanted, find
 from audit.tables.results import Results
 from multistage.records.cells import FEW
@@ -172,7 +172,8 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     outcome = "no data" if figure is None else _outcome(test, bound, interval)
     if not _may_decide(found.side, test, outcome):
         outcome = "undecided"
-    few = tuple(w for w in test.cells if outcome == "undecided" and evidence.cells[w].n < DRAWS)
+    by_draws = outcome == "undecided" and not isinstance(test.quantity, Over)  # its interval is over cells
+    few = tuple(w for w in test.cells if by_draws and evidence.cells[w].n < DRAWS)
     here: dict[str, Any] = {"missing": missing, "few": few, "absent": absent, **vars(found)}
     return Result(test=test, bound=bound, interval=interval, outcome=outcome, **here)
 

@@ -38,9 +38,8 @@ def _best(figures: Figures) -> str:
     )
     if len(able) == 1:
         return f"{said} It is the best of {count(len(figures.ranking), 'cell')} (simultaneous 95 % confidence)."
-    others = [f"`{each.place.name}`" for each in able[1:6]]
-    more = f" and {len(able) - 6} more" if len(able) > 6 else ""
-    return f"{said} Of {count(len(figures.ranking), 'cell')}, {listed(others)}{more} may be as good."
+    others = [f"`{each.place.name}`" for each in able[1:6]] + [f"{len(able) - 6} more"] * (len(able) > 6)
+    return f"{said} Of {count(len(figures.ranking), 'cell')}, {listed(others)} may be as good."
 
 
 def _papers(figures: Figures) -> str:
@@ -63,9 +62,9 @@ def _matters(shares: list[Share]) -> str:
 
 
 def _change(figures: Figures, before: Protocol, after: Protocol, what: str) -> str:
-    found = figures.changes(before, after)
-    if not found:
-        return f"{what} was not run yet."
+    _, found = figures.changes(before, after)
+    if PAPER.keys() >= {each.place for each in found}:
+        return f"{what} was not run yet for more than the paper's five."
     mean = mean_of([each.difference for each in found], what)
     best = found[0]
     return (

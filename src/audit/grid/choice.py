@@ -6,10 +6,10 @@ selection uses that draw's test images. Draws share images because Caltech-101 i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from audit.grid.places import CHOOSING, DISTINCT, FOLDER, PAPER, Grid, Place
+from audit.grid.places import CHOOSING, DISTINCT, FOLDER, PAPER, PRESETS, Grid, Place
 
 ONE_STEP = (
     Place("abs", "lcn", "l2"),
@@ -18,6 +18,9 @@ ONE_STEP = (
     *(Place("abs", each, "average") for each in ("lcn_within", "groupnorm", "layernorm", "rmsnorm", "batchnorm")),
 )
 """Places that claims need: the paper's best with a different rectification, normalisation or pooling."""
+
+USUAL_RATE = 0.02
+"""The peak learning rate of Caltech-101 (conf/data/caltech101.yaml)."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,22 @@ def ranked(grid: Grid) -> list[Place]:
     return sorted(found, key=lambda place: (-found[place], place))
 
 
+def to_measure(ranking: Sequence[Place]) -> set[Place]:
+    """Return the places that are run on every measurement draw: those of ``grid_draws`` and the paper's five."""
+    (draws,) = (part for part in PARTS if part.folder == FOLDER)
+    return {*PAPER, *(place for place, _ in replace(draws, last=0).places(ranking))}
+
+
 def rate(place: Place) -> float:
-    """Return the peak learning rate for fine-tuning: that of the most similar column of Table 1 in table1_two_stage."""
+    """Return the peak learning rate for fine-tuning: that of the most similar column of Table 1 in table1_two_stage.
+
+    Its last column, P_A, has a rate for features that are almost 0, and counts as R_abs-P_A here.
+    """
     if place.pool in ("max", "max_overlap"):
         return 0.005  # N-P_M
     if place.normalise == "none" or (place.rectify == "none" and place.pool != "l2"):
         return 0.2  # R_abs-P_A, N-P_A
-    return 0.02  # R_abs-N-P_A
+    return USUAL_RATE  # R_abs-N-P_A
 
 
 def files(grid: Grid, folder: Path) -> dict[Path, str]:
@@ -138,7 +150,8 @@ def text(part: Part, ranking: Sequence[Place]) -> str:
         "grids:",
     ]
     for number, (place, own) in enumerate(part.places(ranking)):
-        settings = {**place.typed, **own}
+        preset = PRESETS.get(place)
+        settings = {**({"model": preset} if preset else place.typed), **own}
         if number == 0:
             lines.append("  - &part")
             lines += [f"    {key}: {_value(value)}" for key, value in {**part.common, **settings}.items()]

@@ -1,5 +1,6 @@
 """Figures computed from the runs of the grid; each is computed once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from statistics import fmean
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audit.grid.choice import ranked
+from audit.grid.choice import ranked, to_measure
 from audit.grid.places import CHOOSING, DISTINCT, Grid, Place, Protocol
 from audit.grid.ranking import Ranked, ranking
 from audit.grid.variance import Noise, Share, noise, shares
@@ -18,13 +19,11 @@ class Changed(NamedTuple):
 
     Attributes:
         place: The place.
-        draws: Draws that both protocols have, without the selection draw.
-        before: Accuracy in %, mean over these draws.
-        after: The same under the other protocol.
+        before: Accuracy in %, mean over draws.
+        after: The same under the other protocol, on the same draws.
     """
 
     place: Place
-    draws: Sequence[int]
     before: float
     after: float
 
@@ -62,14 +61,28 @@ class Figures:
 
     @cached_property
     def ranking(self) -> list[Ranked]:
-        """Rank the places on all measurement draws; empty for fewer than two."""
-        return ranking(self.grid.measured(), self.noise) if self.noise else []
+        """Rank the places on all measurement draws; empty until all that are to be measured were run on them."""
+        measured = self.grid.measured()
+        if self.noise is None or not self.order or not to_measure(self.order) <= measured.keys():
+            return []
+        return ranking(measured, self.noise)
 
-    def changes(self, before: Protocol, after: Protocol) -> list[Changed]:
-        """List places that were run under both protocols, by accuracy under the second, best first."""
-        found = []
-        for place in DISTINCT:
-            one, other = self.grid.runs(place, before), self.grid.runs(place, after)
-            if draws := sorted((one.records.keys() & other.records.keys()) - {CHOOSING}):
-                found.append(Changed(place, draws, *(fmean(map(runs.accuracy, draws)) for runs in (one, other))))
-        return sorted(found, key=lambda each: (-each.after, each.place))
+    def changes(self, before: Protocol, after: Protocol) -> tuple[Sequence[int], list[Changed]]:
+        """Compare places under two protocols, all on the same draws: those that most of them have.
+
+        Returns:
+            These draws, without the selection draw, and the places that have them under both protocols, by accuracy
+            under the second, best first.
+        """
+        runs = {place: (self.grid.runs(place, before), self.grid.runs(place, after)) for place in DISTINCT}
+        common = {
+            place: frozenset(one.records.keys() & other.records.keys()) - {CHOOSING}
+            for place, (one, other) in runs.items()
+        }
+        [(draws, _)] = Counter(filter(None, common.values())).most_common(1) or [(frozenset(), 0)]
+        found = [
+            Changed(place, *(fmean(map(each.accuracy, draws)) for each in runs[place]))
+            for place in DISTINCT
+            if draws and draws <= common[place]
+        ]
+        return sorted(draws), sorted(found, key=lambda each: (-each.after, each.place))

@@ -1,7 +1,7 @@
 """Functions that ``results/grid/README.template.md`` calls, its picture, and the HTML page."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -116,7 +116,7 @@ class Page:
     def ranking(self) -> str:
         """Markdown: places on the measurement draws, with simultaneous confidence intervals."""
         if not self.figures.ranking:
-            return f"Needs cells on draws {MEASURING[0]} to {MEASURING[-1]}: {not_run('grid_draws')}"
+            return f"Needs the best cells on draws {MEASURING[0]} to {MEASURING[-1]}. {not_run('grid_draws')}"
         lines = [
             [
                 *(number, f"`{each.place.name}`", PAPER.get(each.place, ""), f"{each.mean:.2f}"),
@@ -143,20 +143,20 @@ class Page:
 
     def changes(self, before: Protocol, after: Protocol) -> str:
         """Markdown: places that were run under two protocols on the same draws, with their mean difference."""
-        found, header = self.figures.changes(before, after), [_words(before), _words(after)]
-        title = f"From {header[0]} to {header[1]}"
+        (draws, found), header = self.figures.changes(before, after), [_words(before), _words(after)]
+        title = f"{header[1].capitalize()} minus {header[0]}"
         if not found:
             return f"{title}: not run yet."
         lines = [
             [
-                *(f"`{each.place.name}`", PAPER.get(each.place, ""), len(each.draws)),
+                *(f"`{each.place.name}`", PAPER.get(each.place, "")),
                 *(f"{each.before:.2f}", f"{each.after:.2f}", signed(each.difference)),
             ]
             for each in found
         ]
         mean = mean_of([each.difference for each in found], title)
-        over = f"mean difference over {count(len(found), 'cell')} {signed(mean)} points."
-        return f"{title}: {over}\n\n{rows(['operations', 'paper', 'draws', *header, 'difference'], lines)}"
+        over = f"{signed(mean)} points, mean over {count(len(found), 'cell')}; {_on(draws)}."
+        return f"{title}: {over}\n\n{rows(['operations', 'paper', *header, 'difference'], lines)}"
 
     def picture(self, redraw: bool = False) -> Path | None:
         """Draw the heat map if the records changed since it was drawn.
@@ -203,7 +203,12 @@ def _percent(interval: Interval | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
 
 
+def _on(draws: Sequence[int]) -> str:
+    """Name draws in words: draw 1, draws 1 and 2."""
+    return f"draw{'s' * (len(draws) > 1)} {listed([*map(str, draws)])}"
+
+
 def _words(protocol: Protocol) -> str:
     """Name a protocol in words."""
     number = count(protocol.stages, "stage")
-    return f"{number}, {protocol.filters} filters {'refined' if protocol.refine else 'frozen'}"
+    return f"{number} ({protocol.filters} filters, {'refined' if protocol.refine else 'frozen'})"

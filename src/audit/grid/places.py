@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, N
 from audit.tables.results import Results
-from multistage.records.cells import METRIC
+from audit.tables.words import listed
+from multistage.records.cells import accuracy, key, refuse_difference
 from multistage.records.files import path
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -43,6 +45,12 @@ class Place(NamedTuple):
     rectify: str
     normalise: str
     pool: str
+
+    @classmethod
+    def of(cls, config: Config) -> "Place":
+        """Return the place of a run."""
+        within = config["model.normalise"] == "lcn" and not config["contrast_norm.across_maps"]
+        return cls(config["model.rectify"], WITHIN if within else config["model.normalise"], config["model.pool"])
 
     @property
     def name(self) -> str:
@@ -84,14 +92,18 @@ EVERY = [Place(*names) for names in product(*LEVELS)]
 DISTINCT = [place for place in EVERY if place not in EQUAL]
 
 BEST_OF_PAPER = Place("abs", "lcn", "average")
-PAPER = {
-    BEST_OF_PAPER: "R_abs-N-P_A",
-    Place("abs", "none", "average"): "R_abs-P_A",
-    Place("none", "lcn", "max"): "N-P_M",
-    Place("none", "lcn", "average"): "N-P_A",
-    Place("none", "none", "average"): "P_A",
-}
+_COLUMNS = (
+    (BEST_OF_PAPER, "R_abs-N-P_A", BOTH),
+    (Place("abs", "none", "average"), "R_abs-P_A", ABS),
+    (Place("none", "lcn", "max"), "N-P_M", N_MAX),
+    (Place("none", "lcn", "average"), "N-P_A", N),
+    (Place("none", "none", "average"), "P_A", NEITHER),
+)
+PAPER = {place: symbol for place, symbol, _ in _COLUMNS}
 """The columns of the paper's Table 1."""
+
+PRESETS = {place: preset for place, _, preset in _COLUMNS}
+"""Their presets."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,7 @@ class Runs:
 
     def accuracy(self, draw: int) -> float:
         """Return accuracy in %, mean over classes."""
-        return 100 * float(self.records[draw]["metrics"][METRIC])
+        return accuracy(self.records[draw])
 
 
 class Grid:
@@ -116,7 +128,8 @@ class Grid:
         results: All published results.
 
     Raises:
-        MultistageError: A run in a folder of the grid that does not belong to the grid.
+        MultistageError: A run in a folder of the grid that does not belong to the grid, or different runs of one place,
+            protocol and draw.
     """
 
     def __init__(self, results: Results) -> None:
@@ -131,7 +144,8 @@ class Grid:
         found: dict[tuple[Place, Protocol], dict[int, Record]] = {}
         for record in (record for folder in FOLDERS for record in results.records(folder)):
             if _is_of_grid(record["config"]):
-                found.setdefault(_key(record["config"]), {}).setdefault(record["config"]["draw"], record)
+                of_place = found.setdefault(_key(record["config"]), {})
+                _refuse_difference(of_place.setdefault(record["config"]["draw"], record), record)
         self._runs = {key: Runs(dict(sorted(records.items()))) for key, records in found.items()}
 
     def runs(self, place: Place, protocol: Protocol = RANDOM) -> Runs:
@@ -172,10 +186,18 @@ class Grid:
 
 
 def _key(config: Config) -> tuple[Place, Protocol]:
-    within = config["model.normalise"] == "lcn" and not config["contrast_norm.across_maps"]
-    normalise = WITHIN if within else config["model.normalise"]
-    place = Place(config["model.rectify"], normalise, config["model.pool"])
-    return place, Protocol(config["stages"], config["filters"], config["refine"])
+    return Place.of(config), Protocol(config["stages"], config["filters"], config["refine"])
+
+
+def _refuse_difference(one: Record, other: Record) -> None:
+    """Refuse two runs of one place and draw that are not one run; the preset's name is no difference."""
+    mine, theirs = dict(key(one)), dict(key(other))
+    names = sorted(name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name) and name != "model")
+    if names:
+        raise MultistageError(
+            f"{path(one)} and {path(other)} are one cell of the grid, but differ in {listed(names)}; expected one"
+        )
+    refuse_difference(one, other)
 
 
 def _is_of_grid(config: Config) -> bool:

@@ -152,6 +152,6 @@ class Answer:
         best, space = self.columns[0], "\N{NO-BREAK SPACE}"
         beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""
         yield (
-            f"Best is {best.words or best.symbol}: up to {best.cell.mean:.1f}{space}% on Caltech-101 "
+            f"Best of its five is {best.words or best.symbol}: up to {best.cell.mean:.1f}{space}% on Caltech-101 "
             f"(the paper: {best.paper}{space}%){beyond}."
         )

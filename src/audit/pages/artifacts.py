@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from multistage.records import runs
+from multistage.records.cells import accuracy
 from multistage.records.files import path
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError, one_line
@@ -51,7 +52,7 @@ def folder(target: Path, record: Record) -> Path:
 
 def best(records: Iterable[Record]) -> Record | None:
     """Return the run with the highest mean per-class test accuracy; among equals the first by name."""
-    return min(records, key=lambda r: (-r["metrics"]["test_mean_class_accuracy"], path(r)), default=None)
+    return min(records, key=lambda r: (-accuracy(r), path(r)), default=None)
 
 
 def best_refined(records: Iterable[Record]) -> Record | None:

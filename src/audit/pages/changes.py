@@ -18,7 +18,7 @@ from audit.tables.results import RECORDS
 from audit.tables.tables import rows
 from audit.tables.templates import render
 from audit.tables.words import count, listed
-from multistage.records.cells import METRIC, common_path
+from multistage.records.cells import accuracy, common_path
 from multistage.registry.errors import MultistageError
 
 CHANGES = "CHANGES.md"
@@ -136,7 +136,7 @@ def _apply(figures: dict[str, Runs], lines: Sequence[str]) -> None:
             digest = record.get("checksum", line[1:])
             runs = figures.setdefault(name, {})
             if line[0] == "+":
-                runs[digest] = 100 * record["metrics"][METRIC]
+                runs[digest] = accuracy(record)
             else:
                 del runs[digest]
                 if not runs:

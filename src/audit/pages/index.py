@@ -22,7 +22,7 @@ from audit.pages import captions, figures, pictures, table1
 from audit.pages.answer import RULE, Answer, operations, tally
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place, Scale
-from audit.tables.layout import Table, foremost
+from audit.tables.layout import MOST, Table
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
 from audit.tables.words import kind_of_filters
@@ -127,6 +127,7 @@ def identifier(*parts: str) -> str:
 
 
 def _experiment(given: Experiment) -> dict[str, Any]:
+    drawn = sorted(given.cells, key=lambda cell: (cell.paper is None, -cell.mean))[:MOST]
     return {
         "name": given.name,
         "purpose": purpose(given.name),
@@ -134,7 +135,7 @@ def _experiment(given: Experiment) -> dict[str, Any]:
         "facts": captions.facts(given.records),
         "digest": hashlib.sha256((given.folder / RECORDS).read_bytes()).hexdigest(),
         "at_work": given.name in WITH_WEIGHTS,
-        "blocks": [_block(given.folder, table, set(foremost(given.cells))) for table in given.tables],
+        "blocks": [_block(given.folder, table, set(drawn)) for table in given.tables],
     }
 
 
@@ -156,7 +157,7 @@ def _block(folder: Path, table: Table, drawn: Container[Cell]) -> dict[str, Any]
         "marked": any(cell.mark for cell in found),
         "drawn": len(shown.cells),
         "figures": [
-            *(_figures(shown, _places(folder, shown)) if shown.cells else ()),
+            *(_figures(shown, _places(folder, shown), places) if shown.cells else ()),
             *_artifacts(folder, [record for cell in found for record in cell.records]),
         ],
     }
@@ -208,14 +209,14 @@ def _cards(root: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(table: Table, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
-    """Return figures with their captions."""
-    found, series = [place.cell for place in places], table.protocols
+def _figures(table: Table, places: Sequence[Place], every: Sequence[Place]) -> Iterator[tuple[str, str]]:
+    """Return figures of some places with their captions, whose best and worst are those of every place."""
+    series = table.protocols
     if table.against_labels:
         yield captions.against_labels(table), figures.against_labels(places, series)
     elif len(places) > 1:
-        yield captions.dots(found, table), figures.dots(places, series)
-        front = [place.cell for place in figures.front(places)]
+        yield captions.dots([place.cell for place in every], table), figures.dots(places, series)
+        front = [place.cell for place in figures.front(every)]
         yield captions.cost(front, table), figures.scatter(places, series)
     for number, protocol in enumerate(series):
         losses = {place.row: _losses(place.cell) for place in places if place.series == number}

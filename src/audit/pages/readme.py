@@ -12,7 +12,7 @@ from audit.speed import table as speed
 from audit.tables.results import Results
 from audit.tables.tables import rows
 from audit.tables.words import count, not_run
-from multistage.records.cells import METRIC
+from multistage.records.cells import METRIC, accuracy
 from multistage.records.files import command
 from multistage.records.paper import matching
 from multistage.records.runs import Record
@@ -29,9 +29,9 @@ def table(records: Sequence[Record], published: Sequence[Record]) -> str:
     lines = []
     for record in records:
         metrics, paper = record["metrics"], paper_value(published, record)
-        accuracies = (metrics[name] for name in ("test_accuracy", "test_mean_class_accuracy", "train_accuracy"))
+        accuracies = (metrics[name] for name in ("test_accuracy", METRIC, "train_accuracy"))
         minutes = f"{sum(record['seconds'].values()) / 60:.1f}"
-        shown = [*(f"{accuracy:.2%}" for accuracy in accuracies), "" if paper is None else f"{paper:.1f}%"]
+        shown = [*(f"{value:.2%}" for value in accuracies), "" if paper is None else f"{paper:.1f}%"]
         lines.append([f"`{command(record)}`", minutes, *shown])
     return rows(["command", "minutes", "test", "mean per class", "training", "paper"], lines, numbers=True)
 
@@ -60,7 +60,7 @@ def expected(records: Sequence[Record], published: Sequence[Record], typed: str)
         raise LookupError(f"no published run of: {typed}")
     paper, minutes = paper_value(published, found), sum(found["seconds"].values()) / 60
     beside = "" if paper is None else f"; the paper has {paper:.1f} %"
-    return f"{minutes:.1f} minutes, {100 * found['metrics'][METRIC]:.1f} % (mean over classes){beside}"
+    return f"{minutes:.1f} minutes, {accuracy(found):.1f} % (mean over classes){beside}"
 
 
 def highest(ladder: Ladder, typed: str) -> str:
@@ -74,7 +74,7 @@ def highest(ladder: Ladder, typed: str) -> str:
     for record, seconds in zip(ladder.top.some.records, ladder.top.seconds, strict=True):
         if command(record) == typed:
             cores = f"{count(record['threads'], 'core')} of {record['hardware']['cores']}"
-            return f"{seconds / 60:.0f} minutes on {cores}, {100 * record['metrics'][METRIC]:.1f} % (mean over classes)"
+            return f"{seconds / 60:.0f} minutes on {cores}, {accuracy(record):.1f} % (mean over classes)"
     raise LookupError(f"no run of the highest rung by: {typed}")
 
 

@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from multistage.records.cells import METRIC
+from multistage.records.cells import accuracy
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
@@ -20,7 +20,7 @@ def accuracies(record: Record, corruption: str) -> list[float]:
         raise MultistageError(
             f"{record['run']} was not tested under {corruption}; expected a run with test.corrupted=true"
         )
-    return [100 * value for value in (record["metrics"][METRIC], *record[FIELD][corruption])]
+    return [accuracy(record), *(100 * value for value in record[FIELD][corruption])]
 
 
 def kept(record: Record, corruption: str) -> float:

@@ -45,7 +45,8 @@ class Table:
 
     Args:
         title: Title above the table.
-        as_in_paper: Whether protocols are rows and architectures columns, as in Table 1; otherwise transposed.
+        as_in_paper: Whether protocols are rows and architectures columns with the paper's symbols, as for all of
+            Caltech-101; otherwise transposed.
         protocols: Training protocols, top to bottom or left to right.
         architectures: The paper's symbols, or names of presets.
         cells: By protocol and architecture; some may be missing.
@@ -218,15 +219,17 @@ def further(cell: Cell) -> list[str]:
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:
     """Make one block; `entries` are the paper's figures for it, none if the paper's table has no such block."""
+    as_in_paper = cells[0].config["data"] == "caltech101"
     rows = list(dict.fromkeys(entry["row"] for entry in entries))
     used = {cell.config["model"] for cell in cells}
     of_paper = dict.fromkeys(entry["model"] for entry in table1)
     if entries and not used.isdisjoint(of_paper):
         title += ": Table 1 of the paper"
-    else:  # the paper's places that were not run are shown only next to some that were
+    if not entries or len(used & of_paper.keys()) < 2:  # else the paper's places that were not run are shown, too
         of_paper = {model: None for model in of_paper if model in used}
-    names = {model: symbol(model, entries) for model in (*of_paper, *sorted(used - of_paper.keys()))}
-    shown = _rows(cells, bool(entries))
+    columns = table1 if as_in_paper else ()
+    names = {model: symbol(model, columns) for model in (*of_paper, *sorted(used - of_paper.keys()))}
+    shown = _rows(cells, as_in_paper)
     ranked = {shown[cell]: _rank(letters(cell.config), rows) for cell in cells}
     protocols = tuple(sorted(ranked, key=lambda name: (ranked[name], name)))
     places: dict[tuple[str, str], Cell] = {}
@@ -236,10 +239,12 @@ def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1:
         (name, entry["column"]): entry
         for name in protocols
         for entry in entries
-        if name in (entry["row"], *(f"{entry['row']}, {readout}" for readout in LINEAR)) and "readout" not in entry
+        if entry["column"] in names.values()
+        and name in (entry["row"], *(f"{entry['row']}, {readout}" for readout in LINEAR))
+        and "readout" not in entry
     }
     paper |= {place: cell.paper for place, cell in places.items() if cell.paper is not None}
-    return Table(title, bool(entries), protocols, tuple(names.values()), places, paper)
+    return Table(title, as_in_paper, protocols, tuple(names.values()), places, paper)
 
 
 def _rank(name: str, order: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from audit.tables.differences import Change, differences
 from audit.tables.layout import Table, foremost, protocol, symbol
 from audit.tables.results import Experiment
 from audit.tables.templates import render
-from multistage.records.cells import METRIC, Cell, Difference
+from multistage.records.cells import Cell, Difference
 from multistage.records.files import command, path
 from multistage.records.intervals import CONFIDENCE, Interval, Measured, half_width
 from multistage.registry.words import harmless
@@ -58,7 +58,7 @@ def to_csv(experiment: Experiment) -> str:
                 "mark": cell.mark,
                 **{f"paper_{name}": paper.get(name) for name in ("table", "row", "column", "source")},
                 "seconds": f"{cell.seconds:.1f}",
-                "values": "; ".join(f"{100 * record['metrics'][METRIC]:.4f}" for record in cell.records),
+                "values": "; ".join(f"{value:.4f}" for value in cell.values),
             }
         )
     return text.getvalue()
@@ -83,8 +83,9 @@ def to_markdown(experiment: Experiment) -> str:
         grids=grids,
         all=len(experiment.cells),
         compared=len(compared),
-        count=len(changes),
-        chance=round((1 - CONFIDENCE) * len(changes)),
+        changed=bool(changes),
+        count=(count := sum(change.difference.interval is not None for change in changes)),
+        chance=round((1 - CONFIDENCE) * count),
         respects={respect: _changes(found) for respect, found in groupby(changes, lambda change: change.respect)},
         runs=rows(header, runs),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from multistage.cli.help import PREDICT
 from multistage.data import data_sets
-from multistage.records.cells import METRIC, Cell, cells, common_path, distinct
+from multistage.records.cells import METRIC, Cell, accuracy, cells, common_path, distinct
 from multistage.records.files import path
 from multistage.records.intervals import half_width, is_chance, t_interval
 from multistage.records.paper import published
@@ -105,8 +105,8 @@ def line(record: Record, siblings: Sequence[Record], position: str, seconds_left
         position: Its number, such as ``3/50``.
         seconds_left: Time until the sweep is done; 0 at its end.
     """
-    own = 100 * record["metrics"][METRIC]
-    values = [100 * sibling["metrics"][METRIC] for sibling in distinct(siblings)]
+    own = accuracy(record)
+    values = list(map(accuracy, distinct(siblings)))
     spread = ""
     if interval := t_interval(values):
         width = f"+-{half_width(interval):.2f}, 95 % interval"

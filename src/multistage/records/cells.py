@@ -38,6 +38,9 @@ FEW = 3
 """Smallest number of runs whose interval counts; with two, its half width is six times their difference, by chance."""
 
 METRIC = "test_mean_class_accuracy"
+COMPARED = ("data_hash", "results_version", "split_hash")
+"""What runs of one draw must have in common."""
+
 VARYING = ("draw", "seed")
 """Settings that differ between the runs of a cell."""
 
@@ -73,7 +76,7 @@ class Cell:
     @property
     def values(self) -> tuple[float, ...]:
         """Return the mean accuracy over classes of each run, in percent."""
-        return tuple(100 * record["metrics"][METRIC] for record in self.records)
+        return tuple(map(accuracy, self.records))
 
     @property
     def n(self) -> int:
@@ -196,7 +199,7 @@ def paired(a: Cell, b: Cell) -> Difference:
     found = pairs(a, b)
     if not found:
         raise MultistageError(f"{a.title} and {b.title} share no draw and seed; run both with the same draw= and seed=")
-    values = [100 * (one["metrics"][METRIC] - other["metrics"][METRIC]) for one, other in found.values()]
+    values = [accuracy(one) - accuracy(other) for one, other in found.values()]
     spread = stdev(values) if len(values) > 1 else None
     return Difference(fmean(values), spread, t_interval(values), len(values))
 
@@ -210,7 +213,7 @@ def pairs(a: Cell, b: Cell) -> dict[Draw, tuple[Record, Record]]:
     theirs = {draw(record): record for record in b.records}
     found = {draw(record): (record, theirs[draw(record)]) for record in a.records if draw(record) in theirs}
     for one, other in found.values():
-        _refuse_difference(one, other, ("data_hash", "results_version", "split_hash"))
+        refuse_difference(one, other)
     return found
 
 
@@ -220,6 +223,11 @@ def key(record: Record) -> Key:
     if data_sets[record["config"]["data"]].root_is_content:
         settings["data.root"] = record["config"].get("data.root")
     return tuple((k, _plain(settings[k])) for k in sorted(settings) if k not in VARYING)
+
+
+def accuracy(record: Record) -> float:
+    """Return the accuracy of a run on test images, mean over classes, in percent."""
+    return 100 * float(record["metrics"][METRIC])
 
 
 def draw(record: Record) -> Draw:
@@ -268,8 +276,8 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
         draws: dict[int, Record] = {}
         runs: dict[Draw, Record] = {}
         for record in cell.records:
-            _refuse_difference(first, record, common)
-            _refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("data_hash", "split_hash"))
+            refuse_difference(first, record, common)
+            refuse_difference(draws.setdefault(record["config"]["draw"], record), record, ("data_hash", "split_hash"))
             if runs.setdefault(draw(record), record) is not record:
                 raise MultistageError(f"{path(record)} is recorded twice; keep one of its records")
             older, other = folders.setdefault("".join(common_path(record)), (record, cell))
@@ -281,7 +289,8 @@ def _refuse_mixes(found: Sequence[Cell]) -> None:
                 )
 
 
-def _refuse_difference(one: Record, other: Record, fields: Sequence[str]) -> None:
+def refuse_difference(one: Record, other: Record, fields: Sequence[str] = COMPARED) -> None:
+    """Raise an error if two runs differ in one of these fields, by which they cannot be compared."""
     for field in fields:
         if one.get(field) != other.get(field):
             raise MultistageError(

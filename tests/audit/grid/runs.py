@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from report import invented
 
-from audit.grid.choice import rate
-from audit.grid.places import BEST_OF_PAPER, DISTINCT, PAPER, RANDOM, Protocol
+from audit.grid.choice import USUAL_RATE, ranked, rate, to_measure
+from audit.grid.places import BEST_OF_PAPER, DISTINCT, PAPER, PRESETS, RANDOM, Grid, Protocol
 from multistage.settings import naming
 
 LEVEL = {
@@ -41,8 +41,11 @@ def expected(place):
 def record(place, protocol=RANDOM, draw=0, noise=0.8):
     """One run."""
     made = copy.deepcopy(_planned(protocol.filters, str(protocol.refine).lower()))
-    typed = place.typed | ({"optimizer.lr": rate(place)} if protocol.refine else {})
+    unusual = {"optimizer.lr": rate(place)} if protocol.refine and rate(place) != USUAL_RATE else {}
+    typed = unusual | place.typed
     made["config"] |= {"contrast_norm.across_maps": True, **typed}
+    if protocol != RANDOM and place in PRESETS:
+        made["config"]["model"], typed = PRESETS[place], unusual
     made["config"] |= {"draw": draw, "seed": draw, "stages": protocol.stages, "name": "grid"}
     value = expected(place) + random.Random(f"{place} {protocol} {draw}").gauss(0, noise)
     value += 2 * (protocol.stages - 2) + 5 * protocol.refine + 3 * (protocol.filters == "psd") + 0.5 * draw
@@ -51,7 +54,7 @@ def record(place, protocol=RANDOM, draw=0, noise=0.8):
     further = [key for key, value in typed.items() if value != usual.get(key)]
     parts = [f"{key.split('.')[-1]}-{str(typed[key]).lower()}" for key in further]
     made["run"] = "-".join([naming.cell(made["config"]), *parts])
-    keys = [*("data", "filters", "refine", "readout", "draw", "seed", "stages"), *further]
+    keys = [*("data", "model", "filters", "refine", "readout", "draw", "seed", "stages"), *further]
     made["overrides"] = [f"{key}={str(made['config'][key]).lower()}" for key in keys]
     made["split_hash"] = f"draw {draw}"
     return made
@@ -68,12 +71,19 @@ def best(number):
 
 
 def every():
-    """All parts."""
+    """All parts, and what results/table1 has of the paper's five, by folder."""
     chosen = dict.fromkeys((*PAPER, *best(12)))
-    further = [record(place, draw=draw) for place in chosen for draw in range(1, 5)]
-    for protocol in (Protocol(1), Protocol(3), Protocol(2, "psd"), Protocol(3, "psd"), Protocol(2, "random", True)):
-        further += [record(place, protocol, draw=1) for place in chosen]
-    return first() + further
+    places = to_measure(ranked(Grid(published(None, grid=first()))))
+    found = {"grid": first() + [record(place, draw=draw) for place in places - set(PAPER) for draw in range(1, 5)]}
+    found["grid_stages"] = [record(place, Protocol(stages), draw=1) for place in chosen for stages in (1, 3)]
+    found["grid_psd"] = [record(place, Protocol(stages, "psd"), draw=1) for place in chosen for stages in (2, 3)]
+    found["grid_refined"] = [record(place, Protocol(2, "random", True), draw=1) for place in chosen]
+    return found | {"table1": table1()}
+
+
+def table1():
+    """Two stages of random frozen filters, the paper's five."""
+    return [record(place, draw=draw) for place in PAPER for draw in range(1, 5)]
 
 
 def published(root, **folders):

@@ -8,7 +8,7 @@ from committed import ROOT
 from grid import runs
 
 from audit.grid import choice
-from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, OWN, PAPER, Grid, Place, Protocol
+from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, OWN, PAPER, PRESETS, Grid, Place, Protocol
 from audit.tables.results import Results
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition, experiments
@@ -31,8 +31,12 @@ def held(part, ranking):
     found = []
     for each in yaml.safe_load(choice.text(PARTS[part], ranking))["grids"]:
         within = each.get("contrast_norm.across_maps", True) is False
-        normalise = "lcn_within" if within else each["model.normalise"]
-        found.append((Place(each["model.rectify"], normalise, each["model.pool"]), each))
+        if "model.rectify" in each:
+            normalise = "lcn_within" if within else each["model.normalise"]
+            place = Place(each["model.rectify"], normalise, each["model.pool"])
+        else:
+            (place,) = (place for place, preset in PRESETS.items() if preset == each["model"])
+        found.append((place, each))
     return found
 
 

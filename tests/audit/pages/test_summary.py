@@ -32,7 +32,9 @@ def said(tmp_path, record):
 
 def test_it_says_what_is_best_and_what_agrees(said):
     text = said(0.63, 0.34, 0.37, 0.20, 0.15)
-    assert "Absolute value, local contrast normalisation and average pooling, in this order, as in the paper." in text
+    assert (
+        "Of the paper's five, its own best: absolute value, local contrast normalisation and average pooling." in text
+    )
     assert "| 4 of 5 (by `lbfgs`: 0 of 0) | |" in text
     assert "in which the paper's best is best here (frozen filters: once for each classifier) | 1 of 1 | |" in text
     assert "| 63.0 % (`RR, sgd`) | 65.5 % (`U+U+`) |" in text
@@ -42,7 +44,7 @@ def test_it_says_what_is_best_and_what_agrees(said):
 def test_it_says_so_where_the_paper_does_not_hold_up(said):
     text = said(0.20, 0.34, 0.57, 0.20, 0.15)
     assert "**Does the paper hold up?** It does not hold up: of 21 [claims]" in text
-    assert "Local contrast normalisation and max pooling, in this order.\n" in text
+    assert "Of the paper's five, another than its best: local contrast normalisation and max pooling." in text
     assert "(frozen filters: once for each classifier) | 0 of 1 | |" in text
 
 
