@@ -33,8 +33,8 @@ class Place:
 
     Args:
         cell: The cell.
-        row: Row of the table: a preset, or a number of labels per class.
-        series: Number of its protocol: column of the table, colour and shape in figures.
+        row: Row of the table: a preset, a number of labels per class, or the protocol if there is only one preset.
+        series: Number of its column in the table, which is its colour and shape in figures.
         protocol: The protocol in words.
         identifier: Anchor that links to it use.
     """
@@ -49,7 +49,8 @@ class Place:
     def text(self) -> str:
         """Return the tooltip."""
         paper = "" if self.cell.paper is None else f", paper {self.cell.paper['value']}%"
-        return f"{self.row}, {self.protocol}: {plus_minus(self.cell)}%{paper}, {duration(self.cell.seconds)}"
+        name = ", ".join(dict.fromkeys((self.row, self.protocol)))
+        return f"{name}: {plus_minus(self.cell)}%{paper}, {duration(self.cell.seconds)}"
 
     @property
     def paper(self) -> tuple[float, float] | None:

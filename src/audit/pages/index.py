@@ -115,10 +115,20 @@ def places_of(folder: Path, table: Table) -> list[Place]:
     """
     places, series = [], {protocol: number for number, protocol in enumerate(table.protocols)}
     for protocol, architecture, cell in table.places():
-        row = architecture if table.against_labels else str(cell.config["model"])
-        link = identifier(folder.name, table.title, protocol, row)
-        places.append(Place(cell, row, series[protocol], protocol, link))
+        name = architecture if table.against_labels else str(cell.config["model"])
+        row, number = (protocol, 0) if _has_one_model(table) else (name, series[protocol])
+        places.append(Place(cell, row, number, protocol, identifier(folder.name, table.title, protocol, name)))
     return places
+
+
+def _has_one_model(table: Table) -> bool:
+    """Whether a table has one architecture, and so protocols as rows."""
+    return len(table.architectures) == 1 and not table.against_labels
+
+
+def _columns(table: Table) -> tuple[str, ...]:
+    """Return the columns of a table on the page, which are the series of its figures."""
+    return table.architectures if _has_one_model(table) else table.protocols
 
 
 def identifier(*parts: str) -> str:
@@ -152,6 +162,8 @@ def _block(folder: Path, table: Table, drawn: Container[Cell]) -> dict[str, Any]
         "label": f"{folder.name}, {table.title}",
         "table": table,
         "caption": captions.table(found, table.as_in_paper or table.against_labels),
+        "first": "labels a class" if table.against_labels else "protocol" if _has_one_model(table) else "model",
+        "columns": _columns(table),
         "rows": rows.items(),
         "by_protocol": list(_by_protocol(table, places)),
         "marked": any(cell.mark for cell in found),
@@ -211,7 +223,7 @@ def _cards(root: Path) -> list[dict[str, Any]]:
 
 def _figures(table: Table, places: Sequence[Place], every: Sequence[Place]) -> Iterator[tuple[str, str]]:
     """Return figures of some places with their captions, whose best and worst are those of every place."""
-    series = table.protocols
+    series = _columns(table)
     if table.against_labels:
         yield captions.against_labels(table), figures.against_labels(places, series)
     elif len(places) > 1:

@@ -91,4 +91,9 @@ def test_the_picture_and_the_page_draw_the_foremost_and_say_so(monkeypatch, expe
     assert (len(table.cells), len(table.protocols), len(table.architectures)) == (SYMBOLS, SYMBOLS, 1)
     (block,) = index._experiment(made)["blocks"]
     assert block["drawn"] == MOST
-    assert len(dict(block["rows"])["abs_lcn_avgpool"]) == MORE
+    assert (block["first"], block["columns"]) == ("protocol", table.architectures)
+    rows = [columns[0] for columns in dict(block["rows"]).values()]
+    assert len(rows) == MORE
+    assert [place.cell.mean for place in rows] == sorted((cell.mean for cell in made.cells), reverse=True)
+    (best, _), *_ = block["figures"]
+    assert f"Best is <b>abs_lcn_avgpool</b> ({rows[0].protocol})" in best
