@@ -23,8 +23,8 @@ Settings are KEY=VALUE; -m runs every combination of comma-separated values.
   refine     true, false               readout    {by_gradient}; on frozen filters also {on_frozen}
 {operations}
   draw       which images train        seed       random filters, initial weights, order of samples
-  trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all settings are explained in
-  {conf}
+  trainer.max_epochs, optimizer.lr, ...: all settings are explained in
+  {conf}, and in data, geometry and logger beside it (data.*, geometry.*, logger.*)
 
 Runs go one after the other, or in parallel by hydra/launcher=joblib (this machine) or submitit_slurm (a cluster).
 Finished runs are skipped. Interrupted runs resume after their last epoch. retry_failed=true repeats failed runs.
