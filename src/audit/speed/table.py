@@ -237,7 +237,7 @@ FACTS: tuple[tuple[str, str, Fact], ...] = (
     ),
     ("first stage of Caltech-101: speed-up over the plain form", "stage", _times(PLAIN, "stage 1, whole")),
     ("second stage: the same", "stage", _times(PLAIN, "stage 2, whole")),
-    ("refined training on Caltech-101: speed-up over the plain network", "epoch", _times(PLAIN)),
+    ("fine-tuning on Caltech-101: speed-up over the plain network", "epoch", _times(PLAIN)),
     ("frozen filters: speed-up of a further classifier or regulariser over the first", "frozen", _further),
     (
         "time that Lightning's Trainer adds to a bare loop, an epoch of MNIST",
