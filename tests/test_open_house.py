@@ -21,9 +21,7 @@ def copy(tmp_path_factory):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "train.py", root)
     for file in (path for path in NEW.rglob("*") if path.suffix in (".py", ".yaml")):
-        target = root / file.relative_to(NEW)
-        assert not target.exists(), "a new idea is a new file"
-        shutil.copy(file, target)
+        shutil.copy(file, root / file.relative_to(NEW))  # also over a file that a reader made from README
     return root
 
 
@@ -69,6 +67,13 @@ def test_what_is_said_of_settings_follows_from_the_file(python):
     assert result.stdout == f"{[2] * len(REFUSED)}\n"
     for says, said in zip(REFUSED.values(), result.stderr.splitlines(), strict=True):
         assert says in said
+
+
+PLAN = "from multistage.settings import composition as c, experiments as e; c.plan_all(e.experiment('softplus', []))"
+
+
+def test_an_experiment_is_planned_from_its_file(python):
+    assert python("-c", PLAN).returncode == 0
 
 
 def test_help_lists_new_files(python):

@@ -1,6 +1,7 @@
 """From what was typed to runs: experiments, the command that repeats a run, engines."""
 
 import math
+import re
 import shutil
 from functools import cache
 
@@ -14,6 +15,9 @@ from multistage.settings import composition, experiments, launchers
 
 EXPERIMENTS = composition.names("experiment")
 RESULTS = composition.CONF.parent / "results"
+REPRODUCING = composition.CONF.parent / "docs/reproducing.md"
+TOLD = dict(re.findall(r"^\| \[(\w+)\]\(.*?\) \| (.*) \|$", REPRODUCING.read_text(encoding="utf-8"), re.MULTILINE))
+"""What the table of published runs says of each."""
 
 
 @cache
@@ -37,6 +41,18 @@ def test_every_experiment_is_a_list_of_runs_that_can_be_planned(name):
 def test_every_published_run_is_one_of_its_experiment(name):
     published = {path(record) for record in from_file(RESULTS / name / "records.jsonl")}
     assert published <= {run.folder.relative_to(f"runs/{run.config['name']}").as_posix() for run in planned_runs(name)}
+
+
+def published_runs(folder):
+    file = RESULTS / folder / "records.jsonl"
+    return {f"{folder}/{path(record)}" for record in from_file(file)} if file.exists() else set()
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name in TOLD])
+def test_the_table_of_published_runs_says_which_are_there_in_part(name):
+    planned = {run.folder.relative_to("runs").as_posix() for run in planned_runs(name)}
+    done = set().union(*(published_runs(folder) for folder in {each.partition("/")[0] for each in planned}))
+    assert ("in part" in TOLD[name]) == (not planned <= done)
 
 
 def test_the_ablation_is_what_the_paper_compares_and_what_it_leaves_out():

@@ -6,12 +6,11 @@ from itertools import product
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from multistage.operations import normalisations, poolings, rectifications
+from audit.grid.places import LEVELS, WITHIN
 from multistage.settings import composition, experiments
 from multistage.train.restore import make_network
 
 SMALL = ["data.image_size=99", "geometry.stage1.maps=8", "geometry.stage2.maps=16", "geometry.stage2.fan_in=4"]
-WITHIN = "lcn within maps"
 EQUAL = [("abs", normalise, "l2") for normalise in ("none", "lrn", "rmsnorm")]
 """The same as without abs, whose signs they do not see and L2 pooling squares away."""
 
@@ -36,7 +35,7 @@ def features(run, images):
 
 def test_every_cell_is_there_once_but_for_those_that_equal_another():
     found, planned = cells()
-    every = set(product(rectifications, [*normalisations, WITHIN], poolings))
+    every = set(product(*LEVELS))
     assert set(found) == every - set(EQUAL)
     assert Counter(map(place, planned)).most_common(1)[0][1] == 1
     common = ("stages", "filters", "refine", "readout", "draw", "seed", "name", "data")

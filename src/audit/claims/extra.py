@@ -76,10 +76,10 @@ CLAIMS = (
         "extra-03",
         "The positive part is as good as the absolute value.",
         "The paper asserts it (paper-12). Here the question is only whether the positive part is worse.",
-        ask("positive part less absolute value on Caltech-101, not more than two points below", above=-2, alone=3).of(
+        ask("positive part minus absolute value on Caltech-101, not more than two points below", above=-2, alone=3).of(
             beyond_table1.each(RANDOM, *RELU) - table1.each(RANDOM, BOTH, ABS)
         ),
-        ask("positive part less absolute value on digits, not more than half a point below", above=-0.5).of(
+        ask("positive part minus absolute value on digits, not more than half a point below", above=-0.5).of(
             ablation.each((RR, "R+R+"), *RELU) - ablation.each((RR, "R+R+"), BOTH, ABS)
         ),
     ),
@@ -88,7 +88,7 @@ CLAIMS = (
         "Batch normalisation can replace contrast normalisation, even with few labels.",
         "Our question; the paper is older than batch normalisation. The tests on MNIST show how many labels it needs.",
         ask(
-            "batch normalisation less N after abs, MNIST by labels a class, not more than half a point below",
+            "batch normalisation minus N after abs, MNIST by labels a class, not more than half a point below",
             above=-0.5,
         ).of(
             *[
@@ -97,10 +97,10 @@ CLAIMS = (
                 for labels in (10, 30, 100, 300, 1000)
             ]
         ),
-        ask("batch normalisation less N after abs, Caltech-101, not more than two points below", above=-2, alone=3).of(
+        ask("batch normalisation minus N after abs, Caltech-101, not more than two points below", above=-2, alone=3).of(
             beyond_table1.each(RANDOM, "abs_batchnorm_avgpool") - table1.each(RANDOM, BOTH)
         ),
-        ask("batch normalisation less N after abs, digits, not more than half a point below", above=-0.5).of(
+        ask("batch normalisation minus N after abs, digits, not more than half a point below", above=-0.5).of(
             ablation.each((RR, "R+R+"), "abs_batchnorm_avgpool") - ablation.each((RR, "R+R+"), BOTH)
         ),
     ),
@@ -108,7 +108,7 @@ CLAIMS = (
         "extra-05",
         "No guess in DEVIATIONS.md changes R_abs-N-P_A with random frozen filters by more than two points.",
         "Each switch that bears on frozen filters, changed alone.",
-        ask("with the switch less without", within=2).of(
+        ask("with the switch minus without it", within=2).of(
             *[deviations(RR, BOTH, switch) - deviations(RR, BOTH) for switch in SWITCHES]
         ),
         limits="Guesses about refinement and PSD; test images a class, which cannot be compared draw by draw.",

@@ -64,7 +64,7 @@ CLAIMS = (
         "The absolute value is the best rectification under every normalisation.",
         "The paper has it under none and under N, against no rectification; it calls the positive part similar.",
         *(
-            ask(f"abs less another rectification under {each}, over all poolings", above=0).of(
+            ask(f"abs minus another rectification under {each}, over all poolings", above=0).of(
                 *(
                     over((Place("abs", each, pool), Place(other, each, pool)) for pool in POOLINGS)
                     for other in RECTIFICATIONS
@@ -78,21 +78,21 @@ CLAIMS = (
         "extra-07",
         "Today's normalisations do for random filters what local contrast normalisation does.",
         "Ours to ask; group, layer, RMS and batch normalisation are younger than the paper.",
-        ask("less N, over all rectifications and poolings, not more than two points below", above=-2).of(
-            *(normalised(each, "lcn") for each in TODAY)
-        ),
-        ask("less N, after abs, average pooling, not more than two points below", above=-2, alone=3).of(
-            *(at(Place("abs", each, "average")) - at(BEST_OF_PAPER) for each in TODAY)
-        ),
+        ask(
+            "this normalisation minus N, over all rectifications and poolings, not more than two points below", above=-2
+        ).of(*(normalised(each, "lcn") for each in TODAY)),
+        ask(
+            "this normalisation minus N, after abs, average pooling, not more than two points below", above=-2, alone=3
+        ).of(*(at(Place("abs", each, "average")) - at(BEST_OF_PAPER) for each in TODAY)),
     ),
     claim(
         "extra-08",
         "What local contrast normalisation does is a matter of space, not of maps.",
         "The paper normalises across maps and does not ask what each part of it brings.",
-        ask("N within each map less N across maps, not more than two points below", above=-2).of(
+        ask("N within each map minus N across maps, not more than two points below", above=-2).of(
             normalised("lcn_within", "lcn")
         ),
-        ask("over space alone (instance) less over maps alone (RMS, layer)", above=0).of(
+        ask("over space alone (instance) minus over maps alone (RMS, layer)", above=0).of(
             normalised("instancenorm", "rmsnorm"), normalised("instancenorm", "layernorm")
         ),
     ),
@@ -100,16 +100,16 @@ CLAIMS = (
         "extra-09",
         "Divisive normalisation with a fixed floor does what local contrast normalisation does.",
         "Ours to ask; Ren et al. learn its floor and weights, which frozen networks leave as they begin.",
-        ask("divisive less N, over all rectifications and poolings", within=2).of(normalised("divisive", "lcn")),
+        ask("divisive minus N, over all rectifications and poolings", within=2).of(normalised("divisive", "lcn")),
     ),
     claim(
         "extra-10",
         "L2 pooling closes the gap between average and max pooling: it is as good as the better one.",
         "Ours to ask; the authors used it later (Sermanet, Chintala & LeCun 2012).",
         *(
-            ask(f"L2 less {other}, same windows, over all normalisations, not more than two points below", above=-2).of(
-                *(pooled(rectify, other) for rectify in RECTIFICATIONS)
-            )
+            ask(
+                f"L2 minus {other}, same windows, over all normalisations, not more than two points below", above=-2
+            ).of(*(pooled(rectify, other) for rectify in RECTIFICATIONS))
             for other in ("average", "max_overlap")
         ),
     ),
@@ -117,15 +117,15 @@ CLAIMS = (
         "extra-11",
         "A third stage helps, with random filters and with learned ones.",
         "The paper has one and two stages.",
-        ask("three stages less two, over the paper's five", above=0).of(*(Over(third(row)) for row in ("R", "U"))),
-        ask("three stages less two", above=0, alone=3).of(*third("R"), *third("U")),
+        ask("three stages minus two, over the paper's five", above=0).of(*(Over(third(row)) for row in ("R", "U"))),
+        ask("three stages minus two", above=0, alone=3).of(*third("R"), *third("U")),
         limits="The third stage is small (512 maps of 2x2), as the maps of the second leave no room for more.",
     ),
     claim(
         "extra-12",
         "With random frozen filters no single other operation is better than that of R_abs-N-P_A.",
         "The paper's best, asked of operations that it does not have.",
-        ask("R_abs-N-P_A less itself with one other operation", above=0, alone=3).of(
+        ask("R_abs-N-P_A minus itself with one other operation", above=0, alone=3).of(
             *(at(BEST_OF_PAPER) - at(place) for place in ONE_STEP)
         ),
     ),
@@ -133,7 +133,7 @@ CLAIMS = (
         "extra-13",
         "The same holds once everything is refined.",
         "The same operations as extra-12, trained with labels.",
-        ask("refined, R_abs-N-P_A less itself with one other operation", above=0, alone=3).of(
+        ask("refined, R_abs-N-P_A minus itself with one other operation", above=0, alone=3).of(
             *(at(BEST_OF_PAPER, REFINED) - at(place, REFINED) for place in ONE_STEP)
         ),
         limits="Highest rates of refined cells are those of the column of Table 1 which is most like each, untried.",

@@ -125,8 +125,8 @@ CLAIMS = (
         ask("spread of scales, before N beyond after", above=0, alone=0).of(
             Number("spread_before") - Number("spread_after")
         ),
-        ask("training loss on digits with N less without at the same rate", below=0).of(Number("n_equal")),
-        ask("training loss on digits with N less without, each at its best rate", below=0).of(Number("n_best")),
+        ask("training loss on digits with N minus without N at the same rate", below=0).of(Number("n_equal")),
+        ask("training loss on digits with N minus without N, each at its best rate", below=0).of(Number("n_best")),
     ),
     claim(
         "lecture-12",
@@ -146,8 +146,10 @@ CLAIMS = (
         "Said, without figures.",
         ask("largest mean of a unit in a mini-batch", below=1e-3, alone=0).of(Number("mean_error")),
         ask("largest difference of a deviation from 1", below=1e-2, alone=0).of(Number("deviation_error")),
-        ask("training loss on digits with it less without at the same rate", below=0).of(Number("abs_equal")),
-        ask("training loss on digits with it less without, each at its best rate", below=0).of(Number("abs_best")),
+        ask("training loss on digits with abs minus without abs at the same rate", below=0).of(Number("abs_equal")),
+        ask("training loss on digits with abs minus without abs, each at its best rate", below=0).of(
+            Number("abs_best")
+        ),
         ask("epochs that batch normalisation saves on digits (below 0, saves)", below=0).of(
             *[
                 Epochs(0.23, ablation("R+R+", model), ablation("R+R+", without))

@@ -2,7 +2,7 @@
 
 A follow-up experiment is another cell, run to test one explanation of a miss. It counts if it moves the cell towards
 the paper's figure beyond chance: by more than half the interval of their difference over the runs that both have. For
-a single run that is three points, for two runs three over the root of two. The rest is the miss of all runs less this
+a single run that is three points, for two runs three over the root of two. The rest is the miss of all runs minus this
 movement. A miss is accounted for if a rest is within three points of the paper, and accounted for in part if all rests
 are larger. If a follow-up goes more than three points beyond the paper's figure, the paper is between the two.
 """
@@ -90,12 +90,12 @@ def _tried(rests: Mapping[str, float | None]) -> str:
 def _summary(places: Mapping[Judgement, list[Placed]]) -> str:
     everywhere = [placed for each in places.values() for placed in each]
     counts = []
-    for kind, by_lbfgs in (("`lbfgs`", True), ("the others", False)):
+    for cells, by_lbfgs in (("cells with `lbfgs`", True), ("others", False)):
         all_, done = (
             [placed for placed in each if (placed.cell.config["readout"] == "lbfgs") == by_lbfgs]
             for each in (everywhere, places.get("accounted for", []))
         )
-        counts.append(f"of {len(all_)} by {kind} {len(done)}")
+        counts.append(f"{len(done)} of {len(all_)} {cells}")
     named = [
         f"**{words}:** {'; '.join(f'{placed.row} {placed.column}' for placed in places[each])}."
         for each, words in OTHERS.items()
@@ -117,5 +117,5 @@ def turned(found: Found, name: str) -> str:
             if difference.mean < 0:
                 here = [plus_minus(placed.cell) for placed in (better, worse)]
                 lines.append([better.row, better.column, worse.column, high, low, *here, signed(difference)])
-    heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first less second"]
+    heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first minus second"]
     return rows(heads, lines) if lines else NONE

@@ -56,28 +56,28 @@ CLAIMS = (
         '{{ norb("RR", BOTH, labels=4860) }} (all); R+R+ with neither {{ norb("R+R+", NEITHER, labels=20) }} to '
         '{{ norb("R+R+", NEITHER, labels=4860) }}; R+R+ with both {{ norb("R+R+", BOTH, labels=20) }} to '
         '{{ norb("R+R+", BOTH, labels=4860) }}.',
-        ask("RR with both less R+R+ with neither, few labels, MNIST", above=0).of(
+        ask("RR with both minus R+R+ with neither, few labels, MNIST", above=0).of(
             *random_less_trained(labels_mnist, NEITHER, 10)
         ),
-        ask("RR with both less R+R+ with neither, few labels, Caltech-101", above=0, alone=3).of(
+        ask("RR with both minus R+R+ with neither, few labels, Caltech-101", above=0, alone=3).of(
             *random_less_trained(labels_caltech101, NEITHER, 3, 10, 30)
         ),
-        ask("RR with both less R+R+ with neither, many labels, MNIST", below=0).of(
+        ask("RR with both minus R+R+ with neither, many labels, MNIST", below=0).of(
             *random_less_trained(labels_mnist, NEITHER, 1000)
         ),
-        ask("RR less R+R+, both with abs and N, MNIST", below=0).of(
+        ask("RR minus R+R+, both with abs and N, MNIST", below=0).of(
             *random_less_trained(labels_mnist, BOTH, 10, 100, 1000)
         ),
-        ask("RR less R+R+, both with abs and N, Caltech-101", below=0, alone=3).of(
+        ask("RR minus R+R+, both with abs and N, Caltech-101", below=0, alone=3).of(
             *random_less_trained(labels_caltech101, BOTH, 3, 10, 30)
         ),
-        ask("RR with both less R+R+ with neither, few labels, NORB", above=HALF).of(
+        ask("RR with both minus R+R+ with neither, few labels, NORB", above=HALF).of(
             *random_less_trained(norb, NEITHER, 20)
         ),
-        ask("RR with both less R+R+ with neither, all labels, NORB", below=HALF).of(
+        ask("RR with both minus R+R+ with neither, all labels, NORB", below=HALF).of(
             *random_less_trained(norb, NEITHER, 4860)
         ),
-        ask("RR less R+R+, both with abs and N, NORB", below=0).of(*random_less_trained(norb, BOTH, 20, 100, 4860)),
+        ask("RR minus R+R+, both with abs and N, NORB", below=0).of(*random_less_trained(norb, BOTH, 20, 100, 4860)),
         stand_in="NORB's files are not at hand; MNIST, and Caltech-101 with 1 to 30 labels a class (few), stand in.",
     ),
     claim(
@@ -86,12 +86,12 @@ CLAIMS = (
         'NORB (thesis), U+U+ and R+R+ with abs and N: 20 labels a class {{ norb("U+U+", BOTH, labels=20) }} and '
         '{{ norb("R+R+", BOTH, labels=20) }}, 100 {{ norb("U+U+", BOTH, labels=100) }} and '
         '{{ norb("R+R+", BOTH, labels=100) }}.',
-        ask("U+U+ less R+R+ with 10 labels a class, MNIST", above=0).of(learned_on_mnist(10)),
-        ask("U+U+ less R+R+ with 1,000 labels a class, MNIST", within=0.5).of(learned_on_mnist(1000)),
-        ask("U+U+ less R+R+ with 20 labels a class, NORB", above=HALF).of(
+        ask("U+U+ minus R+R+ with 10 labels a class, MNIST", above=0).of(learned_on_mnist(10)),
+        ask("U+U+ minus R+R+ with 1,000 labels a class, MNIST", within=0.5).of(learned_on_mnist(1000)),
+        ask("U+U+ minus R+R+ with 20 labels a class, NORB", above=HALF).of(
             norb("U+U+", BOTH, labels=20) - norb("R+R+", BOTH, labels=20)
         ),
-        ask("U+U+ less R+R+ with 100 labels a class and with all, NORB", within=1).of(
+        ask("U+U+ minus R+R+ with 100 labels a class and with all, NORB", within=1).of(
             *[norb("U+U+", BOTH, labels=labels) - norb("R+R+", BOTH, labels=labels) for labels in (100, 4860)]
         ),
         stand_in="NORB's files are not at hand; MNIST stands in.",
@@ -148,10 +148,10 @@ CLAIMS = (
         "Successor (2011): learning filters without labels buys little once supervised training has the right "
         "non-linearities; a richer predictor and pooling at several scales raise the ceiling.",
         'Abstract of arXiv 1606.01535: 70.6 %, against {{ table1("U+U+", BOTH) }} here, several changes at once.',
-        ask("learned less random filters, refined, two stages", within=2, alone=3).of(
+        ask("learned minus random filters, refined, two stages", within=2, alone=3).of(
             table1("U+U+", BOTH) - table1("R+R+", BOTH)
         ),
-        ask("learned less random filters, refined, MNIST with 1,000 labels a class", within=0.5).of(
+        ask("learned minus random filters, refined, MNIST with 1,000 labels a class", within=0.5).of(
             learned_on_mnist(1000)
         ),
         limits="All but the first half: discriminative PSD, a penalty on each layer's output, lateral inhibition and "

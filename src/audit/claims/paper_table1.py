@@ -31,8 +31,8 @@ CLAIMS = (
         "paper-01",
         "Random filters, never trained, work well if rectification and normalisation follow them.",
         '{{ table1("R", BOTH) }} % with one stage, {{ table1("RR", BOTH) }} % with two.',
-        ask("two stages, less the paper's figure", above=-3).of(table1.each(frozen("RR"), BOTH) - PAPER),
-        ask("one stage, less the paper's figure", above=-3).of(table1.each(frozen("R"), BOTH) - PAPER),
+        ask("two stages, minus the paper's figure", above=-3).of(table1.each(frozen("RR"), BOTH) - PAPER),
+        ask("one stage, minus the paper's figure", above=-3).of(table1.each(frozen("R"), BOTH) - PAPER),
     ),
     claim(
         "paper-02",
@@ -120,15 +120,15 @@ CLAIMS = (
     claim(
         "paper-09",
         "Learning filters without labels matters little if rectification and normalisation are present.",
-        'R_abs-N-P_A: UU less RR {{ table1("UU", BOTH) - table1("RR", BOTH) }} points, U+U+ less R+R+ '
-        '{{ table1("U+U+", BOTH) - table1("R+R+", BOTH) }}, U less R {{ table1("U", BOTH) - table1("R", BOTH) }}, U+ '
-        'less R+ {{ table1("U+", BOTH) - table1("R+", BOTH) }}, all within its error bars of one point each.',
-        ask("learned less random filters, two stages, frozen", within=2).of(frozen_less("UU", "RR", BOTH)),
-        ask("learned less random filters, one stage, frozen", within=2).of(frozen_less("U", "R", BOTH)),
-        ask("learned less random filters, two stages, refined", within=2, alone=3).of(
+        'R_abs-N-P_A: UU minus RR {{ table1("UU", BOTH) - table1("RR", BOTH) }} points, U+U+ minus R+R+ '
+        '{{ table1("U+U+", BOTH) - table1("R+R+", BOTH) }}, U minus R {{ table1("U", BOTH) - table1("R", BOTH) }}, U+ '
+        'minus R+ {{ table1("U+", BOTH) - table1("R+", BOTH) }}, all within its error bars of one point each.',
+        ask("learned minus random filters, two stages, frozen", within=2).of(frozen_less("UU", "RR", BOTH)),
+        ask("learned minus random filters, one stage, frozen", within=2).of(frozen_less("U", "R", BOTH)),
+        ask("learned minus random filters, two stages, refined", within=2, alone=3).of(
             table1("U+U+", BOTH) - table1("R+R+", BOTH)
         ),
-        ask("learned less random filters, one stage, refined", within=2, alone=3).of(
+        ask("learned minus random filters, one stage, refined", within=2, alone=3).of(
             table1("U+", BOTH) - table1("R+", BOTH)
         ),
         limits="The demo's rate is too high for learned features of one stage, which costs U points by sgd "
@@ -137,18 +137,18 @@ CLAIMS = (
     claim(
         "paper-10",
         "Learning filters without labels matters if they stay frozen and normalisation or rectification is missing.",
-        'UU less RR {{ table1("UU", ABS) - table1("RR", ABS) }} points (R_abs-P_A), '
-        '{{ table1("UU", N_MAX) - table1("RR", N_MAX) }} (N-P_M); U less R {{ table1("U", ABS) - table1("R", ABS) }} '
+        'UU minus RR {{ table1("UU", ABS) - table1("RR", ABS) }} points (R_abs-P_A), '
+        '{{ table1("UU", N_MAX) - table1("RR", N_MAX) }} (N-P_M); U minus R {{ table1("U", ABS) - table1("R", ABS) }} '
         'and {{ table1("U", N_MAX) - table1("R", N_MAX) }}.',
-        ask("learned less random filters, two stages", above=HALF).of(frozen_less("UU", "RR", ABS, N_MAX)),
-        ask("learned less random filters, one stage", above=HALF).of(frozen_less("U", "R", ABS, N_MAX)),
+        ask("learned minus random filters, two stages", above=HALF).of(frozen_less("UU", "RR", ABS, N_MAX)),
+        ask("learned minus random filters, one stage", above=HALF).of(frozen_less("U", "R", ABS, N_MAX)),
     ),
     claim(
         "paper-11",
         "Purely supervised networks of two stages work with 3,060 training images; earlier failures were due to the "
         "non-linearity, not to the number of parameters.",
         'R+R+: P_A {{ table1("R+R+", NEITHER) }} %, R_abs-N-P_A {{ table1("R+R+", BOTH) }} %, with as many parameters.',
-        ask("R+R+ with abs and N, less the paper's figure", above=-3, alone=3).of(table1("R+R+", BOTH) - PAPER),
+        ask("R+R+ with abs and N, minus the paper's figure", above=-3, alone=3).of(table1("R+R+", BOTH) - PAPER),
         ask("what abs and N bring a network that labels alone have trained", above=HALF, alone=3).of(
             gain(["R+R+"], BOTH, NEITHER)
         ),
@@ -157,10 +157,10 @@ CLAIMS = (
         "paper-12",
         "The positive part works like the absolute value.",
         "Asserted, without figures.",
-        ask("positive part less absolute value, with N", within=2, alone=3).of(
+        ask("positive part minus absolute value, with N", within=2, alone=3).of(
             beyond_table1.each(RANDOM, "relu_lcn_avgpool") - table1.each(RANDOM, BOTH)
         ),
-        ask("positive part less absolute value, without N", within=2, alone=3).of(
+        ask("positive part minus absolute value, without N", within=2, alone=3).of(
             beyond_table1.each(RANDOM, "relu_avgpool") - table1.each(RANDOM, ABS)
         ),
     ),
@@ -169,8 +169,8 @@ CLAIMS = (
         "Gabor filters in the first stage, and templates in the second, are no better than random filters.",
         'G {{ table1("G", BOTH) }} %, R {{ table1("R", BOTH) }} %; GT {{ table1("GT", BOTH) }} %, RR '
         '{{ table1("RR", BOTH) }} %. Its error bars are one point, hence the bound.',
-        ask("Gabor less random filters, one stage", below=1).of(frozen_less("G", "R", BOTH)),
-        ask("Gabor filters and templates less random filters, two stages", below=1).of(frozen_less("GT", "RR", BOTH)),
+        ask("Gabor minus random filters, one stage", below=1).of(frozen_less("G", "R", BOTH)),
+        ask("Gabor filters and templates minus random filters, two stages", below=1).of(frozen_less("GT", "RR", BOTH)),
         limits="The demo's rate is too high for features of one stage with learned or Gabor filters, which costs G "
         "points by sgd (results/table1/README.md says how many); the lbfgs rows are free of it.",
     ),
@@ -179,13 +179,13 @@ CLAIMS = (
         "A pyramid SVM on one stage is as accurate as two stages, and much less accurate on the second stage's maps.",
         'U with the SVM {{ table1("U, pyramid_svm", BOTH) }} %, UU {{ table1("UU", BOTH) }} %, U+U+ '
         '{{ table1("U+U+", BOTH) }} %; UU with the SVM {{ table1("UU, pyramid_svm", BOTH) }} %.',
-        ask("one stage with the SVM less two stages, frozen", within=2).of(
+        ask("one stage with the SVM minus two stages, frozen", within=2).of(
             table1("U, pyramid_svm", BOTH) - table1.each(frozen("UU"), BOTH)
         ),
-        ask("one stage with the SVM less two stages, refined", within=2, alone=3).of(
+        ask("one stage with the SVM minus two stages, refined", within=2, alone=3).of(
             table1("U, pyramid_svm", BOTH) - table1("U+U+", BOTH)
         ),
-        ask("the SVM on two stages less the SVM on one", below=HALF).of(
+        ask("the SVM on two stages minus the SVM on one", below=HALF).of(
             table1("UU, pyramid_svm", BOTH) - table1("U, pyramid_svm", BOTH)
         ),
         limits="That the second stage's grid of 18x18 is to blame.",

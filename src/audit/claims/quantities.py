@@ -165,7 +165,7 @@ def _number(quantity: Quantity, numbers: Mapping[str, Measured]) -> Measured:
     first, other = _number(quantity.one, numbers), _number(quantity.other, numbers)
     (low, high), (least, most) = (each.interval or (each.value, each.value) for each in (first, other))
     interval = (low - most, high - least) if first.interval or other.interval else None
-    what = f"{first.what}, less {other.what}"
+    what = f"{first.what}, minus {other.what}"
     return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n))
 
 

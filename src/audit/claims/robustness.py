@@ -6,15 +6,13 @@ from audit.claims.cells import robustness
 from audit.claims.claims import ask, claim
 from audit.claims.quantities import Kept
 from audit.tables.addresses import ABS, BOTH, N_MAX, Quantity
+from audit.tables.kept import LIGHT
 
 TESTED = {"test_per_class": 1, "corrupted": True}
 """Settings of this folder's tests."""
 
 UNDONE = {"test_per_class": 1, "preprocessing": "gcn", "corrupted": True}
 """The same, in the order of a run's folder, for images that are not locally normalised before the first stage."""
-
-LIGHT = ("contrast", "lighting")
-"""Corruptions that N is said to compensate."""
 
 
 def kept_by_n(row: str, with_n: str, without: str, how: Mapping[str, object]) -> list[Quantity]:
@@ -31,7 +29,7 @@ CLAIMS = (
         "With N a network keeps more of its accuracy where contrast falls or light is uneven.",
         "Said everywhere; the paper has no figure. What a network keeps: the mean of its accuracies at five strengths, "
         "over the one on clean images.",
-        ask("share kept under less contrast, a lighting gradient: with N less without", above=0).of(
+        ask("share kept under less contrast, a lighting gradient: with N minus without N", above=0).of(
             *kept_by_n("RR, lbfgs", BOTH, ABS, TESTED),
             *kept_by_n("RR, lbfgs", N_MAX, "maxpool", TESTED),
             *kept_by_n("UU, lbfgs", BOTH, ABS, TESTED),

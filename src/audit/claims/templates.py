@@ -133,8 +133,8 @@ class Figures:
         entry = quantity.paper(self.published) if isinstance(quantity, Wanted) else None
         return f"{value:+.1f}".replace("-", MINUS) if entry is None else str(entry.get("printed", entry["value"]))
 
-    def recorded(self, wanted: Wanted, path: str) -> str:
-        """Format a number of the records by its path, mean over runs, four significant digits."""
+    def recorded(self, wanted: Wanted, path: str, percent: bool = False) -> str:
+        """Format a number of the records by its path, mean over runs: four significant digits, or a fraction in %."""
         values = []
         for record in self.cell(wanted).records:
             value: Any = record
@@ -148,7 +148,7 @@ class Figures:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise LookupError(f"{path} is not a number; expected the path of a number")
             values.append(float(value))
-        return f"{fmean(values):.4g}"
+        return f"{100 * fmean(values):.1f}" if percent else f"{fmean(values):.4g}"
 
     def tried(self, wanted: Wanted, other: Wanted, words: str) -> str:
         """Format the other cell and its difference from the first; `missed` lists it as a follow-up experiment."""

@@ -94,10 +94,10 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
         case Less(Wanted() as one, OfPaper()):
             entry = one.paper(published)
             printed = entry is not None and "printed" not in entry  # otherwise the paper prints it in another form
-            return f"{cell(one, published)} less the paper's {entry['value'] if entry and printed else 'figure'}"
+            return f"{cell(one, published)} minus the paper's {entry['value'] if entry and printed else 'figure'}"
         case Less(one, other):
             sides = [(each, quantity(each, published)) for each in (one, other)]
-            return " less ".join(f"({text})" if isinstance(each, Less) else text for each, text in sides)
+            return " minus ".join(f"({text})" if isinstance(each, Less) else text for each, text in sides)
     raise TypeError(f"{given} has no words")
 
 

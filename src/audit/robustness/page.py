@@ -6,9 +6,10 @@ from pathlib import Path
 
 from audit.robustness import measures
 from audit.tables.curves import Panel, draw
+from audit.tables.kept import LIGHT
 from audit.tables.plot import renew
 from audit.tables.results import Results
-from audit.tables.tables import emphasised, plus_minus, rows
+from audit.tables.tables import emphasised, plus_minus, rows, signed
 from audit.tables.words import not_run
 from multistage.data.corruptions import CORRUPTIONS
 from multistage.records.cells import Cell
@@ -46,6 +47,7 @@ class Page:
     def functions(self) -> dict[str, Callable[[], str]]:
         """Return the template's functions by name."""
         return {
+            "robustness_answer": self.answer,
             "robustness_corruptions": self.corruptions,
             "robustness_networks": self.networks,
             "robustness_gains": self.gains,
@@ -55,6 +57,17 @@ class Page:
     def curves(self) -> str:
         """Markdown: the picture, if there are results to draw."""
         return f"![Accuracy of each network against the strength of each corruption]({PICTURE})" if self.cells else ""
+
+    def answer(self) -> str:
+        """Markdown: for each corruption of light, in how many pairs of networks N keeps more, beyond chance."""
+        lines = []
+        for name in LIGHT if self.changes else ():
+            found = [measures.gain(change, name) for change in self.changes]
+            more = sum(gain.interval is not None and gain.interval[0] > 0 for gain in found)
+            low, high = (signed(choose(gain.value for gain in found)) for choose in (min, max))
+            lines.append([name, f"{more} of {len(found)}", f"{low} to {high}"])
+        heads = ["corruption", "pairs of networks in which N keeps more, beyond chance", "difference, points"]
+        return rows(heads, lines) if lines else NOT_RUN
 
     def corruptions(self) -> str:
         """Markdown: each corruption with its five strengths."""

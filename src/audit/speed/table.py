@@ -225,18 +225,22 @@ def _further(record: Record) -> str | None:
 FORWARD, BOTH = f"{LARGE} forward", f"{LARGE} forward + backward"
 
 FACTS: tuple[tuple[str, str, Fact], ...] = (
-    (f"N on {LARGE}, forward: faster than the dense form by", "layer", _times(DENSE, FORWARD)),
-    (f"N on {LARGE}, forward and backward: faster than the dense form by", "layer", _times(DENSE, BOTH)),
+    (f"N on {LARGE}, forward: speed-up over dense convolutions", "layer", _times(DENSE, FORWARD)),
+    (f"N on {LARGE}, forward and backward: speed-up over dense convolutions", "layer", _times(DENSE, BOTH)),
     ("the same at the least favourable shape of the grid", "layer", _times(DENSE, choose=min)),
-    ("N forward, in units of what reading and writing memory takes", "layer", _times(_floors, FORWARD)),
-    ("N forward and backward, in the same units", "layer", _times(_floors, BOTH)),
-    ("N keeps for its gradient, beyond input and output, of its input", "memory", _first("of input", "ours", "{:.1%}")),
-    ("first stage of Caltech-101: faster than the plain form by", "stage", _times(PLAIN, "stage 1, whole")),
-    ("second stage", "stage", _times(PLAIN, "stage 2, whole")),
-    ("refined training on Caltech-101: faster than the plain network by", "epoch", _times(PLAIN)),
-    ("frozen filters: a further classifier or regulariser is faster than the first by", "frozen", _further),
+    ("time of N forward, relative to only reading and writing its memory", "layer", _times(_floors, FORWARD)),
+    ("time of N forward and backward, relative to the same", "layer", _times(_floors, BOTH)),
     (
-        "Lightning's Trainer beside a bare loop, an epoch of MNIST",
+        "memory that N keeps for its gradient, besides input and output, as a share of its input",
+        "memory",
+        _first("of input", "ours", "{:.1%}"),
+    ),
+    ("first stage of Caltech-101: speed-up over the plain form", "stage", _times(PLAIN, "stage 1, whole")),
+    ("second stage: the same", "stage", _times(PLAIN, "stage 2, whole")),
+    ("fine-tuning on Caltech-101: speed-up over the plain network", "epoch", _times(PLAIN)),
+    ("frozen filters: speed-up of a further classifier or regulariser over the first", "frozen", _further),
+    (
+        "time that Lightning's Trainer adds to a bare loop, an epoch of MNIST",
         "overhead",
         _first("overhead", "overhead", "{:+.1%}"),
     ),

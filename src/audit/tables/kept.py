@@ -9,6 +9,9 @@ from multistage.registry.errors import MultistageError
 FIELD = "corruptions"
 """Field of a record: accuracies at strengths 1 to 5, by the name of a corruption."""
 
+LIGHT = ("contrast", "lighting")
+"""Corruptions that contrast normalisation is said to compensate."""
+
 
 def accuracies(record: Record, corruption: str) -> list[float]:
     """Return the mean accuracy over classes without the corruption, then at each strength, in %.

@@ -20,11 +20,12 @@ Train and test a multi-stage network of Jarrett, Kavukcuoglu, Ranzato & LeCun (I
 Settings are KEY=VALUE; -m runs every combination of comma-separated values.
 {groups}
   stages     1 to {most_stages}                    filters    {filters}
-  refine     true, false               readout    {by_gradient}; on frozen filters also {on_frozen}
+  refine     true, false
+{readouts}
 {operations}
   draw       which images train        seed       random filters, initial weights, order of samples
-  trainer.max_epochs, optimizer.lr, data.validation, data.root, ...: all settings are explained in
-  {conf}
+  trainer.max_epochs, optimizer.lr, ...: all settings are explained in
+  {conf}, and in data, geometry and logger beside it (data.*, geometry.*, logger.*)
 
 Runs go one after the other, or in parallel by hydra/launcher=joblib (this machine) or submitit_slurm (a cluster).
 Finished runs are skipped. Interrupted runs resume after their last epoch. retry_failed=true repeats failed runs.
@@ -43,16 +44,22 @@ def text() -> str:
         train=TRAIN,
         predict=PREDICT,
         conf="conf/train.yaml" if IN_CHECKOUT else composition.CONF / "train.yaml",
-        groups="\n".join(_line(group) for group in (*flat.GROUPS, *composition.SHORTHANDS, "experiment")),
-        operations="\n".join(f"  {op.key:15} {', '.join(op)}" for op in (rectifications, normalisations, poolings)),
+        groups="\n".join(
+            _lines(group, ", ".join(composition.names(group)))
+            for group in (*flat.GROUPS, *composition.SHORTHANDS, "experiment")
+        ),
+        operations="\n".join(_lines(op.key, ", ".join(op), 15) for op in (rectifications, normalisations, poolings)),
         most_stages=MOST_STAGES,
         filters=", ".join(filter_methods),
-        by_gradient=", ".join(name for name, readout in readouts.items() if readout.by_gradient),
-        on_frozen=", ".join(name for name, readout in readouts.items() if not readout.by_gradient),
+        readouts=_lines("readout", f"{_readouts(True)}; on frozen filters also {_readouts(False)}"),
     )
 
 
-def _line(group: str) -> str:
-    """One line of help: the choices of a config group."""
-    files = ", ".join(composition.names(group))
-    return textwrap.fill(files, width=113, initial_indent=f"  {group:10} ", subsequent_indent=" " * 13)
+def _readouts(by_gradient: bool) -> str:
+    return ", ".join(name for name, readout in readouts.items() if readout.by_gradient == by_gradient)
+
+
+def _lines(name: str, choices: str, width: int = 10) -> str:
+    """Lines of help: a name in a column of this width, and its choices, wrapped."""
+    indent = " " * (width + 3)
+    return textwrap.fill(choices, width=116, initial_indent=f"  {name:{width}} ", subsequent_indent=indent)

@@ -1,6 +1,6 @@
 """Filters without labels, one file of `methods` each: random, Gabor with templates, unsupervised learning by PSD.
 
-methods["psd"](length="random").find(site)    values for the bank of a site
+filter_methods["psd"](length="random").find(site)    values for the bank of a site
 
 May import `data`, `network` and the rooms below them.
 """

@@ -57,18 +57,18 @@ def test_cells_without_an_experiment_have_their_commands_in_a_table():
 def test_a_rule_in_words_has_its_quantity_its_bound_and_its_width():
     first, *_ = judged("paper-02", "supported").results
     assert wording.rule(first, PUBLISHED) == (
-        "`R_abs-N-P_A (RR, sgd)` less `R_abs-P_A (RR, sgd)` is above 14.6, half of the paper's 29.2"
+        "`R_abs-N-P_A (RR, sgd)` minus `R_abs-P_A (RR, sgd)` is above 14.6, half of the paper's 29.2"
     )
     assert wording.rule(judged("paper-01", "supported").results[0], PUBLISHED) == (
-        "`R_abs-N-P_A (RR, sgd)` less the paper's 62.9 is above −3"
+        "`R_abs-N-P_A (RR, sgd)` minus the paper's 62.9 is above −3"
     )
     epochs = judged("paper-18", "supported").results[0]
     assert wording.rule(epochs, PUBLISHED) == (
-        "epochs to a training loss of 0.46: `R_abs-N-P_A (R+R+)` less `table1_tests: R_abs-P_A (R+R+, lr-0.2)` "
+        "epochs to a training loss of 0.46: `R_abs-N-P_A (R+R+)` minus `table1_tests: R_abs-P_A (R+R+, lr-0.2)` "
         "is below 0 (single run: ± 0.5)"
     )
     labels = judged("paper-15", "supported").results[0]
-    assert wording.rule(labels, PUBLISHED).startswith("(`labels_mnist: R_abs-N-P_A, R+R+, 10 labels a class` less `")
+    assert wording.rule(labels, PUBLISHED).startswith("(`labels_mnist: R_abs-N-P_A, R+R+, 10 labels a class` minus `")
 
 
 def test_a_rule_about_measurements_names_them():
@@ -80,7 +80,7 @@ def test_a_rule_about_measurements_names_them():
 
     assert words(ask("x", within=0.1, of=1), Number("deviation")) == "`deviation` is within 0.1 of 1"
     exact = words(ask("x", above=0, alone=0), Number("before") - Number("after"))
-    assert exact == "`before` less `after` is above 0 (without interval: ± 0)"
+    assert exact == "`before` minus `after` is above 0 (without interval: ± 0)"
 
 
 def test_words_and_verdict_come_from_the_same_bound():
@@ -112,7 +112,7 @@ def test_the_headline_is_the_figure_that_fits_least():
     mixed = verdicts.Judged(good.claim, (*good.results[:-1], bad.results[-1]))
     worst = bad.results[-1]
     assert wording.headline(mixed, PUBLISHED) == (
-        f"`R_abs-N-P_A (RR, lbfgs)` less `P_A (RR, lbfgs)`: {wording.figure(worst)}"
+        f"`R_abs-N-P_A (RR, lbfgs)` minus `P_A (RR, lbfgs)`: {wording.figure(worst)}"
     )
     assert wording.headline(verdicts.Judged(good.claim, ()), PUBLISHED) == ""
     least = min(good.results, key=lambda result: result.margin)

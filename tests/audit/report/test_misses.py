@@ -67,7 +67,7 @@ def test_missed_cells_stand_with_what_was_tried_and_are_counted(record, publishe
     assert "| RR, lbfgs | P_A | 20.00 | 8.8 | +11.20 | 1 |  | open |" in table
     assert table.count("\n| RR") == 2
     assert table.endswith(
-        "Accounted for, within three points of the paper: of 2 by `lbfgs` 0, of 0 by the others 0. "
+        "Accounted for, within three points of the paper: 0 of 2 cells with `lbfgs`, 0 of 0 others. "
         "**The paper is between a follow-up experiment and the cell:** "
         "RR, lbfgs R_abs-P_A. **No tested explanation yet:** RR, lbfgs P_A."
     )

@@ -46,6 +46,7 @@ def figures(results):
         (f"{CELL} | training", "100.0"),
         (f"{CELL} | paper", "33.7"),
         (f"{CELL} | recorded('metrics.test_accuracy')", "0.5"),
+        (f"{CELL} | recorded('metrics.test_accuracy', percent=True)", "50.0"),
         (f"{CELL} | recorded('seconds.train')", "90"),
         ('deviations("RR, lbfgs", BOTH, sigma=2)', "64.00 ± 12.71"),
         ("turned('table1')", "None so far."),

@@ -197,7 +197,7 @@ def test_the_verdict_follows_from_the_outcomes(outcomes, verdict):
 def test_the_difference_of_two_numbers_reaches_from_end_to_opposite_end():
     numbers = {"a": Measured(5, "one", "%", (4, 6), 9), "b": Measured(2, "other", "%", (1, 4), 7)}
     result = judged(ask("x", above=0).of(Number("a") - Number("b")), {}, numbers)
-    assert result.figure == Measured(3, "one, less other", "%", (0, 5), 7)
+    assert result.figure == Measured(3, "one, minus other", "%", (0, 5), 7)
     assert result.outcome == "undecided"
 
 

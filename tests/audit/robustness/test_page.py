@@ -115,6 +115,7 @@ def test_the_page_is_made_whatever_was_run(tmp_path, found):
     assert "| contrast: less contrast; share that is kept | 0.4 0.3 0.2 0.1 0.05 | the same |" in text
     if found:
         assert "| R_abs-N-P_A, RR | R_abs-P_A, RR | 3 | **+22.00 ± " in text
+        assert "| lighting | 2 of 3 | 0.00 to +72.00 |" in text
         assert "| maxpool, RR | 3 | 40.00 ± 0.00 | 50.00 ± 0.00 |" in text
 
 

@@ -1,11 +1,12 @@
 """Horizontal against vertical stripes: an example of a data set."""
 
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from multistage.data import DataSet, data_sets
-from multistage.data.dataset import Dataset, hash_tensors
+
+if TYPE_CHECKING:
+    from multistage.data.dataset import Dataset
 
 
 @data_sets.register("stripes")
@@ -13,7 +14,11 @@ from multistage.data.dataset import Dataset, hash_tensors
 class Stripes(DataSet):
     """Two classes, thirty noisy images each."""
 
-    def read(self) -> Dataset:
+    def read(self) -> "Dataset":
+        import torch
+
+        from multistage.data.dataset import Dataset, hash_tensors
+
         side, random = self.image_size, torch.Generator().manual_seed(0)
         wave = (torch.arange(side) // 2 % 2 * 150).float()
         planes = torch.stack([wave[:, None].expand(side, side), wave.expand(side, side)])

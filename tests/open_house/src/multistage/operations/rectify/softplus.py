@@ -1,10 +1,12 @@
 """log(1 + exp(x)): an example of a rectification."""
 
 from dataclasses import dataclass
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from multistage.operations import Rectification, rectifications
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @rectifications.register("softplus")
@@ -12,5 +14,7 @@ from multistage.operations import Rectification, rectifications
 class Softplus(Rectification):
     """log(1 + exp(x))."""
 
-    def build(self) -> nn.Module:
-        return nn.Softplus()
+    def build(self) -> "nn.Module":
+        from torch.nn import Softplus
+
+        return Softplus()

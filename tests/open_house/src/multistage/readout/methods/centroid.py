@@ -1,14 +1,14 @@
 """The nearest mean of a class: an example of a readout."""
 
 from dataclasses import dataclass
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from multistage.readout import Readout, Task, readouts
-from multistage.readout.span import linear
 from multistage.registry import setting
 from multistage.registry.rules import number
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @readouts.register("centroid", section="centroid")
@@ -18,7 +18,11 @@ class Centroid(Readout):
 
     shrink: float = setting(0.0, number(0, 1))
 
-    def fit(self, task: Task) -> nn.Module:
+    def fit(self, task: Task) -> "nn.Module":
+        import torch
+
+        from multistage.readout.span import linear
+
         means = torch.stack([task.features[task.labels == label].mean(0) for label in range(task.classes)])
         means = (1 - self.shrink) * means + self.shrink * means.mean(0)
         return linear(means, -means.square().sum(1) / 2)
