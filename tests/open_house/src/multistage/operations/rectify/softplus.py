@@ -1,12 +1,8 @@
 """log(1 + exp(x)): an example of a rectification."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from multistage.operations import Rectification, rectifications
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @rectifications.register("softplus")
@@ -14,7 +10,7 @@ if TYPE_CHECKING:
 class Softplus(Rectification):
     """log(1 + exp(x))."""
 
-    def build(self) -> "nn.Module":
+    def build(self):
         from torch.nn import Softplus
 
         return Softplus()
