@@ -42,11 +42,13 @@ class DataSet(Choice):
     Attributes:
         root_is_content: Whether ``data.root`` identifies the images, instead of only their location.
         skips_damaged: Whether images that cannot be read are left out.
+        may_validate: Whether it may have validation images of its own; a listing decides.
     """
 
     section = "data"
     root_is_content: ClassVar[bool] = False
     skips_damaged: ClassVar[bool] = False
+    may_validate: ClassVar[bool] = False
 
     image_size: int = setting(28, whole(1, 4096))
     maps: int = setting(1, whole(1, 3))

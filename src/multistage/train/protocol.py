@@ -26,7 +26,7 @@ from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import beginnings, provenance, runs, schema
 from multistage.records.paper import matching, published, row
 from multistage.registry.errors import enough_memory
-from multistage.settings import trainer
+from multistage.settings import trainer, validation
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
@@ -71,6 +71,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     cache.limit()
     with enough_memory(), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
+    validation.check(run.config, len(split.validation))
     identity = runs.identity(split.digest, dataset.content_hash)
     if finished := _finished(run, identity, progress):  # works in a read-only folder too
         return finished
