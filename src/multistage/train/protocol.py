@@ -100,7 +100,8 @@ def _finished(run: Run, identity: runs.Record, progress: Progress) -> runs.Recor
     finished = runs.finished(run.folder, run.config, identity)
     if finished:
         if progress != "none":
-            log.warning("%s is finished already; overwrite=true trains again", run.folder)
+            since = "; the code has changed since" if provenance.is_by_other_code(finished) else ""
+            log.warning("%s is finished already%s; overwrite=true trains again", run.folder, since)
         with suppress(OSError):
             runs.forget_checkpoints(run.folder)
     return finished
