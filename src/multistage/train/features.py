@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from multistage.data import Stored
-from multistage.data.dataset import Dataset, hash_tensors
+from multistage.data.dataset import Dataset, hash_tensors, positions
 from multistage.data.decoder import decoder
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
@@ -51,7 +51,7 @@ class Features:
 
     def of(self, indices: Tensor) -> Tensor:
         """Return features of images that are among these, float32 [len(indices), features]."""
-        return self.values[torch.searchsorted(self.indices, indices)]
+        return self.values[positions(self.indices, indices)]
 
     def keep(self, indices: Tensor) -> Keep:
         """Return a cache for what readouts compute from the features of these images alone.
