@@ -35,8 +35,8 @@ from multistage.train.batches import Inputs, Samples, in_memory
 from multistage.train.checkpoint import Resumable, begin, stretches
 from multistage.train.evaluation import (
     Predictions,
-    Viewed,
     accuracy,
+    as_tested,
     confusion_table,
     predict,
     prediction_table,
@@ -47,6 +47,8 @@ from multistage.train.restore import check_restorable, make_network
 from multistage.train.training import Progress, TrainingTask, fit
 
 log = logging.getLogger(__name__)
+
+SMALLER = "choose a smaller data.batch_size, data.image_size or geometry, or fewer images (data.train_per_class)"
 
 IF_ANY = ("filters", "readout", "corruptions", "diverged", "skipped")
 """Fields that a record has only if there is something in them."""
@@ -69,7 +71,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     history = History(run.folder)
     hardware.check(run.config)
     cache.limit()
-    with enough_memory(), history.phase("data"):
+    with enough_memory(SMALLER), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
     validation.check(run.config, len(split.validation))
     identity = runs.identity(split.digest, dataset.content_hash)
@@ -83,7 +85,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         origin = {"config": dict(run.config), **identity, provenance.STRETCHES: done}
         resumable = Resumable(run.folder, origin, checkpoint)
         try:
-            with enough_memory():
+            with enough_memory(SMALLER):
                 return _perform(run, dataset, split, history, progress, resumable)
         except OSError:  # a full disk, a closed terminal: not the run's fault; it resumes once that is fixed
             raise
@@ -276,7 +278,7 @@ def train(
             check_restorable(settings.readout, net.classifier, learner, settings.output)
             net.classifier = learner
         if settings.views.several:
-            learner, inputs = Viewed(net, settings.views, settings.readout.logistic), dataset.inputs
+            learner, inputs = as_tested(net, settings), dataset.inputs
             training, validation = (
                 (Picked(dataset, indices), dataset.labels[indices]) for indices in (split.train, split.validation)
             )
