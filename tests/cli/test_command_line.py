@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from multistage.cli import many, predict, train
+from multistage.records import provenance
 from multistage.settings import composition
 
 ROOT = Path(__file__).parents[2]
@@ -68,12 +69,15 @@ def test_a_run_prints_plain_lines_where_nobody_watches_and_what_to_do_next(train
     assert (folder / "result.json").exists()
 
 
-def test_a_finished_run_is_shown_not_repeated(trained, command, caplog):
+@pytest.mark.parametrize("since", ["", "; the code has changed since"])
+def test_a_finished_run_is_shown_not_repeated(trained, command, caplog, monkeypatch, since):
     _, folder = trained
     before = (folder / "result.json").stat().st_mtime_ns
+    if since:
+        monkeypatch.setattr(provenance, "started", lambda: {"code": "0123456789abcdef"})
     result = command(train, "data=fake", "trainer.max_epochs=2", f"output={folder.parents[6]}")
     assert result.code == 0
-    assert "finished already" in caplog.text
+    assert f"finished already{since}; overwrite=true trains again" in caplog.text
     assert "test accuracy" in result.output
     assert (folder / "result.json").stat().st_mtime_ns == before
 

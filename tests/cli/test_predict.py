@@ -129,7 +129,9 @@ def test_too_little_memory_is_said_in_one_line(run, monkeypatch, capsys):
 
     monkeypatch.setattr("multistage.data.images._pixels", none)
     assert predict.main([str(run), "a.png"]) == 1
-    assert capsys.readouterr().err.startswith("error: there is not enough memory")
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is not enough memory")
+    assert "data." not in said  # which it does not take
 
 
 def test_an_interruption_is_no_traceback_and_leaves_what_was_there(run, monkeypatch, capsys):

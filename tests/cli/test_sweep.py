@@ -8,7 +8,7 @@ import pytest
 from cli.sweeps import finish, launcher
 
 from multistage.cli import sweep
-from multistage.records import runs
+from multistage.records import provenance, runs
 from multistage.registry.errors import ConfigError, MultistageError
 from multistage.train import checkpoint, protocol
 
@@ -28,6 +28,17 @@ def test_only_what_is_left_is_done_and_all_of_it_shown(planned, capsys):
     assert len(lines) == 6
     assert sweep.sweep(planned, launcher(done), "python train.py -m") == 0
     assert len(done) == 3
+
+
+def test_runs_since_which_the_code_has_changed_are_counted_in_one_line(planned, capsys, monkeypatch):
+    for run in planned[:2]:
+        finish(run)
+    started = provenance.started()
+    monkeypatch.setattr(provenance, "started", lambda: {**started, "code": "other"})
+    for _ in range(2):  # some are left to do, none is
+        assert sweep.sweep(planned, launcher([]), "again") == 0
+        said = [line for line in capsys.readouterr().out.splitlines() if "code" in line]
+        assert said == ["the code has changed since 2 of the runs were done; overwrite=true trains a single one again"]
 
 
 def test_failures_are_listed_with_commands_after_the_table_of_the_others(planned, capsys):

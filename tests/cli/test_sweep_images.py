@@ -4,7 +4,7 @@ import pytest
 from cli.sweeps import finish, launcher
 
 from multistage.cli import same_images, sweep
-from multistage.data import download
+from multistage.data import data_sets, download
 from multistage.records import runs
 from multistage.registry.errors import ConfigError, MissingDataError
 from multistage.settings import composition
@@ -63,6 +63,13 @@ def test_a_new_sweep_whose_images_are_not_there_tries_one_download_before_any_pr
     assert (len(tried), done) == (1, [])
     _, line = capsys.readouterr().err.splitlines()
     assert line.startswith(f"  {four[0].folder} and 3 others: MNIST is not in ")
+
+
+def test_a_root_with_other_data_sets_lacks_this_one(tmp_path, monkeypatch):
+    (tmp_path / "data/MNIST/raw").mkdir(parents=True)
+    monkeypatch.setattr(download, "_fetch", lambda *_: (_ for _ in ()).throw(OSError("no network")))
+    data = data_sets["caltech101"](root=str(tmp_path / "data"))
+    assert [*same_images.missing([data])] == [data]
 
 
 def test_images_that_other_machines_may_have_are_not_downloaded_here(four, tried, capsys):

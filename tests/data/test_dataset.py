@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from multistage.data import dataset
-from multistage.data.dataset import Dataset, hash_tensors, standardise
+from multistage.data.dataset import Dataset, Some, hash_tensors, standardise
 
 
 def random_images(*shape):
@@ -77,3 +77,12 @@ def test_many_images_are_standardised_in_blocks_as_each_alone(monkeypatch):
     together = standardise(images)
     monkeypatch.setattr(dataset, "BLOCK", 3)
     assert torch.equal(standardise(images), together)
+
+
+@pytest.mark.parametrize("missing", [0, 4, 9])
+def test_an_image_that_is_not_there_is_not_replaced_by_its_neighbour(missing):
+    some = Some(torch.arange(3.0)[:, None, None, None], torch.tensor([1, 5, 7]), 10)
+    assert some[torch.tensor([7, 1, 7])].flatten().tolist() == [2, 0, 2]
+    assert some[torch.tensor([], dtype=torch.int64)].shape == (0, 1, 1, 1)
+    with pytest.raises(IndexError, match="some of 2 images are not among the 3 that are there"):
+        some[torch.tensor([5, missing])]

@@ -7,6 +7,7 @@ import pytest
 
 from multistage.data import colour, decoder, images
 from multistage.data.files import Files
+from multistage.storage import code
 
 
 @pytest.fixture
@@ -26,10 +27,11 @@ def looked(monkeypatch):
 def package(tmp_path, monkeypatch):
     """A copy of the code, which stands for it."""
     for room in decoder.ROOMS:
-        shutil.copytree(decoder.PACKAGE / room, tmp_path / "package" / room)
-    monkeypatch.setattr(decoder, "PACKAGE", tmp_path / "package")
+        shutil.copytree(code.PACKAGE / room, tmp_path / "package" / room)
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "package")
+    code.code_digest.cache_clear()
     yield tmp_path / "package"
-    decoder._code.cache_clear()
+    code.code_digest.cache_clear()
 
 
 CHANGED = ["data/images.py", "data/preprocessing.py", "data/resizing.py", "layers/fast/contrast_norm.py"]
@@ -43,7 +45,7 @@ def test_images_are_decoded_again_by_other_code_or_another_pillow(made, load, lo
     once = len(looked)
     for file in CHANGED:
         (package / file).write_text((package / file).read_text() + "\n# other\n")
-        decoder._code.cache_clear()
+        code.code_digest.cache_clear()
         load(name)
         load(name)
     assert len(looked) == (1 + len(CHANGED)) * once
@@ -65,5 +67,5 @@ def test_whether_a_folder_has_colour_is_looked_for_again(made, package, monkeypa
     first = look()
     assert look() == 1  # the first image is always looked at
     (package / "data/images.py").write_text("")
-    decoder._code.cache_clear()
+    code.code_digest.cache_clear()
     assert look() == first > 1

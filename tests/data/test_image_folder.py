@@ -8,7 +8,7 @@ import torch
 from data.sets import PICTURES
 from PIL import Image, TiffImagePlugin
 
-from multistage.data import drawn, files
+from multistage.data import data_sets, drawn, files
 from multistage.data.images import read_image
 from multistage.data.preprocessing import prepare
 from multistage.registry.errors import ConfigError, DataError
@@ -80,9 +80,11 @@ def test_fewer_than_two_classes_are_refused(folder, load, refused, removed):
         load("image_folder")
 
 
-def test_the_folder_of_all_data_sets_is_refused(folder, load, refused):
-    (folder / "MNIST" / "raw").mkdir(parents=True)
-    with refused(f"data.root={folder} is the folder of all data sets (MNIST)", "as in data.root=PATH"):
+@pytest.mark.parametrize("place", [data.folder for data in data_sets.values() if data.folder])
+def test_the_folder_of_all_data_sets_is_refused(folder, load, refused, place):
+    (folder / place).mkdir(parents=True)
+    name = place.partition("/")[0]
+    with refused(f"data.root={folder} is the folder of all data sets ({name})", "as in data.root=PATH"):
         load("image_folder")
 
 

@@ -11,7 +11,7 @@ from layers.test_mutants import REFUSALS, replace  # noqa: F401
 
 from multistage.layers import LocalContrastNorm, LocalContrastNorm1d, LocalContrastNorm3d, contrast_norm_axes
 from multistage.layers import contrast_norm_definition as plain
-from multistage.layers import contrast_norm_refusals as refusals
+from multistage.layers import contrast_norm_groups as grouping
 
 LAYERS = {1: LocalContrastNorm1d, 2: LocalContrastNorm, 3: LocalContrastNorm3d}
 SIDES = {1: (17,), 3: (3, 5, 4)}
@@ -143,7 +143,7 @@ def test_empty_signals_and_volumes_give_empty_ones(axes):
 
 @each_number
 def test_what_cannot_be_is_refused_in_one_line(axes):
-    x, sides = drawn(2, 4, *SIDES[axes]), contrast_norm_axes.AXES[axes]
+    x, sides = drawn(2, 4, *SIDES[axes]), grouping.AXES[axes]
     for wrong in (x[0, 0], x[None], x.int()):
         with pytest.raises(
             ValueError, match=rf"x must be floating point \[n, maps, {sides}\] or \[maps, {sides}\], not"
@@ -177,12 +177,12 @@ MISTAKES = {
     "floor of each slice": (plain.spatial, "range(2,", "range(3,"),
     "floor over the batch": (plain.spatial, "range(2,", "range("),
     "coverage of depth forgotten": (plain.coverage, "covered[..., None] * (", "0 * covered[..., None] + ("),
-    "groups off by one": (contrast_norm_axes.normalised, "x.reshape(-1, maps", "x.roll(1, -axes - 1).reshape(-1, maps"),
-    "the number of groups for their size": (contrast_norm_axes.normalised, "-1, maps // groups,", "-1, groups,"),
+    "groups off by one": (grouping.in_groups, "x.reshape(-1, maps", "x.roll(1, -axes - 1).reshape(-1, maps"),
+    "the number of groups for their size": (grouping.in_groups, "-1, maps // count,", "-1, count,"),
     "one group in any case": (contrast_norm_axes.normalised, 'options["groups"] or', "None or"),
     "each map by itself forgotten": (contrast_norm_axes.normalised, 'options["across_maps"]', "True"),
     "the mask left out": (contrast_norm_axes.normalised, "mask=inside", "mask=None"),
-    "the first mask for all": (refusals.inside_of, "inside.expand(", "inside[:1].expand(len(x), 1, *sides).expand("),
+    "the first mask for all": (grouping.inside_of, "inside.expand(", "inside[:1].expand(len(x), 1, *sides).expand("),
 }  # fmt: skip
 CASES = [inputs(choice, axes) for axes in (3, 1) for first in range(5) for choice in CHOICES[first::5]]
 EXPECTED = {}

@@ -15,7 +15,7 @@ from layers.test_mutants import REFUSALS, replace  # noqa: F401
 
 from multistage import layers
 from multistage.layers import contrast_norm_definition as plain
-from multistage.layers import contrast_norm_refusals as refusals
+from multistage.layers import contrast_norm_groups as grouping
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm_options as by_hand
 
@@ -45,11 +45,11 @@ MISTAKES = {
     "own taps turned round": (plain.taps, "weights / total", "weights.flip(0) / total"),
     "box too small": (plain.taps, "gaussian_window(kernel_size), 1", "gaussian_window(kernel_size - 2), 1"),
     "coverage off by one": (plain.coverage, "source >= 0", "source > 0"),
-    "groups off by one": (N, "else x.reshape(", "else x.roll(1, -3).reshape("),
-    "sizes of groups for their number": (N, "maps // count, *sides", "count, *sides"),
-    "the first mask for all": (refusals.inside_of, "inside.expand(", "inside[:1].expand(len(x), -1, -1, -1).expand("),
+    "groups off by one": (grouping.in_groups, "else x.reshape(", "else x.roll(1, -3).reshape("),
+    "sizes of groups for their number": (grouping.in_groups, "maps // count, *sides", "count, *sides"),
+    "the first mask for all": (grouping.inside_of, "inside.expand(", "inside[:1].expand(len(x), -1, -1, -1).expand("),
     "masks given to groups in turn": (
-        refusals.inside_of,
+        grouping.inside_of,
         "inside.expand(-1, groups, *sides)",
         "inside.expand(-1, groups, *sides).mT.contiguous().mT.transpose(0, 1)",
     ),

@@ -36,6 +36,12 @@ def test_every_readout_is_known_here():
     assert {typed.split()[0].partition("=")[2] for typed in RUNS} == {*readouts}
 
 
+@pytest.mark.parametrize("name", [name for name, readout in readouts.items() if not readout.by_gradient])
+def test_the_memory_for_products_of_all_images_is_expected_before_they_are_too_many(name):
+    samples = 20_000
+    assert readouts[name]().memory(samples, 10**6) >= 12 * samples**2  # in float64 and float32
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """Runs and records: without the cache of features, with an empty one, from it; done when they are asked for."""

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from audit.tables.layout import letters
-from multistage.records.paper import matching
+from multistage.records.paper import matching, row
 from multistage.settings.config import rule_of
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +75,19 @@ def test_every_entry_is_found_by_its_own_settings_alone(published):
 def test_runs_find_their_figure(record, published, settings, value):
     entry = matching(published, record(**settings)["config"])
     assert (entry and entry["value"]) == value
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "R+R+"),
+        ({"stages": "1", "refine": "false", "filters": "psd"}, "U"),
+        ({"refine": "false", "filters": "gabor"}, "GT"),
+        ({"filters": "gabor"}, None),
+        ({"stages": "3"}, None),
+        ({"data": "mnist"}, None),
+    ],
+    ids=str,
+)
+def test_a_run_has_a_row_of_table_1_if_there_is_one(record, settings, expected):
+    assert row(record(**{"data": "caltech101", **settings})["config"]) == expected

@@ -41,7 +41,7 @@ def checkout(tmp_path):
     for part in ("__init__.py", "records/__init__.py", "records/provenance.py", "storage/__init__.py"):
         (root / "src/multistage" / part).parent.mkdir(parents=True, exist_ok=True)
         (root / "src/multistage" / part).write_text("")
-    for part in ("records/provenance.py", "storage/durable.py"):
+    for part in ("records/provenance.py", "storage/code.py", "storage/durable.py"):
         shutil.copy(provenance.PACKAGE / part, root / "src/multistage" / part)
     (root / "conf").mkdir()
     (root / "conf/train.yaml").write_text("a: 1\n")

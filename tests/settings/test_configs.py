@@ -137,6 +137,11 @@ def test_the_paper_networks_have_the_papers_sizes():
             ["callbacks=early_stopping", "data.validation=5", "callbacks.early_stopping.monitor=5"],
             ["callbacks.early_stopping.monitor=5", "expected one of train_accuracy"],
         ),
+        (
+            ["callbacks=lr_monitor", "+callbacks.lr_monitor.log_momentum=3"],
+            ["expected true or false (the default is f"],
+        ),
+        (["callbacks.early_stopping.patience=3"], ["to give it to the class, write +callbacks.early_stopping"]),
         (["+sead=1"], ["+sead=1"]),
         (["seed@model=1"], ["seed@model=1", "expected seed=VALUE"]),
         (["~seed"], ["~seed"]),

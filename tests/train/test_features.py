@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +11,7 @@ from multistage.operations import Normalisation
 from multistage.operations.normalise.groupnorm import GroupNorm
 from multistage.records import runs
 from multistage.registry import digest
+from multistage.storage import code
 from multistage.train import features
 from multistage.train.restore import make_network
 
@@ -103,17 +103,34 @@ def test_another_version_of_the_code_makes_others(compute, monkeypatch):
     ("name", "computes"),
     [
         *((name, True) for name in ("layers/pooling.py", "network/net.py", "operations/normalise/groupnorm.py")),
+        ("readout/lbfgs.py", False),
         ("__init__.py", False),  # it has the version, so that a release computes nothing again
     ],
 )
 def test_a_changed_file_makes_others_if_it_computes(tmp_path, monkeypatch, name, computes):
-    package = Path(features.__file__).parents[1]
-    shutil.copytree(package, tmp_path / "multistage", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(features, "__file__", str(tmp_path / "multistage/train/features.py"))
-    before = features.code_digest.__wrapped__()
+    shutil.copytree(code.PACKAGE, tmp_path / "multistage", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "multistage")
+    before = code.code_digest.__wrapped__(*features.CODE)
     with (tmp_path / "multistage" / name).open("a") as file:
         file.write("# changed")
-    assert (features.code_digest.__wrapped__() != before) == computes
+    assert (code.code_digest.__wrapped__(*features.CODE) != before) == computes
+
+
+def test_what_readouts_keep_is_made_again_by_other_code_of_readouts(compute, tmp_path, monkeypatch):
+    shutil.copytree(code.PACKAGE, tmp_path / "multistage", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "multistage")
+    found, _, split, *_ = compute()
+    built = []
+
+    def kept():
+        found.keep(split.train)("axes", lambda: built.append(0) or {"of": torch.zeros(1)})
+        code.code_digest.cache_clear()
+        return len(built)
+
+    assert [kept(), kept()] == [1, 1]
+    with (tmp_path / "multistage/readout/methods/ridge.py").open("a") as file:
+        file.write("# changed")
+    assert kept() == 2
 
 
 def test_a_copied_file_whose_class_kept_its_name_has_features_of_its_own():

@@ -104,7 +104,7 @@ def test_what_arrives_from_other_processes_took_no_shared_memory(plan, do, strea
     do(plan("pipes", "trainer.max_epochs=1"))
 
 
-@pytest.mark.parametrize("readout", ["softmax", "lbfgs", "ridge", "kernel"])
+@pytest.mark.parametrize("readout", ["softmax", "sgd", "lbfgs", "ridge", "kernel"])
 def test_frozen_features_that_do_not_fit_are_refused_with_numbers_before_any_is_computed(
     plan, do, looked, monkeypatch, readout
 ):

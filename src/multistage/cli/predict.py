@@ -147,13 +147,13 @@ def predictions(model: "Model | Ensemble", images: Sequence[str]) -> Iterator[So
         code = 0
         for file in batch:
             try:
-                with enough_memory():
+                with enough_memory("end other programs, or give smaller images"):
                     prepared.append(model.prepare(file))
                 names.append(file)
             except DataError as refusal:
                 print(f"error: {refusal}", file=sys.stderr)
                 code = refusal.exit_code
-        with enough_memory():
+        with enough_memory("end other programs, or give smaller images"):
             said = model.scores(prepared) if prepared else None
         yield names, said, code
 

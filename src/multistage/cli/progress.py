@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from multistage.cli.terminal import duration, line
-from multistage.records import runs
+from multistage.records import provenance, runs
 from multistage.records.cells import Key, key
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -50,6 +50,15 @@ class Progress:
         if left and (expected := self._expected()):
             parts.append(f"about {duration(statistics.mean(expected) * left)} one after the other")
         return ", ".join(parts)
+
+    def by_other_code(self) -> str:
+        """Return a line that counts finished runs since which the code has changed; "" if there are none."""
+        count = sum(map(provenance.is_by_other_code, self.records.values()))
+        return (
+            f"the code has changed since {count} of the runs were done; overwrite=true trains a single one again"
+            if count
+            else ""
+        )
 
     def left(self, failed: Container[Path]) -> list[Run]:
         """Return the runs that are neither finished nor failed, in order; those that started and did not end come last.

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from multistage.data import DataSet, Stored
 from multistage.records import runs
@@ -54,7 +53,7 @@ def missing(wanted: Iterable[DataSet]) -> dict[DataSet, str]:
 
     gone: dict[DataSet, str] = {}
     for data in wanted:
-        if isinstance(data, Stored) and not _holds_files(Path(data.root) / getattr(data, "folder", "")):
+        if isinstance(data, Stored) and not data.has_files:
             try:
                 listed(data)
             except MissingDataError as error:
@@ -62,7 +61,3 @@ def missing(wanted: Iterable[DataSet]) -> dict[DataSet, str]:
             except (MultistageError, OSError):
                 continue
     return gone
-
-
-def _holds_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())

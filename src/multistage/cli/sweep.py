@@ -63,7 +63,7 @@ def sweep(
             gone |= same_images.missing({run.settings.data for run in todo} - gone.keys())
         reasons |= {run.folder: gone[run.settings.data] for run in todo if run.settings.data in gone}
         todo = progress.left(reasons)
-    print(progress.header(len(todo), failed), flush=True)
+    print("\n".join(filter(None, [progress.header(len(todo), failed), progress.by_other_code()])), flush=True)
     with progress:
         while todo:
             outcomes = _launched(launch, todo)

@@ -35,18 +35,27 @@ SHARED = 0.8
 SKIP_ADVICE = "leave them out with data.skip_damaged=true"
 
 
+def holds_files(folder: Path) -> bool:
+    """Whether this is a folder with something in it."""
+    return folder.is_dir() and any(folder.iterdir())
+
+
 @dataclass(frozen=True)
 class DataSet(Choice):
     """A data set; its fields are its settings, typed as ``data.image_size``.
 
     Attributes:
+        folder: Folder of its files, below ``data.root``; "" for a data set without files, or if it is the root itself.
         root_is_content: Whether ``data.root`` identifies the images, instead of only their location.
         skips_damaged: Whether images that cannot be read are left out.
+        may_validate: Whether it may have validation images of its own; a listing decides.
     """
 
     section = "data"
+    folder: ClassVar[str] = ""
     root_is_content: ClassVar[bool] = False
     skips_damaged: ClassVar[bool] = False
+    may_validate: ClassVar[bool] = False
 
     image_size: int = setting(28, whole(1, 4096))
     maps: int = setting(1, whole(1, 3))
@@ -124,6 +133,16 @@ class Stored(DataSet):
     """
 
     root: str = setting("data", text(), bears=False)
+
+    @property
+    def place(self) -> Path:
+        """Return the path of its files."""
+        return Path(self.root) / self.folder
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are files in its place, perhaps not all of them."""
+        return holds_files(self.place)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from multistage.data import SKIP_ADVICE, manifest
+from multistage.data import SKIP_ADVICE, data_sets, manifest
 from multistage.data.dataset import Dataset
 from multistage.data.decoder import decoder
 from multistage.data.download import Archive, obtain
@@ -26,7 +26,7 @@ SOURCE = Archive(
     size_mb=137,
     unpacked_mb=140,
     licence="CC BY 4.0",
-    folder="caltech101/101_ObjectCategories",
+    folder=data_sets["caltech101"].folder,
     mark="BACKGROUND_Google",
     inner="101_ObjectCategories.tar.gz",
 )

@@ -53,7 +53,7 @@ class Some:
         return self.length, *self.values.shape[1:]
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        return self.values[torch.searchsorted(self.indices, indices)]
+        return self.values[positions(self.indices, indices)]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,22 @@ class Picked:
 
     def __getitem__(self, numbers: Tensor) -> Tensor:
         return self.dataset.pixels(self.indices[numbers])
+
+
+def positions(ascending: Tensor, numbers: Tensor) -> Tensor:
+    """Return where each of some numbers is among others, int64 [len(numbers)].
+
+    Args:
+        ascending: int64 [m], each once.
+        numbers: int64, some of them.
+
+    Raises:
+        IndexError: One is not among them.
+    """
+    found = torch.searchsorted(ascending, numbers)
+    if not torch.equal(ascending[found.clamp_max(len(ascending) - 1)], numbers):
+        raise IndexError(f"some of {len(numbers)} images are not among the {len(ascending)} that are there")
+    return found
 
 
 def standardise(images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
-from multistage.data import manifest
+from multistage.data import holds_files, manifest
 from multistage.data.fetching import Bounded, Readable, alone, fetch, fetch_any
 from multistage.registry.errors import DataError, MissingDataError, one_line
 
@@ -69,7 +69,7 @@ def check_root(root: Path, folder: str, mark: str) -> None:
     root, (first, *others) = Path(os.path.abspath(root)), Path(folder).parts  # noqa: PTH100  a link keeps its name
     for parent in root.parents:
         files = parent / folder
-        if root.is_relative_to(parent / first) and files.is_dir() and any(files.iterdir()):
+        if root.is_relative_to(parent / first) and holds_files(files):
             raise DataError(f"data.root={root} is the data set itself; type data.root={parent}")
     for files in (root, root.joinpath(*others)):
         if any(files.glob(mark)):
@@ -89,12 +89,12 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
         DataError: The root is the data set itself.
     """
     folder = root / archive.folder
-    if _holds_files(folder):
+    if holds_files(folder):
         return folder
     check_root(root, archive.folder, archive.mark)
     try:
         with alone(root, archive.name) as scratch:
-            if not _holds_files(folder):  # another process may have fetched it while we waited
+            if not holds_files(folder):  # another process may have fetched it while we waited
                 _fetch(archive, scratch, folder, expected)
     except Exception as error:  # damaged archives raise almost any exception in the unpackers
         if isinstance(error, HTTPError):
@@ -102,10 +102,6 @@ def obtain(archive: Archive, root: Path, expected: dict[str, str]) -> Path:
         reason = f"could not be downloaded ({one_line(error)})"
         raise MissingDataError(f"{archive.name} {reason}; {archive.advice(root)}") from None
     return folder
-
-
-def _holds_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
 
 
 def _fetch(archive: Archive, scratch: Path, folder: Path, expected: dict[str, str]) -> None:
@@ -158,32 +154,31 @@ def download_if_missing(data: "Official") -> None:
         DataError: The root is the data set itself.
     """
     root = Path(data.root)
-    folder = root / data.folder
-    if not _missing(data, folder):
+    if not _missing(data):
         return
     check_root(root, data.folder, data.mark)
     try:
         with alone(root, data.kind) as scratch:
-            for name in _missing(data, folder):  # another process may have fetched some of these while we waited
+            for name in _missing(data):  # another process may have fetched some of these while we waited
                 _fetch_packed(data, name, scratch)
     except Exception as error:
-        lacking = manifest.some([name.removesuffix(".gz") for name in _missing(data, folder)])
-        found = f"in {folder} lacks {lacking}, which" if _holds_files(folder) else f"is not in {folder} and"
+        lacking = manifest.some([name.removesuffix(".gz") for name in _missing(data)])
+        found = f"in {data.place} lacks {lacking}, which" if data.has_files else f"is not in {data.place} and"
         reason = f"could not be downloaded ({one_line(error)})"
         raise MissingDataError(f"{data.kind} {found} {reason}; {data.advice}") from None
 
 
-def _missing(data: "Official", folder: Path) -> list[str]:
+def _missing(data: "Official") -> list[str]:
     """Return what has to be downloaded."""
     return [
         name
         for name in data.packed
-        if not (_holds_files(folder) if name.endswith(TAR) else (folder / name.removesuffix(".gz")).exists())
+        if not (data.has_files if name.endswith(TAR) else (data.place / name.removesuffix(".gz")).exists())
     ]
 
 
 def _fetch_packed(data: "Official", name: str, scratch: Path) -> None:
-    folder, expected = Path(data.root) / data.folder, data.packed[name]
+    folder, expected = data.place, data.packed[name]
     packed, unpacked = folder / name, scratch / "unpacked"
     if not packed.is_file() or manifest.file_digest(packed) != expected.sha256:  # downloaded manually
         log.warning("%s is not in %s; downloading %s (%.1f MB)", data.kind, folder, name, expected.size / 1e6)

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from multistage.data import data_sets
 from multistage.registry.errors import DataError
 from multistage.registry.words import can_be_shown
 from multistage.registry.words import listing as words
@@ -76,7 +77,8 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
 
 def _refuse_data_sets(root: Path) -> None:
     """Refuse the folder of downloaded data sets, the default, whose sets are no classes and take minutes to list."""
-    if sets := [name for name in ("MNIST", "caltech101") if (root / name).is_dir()]:
+    folders = [data.folder for data in data_sets.values() if data.folder]
+    if sets := [Path(folder).parts[0] for folder in folders if (root / folder).is_dir()]:
         raise DataError(
             f"data.root={root} is the folder of all data sets ({', '.join(sets)}); give the folder of your own images, "
             "as in data.root=PATH"
@@ -128,7 +130,7 @@ def _below(root: Path, label: str, seen: dict[str, str]) -> list[tuple[str, str]
 
 
 def files_below(root: Path, start: str, seen: dict[str, str]) -> list[tuple[str, str]]:
-    """Yield name and path of every file below a folder, including nested folders and links, without hidden ones.
+    """Return name and path of every file below a folder, including nested folders and links, without hidden ones.
 
     Args:
         root: Parent of the folder; names are relative to it.

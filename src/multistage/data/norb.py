@@ -26,7 +26,7 @@ STEMS = {
 }
 
 
-def read_norb(root: Path, maps: int, side: int) -> Dataset:
+def read_norb(folder: Path, maps: int, side: int) -> Dataset:
     """Read all pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
 
     The manifest has the files with known checksums: all but the test images' categories.
@@ -34,7 +34,6 @@ def read_norb(root: Path, maps: int, side: int) -> Dataset:
     Raises:
         DataError: Missing or damaged files, or files that differ from the manifest.
     """
-    folder = root / "norb"
     found = {(stem, kind): _find(folder, f"{stem}-{kind}.mat") for stem in STEMS.values() for kind in ("dat", "cat")}
     manifest.verify(folder, manifest.read("norb"), ignored=("*",), advice=f"fetch them again from {SOURCE}")
     images, labels = [], []

@@ -1,7 +1,6 @@
 """Base of MNIST, Fashion-MNIST and CIFAR-10, whose files torchvision reads."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from multistage.data import Stored
@@ -17,7 +16,6 @@ class Official(Stored):
 
     Attributes:
         kind: The class of `torchvision.datasets`.
-        folder: Folder of its files, below the data root.
         mark: A pattern of names that is typical of this folder.
         mirrors: Addresses, tried in turn.
         packed: Files to download, by name: files of the folder with .gz appended, or the folder as .tar.gz.
@@ -25,7 +23,6 @@ class Official(Stored):
     """
 
     kind: ClassVar[str]
-    folder: ClassVar[str]
     mark: ClassVar[str]
     mirrors: ClassVar[tuple[str, ...]]
     packed: ClassVar[dict[str, Packed]]
@@ -34,7 +31,7 @@ class Official(Stored):
     @property
     def advice(self) -> str:
         """Say what the user has to do if the download fails."""
-        return f"{self.source} into {Path(self.root) / self.folder}, or set data.root"
+        return f"{self.source} into {self.place}, or set data.root"
 
     def read(self) -> "Dataset":
         from multistage.data.torchvision_sets import load_official

@@ -17,7 +17,7 @@ sigma is the deviation of, the divisor, or whether to subtract and to divide.
 
 from collections.abc import Callable
 from functools import partial
-from inspect import Parameter, signature
+from inspect import signature
 from typing import Any, Self
 
 from torch import Tensor, fx, nn
@@ -35,7 +35,8 @@ from multistage.layers.contrast_norm_definition import (
     row,
     taps,
 )
-from multistage.layers.contrast_norm_refusals import check, check_words, inside_of
+from multistage.layers.contrast_norm_groups import in_groups
+from multistage.layers.contrast_norm_refusals import check, check_words
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm as fast
 from multistage.layers.fast import contrast_norm_options as options
@@ -114,56 +115,44 @@ def local_contrast_norm(
     Source: paper, section 2, "Local Contrast Normalization Layer - N"; window and border from the authors' demo; for
     other options see `LocalContrastNorm.mscn`, `.active_stereo` and `.torch7`.
     """
-    if x.ndim not in (3, 4) or not x.is_floating_point():
-        raise ValueError(
-            f"x must be floating point [n, maps, height, width] or [maps, height, width], not {x.dtype} {list(x.shape)}"
-        )
-    check(kernel_size, floor, across_maps, groups, subtract or divide)
+    check(kernel_size, floor, across_maps, groups, subtract, divide)
     check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
     window = row(window)
-    maps, sides = x.shape[-3], x.shape[-2:]
-    count = groups or (1 if across_maps else maps)
-    if count and maps % count:
-        raise ValueError(f"groups must divide the {maps} maps of x, not be {groups}")
-    inside = None if mask is None else inside_of(mask, x, count)
-    if x.numel() == 0 and 0 in x.shape[-3:]:
-        empty = x.clone(), *(x.new_zeros((*x.shape[:-3], count, *sides)) + x.sum() for _ in range(2))
-        return empty if return_statistics else empty[0]
 
-    joined = x if x.ndim == 4 and across_maps and count == 1 else x.reshape(-1, maps // count, *sides)
-    of_the_paper = floor_mode == "max" and deviation_of == "residual" and border != "torch7" and subtract and divide
-    ordinary = is_ordinary(x)
-    if ordinary and of_the_paper and mask is None and not return_statistics:
-        y = fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window)
-        return y if joined is x else y.view_as(x)
-    normalised: Callable[..., Any] = definition
-    if ordinary:
-        normalised = options.contrast_norm if border != "torch7" else partial(definition, axis_blur=fast.axis_blur)
-    found = normalised(
-        joined,
-        kernel_size,
-        sigma,
-        floor,
-        border,
-        floor_gradient,
-        window=window,
-        floor_mode=floor_mode,
-        deviation_of=deviation_of,
-        subtract=subtract,
-        divide=divide,
-        mask=inside,
-        return_statistics=return_statistics,
-    )
-    if not return_statistics:
-        return found.view_as(x)
-    y, *statistics = found
-    return y.view_as(x), *(values.reshape(*x.shape[:-3], count, *sides) for values in statistics)
+    def normalise(joined: Tensor, inside: Tensor | None) -> Any:
+        of_the_paper = floor_mode == "max" and deviation_of == "residual" and border != "torch7" and subtract and divide
+        ordinary = is_ordinary(x)
+        if ordinary and of_the_paper and mask is None and not return_statistics:
+            return fast.contrast_norm(joined, kernel_size, sigma, floor, border, floor_gradient, window)
+        normalised: Callable[..., Any] = definition
+        if ordinary:
+            normalised = options.contrast_norm if border != "torch7" else partial(definition, axis_blur=fast.axis_blur)
+        return normalised(
+            joined,
+            kernel_size,
+            sigma,
+            floor,
+            border,
+            floor_gradient,
+            window=window,
+            floor_mode=floor_mode,
+            deviation_of=deviation_of,
+            subtract=subtract,
+            divide=divide,
+            mask=inside,
+            return_statistics=return_statistics,
+        )
+
+    return in_groups(normalise, x, mask, groups or (1 if across_maps else None), return_statistics)
 
 
 fx.wrap("local_contrast_norm")  # a leaf for tracing: control flow depends on shapes
 
 OPTIONS = {name: each for name, each in signature(local_contrast_norm).parameters.items() if name not in ("x", "mask")}
-"""All options by name; those that the paper's layer does not have are keyword-only."""
+"""All options by name."""
+
+USUAL = {"kernel_size", "sigma", "floor", "border", "across_maps", "floor_gradient"}
+"""Options of the paper's layer."""
 
 
 class LocalContrastNorm(nn.Module):
@@ -191,7 +180,7 @@ class LocalContrastNorm(nn.Module):
     ) -> None:
         super().__init__()
         weights = taps(kernel_size, sigma, window)  # refuses impossible options here, not at the first batch
-        check(kernel_size, floor, across_maps, groups, subtract or divide)
+        check(kernel_size, floor, across_maps, groups, subtract, divide)
         check_words(border=border, floor_mode=floor_mode, deviation_of=deviation_of)
         self.kernel_size, self.sigma, self.floor = kernel_size, sigma, floor
         self.border: Border = border
@@ -280,7 +269,7 @@ class LocalContrastNorm(nn.Module):
 
     def is_usual(self) -> bool:
         """Whether only options of the paper's layer are in use."""
-        return not any(OPTIONS[name].kind is Parameter.KEYWORD_ONLY for name in self._unlike_the_default())
+        return USUAL.issuperset(self._unlike_the_default())
 
     def _unlike_the_default(self) -> list[str]:
         return [name for name, option in OPTIONS.items() if getattr(self, name) != option.default]

@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from multistage.layers.contrast_norm import LocalContrastNorm
 from multistage.layers.contrast_norm_definition import axis_blur, definition
-from multistage.layers.contrast_norm_refusals import AXES, inside_of
+from multistage.layers.contrast_norm_groups import in_groups
 from multistage.layers.eager import is_ordinary
 from multistage.layers.fast import contrast_norm as fast
 
@@ -19,29 +19,14 @@ NOT_OF_DEFINITION = ("across_maps", "groups")
 
 def normalised(x: Tensor, axes: int, options: dict[str, Any], mask: Tensor | None = None) -> Any:
     """Normalise x, [n, maps, ...] or [maps, ...] with `axes` spatial axes; options are those of LocalContrastNorm."""
-    sides = x.shape[-axes:]
-    if x.ndim not in (axes + 1, axes + 2) or not x.is_floating_point():
-        shape = f"[n, maps, {AXES[axes]}] or [maps, {AXES[axes]}]"
-        raise ValueError(f"x must be floating point {shape}, not {x.dtype} {list(x.shape)}")
-    maps = x.shape[-axes - 1]
-    groups = options["groups"] or (1 if options["across_maps"] else maps)
-    if groups and maps % groups:
-        raise ValueError(f"groups must divide the {maps} maps of x, not be {groups}")
-    inside = None if mask is None else inside_of(mask, x, groups, axes)
-    of_groups = *x.shape[: -axes - 1], groups, *sides
-    if x.numel() == 0 and 0 in x.shape[-axes - 1 :]:
-        empty = x.clone(), *(x.new_zeros(of_groups) + x.sum() for _ in range(2))
-        return empty if options["return_statistics"] else empty[0]
-    found = definition(
-        x.reshape(-1, maps // groups, *sides),
-        mask=inside,
-        axis_blur=fast.axis_blur if is_ordinary(x) else axis_blur,
-        **{name: value for name, value in options.items() if name not in NOT_OF_DEFINITION},
-    )
-    if not options["return_statistics"]:
-        return found.view_as(x)
-    y, *statistics = found
-    return y.view_as(x), *(values.reshape(of_groups) for values in statistics)
+
+    def normalise(joined: Tensor, inside: Tensor | None) -> Any:
+        blur = fast.axis_blur if is_ordinary(x) else axis_blur
+        of_definition = {name: value for name, value in options.items() if name not in NOT_OF_DEFINITION}
+        return definition(joined, mask=inside, axis_blur=blur, **of_definition)
+
+    groups = options["groups"] or (1 if options["across_maps"] else None)
+    return in_groups(normalise, x, mask, groups, options["return_statistics"], axes)
 
 
 fx.wrap("normalised")  # a leaf for tracing: control flow depends on shapes

@@ -34,10 +34,10 @@ def average_pool(x: Tensor, kernel_size: int, stride: int | None = None) -> Tens
     Raises:
         ValueError: `kernel_size` or `stride` below 1, or the window larger than the map.
 
-    Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". Each input of a window gets 1 /
-        kernel_size^2
-    of its gradient. On the CPU, rows and then columns are averaged by matrix products, which is faster than torch's own
-    (see results/speed) and saves nothing of the size of `x` for the gradient; NaN and infinity spread over the map.
+    Source: paper, section 2, "Average Pooling and Subsampling Layer - P_A". Each input of a window gets
+    1 / kernel_size^2 of its gradient. On the CPU, rows and then columns are averaged by matrix products, which is
+    faster than torch's own (see results/speed) and saves nothing of the size of `x` for the gradient; NaN and infinity
+    spread over the map.
     """
     stride = _checked_stride(x, kernel_size, stride)
     if not is_ordinary_on_cpu(x):

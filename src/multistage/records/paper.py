@@ -47,8 +47,9 @@ def matching(entries: Sequence[Record], config: Config) -> Record | None:
 
 def row(config: Config) -> str | None:
     """Return the row of the paper's Table 1 that a run belongs to; None if there is none."""
-    in_table = config["data"] == "caltech101" and not (config["filters"] == "gabor" and config["refine"])
-    return letters(config) if in_table else None
+    rows = {entry["row"] for entry in published() if entry["table"] == 1}
+    name = letters(config)
+    return name if config["data"] == "caltech101" and name in rows else None
 
 
 def letters(config: Config) -> str:

@@ -7,9 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from multistage.storage import durable
+from multistage.storage.code import PACKAGE, files_digest
 
-PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parents[1]
 
 STRETCHES, EPOCHS = "stretches", "epochs"
@@ -41,6 +40,11 @@ def of_result() -> dict[str, Any]:
     """Return the code fields of a record: the code at the start of the process, and ``code_at_end`` if it changed."""
     at_end = _changed(code(), started())
     return {**started(), **({"code_at_end": at_end} if at_end else {})}
+
+
+def is_by_other_code(record: Mapping[str, Any]) -> bool:
+    """Whether the code has changed since a record was written; not if the record does not say (the oldest ones)."""
+    return record.get("code", started()["code"]) != started()["code"]
 
 
 def stretches(before: Sequence[Stretch], now: Stretch, epochs: int) -> list[Stretch]:
@@ -86,8 +90,7 @@ def _differs(changes: str) -> bool:
 def _digest() -> str:
     """Digest the package's Python files and settings, in the order of their names."""
     files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.yaml"), *CHECKOUT.glob("conf/**/*.yaml")]
-    lines = [f"{file.relative_to(CHECKOUT).as_posix()} {durable.file_digest(file)}" for file in sorted(files)]
-    return durable.digest("\n".join(lines).encode())[:16]
+    return files_digest(files, CHECKOUT)[:16]
 
 
 def _git(*arguments: str) -> str | None:

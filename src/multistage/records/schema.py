@@ -80,7 +80,7 @@ def _is_class(v: Any) -> bool:
 
 COUNT = whole(0, 2**63 - 1)
 AMOUNT = number(-1e300, 1e300)
-HEXADECIMAL = Rule("64 hexadecimal digits", lambda v: isinstance(v, str) and len(v) == 64 and v.isalnum())
+HEXADECIMAL = Rule("64 hexadecimal digits", lambda v: isinstance(v, str) and bool(re.fullmatch("[0-9a-f]{64}", v)))
 
 CODE = {"commit": either(text(), NOTHING), "dirty": either(FLAG, NOTHING), "code": text()}
 PART = either(either(text(), COUNT), NOTHING)

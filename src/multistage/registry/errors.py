@@ -30,8 +30,11 @@ class MultistageError(Exception):
 
 
 @contextmanager
-def enough_memory() -> Iterator[None]:
+def enough_memory(advice: str) -> Iterator[None]:
     """Turn out-of-memory errors into one line (context manager).
+
+    Args:
+        advice: What the user can do.
 
     Raises:
         MultistageError: There is not enough memory, or the system killed a process because of it.
@@ -41,10 +44,7 @@ def enough_memory() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         said = one_line(error)
         if isinstance(error, MemoryError) or any(words in said for words in ALLOCATORS):
-            raise MultistageError(
-                f"there is not enough memory ({said.partition('. ')[0]}); choose a smaller data.batch_size, "
-                "data.image_size or geometry, or fewer images (data.train_per_class)"
-            ) from error
+            raise MultistageError(f"there is not enough memory ({said.partition('. ')[0]}); {advice}") from error
         if "DataLoader worker" in said:
             raise MultistageError(
                 "a process that reads images was killed, as the system does when memory runs out; repeat the command "

@@ -9,12 +9,12 @@ from typing import Any
 from multistage.registry.errors import ConfigError, one_line
 from multistage.registry.rules import NOTHING, either, number, whole
 from multistage.registry.words import nearest, shown
+from multistage.settings import validation
 from multistage.settings.optimizer import ANY_NUMBER, check_class, named_class
 from multistage.settings.tree import section
 
 LOGGED = ("train_accuracy", "train_loss")
-LOGGED_OF_VALIDATION = ("validation_accuracy", "validation_loss", "validation_mean_class_accuracy")
-"""Metrics that a callback can monitor."""
+"""Metrics that a callback can monitor, besides those of validation images."""
 
 AVERAGES = {
     "decay": number(0, 1),
@@ -43,7 +43,7 @@ def check(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: One line with the key.
     """
-    logged = [*LOGGED, *(LOGGED_OF_VALIDATION if config["data.validation"] else ())]
+    logged = [*LOGGED, *(validation.LOGGED if validation.possible(config) else ())]
     averaging: list[str] = []
     for name in names(config):
         prefix = f"callbacks.{name}"
@@ -57,7 +57,7 @@ def check(config: Mapping[str, Any]) -> None:
         monitor = config.get(f"{prefix}.monitor")
         if monitor is not None and monitor not in logged:
             needs = "; it needs data.validation=N"
-            missing = needs if monitor in LOGGED_OF_VALIDATION else nearest(str(monitor), logged)
+            missing = needs if monitor in validation.LOGGED else nearest(str(monitor), logged)
             raise ConfigError(
                 f"{prefix}.monitor={shown(monitor)} is not allowed; expected one of {', '.join(logged)}{missing}"
             )

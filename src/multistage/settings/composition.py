@@ -247,7 +247,7 @@ def _check_key(override: Any, known: Collection[str]) -> None:
     if key in known or added:
         return
     if section in TRAINED:  # another class may have this argument
-        hint = "" if section == "trainer" or override.is_delete() else f"; to give it to torch, write +{line}"
+        hint = "" if section == "trainer" or override.is_delete() else f"; to give it to the class, write +{line}"
         raise UnreadError(key, unknown(key, known) + hint)
     if rule_of(key) is None and not below(key):
         raise ConfigError(advice.unknown(key, line, {*known, *GROUPS, *SHORTHANDS}, files()))

@@ -25,7 +25,7 @@ from multistage.registry.rules import FLAG, NOTHING, PLAIN, Rule, Value, either,
 from multistage.registry.words import listing, nearest, shown
 from multistage.settings import trainer
 from multistage.settings.trainer import Option
-from multistage.settings.tree import TRAINED, Config, Settings, parse
+from multistage.settings.tree import DRAWN, TRAINED, Config, Settings, parse
 
 REGISTRIES: dict[str, Registry] = {
     registry.key: registry
@@ -55,20 +55,20 @@ def rules() -> dict[str, Rule]:
         "fan_in": either(whole(1, 4096), NOTHING),
         "filter_range": number(0, 100, exclusive=True),
     }
-    choices = {key: one_of(*registry) for key, registry in REGISTRIES.items()}
+    choices, of_draw = {key: one_of(*registry) for key, registry in REGISTRIES.items()}, settings_of(Draw)
     return {
         "model": word(),
         **choices,
         **{key.replace("model.", "model.stage1."): choices[key] for key in OPERATIONS},
         "stages": whole(1, MOST_STAGES),
         "data.batch_size": whole(1, 10**6),
-        **{f"data.{name}": rule for name, rule in settings_of(Draw).items() if name != "draw"},
+        **{f"data.{name}": of_draw[name] for name in DRAWN},
         "geometry": word(),
         **{f"geometry.stage1.{name}": rule for name, rule in stage.items()},
         "filter_bank.padding": whole(0, 999),
         "refine": FLAG,
         "hidden": whole(0, 10**6),
-        "draw": whole(0, 2**63 - 1),
+        "draw": of_draw["draw"],
         "seed": whole(0, 2**63 - 1),
         "trainer.max_epochs": trainer.ARGUMENTS["max_epochs"].rule,
         "trainer.accelerator": one_of("auto", "cpu", "gpu"),

@@ -201,7 +201,7 @@ def check_arguments(
         rule = FLAG if isinstance(default, bool) else ANY_NUMBER if isinstance(default, int | float) else None
         if rule is not None and not rule.accepts(value):
             raise ConfigError(
-                f"{prefix}.{name}={shown(value)} is not allowed; expected {rule.allowed} (torch's default is "
+                f"{prefix}.{name}={shown(value)} is not allowed; expected {rule.allowed} (the default is "
                 f"{shown(default)})"
             )
 

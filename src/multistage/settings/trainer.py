@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import FLAG, NOTHING, Rule, either, number, one_of, whole
 from multistage.registry.words import nearest, shown
+from multistage.settings import validation
 
 
 class Option(NamedTuple):
@@ -114,7 +115,7 @@ def bears_on_result(name: str) -> bool:
 
 def idle(name: str, config: Mapping[str, Any]) -> str:
     """Return why an argument of Trainer has no effect, worded to follow "has no effect"; "" if it has one."""
-    if name == "limit_val_batches" and not config["data.validation"]:
+    if name == "limit_val_batches" and not validation.possible(config):
         return "with data.validation=0"
     stops = any(key.startswith("callbacks.") and str(config[key]).endswith(".EarlyStopping") for key in config)
     if name in ("min_epochs", "min_steps") and not stops:

@@ -35,6 +35,9 @@ C = TypeVar("C", bound=Choice)
 TRAINED = ("optimizer", "param_groups", "schedule", "trainer", "callbacks")
 """Sections that only runs with gradient descent read; each has a module of this name."""
 
+DRAWN = [field.name for field in fields(Draw) if field.name != "draw"]
+"""Settings of a draw that are typed as ``data.NAME``; its index is ``draw``."""
+
 WATCHES = "pytorch_lightning.callbacks.LearningRateMonitor"
 """The callback that does not affect results."""
 
@@ -204,7 +207,7 @@ def parse(config: Config) -> Settings:
         )
         operations.append(done)
         geometry.append(_sizes(reader, number, padding, filters.keeps_range, pooled, done.pool.overlaps))
-    split = {name: reader.value(f"data.{name}") for name in ("train_per_class", "test_per_class", "validation")}
+    split = {name: reader.value(f"data.{name}") for name in DRAWN}
     reader.value("geometry")
     if readout.by_gradient:
         _read_training(reader)

@@ -62,6 +62,20 @@ class EpochOrder(Sampler[int]):
         return self.samples
 
 
+class FixedOrder(SequentialSampler):
+    """Sampler of a random order, the same in each epoch, so that a part of the samples has images of all classes.
+
+    Lightning accepts it with ``trainer.overfit_batches``, because it is a kind of `SequentialSampler`.
+    """
+
+    def __init__(self, samples: int, seed: int) -> None:
+        super().__init__(range(samples))
+        self.order = torch.randperm(samples, generator=generator(seed, "validation order")).tolist()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order)
+
+
 class Shares(Dataset[Batch]):
     """Batches of samples, each with only the share of one of several devices.
 
@@ -198,7 +212,7 @@ class DataModule(pl.LightningDataModule):
         return self._loader(self.training, order, augmented=self.augmentation.changes)
 
     def val_dataloader(self) -> Any:
-        return self._loader(self.validation, SequentialSampler(range(len(self.validation[1]))))
+        return self._loader(self.validation, FixedOrder(len(self.validation[1]), self.seed))
 
     def _loader(self, samples: Samples, order: Any, augmented: bool = False) -> Any:
         assert self.trainer is not None

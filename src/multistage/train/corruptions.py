@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from multistage.data.corruptions import CORRUPTIONS, STRENGTHS, Corrupted
 from multistage.data.dataset import Dataset, Picked
 from multistage.network.net import MultiStageNet
 from multistage.settings.tree import Settings
-from multistage.train.evaluation import Viewed, accuracy, predict
+from multistage.train.evaluation import accuracy, as_tested, predict
 
 
 def accuracies(
@@ -29,8 +29,7 @@ def accuracies(
     Raises:
         DataError: An image cannot be read again, or cannot be corrupted.
     """
-    several = settings.views.several
-    module: nn.Module = Viewed(net, settings.views, settings.readout.logistic) if several else net
+    module = as_tested(net, settings)
     labels, classes = dataset.labels[indices], len(dataset.class_names)
 
     def measured(name: str, strength: int) -> float:

@@ -12,6 +12,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from multistage.network.views import Views, mean_scores
 from multistage.registry.errors import MultistageError
 from multistage.registry.words import harmless
+from multistage.settings.tree import Settings
 from multistage.train.batches import Inputs
 
 
@@ -84,6 +85,11 @@ class Viewed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.views.scores(self.net, x, self.logistic)
+
+
+def as_tested(net: nn.Module, settings: Settings) -> nn.Module:
+    """Return a network with the views of a run's settings: itself if there is one view."""
+    return Viewed(net, settings.views, settings.readout.logistic) if settings.views.several else net
 
 
 @torch.no_grad()

@@ -8,14 +8,12 @@ readouts derive from training features alone are cached too.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from multistage.data import Stored
-from multistage.data.dataset import Dataset, hash_tensors
+from multistage.data.dataset import Dataset, hash_tensors, positions
 from multistage.data.decoder import decoder
 from multistage.data.splits import Split
 from multistage.network.net import MultiStageNet
@@ -27,10 +25,14 @@ from multistage.registry.errors import MultistageError
 from multistage.settings.tree import Settings
 from multistage.storage import durable
 from multistage.storage.cache import Build, cached
+from multistage.storage.code import code_digest
 from multistage.train import hardware
 
 BATCH = 32
 """Batch size. Fixed, because features must not depend on it; 16 to 32 are fastest on two cores (measured)."""
+
+CODE = "data", "layers", "operations", "network", "filters", "train/features.py", "train/filters.py"
+"""Code that makes images, filters and features; any change computes them again."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ class Features:
 
     def of(self, indices: Tensor) -> Tensor:
         """Return features of images that are among these, float32 [len(indices), features]."""
-        return self.values[torch.searchsorted(self.indices, indices)]
+        return self.values[positions(self.indices, indices)]
 
     def keep(self, indices: Tensor) -> Keep:
-        """Return a cache for what is computed from the features of these images alone.
+        """Return a cache for what readouts compute from the features of these images alone.
 
         The number of threads is part of the key, because it affects the rounding of sums.
         """
-        source = json.dumps([self.digest, hash_tensors(indices), torch.get_num_threads()])
+        source = json.dumps([self.digest, hash_tensors(indices), torch.get_num_threads(), code_digest("readout")])
 
         def keep(name: str, build: Build) -> dict[str, Tensor]:
             return cached(name, source, build, limited=True)
@@ -143,17 +145,7 @@ def images_of(settings: Settings, dataset: Dataset) -> tuple[object, ...]:
 
 def computed_by(device: torch.device) -> tuple[object, ...]:
     """Return what affects computed values: device, threads and versions (their rounding), and the code."""
-    return device.type, torch.__version__, torch.get_num_threads(), code_digest(), decoder(), RESULTS_VERSION
-
-
-@lru_cache
-def code_digest() -> str:
-    """Return the SHA-256 of the files that make images, filters and features; any change invalidates the cache."""
-    package = Path(__file__).parents[1]
-    rooms = ("data", "layers", "operations", "network", "filters")
-    files = [package / "train/features.py", package / "train/filters.py", package / "readout/span.py"]
-    files += [file for room in rooms for file in sorted((package / room).rglob("*.py"))]
-    return durable.digest(b"".join(path.read_bytes() for path in files))
+    return device.type, torch.__version__, torch.get_num_threads(), code_digest(*CODE), decoder(), RESULTS_VERSION
 
 
 def net_digest(stages: nn.Module) -> str:

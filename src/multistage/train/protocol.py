@@ -26,7 +26,7 @@ from multistage.readout import Keep, Task, keep_nothing
 from multistage.records import beginnings, provenance, runs, schema
 from multistage.records.paper import matching, published, row
 from multistage.registry.errors import enough_memory
-from multistage.settings import trainer
+from multistage.settings import trainer, validation
 from multistage.settings.naming import Run, name
 from multistage.settings.tree import Config, parse
 from multistage.storage import cache, durable
@@ -35,8 +35,8 @@ from multistage.train.batches import Inputs, Samples, in_memory
 from multistage.train.checkpoint import Resumable, begin, stretches
 from multistage.train.evaluation import (
     Predictions,
-    Viewed,
     accuracy,
+    as_tested,
     confusion_table,
     predict,
     prediction_table,
@@ -47,6 +47,8 @@ from multistage.train.restore import check_restorable, make_network
 from multistage.train.training import Progress, TrainingTask, fit
 
 log = logging.getLogger(__name__)
+
+SMALLER = "choose a smaller data.batch_size, data.image_size or geometry, or fewer images (data.train_per_class)"
 
 IF_ANY = ("filters", "readout", "corruptions", "diverged", "skipped")
 """Fields that a record has only if there is something in them."""
@@ -69,8 +71,9 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     history = History(run.folder)
     hardware.check(run.config)
     cache.limit()
-    with enough_memory(), history.phase("data"):
+    with enough_memory(SMALLER), history.phase("data"):
         dataset, split = drawn(run.settings.data, run.settings.draw)
+    validation.check(run.config, len(split.validation))
     identity = runs.identity(split.digest, dataset.content_hash)
     if finished := _finished(run, identity, progress):  # works in a read-only folder too
         return finished
@@ -82,7 +85,7 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
         origin = {"config": dict(run.config), **identity, provenance.STRETCHES: done}
         resumable = Resumable(run.folder, origin, checkpoint)
         try:
-            with enough_memory():
+            with enough_memory(SMALLER):
                 return _perform(run, dataset, split, history, progress, resumable)
         except OSError:  # a full disk, a closed terminal: not the run's fault; it resumes once that is fixed
             raise
@@ -99,7 +102,8 @@ def _finished(run: Run, identity: runs.Record, progress: Progress) -> runs.Recor
     finished = runs.finished(run.folder, run.config, identity)
     if finished:
         if progress != "none":
-            log.warning("%s is finished already; overwrite=true trains again", run.folder)
+            since = "; the code has changed since" if provenance.is_by_other_code(finished) else ""
+            log.warning("%s is finished already%s; overwrite=true trains again", run.folder, since)
         with suppress(OSError):
             runs.forget_checkpoints(run.folder)
     return finished
@@ -274,7 +278,7 @@ def train(
             check_restorable(settings.readout, net.classifier, learner, settings.output)
             net.classifier = learner
         if settings.views.several:
-            learner, inputs = Viewed(net, settings.views, settings.readout.logistic), dataset.inputs
+            learner, inputs = as_tested(net, settings), dataset.inputs
             training, validation = (
                 (Picked(dataset, indices), dataset.labels[indices]) for indices in (split.train, split.validation)
             )

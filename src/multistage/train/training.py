@@ -59,6 +59,15 @@ class MeanLoss(Metric):
         return losses @ sizes / sizes.sum()
 
 
+class MeanClassAccuracy(MulticlassAccuracy):
+    """Accuracy averaged over classes that have samples; torchmetrics averages over those that are predicted, too."""
+
+    def compute(self) -> Tensor:
+        correct, missed = torch.as_tensor(self.tp), torch.as_tensor(self.fn)
+        there = correct + missed > 0
+        return (correct[there] / (correct + missed)[there]).mean()
+
+
 class Classifier(pl.LightningModule):
     """Training of any module that gives scores, by cross-entropy.
 
@@ -84,7 +93,7 @@ class Classifier(pl.LightningModule):
         accuracy = partial(MulticlassAccuracy, classes, validate_args=False)
         self.train_loss, self.train_accuracy = MeanLoss(), accuracy(average="micro")
         self.validation_loss, self.validation_accuracy = MeanLoss(), accuracy(average="micro")
-        self.validation_mean_class_accuracy = accuracy(average="macro")
+        self.validation_mean_class_accuracy = MeanClassAccuracy(classes, average="macro", validate_args=False)
 
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.module(x)

@@ -72,6 +72,8 @@ class Preprocessed(Stored):
 class Caltech101(Preprocessed):
     """All 9,144 images, see `multistage.data.caltech101`."""
 
+    folder = "caltech101/101_ObjectCategories"
+
     def read(self) -> "Dataset":
         from multistage.data.caltech101 import read_caltech101
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multistage.data import Stored, data_sets
@@ -27,6 +26,8 @@ ADVICE = (
 class Coil20(Stored):
     """All views, gray; draws choose the labelled ones."""
 
+    folder = "coil20"
+
     def read(self) -> "Dataset":
         """Read uint8 [1440, 1, size, size], resized from 128x128; an image's name is its object and angle in degrees.
 
@@ -41,16 +42,15 @@ class Coil20(Stored):
         from multistage.data.resizing import resize
         from multistage.storage import durable
 
-        folder = Path(self.root) / "coil20"
-        files = {path.name: path for path in folder.rglob("obj*__*.png")}
+        files = {path.name: path for path in self.place.rglob("obj*__*.png")}
         wanted = [(number, view) for number in range(1, OBJECTS + 1) for view in range(VIEWS)]
         paths = [files.get(f"obj{number}__{view}.png") for number, view in wanted]
         if lacking := [f"obj{n}__{v}.png" for (n, v), path in zip(wanted, paths, strict=True) if path is None]:
-            raise DataError(f"{folder} lacks {len(lacking)} views, {lacking[0]} among them; {ADVICE}")
+            raise DataError(f"{self.place} lacks {len(lacking)} views, {lacking[0]} among them; {ADVICE}")
         decoded = [to_gray(read_image(path)) for path in paths if path]
         content = durable.digest(b"".join(image.tobytes() for image in decoded))
         if content != CONTENT:
-            raise DataError(f"{folder} holds images that are not COIL-20's; {ADVICE}")
+            raise DataError(f"{self.place} holds images that are not COIL-20's; {ADVICE}")
         side = self.image_size
         images = torch.from_numpy(np.stack([resize(image, side, side) for image in decoded]))[:, None]
         labels = torch.tensor([number - 1 for number, _ in wanted])

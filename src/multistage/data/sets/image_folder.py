@@ -28,7 +28,7 @@ class ImageFolder(Preprocessed):
         max_pixels: Maximum number of pixels; larger images are refused.
     """
 
-    root_is_content = True
+    root_is_content = may_validate = True
 
     colour: Literal["auto", "gray", "rgb", "yuv"] = "auto"  # type: ignore[assignment]
     ground: Literal["contrast", "white", "black"] = "contrast"

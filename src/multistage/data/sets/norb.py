@@ -1,7 +1,6 @@
 """Small NORB (LeCun, Huang & Bottou 2004): toys of 5 categories, 24,300 stereo pairs each to train and test."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multistage.data import Stored, data_sets
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
 class Norb(Stored):
     """All views with the official split, see `multistage.data.norb`."""
 
+    folder = "norb"
+
     def read(self) -> "Dataset":
         from multistage.data.norb import read_norb
 
-        return read_norb(Path(self.root), self.maps, self.image_size)
+        return read_norb(self.place, self.maps, self.image_size)

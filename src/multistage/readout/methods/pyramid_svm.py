@@ -39,6 +39,10 @@ class PyramidSvm(Readout):
                 f"positions; expected at most {min(height, width).bit_length()}"
             )
 
+    def memory(self, samples: int, features: int) -> int:
+        bins = self.words * (4**self.levels - 1) // 3
+        return 12 * samples**2 + 8 * samples * bins  # kernel in float32 and float64; pyramids, twice
+
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.pyramid_svm import fit_pyramid_svm
 

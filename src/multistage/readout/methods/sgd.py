@@ -22,6 +22,11 @@ class Sgd(Readout):
     rate: float = setting(0.01, number(0, exclusive=True))
     start: float = setting(0.015, number(0, 1))
 
+    def memory(self, samples: int, features: int) -> int:
+        if samples < features:
+            return 24 * samples**2  # inner products, then in the order of the steps, and a sum of these
+        return 12 * samples * features  # in the order of the steps, in float32 and float64
+
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.sgd import fit_sgd
         from multistage.readout.span import linear
