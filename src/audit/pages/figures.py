@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import fsum
 
+import numpy as np
 from markupsafe import Markup
 
 from audit.tables.tables import plus_minus
@@ -16,6 +17,9 @@ from multistage.records.intervals import Interval
 
 MARKS = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z", "M-4.5-4.5h9v9h-9Z", "M0-6L5.5 4.5h-11Z", "M0-6.5L5.5 0L0 6.5L-5.5 0Z")
 """Shapes of series, so that colour is never the only cue: disc, square, triangle, diamond."""
+
+MOST_POINTS = 64
+"""Of a learning curve, whose panel is a few hundred pixels wide."""
 
 PAPER = "M-1.5-7h3v14h-3Z"
 """Mark of the paper's value: a vertical bar."""
@@ -133,6 +137,8 @@ def dots(given: Sequence[Place], series: Sequence[str]) -> Markup:
 def curves(panels: Mapping[str, Sequence[Sequence[float]]], unit: str, series: int = 0) -> Markup:
     """Draw small multiples on shared logarithmic axes: one panel per name, one thin line per run, their mean in bold.
 
+    Lines have at most `MOST_POINTS` points, which keeps the page small.
+
     Args:
         panels: Runs by name; each run is one positive value per epoch.
         unit: Name of the values.
@@ -145,7 +151,8 @@ def curves(panels: Mapping[str, Sequence[Sequence[float]]], unit: str, series: i
     }
 
     def points(values: Sequence[float]) -> str:
-        return " ".join(f"{100 * i / max(longest - 1, 1):.1f},{100 - scale(v):.2f}" for i, v in enumerate(values))
+        shown = sorted({round(i) for i in np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS))})
+        return " ".join(f"{100 * i / max(longest - 1, 1):.1f},{100 - scale(values[i]):.2f}" for i in shown)
 
     drawn = []
     for name, lines in panels.items():

@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,6 +41,14 @@ def test_the_front_is_what_nothing_beats_in_both():
     given = ((3, 50), (1, 40), (2, 30), (4, 60), (5, 60), (1, 20))
     places = [SimpleNamespace(cell=SimpleNamespace(seconds=s, mean=a)) for s, a in given]
     assert [(p.cell.seconds, p.cell.mean) for p in figures.front(places)] == [(1, 40), (3, 50), (4, 60)]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, figures.MOST_POINTS, 1000])
+def test_a_long_curve_has_fewer_points_its_ends_among_them(epochs):
+    drawn = figures.curves({"a": [[2.0, *[1.0] * (epochs - 2), 0.5][-epochs:]]}, "loss")
+    points = [point.split(",") for point in re.findall(r'points="([^"]*)"', drawn)[0].split()]
+    assert len(points) == min(epochs, figures.MOST_POINTS)
+    assert [points[0][0], points[-1][0]] == ["0.0", "100.0" if epochs > 1 else "0.0"]
 
 
 def test_names_are_escaped():
