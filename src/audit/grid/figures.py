@@ -1,6 +1,5 @@
 """Figures computed from the runs of the grid; each is computed once."""
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from statistics import fmean
@@ -9,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audit.grid.choice import ranked, to_measure
-from audit.grid.places import CHOOSING, DISTINCT, Grid, Place, Protocol
+from audit.grid.places import DISTINCT, MEASURING, Grid, Place, Protocol
 from audit.grid.ranking import Ranked, ranking
 from audit.grid.variance import Noise, Share, noise, shares
 
@@ -68,21 +67,18 @@ class Figures:
         return ranking(measured, self.noise)
 
     def changes(self, before: Protocol, after: Protocol) -> tuple[Sequence[int], list[Changed]]:
-        """Compare places under two protocols, all on the same draws: those that most of them have.
+        """Compare places under two protocols, all on the same draws.
 
         Returns:
-            These draws, without the selection draw, and the places that have them under both protocols, by accuracy
-            under the second, best first.
+            The draws, and the places that were run on them under both protocols, by accuracy under the second, best
+            first. They are the draws that leave out the fewest places; never the selection draw.
         """
         runs = {place: (self.grid.runs(place, before), self.grid.runs(place, after)) for place in DISTINCT}
-        common = {
-            place: frozenset(one.records.keys() & other.records.keys()) - {CHOOSING}
-            for place, (one, other) in runs.items()
+        places = {
+            draw: {place for place, both in runs.items() if all(draw in each.records for each in both)}
+            for draw in MEASURING
         }
-        [(draws, _)] = Counter(filter(None, common.values())).most_common(1) or [(frozenset(), 0)]
-        found = [
-            Changed(place, *(fmean(map(each.accuracy, draws)) for each in runs[place]))
-            for place in DISTINCT
-            if draws and draws <= common[place]
-        ]
-        return sorted(draws), sorted(found, key=lambda each: (-each.after, each.place))
+        most = max(places.values(), key=len)
+        draws = [draw for draw in MEASURING if most and places[draw] >= most]
+        found = [Changed(place, *(fmean(map(each.accuracy, draws)) for each in runs[place])) for place in most]
+        return draws, sorted(found, key=lambda each: (-each.after, each.place))

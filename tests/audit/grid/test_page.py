@@ -8,7 +8,7 @@ from grid import runs
 
 from audit.claims.templates import Figures, readmes
 from audit.grid import page
-from audit.grid.places import BEST_OF_PAPER, DISTINCT, EQUAL, PAPER, Protocol
+from audit.grid.places import BEST_OF_PAPER, DISTINCT, EQUAL, PAPER, Place, Protocol
 from audit.tables.plot import carried
 from multistage.records.files import command
 
@@ -77,6 +77,16 @@ def test_runs_are_compared_without_the_draw_that_chose_them(whole):
         draws, found = made.figures.changes(page.RANDOM, protocol)
         assert draws == [1]
         assert {each.place for each in found} >= set(PAPER)
+
+
+def test_no_cell_is_left_out_because_others_have_more_draws(tmp_path):
+    new, three = Place("square", "layernorm", "average"), Protocol(3)
+    paper = [runs.record(place, three, draw=draw) for place in PAPER for draw in range(1, 5)]
+    stages = [*paper, runs.record(new, three, draw=2)]
+    made, _ = publish(tmp_path, [*runs.first(), runs.record(new, draw=2)], table1=runs.table1(), grid_stages=stages)
+    draws, found = made.figures.changes(page.RANDOM, three)
+    assert draws == [2]
+    assert {each.place for each in found} == {new, *PAPER}
 
 
 def test_every_cell_is_on_the_page_with_its_runs_and_commands(whole):
