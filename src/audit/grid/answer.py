@@ -7,6 +7,13 @@ from audit.tables.tables import signed
 from audit.tables.words import count, listed
 from multistage.records.intervals import mean_of
 
+CHANGES = {
+    "A third stage": Protocol(3),
+    "Learning filters without labels": Protocol(2, "psd"),
+    "Refinement": Protocol(2, "random", True),
+}
+"""Other protocols than that of the first part."""
+
 
 def answer(figures: Figures) -> str:
     """Write the paragraph; it says which parts were not run.
@@ -17,11 +24,11 @@ def answer(figures: Figures) -> str:
     if not figures.order:
         left = len(figures.grid.missing)
         return f"No answer yet: {left} of {len(DISTINCT)} cells of the first part are missing."
-    said = [_best(figures), _papers(figures), _matters(figures.shares)]
-    said += [_change(figures, RANDOM, Protocol(3), "A third stage")]
-    said += [_change(figures, RANDOM, Protocol(2, "psd"), "Learning filters without labels")]
-    said += [_change(figures, RANDOM, Protocol(2, "random", True), "Refinement")]
-    return " ".join(filter(None, said))
+    said = {what: _change(figures, after, what) for what, after in CHANGES.items()}
+    left = [what[0].lower() + what[1:] for what, text in said.items() if not text]
+    not_run = f"Not run yet for more than the paper's five: {listed(left)}." if left else ""
+    said_of_all = [_best(figures), _papers(figures), _matters(figures.shares)]
+    return " ".join(filter(None, [*said_of_all, *said.values(), not_run]))
 
 
 def _best(figures: Figures) -> str:
@@ -61,10 +68,11 @@ def _matters(shares: list[Share]) -> str:
     return f"Most of the variance between cells is explained by {listed(parts)}." if parts else ""
 
 
-def _change(figures: Figures, before: Protocol, after: Protocol, what: str) -> str:
-    _, found = figures.changes(before, after)
+def _change(figures: Figures, after: Protocol, what: str) -> str:
+    """Say what another protocol changes; "" if at most the paper's five were run under it."""
+    _, found = figures.changes(RANDOM, after)
     if PAPER.keys() >= {each.place for each in found}:
-        return f"{what} was not run yet for more than the paper's five."
+        return ""
     mean = mean_of([each.difference for each in found], what)
     best = found[0]
     return (
