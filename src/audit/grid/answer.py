@@ -24,11 +24,11 @@ def answer(figures: Figures) -> str:
     if not figures.order:
         left = len(figures.grid.missing)
         return f"No answer yet: {left} of {len(DISTINCT)} cells of the first part are missing."
-    said = {what: _change(figures, after, what) for what, after in CHANGES.items()}
-    left = [what[0].lower() + what[1:] for what, text in said.items() if not text]
-    not_run = f"Not run yet for more than the paper's five: {listed(left)}." if left else ""
-    said_of_all = [_best(figures), _papers(figures), _matters(figures.shares)]
-    return " ".join(filter(None, [*said_of_all, *said.values(), not_run]))
+    changes = {what: _change(figures, after, what) for what, after in CHANGES.items()}
+    unknown = [what[0].lower() + what[1:] for what, said in changes.items() if not said]
+    not_run = f"Not run yet for more than the paper's five: {listed(unknown)}." if unknown else ""
+    said = [_best(figures), _papers(figures), _matters(figures.shares), *changes.values(), not_run]
+    return " ".join(filter(None, said))
 
 
 def _best(figures: Figures) -> str:
