@@ -8,9 +8,9 @@ from audit.tables.words import count, listed
 from multistage.records.intervals import mean_of
 
 CHANGES = {
-    "A third stage": Protocol(3),
-    "Learning filters without labels": Protocol(2, "psd"),
-    "Refinement": Protocol(2, "random", True),
+    "a third stage": Protocol(3),
+    "learning filters without labels": Protocol(2, "psd"),
+    "refinement": Protocol(2, "random", True),
 }
 """Other protocols than that of the first part."""
 
@@ -25,7 +25,7 @@ def answer(figures: Figures) -> str:
         left = len(figures.grid.missing)
         return f"No answer yet: {left} of {len(DISTINCT)} cells of the first part are missing."
     changes = {what: _change(figures, after, what) for what, after in CHANGES.items()}
-    unknown = [what[0].lower() + what[1:] for what, said in changes.items() if not said]
+    unknown = [what for what, said in changes.items() if not said]
     not_run = f"Not run yet for more than the paper's five: {listed(unknown)}." if unknown else ""
     said = [_best(figures), _papers(figures), _matters(figures.shares), *changes.values(), not_run]
     return " ".join(filter(None, said))
@@ -76,6 +76,6 @@ def _change(figures: Figures, after: Protocol, what: str) -> str:
     mean = mean_of([each.difference for each in found], what)
     best = found[0]
     return (
-        f"{what} changes {count(len(found), 'cell')} by {signed(mean)} points on average; best is "
+        f"{what.capitalize()} changes {count(len(found), 'cell')} by {signed(mean)} points on average; best is "
         f"then `{best.place.name}` with {best.after:.1f} %."
     )

@@ -144,8 +144,9 @@ class Grid:
         found: dict[tuple[Place, Protocol], dict[int, Record]] = {}
         for record in (record for folder in FOLDERS for record in results.records(folder)):
             if _is_of_grid(record["config"]):
-                of_place = found.setdefault(_key(record["config"]), {})
-                _refuse_difference(of_place.setdefault(record["config"]["draw"], record), record)
+                first = found.setdefault(_key(record["config"]), {}).setdefault(record["config"]["draw"], record)
+                if first is not record:
+                    _refuse_another(first, record)
         self._runs = {key: Runs(dict(sorted(records.items()))) for key, records in found.items()}
 
     def runs(self, place: Place, protocol: Protocol = RANDOM) -> Runs:
@@ -189,11 +190,9 @@ def _key(config: Config) -> tuple[Place, Protocol]:
     return Place.of(config), Protocol(config["stages"], config["filters"], config["refine"])
 
 
-def _refuse_difference(one: Record, other: Record) -> None:
+def _refuse_another(one: Record, other: Record) -> None:
     """Refuse two runs of one place and draw that are not one run; the preset's name is no difference."""
-    mine, theirs = dict(key(one)), dict(key(other))
-    names = sorted(name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name) and name != "model")
-    if names:
+    if names := sorted({name for name, _ in {*key(one)} ^ {*key(other)}} - {"model"}):
         raise MultistageError(
             f"{path(one)} and {path(other)} are one cell of the grid, but differ in {listed(names)}; expected one"
         )

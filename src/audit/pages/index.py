@@ -22,7 +22,7 @@ from audit.pages import captions, figures, pictures, table1
 from audit.pages.answer import RULE, Answer, operations, tally
 from audit.pages.artifacts import WITH_WEIGHTS, best, best_learned, best_refined, confusion, filters
 from audit.pages.figures import Place, Scale
-from audit.tables.layout import MOST, Table
+from audit.tables.layout import Table, foremost
 from audit.tables.results import RECORDS, Experiment, Results
 from audit.tables.templates import ENVIRONMENT, render
 from audit.tables.words import kind_of_filters
@@ -137,7 +137,7 @@ def identifier(*parts: str) -> str:
 
 
 def _experiment(given: Experiment) -> dict[str, Any]:
-    drawn = sorted(given.cells, key=lambda cell: (cell.paper is None, -cell.mean))[:MOST]
+    drawn = set(foremost(given.cells, by_accuracy=True))
     return {
         "name": given.name,
         "purpose": purpose(given.name),
@@ -145,7 +145,7 @@ def _experiment(given: Experiment) -> dict[str, Any]:
         "facts": captions.facts(given.records),
         "digest": hashlib.sha256((given.folder / RECORDS).read_bytes()).hexdigest(),
         "at_work": given.name in WITH_WEIGHTS,
-        "blocks": [_block(given.folder, table, set(drawn)) for table in given.tables],
+        "blocks": [_block(given.folder, table, drawn) for table in given.tables],
     }
 
 

@@ -84,9 +84,15 @@ class Table:
         )
 
 
-def foremost(cells: Sequence[Cell], most: int = MOST) -> list[Cell]:
-    """Return at most `most` cells, in their order: those of the paper, then those with the fewest typed settings."""
-    ranked = sorted(cells, key=lambda cell: (cell.paper is None, len(further(cell))))
+def foremost(cells: Sequence[Cell], most: int = MOST, by_accuracy: bool = False) -> list[Cell]:
+    """Return at most `most` cells, in their order: those of the paper, then those with the fewest typed settings.
+
+    Args:
+        cells: Cells.
+        most: Number of cells.
+        by_accuracy: Take the most accurate ones instead of those with the fewest typed settings.
+    """
+    ranked = sorted(cells, key=lambda cell: (cell.paper is None, -cell.mean if by_accuracy else len(further(cell))))
     chosen = set(ranked[:most])
     return [cell for cell in cells if cell in chosen]
 

@@ -68,6 +68,7 @@ def to_markdown(experiment: Experiment) -> str:
     """The tables, the differences between variants, and the command behind each cell."""
     compared = foremost(experiment.cells)
     changes = differences(compared)
+    intervals = sum(change.difference.interval is not None for change in changes)
     runs = [
         [
             *(cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
@@ -84,8 +85,8 @@ def to_markdown(experiment: Experiment) -> str:
         all=len(experiment.cells),
         compared=len(compared),
         changed=bool(changes),
-        count=(count := sum(change.difference.interval is not None for change in changes)),
-        chance=round((1 - CONFIDENCE) * count),
+        count=intervals,
+        chance=round((1 - CONFIDENCE) * intervals),
         respects={respect: _changes(found) for respect, found in groupby(changes, lambda change: change.respect)},
         runs=rows(header, runs),
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BATCH = 32
 """Batch size."""
 
+SMALLER = "end other programs, or give smaller images"
+
 RUN = "folder of a finished run (train.py prints it), or the name of a shipped model"
 WITH = "another run or model; its probabilities are averaged with those of RUN; may be repeated"
 CODES = "0 done, 1 no finished run, 2 bad arguments, 3 unreadable images, 130 interrupted"
@@ -147,13 +149,13 @@ def predictions(model: "Model | Ensemble", images: Sequence[str]) -> Iterator[So
         code = 0
         for file in batch:
             try:
-                with enough_memory("end other programs, or give smaller images"):
+                with enough_memory(SMALLER):
                     prepared.append(model.prepare(file))
                 names.append(file)
             except DataError as refusal:
                 print(f"error: {refusal}", file=sys.stderr)
                 code = refusal.exit_code
-        with enough_memory("end other programs, or give smaller images"):
+        with enough_memory(SMALLER):
             said = model.scores(prepared) if prepared else None
         yield names, said, code
 
