@@ -12,6 +12,8 @@ python scripts/report.py                    results/*/table.*, results/index.htm
                                             results/CHANGES.md, from the history of records
 python scripts/report.py runs/ablation      first copy records of finished runs below runs/ablation
 python scripts/report.py --check            write nothing; list stale files, and exit with 1 if there are any
+python scripts/report.py --restore runs/ablation    the other way: published records become finished runs, so that
+                                            the experiment's command does only the others
 """
 
 import argparse
@@ -35,7 +37,7 @@ from audit.tables import listing
 from audit.tables.publish import publish, texts
 from audit.tables.results import RECORDS, Experiment, Results
 from multistage.cli.ending import exit_code
-from multistage.records.files import collect, from_file, merge, path, to_lines
+from multistage.records.files import collect, from_file, merge, path, restore, to_lines
 from multistage.records.paper import published
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -54,11 +56,15 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--replace", action="store_true", help="remove published records that are not among these runs")
     parser.add_argument("--redraw", action="store_true", help="also redraw pictures whose records have not changed")
     parser.add_argument("--check", action="store_true", help="write nothing; list stale files")
+    parser.add_argument("--restore", action="store_true", help="write published records as finished runs to the folder")
     options = parser.parse_args(arguments)
     if options.check:
         return check(root)
-    if options.replace and options.runs is None:
-        parser.error("--replace needs a folder of runs, e.g. runs/ablation")
+    for name in ("replace", "restore"):
+        if getattr(options, name) and options.runs is None:
+            parser.error(f"--{name} needs a folder of runs, e.g. runs/ablation")
+    if options.restore:
+        return exit_code(lambda: give(options.runs, root))
     try:
         return exit_code(lambda: rebuild(options, root))
     except ModuleNotFoundError as error:
@@ -146,6 +152,25 @@ def take(runs: Path, target: Path, paper: list[Record], replace: bool) -> None:
         print(f"replaced: {name}")
     for name in sorted(names - found):
         print(f"dropped: {name}" if replace else f"kept, not in {runs}: {name}")
+
+
+def give(runs: Path, root: Path) -> int:
+    """Write published records as finished runs; returns the exit code.
+
+    Raises:
+        MultistageError: No records of this name are published, or a damaged one.
+    """
+    file = root / "results" / runs.resolve().name / RECORDS
+    if not file.exists():
+        raise MultistageError(f"{file} is missing; expected a folder named as one of results/, e.g. runs/ablation")
+    records = from_file(file)
+    restored = restore(records, runs)
+    others = len(records) - restored
+    print(
+        f"{runs}: {restored} published runs restored"
+        + f"; {others} not: begun here, or without checksum" * bool(others)
+    )
+    return 0
 
 
 def write(made: Mapping[Path, str]) -> None:

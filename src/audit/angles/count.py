@@ -40,7 +40,7 @@ def publish(run_folders: Path, target: Path, records: Sequence[Record]) -> None:
     found = {}
     for record in filter(_is_countable, records):
         name = path(record)
-        if (run_folders / name / runs.RESULT).exists():
+        if runs.is_whole(run_folders / name):
             found[name] = _of_run(run_folders / name / runs.PREDICTIONS, record)
         elif name in before:
             found[name] = before[name]

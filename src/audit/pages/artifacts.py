@@ -92,7 +92,7 @@ def publish_best(run_folders: Path, target: Path, records: Sequence[Record]) -> 
     """
     chosen = records if target.name in WITH_WEIGHTS else illustrated(records)
     here = [run_folders / path(record) for record in chosen]
-    written = [publish(run_folder, target) for run_folder in here if (run_folder / runs.RESULT).exists()]
+    written = [publish(run_folder, target) for run_folder in here if runs.is_whole(run_folder)]
     for old in set((target / ARTIFACTS).glob("*")) - {folder(target, record) for record in chosen}:
         shutil.rmtree(old)
     return written

@@ -47,6 +47,24 @@ def merge(published: Iterable[Record], collected: Iterable[Record]) -> tuple[lis
     return [record for _, record in merged], replaced
 
 
+def restore(records: Iterable[Record], folder: Path) -> int:
+    """Write published records as finished runs, so that a sweep does only the others; return how many were written.
+
+    A restored run has its record alone, no weights (`runs.is_whole`). Runs that have begun in the folder stay as they
+    are.
+
+    Args:
+        records: Published records; the oldest, which have no checksum, are left out.
+        folder: ``runs/<name>``.
+    """
+    places = {folder / path(record): record for record in records if durable.CHECKSUM in record}
+    missing = [place for place in places if not runs.has_begun(place)]
+    for place in missing:
+        with runs.claimed(place):
+            runs.put(place, places[place])
+    return len(missing)
+
+
 def to_lines(records: Iterable[Record]) -> str:
     """Write records as JSON, one a line, keys sorted."""
     return "".join(json.dumps(record, sort_keys=True, allow_nan=False) + "\n" for record in records)

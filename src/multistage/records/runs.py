@@ -152,9 +152,24 @@ def forget_checkpoints(folder: Path) -> None:
 def finish(folder: Path, record: Record) -> Record:
     """Write the record of a run, with provenance and checksum; this marks the run as finished."""
     complete = durable.stamp({**record, **provenance.of_result()})
-    _write_json(folder / RESULT, complete)
+    put(folder, complete)
     forget_checkpoints(folder)
     return complete
+
+
+def put(folder: Path, record: Record) -> None:
+    """Write a complete record; this marks the run as finished."""
+    _write_json(folder / RESULT, record)
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether the run is finished, failed or unfinished here, and not just planned."""
+    return any((folder / name).exists() for name in (CONFIG, RESULT, FAILURE))
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a finished run has its files beside its record; one restored from a published record has none."""
+    return (folder / RESULT).exists() and (folder / CONFIG).exists()
 
 
 def fail(folder: Path, config: Config, identity: Record, error: Exception) -> None:

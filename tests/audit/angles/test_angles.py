@@ -40,6 +40,7 @@ def publish(tmp_path, records, text=None, finished=None):
         folder = tmp_path / "runs" / path(each)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / runs.RESULT).write_text(json.dumps(durable.stamp(dict(each))), encoding="utf-8")
+        (folder / runs.CONFIG).touch()
         (folder / runs.PREDICTIONS).write_text(text or predictions(40), encoding="utf-8")
     target = tmp_path / "results" / "labels_coil20"
     target.mkdir(parents=True, exist_ok=True)

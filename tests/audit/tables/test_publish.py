@@ -149,6 +149,38 @@ def test_runs_are_merged_and_none_vanishes_silently(repository, finish, record, 
     assert stale(repository) == set()
 
 
+def test_published_runs_are_restored_as_finished_ones(repository, finish, record, capsys):
+    """A new clone does only the others; what it publishes keeps the restored records, and runs of its own stay."""
+    published, newer = record(0.9, 0, data="digits"), record(0.8, 1, data="digits")
+    folder = repository / "runs" / "ablation"
+    published = finish(published)
+    assert script.main([str(folder)], repository) == 0
+    shutil.rmtree(folder)
+
+    newer = finish(newer)
+    capsys.readouterr()
+    assert script.main([str(folder), "--restore"], repository) == 0
+    assert capsys.readouterr().out == f"{folder}: 1 published runs restored\n"
+    assert runs.read(folder / published["run"]) == published
+    assert runs.state(folder / published["run"]) == "finished"
+    assert not runs.is_whole(folder / published["run"])
+    assert script.main([str(folder)], repository) == 0
+    assert records.from_file(repository / "results" / "ablation" / "records.jsonl") == [published, newer]
+
+    (folder / newer["run"] / runs.RESULT).unlink()
+    (folder / newer["run"] / runs.CONFIG).touch()
+    capsys.readouterr()
+    assert script.main([str(folder), "--restore"], repository) == 0
+    assert capsys.readouterr().out == f"{folder}: 0 published runs restored; 2 not: begun here, or without checksum\n"
+    assert runs.state(folder / newer["run"]) == "unfinished"
+
+
+def test_what_was_not_published_cannot_be_restored(repository, capsys):
+    assert script.main([str(repository / "runs" / "another"), "--restore"], repository) == 1
+    assert "another" in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "said"), [("none", "no finished run"), ("damaged", "damaged"), ("mixed", "cannot be compared")]
 )
