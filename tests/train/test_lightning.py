@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
-from multistage.train import parallel
+from multistage.train import batches, parallel
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,20 @@ def test_the_record_says_in_which_numbers_a_run_was_trained(plan, do, precision)
 def test_fewer_batches_fewer_steps(train):
     _, history = train("model=avgpool", "trainer.max_epochs=3", "trainer.limit_train_batches=2", "trainer.max_steps=3")
     assert history.columns()["epoch"] == [1, 2]
-    assert train("model=avgpool", "trainer.max_epochs=1", "trainer.overfit_batches=1")[1].rows
+
+
+def test_overfitting_takes_the_same_images_of_all_classes_in_each_epoch(train, monkeypatch):
+    seen, take = [], batches.Shares.take
+
+    def watched(self, chosen):
+        seen.append(chosen.tolist())
+        return take(self, chosen)
+
+    monkeypatch.setattr(batches.Shares, "take", watched)
+    _, history = train("model=avgpool", "trainer.max_epochs=2", "trainer.overfit_batches=1")
+    assert len(history.rows) == 2
+    assert len(seen) == 2
+    assert seen[0] == seen[1] != sorted(seen[0])
 
 
 def test_a_process_that_does_not_start_leaves_no_other(monkeypatch):

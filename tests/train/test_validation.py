@@ -52,7 +52,9 @@ def test_a_folder_without_them_is_refused_before_training(plan, do, typed):
     do(plan(("train", "test"), typed, "trainer.max_epochs=1", "data.validation=2"))
 
 
-def test_a_part_of_the_validation_images_has_all_classes():
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_part_of_the_images_has_all_classes(part):
+    """Of those that validate, and of those that train with trainer.overfit_batches."""
     labels = torch.arange(5).repeat_interleave(20)
     samples = labels[:, None].float(), labels
 
@@ -60,13 +62,14 @@ def test_a_part_of_the_validation_images_has_all_classes():
         class strategy:
             root_device = torch.device("cpu")
 
-        world_size, global_rank = 1, 0
+        world_size, global_rank, overfit_batches = 1, 0, 1
 
     def seen(seed):
         images = DataModule(samples, samples, 25, seed)
         images.trainer = Trainer()
-        batches = [labels for _, labels, _ in images.val_dataloader()]
-        again = [labels for _, labels, _ in images.val_dataloader()]
+        loader = getattr(images, f"{part}_dataloader")
+        batches = [labels for _, labels, _ in loader()]
+        again = [labels for _, labels, _ in loader()]
         assert torch.equal(torch.cat(again), torch.cat(batches))  # epochs are compared on the same part
         assert torch.equal(torch.cat(batches).sort().values, labels)
         return batches

@@ -62,18 +62,14 @@ class EpochOrder(Sampler[int]):
         return self.samples
 
 
-class FixedOrder(SequentialSampler):
-    """Sampler of a random order, the same in each epoch, so that a part of the samples has images of all classes.
+class FixedOrder(EpochOrder, SequentialSampler):
+    """Sampler of the first epoch's order in every epoch, so that a part of the samples is random and stays the same.
 
     Lightning accepts it with ``trainer.overfit_batches``, because it is a kind of `SequentialSampler`.
     """
 
-    def __init__(self, samples: int, seed: int) -> None:
-        super().__init__(range(samples))
-        self.order = torch.randperm(samples, generator=generator(seed, "validation order")).tolist()
-
     def __iter__(self) -> Iterator[int]:
-        return iter(self.order)
+        yield from epoch_order(self.samples, self.seed, epoch=0).tolist()
 
 
 class Shares(Dataset[Batch]):
@@ -208,7 +204,10 @@ class DataModule(pl.LightningDataModule):
         self.augmentation = augmentation
 
     def train_dataloader(self) -> Any:
-        order = EpochOrder(len(self.training[1]), self.seed)
+        assert self.trainer is not None
+        overfits = self.trainer.overfit_batches  # type: ignore[attr-defined]  # Lightning sets it outside of its class
+        kind = FixedOrder if overfits else EpochOrder
+        order = kind(len(self.training[1]), self.seed)
         return self._loader(self.training, order, augmented=self.augmentation.changes)
 
     def val_dataloader(self) -> Any:

@@ -11,7 +11,6 @@ KNOWN = (
     ".*GPU available but not used.*",  # trainer.accelerator=cpu, on purpose
     ".*is smaller than the logging interval.*",  # only callbacks log by steps here, at intervals of their own
     ".*Total length of `Loader` across ranks is zero.*",  # trainer.overfit_batches without validation images
-    ".*You requested to overfit but enabled train dataloader shuffling.*",  # trainer.overfit_batches, on purpose
 )
 
 
