@@ -81,7 +81,7 @@ def rebuild(options: argparse.Namespace, root: Path) -> int:
     for experiment in results.experiments.values():
         for file in publish(experiment, options.redraw):
             print(file)
-    figures = templates.Figures(results.found, results.paper)
+    figures = templates.Figures(results.joined, results.paper)
     claims = ledger.ledger(results)
     climbed, crossed = ladder.Page(results), grid.Page(results)
     functions = readme.functions(results, claims, climbed.ladder)

@@ -128,6 +128,8 @@ CLAIMS = (
         ask("R_abs-N-P_A minus itself with one other operation", above=0, alone=3).of(
             *(at(BEST_OF_PAPER) - at(place) for place in ONE_STEP)
         ),
+        limits="These eight were fixed before the first run. Other single changes, such as to the square, were run on "
+        "draw 0, and the best of them on five draws: results/grid/README.md ranks them.",
     ),
     claim(
         "extra-13",

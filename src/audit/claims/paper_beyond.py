@@ -140,8 +140,8 @@ CLAIMS = (
         ask("difference from the paper's figure", within=0.15, alone=0.07).of(
             mnist("U+U+", BOTH, {"hidden": 200, "max_epochs": 30, "stage1.penalty": 0.2, "stage2.penalty": 0.2}) - PAPER
         ),
-        limits="Plain error, which the paper has; means over classes, as in all tables here, stand for it (README has "
-        "both).",
+        limits="Plain error, which the paper has; means over classes, as in all tables here, stand for it. "
+        "docs/reproducing.md has the plain error.",
     ),
     claim(
         "paper-21",

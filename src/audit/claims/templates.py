@@ -58,7 +58,7 @@ class Figures:
     """Names that templates can use.
 
     Args:
-        found: Published cells, as from `Results.found`.
+        found: Published cells, as from `Results.joined`.
         published: The paper's figures.
     """
 

@@ -113,7 +113,7 @@ def gather(claims: Iterable[Claim], results: Results) -> Evidence:
     Raises:
         MultistageError: Two cells match one description, or measurements are damaged.
     """
-    cells, found = {}, results.found
+    cells, found = {}, results.joined
     for claim in claims:
         for wanted in dict.fromkeys(wanted for test in claim.tests for wanted in test.cells if wanted not in cells):
             try:

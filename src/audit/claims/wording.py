@@ -6,6 +6,7 @@ from dataclasses import replace
 from audit.claims.claims import HALF
 from audit.claims.quantities import Epochs, Kept, Number, OfPaper, Over
 from audit.claims.verdicts import Judged, Outcome, Result
+from audit.grid.places import OWN, Place
 from audit.tables.addresses import Less, Quantity, Wanted
 from audit.tables.tables import MINUS, plus_minus, signed
 from multistage.records.intervals import Measured, half_width
@@ -103,6 +104,9 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
 
 def cell(wanted: Wanted, published: Sequence[Record]) -> str:
     """Name a cell by the column and row of its table."""
+    if wanted.folder in OWN and wanted.further:
+        name = Place.changed(dict(wanted.further)).name
+        return f"`{wanted.folder}: {name} ({replace(wanted, further=()).place(published)[0]})`"
     row, column = wanted.place(published)
     place = f"{row}, {column} labels a class" if column.isdigit() else f"{column} ({row})"
     return f"`{'' if wanted.folder == HOME else f'{wanted.folder}: '}{place}`"

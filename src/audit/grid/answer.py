@@ -1,11 +1,10 @@
 """Answer which multi-stage architecture is best: one paragraph, computed from records."""
 
-from audit.grid.figures import Figures
+from audit.grid.figures import Figures, change, span
 from audit.grid.places import BEST_OF_PAPER, CHOOSING, DISTINCT, MEASURING, PAPER, RANDOM, Protocol
 from audit.grid.variance import Share
 from audit.tables.tables import signed
 from audit.tables.words import count, listed
-from multistage.records.intervals import mean_of
 
 CHANGES = {
     "a third stage": Protocol(3),
@@ -62,10 +61,14 @@ def _papers(figures: Figures) -> str:
 
 
 def _matters(shares: list[Share]) -> str:
-    """List the factors that explain at least 5 % of the variance, largest first."""
-    largest = sorted(shares, key=lambda share: -share.value)
-    parts = [f"{share.name} ({100 * share.value:.0f} %)" for share in largest if share.value >= 0.05]
-    return f"Most of the variance between cells is explained by {listed(parts)}." if parts else ""
+    """List the factors that together explain more than half of the variance, largest first."""
+    parts, explained = [], 0.0
+    for share in sorted(shares, key=lambda share: -share.value):
+        if explained > 0.5:
+            break
+        parts.append(f"{share.name} ({100 * share.value:.0f} %)")
+        explained += share.value
+    return f"More than half of the variance between cells is explained by {listed(parts)}." if parts else ""
 
 
 def _change(figures: Figures, after: Protocol, what: str) -> str:
@@ -73,9 +76,5 @@ def _change(figures: Figures, after: Protocol, what: str) -> str:
     _, found = figures.changes(RANDOM, after)
     if PAPER.keys() >= {each.place for each in found}:
         return ""
-    mean = mean_of([each.difference for each in found], what)
-    best = found[0]
-    return (
-        f"{what.capitalize()} changes {count(len(found), 'cell')} by {signed(mean)} points on average; best is "
-        f"then `{best.place.name}` with {best.after:.1f} %."
-    )
+    mean, each = signed(change(found, what)), " to ".join(map(signed, span(found)))
+    return f"{what.capitalize()} changes {count(len(found), 'cell')} by {mean} points on average, each by {each}."

@@ -11,6 +11,7 @@ from audit.grid.choice import ranked, to_measure
 from audit.grid.places import DISTINCT, MEASURING, Grid, Place, Protocol
 from audit.grid.ranking import Ranked, ranking
 from audit.grid.variance import Noise, Share, noise, shares
+from multistage.records.intervals import Measured, mean_of
 
 
 class Changed(NamedTuple):
@@ -18,18 +19,30 @@ class Changed(NamedTuple):
 
     Attributes:
         place: The place.
-        before: Accuracy in %, mean over draws.
+        before: Accuracies in %, by draw.
         after: The same under the other protocol, on the same draws.
     """
 
     place: Place
-    before: float
-    after: float
+    before: Sequence[float]
+    after: Sequence[float]
 
     @property
-    def difference(self) -> float:
-        """Return after minus before, in percentage points."""
-        return self.after - self.before
+    def differences(self) -> list[float]:
+        """Return after minus before by draw, in percentage points."""
+        return [after - before for before, after in zip(self.before, self.after, strict=True)]
+
+
+def change(found: Sequence[Changed], what: str) -> Measured:
+    """Return the mean difference over places, which are fixed; its interval is over draws, none for a single one."""
+    by_draw = zip(*(each.differences for each in found), strict=True)
+    return mean_of([*map(fmean, by_draw)], what, "points")
+
+
+def span(found: Sequence[Changed]) -> tuple[float, float]:
+    """Return the smallest and the largest mean difference of a place."""
+    means = [fmean(each.differences) for each in found]
+    return min(means), max(means)
 
 
 class Figures:
@@ -80,5 +93,5 @@ class Figures:
         }
         most = max(places.values(), key=len)
         draws = [draw for draw in MEASURING if most and places[draw] >= most]
-        found = [Changed(place, *(fmean(map(each.accuracy, draws)) for each in runs[place])) for place in most]
-        return draws, sorted(found, key=lambda each: (-each.after, each.place))
+        found = [Changed(place, *([*map(each.accuracy, draws)] for each in runs[place])) for place in most]
+        return draws, sorted(found, key=lambda each: (-fmean(each.after), each.place))

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
 from audit.grid import plot
 from audit.grid.answer import answer
-from audit.grid.figures import Figures
+from audit.grid.choice import to_measure
+from audit.grid.figures import Figures, change, span
 from audit.grid.places import (
     CHOOSING,
     DISTINCT,
@@ -24,13 +26,13 @@ from audit.grid.places import (
     Place,
     Protocol,
 )
-from audit.grid.variance import FACTORS, effects
+from audit.grid.variance import FACTORS, alike, effects
 from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import rows, signed
 from audit.tables.templates import render
 from audit.tables.words import count, listed, not_run
-from multistage.records.intervals import Interval, mean_of
+from multistage.records.intervals import Interval
 
 PICTURE, PAGE = "grid.png", "index.html"
 SHOWN = 20
@@ -63,6 +65,7 @@ class Page:
             "grid_map": self.map,
             "grid_shares": self.shares,
             "grid_levels": self.levels,
+            "grid_alike": self.alike,
             "grid_ranking": self.ranking,
             "grid_best": self.best,
             "grid_stages": lambda: "\n\n".join(self.changes(RANDOM, Protocol(stages)) for stages in (1, 3)),
@@ -107,16 +110,30 @@ class Page:
         if not self.figures.shares:
             return WHOLE
         tables = []
-        for axis, (factor, names) in enumerate(zip(FACTORS, LEVELS, strict=True)):
-            found = effects(self.grid.values, axis)
-            order = np.argsort(-found, kind="stable")
-            tables.append(rows([factor, "points"], [[f"`{names[i]}`", signed(float(found[i]))] for i in order]))
+        for axis, by in ((0, 2), (1, 2), (2, 0)):
+            found = effects(self.grid.values, axis, by)
+            columns = np.column_stack([found.mean(1), found])
+            header = [FACTORS[axis], "all", *(f"`{name}`" for name in LEVELS[by])]
+            order = np.argsort(-columns[:, 0], kind="stable")
+            lines = [[f"`{LEVELS[axis][i]}`", *map(signed, columns[i].tolist())] for i in order]
+            tables.append(rows(header, lines, numbers=True))
         return "\n\n".join(tables)
+
+    def alike(self) -> str:
+        """Name levels that do not differ; "" if there are none, or noise is unknown."""
+        if not self.figures.shares or self.figures.noise is None:
+            return ""
+        found = [
+            f"{FACTORS[axis]} `{LEVELS[axis][one]}` and `{LEVELS[axis][other]}` ({size:.2f} points)"
+            for axis, one, other, size in alike(self.grid.values, self.figures.noise)
+        ]
+        said = "Levels between which cells differ by no more than noise (root mean square of the differences)"
+        return f"{said}: {'; '.join(found)}." if found else ""
 
     def ranking(self) -> str:
         """Markdown: places on the measurement draws, with simultaneous confidence intervals."""
         if not self.figures.ranking:
-            return f"Needs the best cells on draws {MEASURING[0]} to {MEASURING[-1]}. {not_run('grid_draws')}"
+            return self._unranked()
         lines = [
             [
                 *(number, f"`{each.place.name}`", PAPER.get(each.place, ""), f"{each.mean:.2f}"),
@@ -128,6 +145,15 @@ class Page:
         return rows(
             ["", "operations", "paper", "accuracy", "minus the best of the others, simultaneous 95 %", ""], lines
         )
+
+    def _unranked(self) -> str:
+        """Say what the ranking needs."""
+        needs = f"Needs the best cells on draws {MEASURING[0]} to {MEASURING[-1]}"
+        if not self.figures.order:
+            return f"{needs}. {not_run('grid_draws')}"
+        wanted = to_measure(self.figures.order)
+        there = len(wanted & self.grid.measured().keys())
+        return f"{needs}; {there} of {len(wanted)} have them. `python train.py experiment=grid_draws` runs the others."
 
     def best(self) -> str:
         """Markdown: the best places on the selection draw, and the paper's five among all."""
@@ -150,13 +176,14 @@ class Page:
         lines = [
             [
                 *(f"`{each.place.name}`", PAPER.get(each.place, "")),
-                *(f"{each.before:.2f}", f"{each.after:.2f}", signed(each.difference)),
+                *(f"{fmean(each.before):.2f}", f"{fmean(each.after):.2f}", signed(fmean(each.differences))),
             ]
             for each in found
         ]
-        mean = mean_of([each.difference for each in found], title)
-        over = f"{signed(mean)} points, mean over {count(len(found), 'cell')}; {_on(draws)}."
-        return f"{title}: {over}\n\n{rows(['operations', 'paper', *header, 'difference'], lines)}"
+        each = f" ({' to '.join(map(signed, span(found)))})" if len(found) > 1 else ""
+        over = f"mean over {count(len(found), 'cell')}{each}; {_on(draws)}."
+        said = f"{title}: {signed(change(found, title))} points, {over}"
+        return f"{said}\n\n{rows(['operations', 'paper', *header, 'difference'], lines)}"
 
     def picture(self, redraw: bool = False) -> Path | None:
         """Draw the heat map if the records changed since it was drawn.

@@ -26,7 +26,7 @@ FOLDERS = (*OWN, "table1")
 CHOOSING, MEASURING = 0, range(1, 5)
 """The draw that selects places for further runs, and the draws that measure the selected ones."""
 
-WITHIN = "lcn_within"
+ACROSS, WITHIN = "contrast_norm.across_maps", "lcn_within"
 """Local contrast normalisation within each map; not in `normalisations`, but a setting of ``lcn``."""
 
 RECTIFICATIONS = ("none", "abs", "relu", "gelu", "leaky_relu", "square")
@@ -49,8 +49,15 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, config: Config) -> "Place":
         """Return the place of a run."""
-        within = config["model.normalise"] == "lcn" and not config["contrast_norm.across_maps"]
+        within = config["model.normalise"] == "lcn" and not config[ACROSS]
         return cls(config["model.rectify"], WITHIN if within else config["model.normalise"], config["model.pool"])
+
+    @classmethod
+    def changed(cls, further: Mapping[str, object]) -> "Place":
+        """Return the paper's best place with some settings changed, by the last parts of their keys."""
+        keys = {key.rpartition(".")[2]: key for key in ("model.rectify", "model.normalise", "model.pool", ACROSS)}
+        usual = {**BEST_OF_PAPER.typed, ACROSS: True}
+        return cls.of({**usual, **{keys[name]: value for name, value in further.items() if name in keys}})
 
     @property
     def name(self) -> str:
@@ -67,7 +74,7 @@ class Place(NamedTuple):
         """Return the settings as typed on the command line."""
         within = self.normalise == WITHIN
         return {
-            **({"contrast_norm.across_maps": False} if within else {}),
+            **({ACROSS: False} if within else {}),
             "model.rectify": self.rectify,
             "model.normalise": "lcn" if within else self.normalise,
             "model.pool": self.pool,

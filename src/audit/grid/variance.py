@@ -98,10 +98,35 @@ def shares(values: np.ndarray, of: Noise | None, repeats: int = REPEATS, seed: i
     return [Share(factors, value, (float(low[i]), float(high[i]))) for i, (factors, value) in enumerate(found.items())]
 
 
-def effects(values: np.ndarray, axis: int) -> np.ndarray:
-    """Compute the mean of each level of a factor minus the mean of all cells, in points."""
-    others = tuple(other for other in range(values.ndim) if other != axis)
-    found: np.ndarray = values.mean(others) - values.mean()
+def effects(values: np.ndarray, axis: int, by: int) -> np.ndarray:
+    """Compute effects of a factor within each level of another, in points.
+
+    Args:
+        values: Accuracies [rectifications, normalisations, poolings], none missing.
+        axis: The factor.
+        by: The other factor.
+
+    Returns:
+        [levels, levels of the other]: the mean of a level minus that of all; the mean of a row is the main effect.
+    """
+    means = np.moveaxis(values, (axis, by), (0, 1)).mean(2)
+    found: np.ndarray = means - means.mean(0)
+    return found
+
+
+def alike(values: np.ndarray, of: Noise) -> list[tuple[int, int, int, float]]:
+    """Find levels between which cells differ by no more than the noise of a difference.
+
+    Returns:
+        Factor, two of its levels, and the root mean square of their differences, in points.
+    """
+    found = []
+    for axis in range(values.ndim):
+        for one, other in combinations(range(values.shape[axis]), 2):
+            difference = values.take(one, axis) - values.take(other, axis)
+            size = float((difference**2).mean() ** 0.5)
+            if size <= (2 * of.variance) ** 0.5:
+                found.append((axis, one, other, size))
     return found
 
 

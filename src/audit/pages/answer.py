@@ -11,7 +11,7 @@ from audit.ladder.climb import Step
 from audit.tables.layout import Table
 from audit.tables.results import Results
 from audit.tables.words import listed
-from multistage.records.cells import Cell
+from multistage.records.cells import CLOSE, FEW, Cell, Difference, paired
 
 OPERATIONS = {
     "R_abs": "absolute value",
@@ -74,13 +74,21 @@ def _columns(tables: Sequence[Table]) -> list[Column]:
     return sorted(found, key=lambda column: -column.cell.mean)
 
 
-def _best_is_ours(table: Table, protocol: str) -> bool | None:
-    """Return whether the paper's best architecture of a row is best here too; None if the row is not comparable."""
+def _leads(table: Table, protocol: str) -> list[Difference] | None:
+    """Compare the paper's best architecture of a row with each other one here; None if the row is not comparable."""
     paper = {symbol: float(e["value"]) for (row, symbol), e in table.paper.items() if row == protocol}
-    ours = {symbol: table.cells[protocol, symbol].mean for symbol in paper if (protocol, symbol) in table.cells}
+    ours = {symbol: table.cells[protocol, symbol] for symbol in paper if (protocol, symbol) in table.cells}
     if len(paper) < 2 or ours.keys() != paper.keys():
         return None
-    return max(ours, key=lambda symbol: ours[symbol]) == max(paper, key=lambda symbol: paper[symbol])
+    best = ours.pop(max(paper, key=lambda symbol: paper[symbol]))
+    return [paired(best, other) for other in ours.values()]
+
+
+def _is_beyond_chance(lead: Difference) -> bool:
+    """Whether a difference is above zero by its interval; one or two runs have that of `claims.verdicts`."""
+    if lead.n >= FEW and lead.interval is not None:
+        return lead.interval[0] > 0
+    return lead.mean > CLOSE / lead.n**0.5
 
 
 def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:
@@ -114,16 +122,19 @@ class Answer:
     Attributes:
         columns: Every architecture of Table 1 in its best row, best first.
         rows: Number of comparable rows of Table 1: all of the paper's architectures were run, and there are several.
-        same: Number of those in which the paper's best architecture is best here too.
+        same: Number of those in which the paper's best architecture is best here too, on the draws that both have.
+        beyond: Number of those in which it is better than every other beyond chance.
         claims: The claims by its authors.
     """
 
     def __init__(self, results: Results, claims: Sequence[Judged]) -> None:
         experiment = results.experiments.get("table1")
         tables = [table for table in experiment.tables if table.as_in_paper] if experiment else []
-        is_ours = [_best_is_ours(table, protocol) for table in tables for protocol in table.protocols]
-        known = [each for each in is_ours if each is not None]
-        self.columns, self.rows, self.same = _columns(tables), len(known), sum(known)
+        leads = [_leads(table, protocol) for table in tables for protocol in table.protocols]
+        known = [each for each in leads if each is not None]
+        self.columns, self.rows = _columns(tables), len(known)
+        self.same = sum(all(lead.mean > 0 for lead in each) for each in known)
+        self.beyond = sum(all(map(_is_beyond_chance, each)) for each in known)
         self.claims = [judged for judged in claims if judged.claim.id.startswith("paper")]
 
     @property
@@ -147,7 +158,8 @@ class Answer:
             return
         yield (
             f"The paper {self.holds_up}: its best architecture is best here in {self.same} of {self.rows} rows of "
-            f"Table 1; of {len(self.claims)} claims by its authors, {tally(self.claims)}."
+            f"Table 1, in {self.beyond} beyond chance; "
+            f"of {len(self.claims)} claims by its authors, {tally(self.claims)}."
         )
         best, space = self.columns[0], "\N{NO-BREAK SPACE}"
         beyond = f", and {later.some.mean:.1f}{space}% with later methods" if later and later.some else ""

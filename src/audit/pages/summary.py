@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from audit.claims import ledger
 from audit.claims.verdicts import Judged
 from audit.ladder.climb import Ladder
 from audit.pages import table1
@@ -33,6 +34,7 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         "pages/summary.md",
         answer=answer,
         said=tally(answer.claims, failing=f" ({links})"),
+        tests=ledger.tally([result for judged in answer.claims for result in judged.results]),
         best=best,
         words=listed(best.words.split(", ")),
         row=best.row,

@@ -1,12 +1,13 @@
 """What is published, read once: each folder of results with its records, their cells, and where these stand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from audit.tables.addresses import Found
 from audit.tables.layout import Table, tables
-from multistage.records.cells import Cell, cells
+from multistage.records.cells import Cell, Key, cells, distinct, draw, refuse_difference
 from multistage.records.files import from_file
 from multistage.records.paper import published
 from multistage.records.runs import Record
@@ -71,3 +72,36 @@ class Results:
             name: [place for table in experiment.tables for place in table.places()]
             for name, experiment in self.experiments.items()
         }
+
+    @cached_property
+    def joined(self) -> Found:
+        """Every cell as in `found`, with the runs of equal settings from all folders: one for each draw and seed."""
+        everywhere: dict[Key, list[Cell]] = {}
+        for experiment in self.experiments.values():
+            for cell in experiment.cells:
+                everywhere.setdefault(_operations(cell), []).append(cell)
+        return {
+            name: [
+                placed._replace(cell=_joined(placed.cell, everywhere[_operations(placed.cell)])) for placed in places
+            ]
+            for name, places in self.found.items()
+        }
+
+
+def _operations(cell: Cell) -> Key:
+    """Return the settings of a cell without its preset's name: its operations are settings of their own."""
+    return tuple((name, value) for name, value in cell.key if name != "model")
+
+
+def _joined(cell: Cell, equal: Iterable[Cell]) -> Cell:
+    """Add the runs of equal cells on other draws; a run of its own folder stays.
+
+    Raises:
+        MultistageError: Runs of other images or of another version.
+    """
+    runs = {draw(record): record for each in (*equal, cell) for record in each.records}
+    if len(runs) == cell.n:
+        return cell
+    for record in runs.values():
+        refuse_difference(cell.records[0], record, ("data_hash", "results_version"))
+    return replace(cell, records=distinct([runs[one] for one in sorted(runs)]))

@@ -1,16 +1,20 @@
 """README, picture and page of the grid: whole, partly published, and with nothing."""
 
 import re
+from statistics import fmean
 
 import pytest
 from committed import RESULTS
 from grid import runs
 
 from audit.claims.templates import Figures, readmes
-from audit.grid import page
+from audit.grid import figures, page
+from audit.grid.choice import to_measure
 from audit.grid.places import BEST_OF_PAPER, DISTINCT, EQUAL, PAPER, Place, Protocol
 from audit.tables.plot import carried
+from audit.tables.tables import signed
 from multistage.records.files import command
+from multistage.records.intervals import t_interval
 
 TEMPLATE = "README.template.md"
 
@@ -68,7 +72,7 @@ def test_the_answer_is_what_the_runs_say(whole):
     best = made.figures.ranking[0]
     assert f"`{best.place.name}` is first with {best.mean:.1f} %" in readme
     assert f"<code>{best.place.name}</code> is first with" in document
-    assert "is explained by normalisation (" in readme
+    assert "More than half of the variance between cells is explained by normalisation (" in readme
     assert "nan" not in readme
 
 
@@ -88,6 +92,26 @@ def test_no_cell_is_left_out_because_others_have_more_draws(tmp_path):
     draws, found = made.figures.changes(page.RANDOM, three)
     assert draws == [2]
     assert {each.place for each in found} == {new, *PAPER}
+
+
+def test_a_mean_over_cells_has_the_interval_of_its_draws(tmp_path):
+    """Cells are fixed: however different they are, only draws tell how precise their mean is."""
+    three = Protocol(3)
+    stages = [runs.record(place, three, draw=draw) for place in PAPER for draw in range(1, 5)]
+    made, readme = publish(tmp_path, runs.first(), table1=runs.table1(), grid_stages=stages)
+    _, found = made.figures.changes(page.RANDOM, three)
+    measured = figures.change(found, "")
+    by_draw = [fmean(each.differences[number] for each in found) for number in range(4)]
+    assert (measured.value, measured.interval, measured.n) == (fmean(by_draw), t_interval(by_draw), 4)
+    low, high = figures.span(found)
+    assert low <= measured.interval[0] < measured.interval[1] <= high
+    assert f"points, mean over 5 cells ({signed(low)} to {signed(high)}); draws 1, 2, 3 and 4." in readme
+
+
+def test_before_the_ranking_it_says_how_much_is_there(tmp_path):
+    further = [runs.record(BEST_OF_PAPER, draw=draw) for draw in range(1, 5)]
+    made, readme = publish(tmp_path, [*runs.first(), *further])
+    assert f"; 1 of {len(to_measure(made.figures.order))} have them." in readme
 
 
 def test_every_cell_is_on_the_page_with_its_runs_and_commands(whole):

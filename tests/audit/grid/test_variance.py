@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audit.grid.variance import Noise, effects, noise, shares
+from audit.grid.variance import Noise, alike, effects, noise, shares
 
 RECTIFY, NORMALISE, POOL = np.arange(6.0) - 2.5, np.arange(11.0) - 5, np.arange(5.0) - 2
 
@@ -59,5 +59,18 @@ def test_one_cell_or_one_draw_says_nothing_about_noise(measured):
     assert noise(measured) is None
 
 
-def test_effects_are_means_of_levels():
-    assert effects(made(3, 2, 1), 1) == pytest.approx(2 * NORMALISE)
+def test_effects_are_means_of_levels_within_each_level_of_another_factor():
+    values = made(3, 2, 1, product=0.5)
+    by_pooling = effects(values, 0, 2)
+    assert by_pooling == pytest.approx(3 * RECTIFY[:, None] + 0.5 * RECTIFY[:, None] * POOL)
+    assert by_pooling.mean(1) == pytest.approx(3 * RECTIFY)
+    assert effects(values, 1, 2) == pytest.approx(np.repeat(2 * NORMALISE[:, None], 5, axis=1))
+    assert effects(values, 2, 0) == pytest.approx(POOL[:, None] + 0.5 * POOL[:, None] * RECTIFY)
+
+
+def test_levels_that_differ_by_less_than_noise_are_named():
+    values = made(3, 0.5, 2)
+    values[:, 4] = values[:, 3] + 0.1  # two levels of normalisation
+    ((axis, one, other, size),) = alike(values, Noise(0.02, 100))
+    assert (axis, one, other) == (1, 3, 4)
+    assert size == pytest.approx(0.1)

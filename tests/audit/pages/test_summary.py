@@ -36,7 +36,7 @@ def test_it_says_what_is_best_and_what_agrees(said):
         "Of the paper's five, its own best: absolute value, local contrast normalisation and average pooling." in text
     )
     assert "| 4 of 5 (by `lbfgs`: 0 of 0) | |" in text
-    assert "in which the paper's best is best here (frozen filters: once for each classifier) | 1 of 1 | |" in text
+    assert "is best here (frozen filters: once for each classifier) | 1 of 1, 1 beyond chance | |" in text
     assert "| 63.0 % (`RR, sgd`) | 65.5 % (`U+U+`) |" in text
     assert "| with later methods: the ladder's top rung | 71.0 ± 12.7 % |" in text
 
@@ -45,7 +45,7 @@ def test_it_says_so_where_the_paper_does_not_hold_up(said):
     text = said(0.20, 0.34, 0.57, 0.20, 0.15)
     assert "**Does the paper hold up?** It does not hold up: of 21 [claims]" in text
     assert "Of the paper's five, another than its best: local contrast normalisation and max pooling." in text
-    assert "(frozen filters: once for each classifier) | 0 of 1 | |" in text
+    assert "(frozen filters: once for each classifier) | 0 of 1, 0 beyond chance | |" in text
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,23 @@ def test_the_paper_mostly_holds_up_if_more_than_half_of_rows_and_of_claims_do(sa
 
 def test_claims_that_fail_are_linked_where_they_are_counted(said):
     verdicts = {"paper-01": "holds", "paper-02": "fails", "paper-03": "fails", "paper-04": "no data"}
-    claims = [SimpleNamespace(claim=SimpleNamespace(id=name), verdict=each) for name, each in verdicts.items()]
+    outcomes = {"paper-01": ["supported"], "paper-02": ["supported", "contradicted"]}
+    claims = [
+        SimpleNamespace(
+            claim=SimpleNamespace(id=name),
+            verdict=each,
+            results=[SimpleNamespace(outcome=outcome) for outcome in outcomes.get(name, [])],
+        )
+        for name, each in verdicts.items()
+    ]
     links = "[paper-02](results/claims.md#paper-02), [paper-03](results/claims.md#paper-03)"
     text = said(0.63, 0.34, 0.37, 0.20, 0.15, claims=claims)
-    assert f"by its authors 1 hold in full, 2 fail ({links}) and 1 lack data." in text
+    counts = "Their tests: 2 supported and 1 contradicted."
+    assert f"by its authors 1 hold in full, 2 fail ({links}) and 1 lack data. {counts}" in text
+
+
+def test_a_small_lead_of_one_run_is_not_beyond_chance(said):
+    assert "| 1 of 1, 0 beyond chance | |" in said(0.36, 0.34, 0.33, 0.20, 0.15)
 
 
 def test_before_any_run_it_says_how_to_get_it(tmp_path, record):

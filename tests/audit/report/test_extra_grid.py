@@ -77,6 +77,13 @@ def test_claims_name_cells_as_the_planned_runs_do(part, row, stages):
         assert at(place, row).place(published.PUBLISHED) == (", ".join(filter(None, [row, overrides])), column)
 
 
+def test_cells_are_named_by_their_operations():
+    assert wording.cell(at(Place("none", "lcn_within", "l2")), []) == "`grid: none lcn_within l2 (RR, lbfgs)`"
+    assert (
+        wording.cell(at(Place("square", "lcn", "average"), "R+R+"), []) == "`grid_refined: square lcn average (R+R+)`"
+    )
+
+
 def test_nothing_is_missing_where_all_was_run(judged):
     assert [result.missing for each in judged.values() for result in each.results if result.missing] == []
 
