@@ -1,5 +1,6 @@
 """The commands: most in this process, by their `main`; what only a process can show, in one of its own."""
 
+import json
 import os
 import shlex
 import signal
@@ -177,6 +178,32 @@ def test_refusals_are_one_line_and_leave_nothing(command, tmp_path, arguments, c
     assert result.errors.count("\n") == 1
     assert result.output == ""
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_process_that_trains_twice_sees_new_photographs(tmp_path, capsys):
+    """As in a notebook: what was listed and seen of a folder is forgotten between two commands."""
+    photos, random = tmp_path / "photos", np.random.default_rng(0)
+    arguments = [
+        f"data.root={photos}",
+        "data.image_size=24",
+        "stages=1",
+        "geometry.stage1.maps=4",
+        "trainer.max_epochs=1",
+    ]
+
+    def trained(name, number, shape):
+        for label in ("ant", "bee"):
+            (photos / label).mkdir(parents=True, exist_ok=True)
+            for each in range(number):
+                image = Image.fromarray(random.integers(0, 255, shape, dtype=np.uint8))
+                image.save(photos / label / f"{name}{each}.png")
+        assert train.main(["data=image_folder", *arguments, f"output={tmp_path}", f"name={name}"]) == 0
+        (result,) = (tmp_path / name).rglob("result.json")
+        return json.loads(result.read_text(encoding="utf-8"))["images"]
+
+    first, second = trained("gray", 5, (20, 20)), trained("colour", 6, (20, 20, 3))
+    assert (first["images"], first["colour"]) == (10, "gray")
+    assert (second["images"], second["colour"]) == (22, "rgb")
 
 
 def test_signals_mean_the_same_after_a_command_as_before():

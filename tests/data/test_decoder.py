@@ -29,9 +29,9 @@ def package(tmp_path, monkeypatch):
     for room in decoder.ROOMS:
         shutil.copytree(code.PACKAGE / room, tmp_path / "package" / room)
     monkeypatch.setattr(code, "PACKAGE", tmp_path / "package")
-    code.code_digest.cache_clear()
+    code.started.cache_clear()
     yield tmp_path / "package"
-    code.code_digest.cache_clear()
+    code.started.cache_clear()
 
 
 CHANGED = ["data/images.py", "data/preprocessing.py", "data/resizing.py", "layers/fast/contrast_norm.py"]
@@ -45,7 +45,7 @@ def test_images_are_decoded_again_by_other_code_or_another_pillow(made, load, lo
     once = len(looked)
     for file in CHANGED:
         (package / file).write_text((package / file).read_text() + "\n# other\n")
-        code.code_digest.cache_clear()
+        code.started.cache_clear()
         load(name)
         load(name)
     assert len(looked) == (1 + len(CHANGED)) * once
@@ -67,5 +67,5 @@ def test_whether_a_folder_has_colour_is_looked_for_again(made, package, monkeypa
     first = look()
     assert look() == 1  # the first image is always looked at
     (package / "data/images.py").write_text("")
-    code.code_digest.cache_clear()
+    code.started.cache_clear()
     assert look() == first > 1

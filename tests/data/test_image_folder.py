@@ -1,6 +1,7 @@
 """A folder of class folders of images; what damage does to it is tested in `test_damage`."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image, TiffImagePlugin
 
 from multistage.data import data_sets, drawn, files
 from multistage.data.images import read_image
+from multistage.data.overview import overview
 from multistage.data.preprocessing import prepare
 from multistage.registry.errors import ConfigError, DataError
 from multistage.settings import composition
@@ -54,6 +56,35 @@ def test_the_form_of_the_variance_is_the_one_asked_for(folder, load, write_image
     assert torch.equal(one, prepare(image, 30, "one_pass"))
     assert torch.equal(two, prepare(image, 30, "two_pass"))
     assert not torch.equal(one, two)
+
+
+def test_labels_of_a_list_are_part_of_what_was_read(folder, load):
+    """Corrected labels make another run; a folder's labels are in its names."""
+    files = sorted(path for path in folder.rglob("*.*") if path.parent != folder)
+
+    def read(wrong):
+        right = [path.parent.name for path in files]
+        labels = [("bee" if label == "ant" else "ant") if n in wrong else label for n, label in enumerate(right)]
+        lines = [f"{path.relative_to(folder.parent)},{label}" for path, label in zip(files, labels, strict=True)]
+        (folder.parent / "list.csv").write_text("\n".join(["file,label", *lines]))
+        return load("image_folder", root=str(folder.parent / "list.csv"))
+
+    wrong, right, again = read({0, 5}), read(set()), read(set())
+    assert wrong.content_hash != right.content_hash == again.content_hash
+    assert wrong.labels.tolist() != right.labels.tolist()
+
+
+def test_copies_of_training_images_among_test_images_are_told(folder, settings):
+    shutil.copy(folder / "ant/1.png", folder / "ant/1 (copy).png")
+    chosen = settings("image_folder", train_per_class=2)
+    dataset, split = drawn(chosen.data, chosen.draw)
+    names = list(dataset.names)
+    one, other = names.index("ant/1 (copy).png"), names.index("ant/1.png")
+    assert dataset.copies == {max(one, other): min(one, other)}
+    halves = replace(split, train=torch.tensor([other]), test=torch.tensor([one, 6]))
+    assert "1 test images are copies of training images: ant/1 (copy).png" in overview(dataset, halves)["notes"]
+    apart = replace(split, train=torch.tensor([6]), test=torch.tensor([one, other]))
+    assert not any("copies" in note for note in overview(dataset, apart)["notes"])
 
 
 def test_hidden_files_and_folders_and_files_beside_the_class_folders_are_left_out(folder, load):

@@ -192,7 +192,13 @@ def test_a_sweep_refuses_what_no_run_reads_and_says_which(words, refused):
 
 
 def test_typed_order_makes_no_other_run():
-    typed = ["data=fake", "model.stage1.pool=max", "model.stage2.pool=l2", "trainer.max_steps=9", "group_norm.groups=4"]
+    typed = [
+        "data=fake",
+        "model.stage1.pool=max",
+        "model.stage2.pool=l2",
+        "trainer.precision=64-true",
+        "group_norm.groups=4",
+    ]
     one, other = plan([*typed, "model.normalise=groupnorm"]), plan(["model.normalise=groupnorm", *reversed(typed)])
     assert one.folder == other.folder
     assert one.settings.bearing == other.settings.bearing

@@ -22,10 +22,22 @@ MIXED = 0.3 * F.one_hot(LABELS, CLASSES) + 0.7 * F.one_hot(LABELS.flip(0), CLASS
 @pytest.mark.parametrize("labels", [LABELS, MIXED], ids=["labels", "mixed"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 def test_the_loss_is_that_of_labels_shared_out_among_classes(smoothing, labels, weights):
-    wanted = (1 - smoothing) * (F.one_hot(labels, CLASSES) if labels.ndim == 1 else labels) + smoothing / CLASSES
-    each = -(wanted * SCORES.log_softmax(1) * (1 if weights is None else weights)).sum(1)
+    shares = F.one_hot(labels, CLASSES).float() if labels.ndim == 1 else labels
+    wanted = (1 - smoothing) * shares + smoothing / CLASSES
+    each = -(wanted * SCORES.log_softmax(1)).sum(1) * (1 if weights is None else shares @ weights)
     loss = readouts["softmax"](label_smoothing=smoothing).loss(SCORES, labels, weights)
     torch.testing.assert_close(loss, each.mean())
+
+
+def test_weights_of_classes_turn_no_smoothed_label():
+    """A common class with a smoothed label: its image is best called by its class, however rare the other one is."""
+    softmax = readouts["softmax"](class_weights="balanced", label_smoothing=0.1)
+    labels = torch.tensor([0] * 150 + [1] * 5)
+    weights = softmax.weights(labels, 2)
+    scores = torch.zeros(1, 2, requires_grad=True)
+    softmax.loss(scores, torch.tensor([0]), weights).backward()
+    assert scores.grad[0, 0] < 0 < scores.grad[0, 1]
+    assert softmax.loss(torch.zeros(155, 2), labels, weights).item() == pytest.approx(torch.tensor(2.0).log().item())
 
 
 def test_without_smoothing_the_loss_is_cross_entropy_to_the_bit():

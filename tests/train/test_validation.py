@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from multistage.registry.errors import ConfigError
+from multistage.registry.errors import ConfigError, DataError
 from multistage.settings import composition
 from multistage.train.batches import DataModule
 from multistage.train.training import MeanClassAccuracy
@@ -50,6 +50,14 @@ def test_a_folder_without_them_is_refused_before_training(plan, do, typed):
         do(run)
     assert not run.folder.exists()
     do(plan(("train", "test"), typed, "trainer.max_epochs=1", "data.validation=2"))
+
+
+def test_images_that_cannot_be_corrupted_are_refused_before_training(plan, do, tmp_path):
+    run = plan(("train", "test"), "test.corrupted=true", "trainer.max_epochs=1")
+    Image.fromarray(np.full((20, 20), 40_000, dtype=np.uint16)).save(tmp_path / "images/test/class0/1.png")
+    with pytest.raises(DataError, match="needs images of 8 bits a level"):
+        do(run)
+    assert not run.folder.exists()
 
 
 @pytest.mark.parametrize("part", ["train", "val"])

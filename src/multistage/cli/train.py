@@ -10,6 +10,7 @@ from multistage.cli import configuration, extras, help, streams
 from multistage.cli.ending import exit_code
 from multistage.cli.many import chosen_experiment, many
 from multistage.cli.one import one
+from multistage.data import look_again
 from multistage.registry.errors import ConfigError
 from multistage.settings import advice, launchers
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ended(arguments: Sequence[str]) -> int:
+    look_again()
     try:
         return exit_code(lambda: _run(arguments))
     except (KeyboardInterrupt, Terminated) as stop:

@@ -220,4 +220,12 @@ def listed(data: DataSet) -> "Dataset":
     return data.load()
 
 
+def look_again() -> None:
+    """Forget what was listed: in a process that trains twice, such as a notebook, files may have changed."""
+    from multistage.data.colour import colour_of
+
+    listed.cache_clear()
+    colour_of.cache_clear()
+
+
 data_sets: Registry[DataSet] = Registry("data", "multistage.data.sets")

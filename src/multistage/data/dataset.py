@@ -1,8 +1,8 @@
 """A data set before any draw, its images in memory or in files."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -73,6 +73,8 @@ class Dataset:
         flat: Numbers of images (from files) without any contrast, known after reading.
         several: Numbers of images whose files have more pages or frames, which are not used; known after reading.
         paths: Files of the images, one for each; () if decoded images are in memory.
+        is_list: Whether a list gives the labels, so that names do not have them.
+        copies: Images whose files have the bytes of an earlier used image, with that one; known after reading.
     """
 
     images: Images
@@ -87,6 +89,8 @@ class Dataset:
     flat: tuple[int, ...] = ()
     several: tuple[int, ...] = ()
     paths: Sequence[str] = ()
+    is_list: bool = False
+    copies: Mapping[int, int] = field(default_factory=dict)
 
     def pixels(self, indices: Tensor) -> Tensor:
         """Return images as the network takes them: float32 [len(indices), maps, height, width]."""

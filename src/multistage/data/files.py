@@ -6,7 +6,7 @@ grow with their number.
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,9 +152,9 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     digests = dataset.images.hashed(used)
     files = replace(dataset.images, digests=digests)
     numbers = used.tolist()
-    content_hash = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
+    contents = manifest.digest({dataset.names[n]: digests[files.paths[n]] for n in numbers})
     keep = dataset.fits(len(used))
-    source = f"{content_hash} {files.specification} {keep} pages {decoder()}"
+    source = f"{contents} {files.specification} {keep} pages {decoder()}"
 
     def holds(entry: dict[str, Tensor]) -> bool:
         """Whether unreadable images are still unreadable: data.max_pixels or Pillow may have changed."""
@@ -164,7 +164,23 @@ def read_used(dataset: Dataset, used: Tensor) -> tuple[Dataset, list[int]]:
     unreadable = used[found["unreadable"]].tolist()
     flat, several = (tuple(used[found[name]].tolist()) for name in ("flat", "several"))
     images = Some(found["images"], used, len(dataset.names)) if keep else files
-    return replace(dataset, images=images, content_hash=content_hash, flat=flat, several=several), unreadable
+    content_hash = _with_labels(contents, dataset, numbers) if dataset.is_list else contents
+    copies = _copies({number: digests[files.paths[number]] for number in numbers})
+    ready = replace(dataset, images=images, content_hash=content_hash, flat=flat, several=several, copies=copies)
+    return ready, unreadable
+
+
+def _with_labels(contents: str, dataset: Dataset, numbers: Iterable[int]) -> str:
+    """Digest contents and labels; a file's name does not have the label that a list gives it."""
+    labels = dataset.labels.tolist()
+    lines = [contents, *(f"{dataset.names[n]}\t{dataset.class_names[labels[n]]}" for n in numbers)]
+    return durable.digest("\n".join(lines).encode())
+
+
+def _copies(digests: Mapping[int, str]) -> dict[int, int]:
+    """Return the images whose files have the bytes of an earlier image, with that one."""
+    first: dict[str, int] = {}
+    return {n: first[digest] for n, digest in digests.items() if first.setdefault(digest, n) != n}
 
 
 def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:

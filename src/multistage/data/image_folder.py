@@ -38,4 +38,5 @@ def list_folder(root: Path, shape: tuple[int, int, int], prepare: Prepare, speci
         is_validation=parts["validation"] if parts["validation"].any() else None,
         notes=notes,
         paths=[image.path for image in found],
+        is_list=root.is_file(),
     )

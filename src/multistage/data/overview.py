@@ -31,6 +31,8 @@ def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[
     maps = dataset.images.shape[1]
     flat = _flat(dataset.images, split.used) if isinstance(dataset.images, Tensor) else dataset.flat
     several = [dataset.names[n] for n in dataset.several]
+    trained = {dataset.copies.get(n, n) for n in split.train.tolist()}
+    seen = [dataset.names[n] for n in split.test.tolist() if dataset.copies.get(n, n) in trained]
     left_out = f"{len(dataset.skipped)} damaged, missing or unexpected files are left out: {some(dataset.skipped)}"
     return {
         "images": len(dataset.labels),
@@ -44,6 +46,7 @@ def overview(dataset: Dataset, split: Split, colour: str | None = None) -> dict[
             *dataset.notes,
             *([f"{len(flat)} flat, without any contrast: {some([dataset.names[n] for n in flat])}"] if flat else []),
             *([f"of {len(several)} with pages or frames the first is used: {some(several)}"] if several else []),
+            *([f"{len(seen)} test images are copies of training images: {some(seen)}"] if seen else []),
             *([left_out] if dataset.skipped else []),
         ],
     }

@@ -36,6 +36,10 @@ class Method(Choice):
         """Whether filters are as long as random ones and so depend on ``geometry.stage<n>.filter_range``."""
         return True
 
+    def varies(self, stages: int) -> bool:
+        """Whether several filter sets of so many stages differ."""
+        return True
+
     def check(self, stages: Sequence[StageGeometry], shapes: Sequence[StageShapes], bank: Filtering) -> None:
         """Refuse networks that cannot have such filters.
 

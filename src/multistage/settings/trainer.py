@@ -29,7 +29,6 @@ SHARE = either(whole(1), number(0, 1, exclusive=True))
 ARGUMENTS = {
     "max_epochs": Option(either(whole(1, 10**6), one_of("auto")), None),
     "min_epochs": Option(either(whole(1, 10**6), NOTHING), None),
-    "max_steps": Option(either(whole(1), one_of(-1)), -1),
     "min_steps": Option(either(whole(1), NOTHING), None),
     "precision": Option(one_of("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"), "32-true"),
     "gradient_clip_val": Option(either(number(0, exclusive=True), NOTHING), None),
@@ -59,6 +58,8 @@ REFUSED = {
     "default_root_dir": "files lie in the run's folder; output=... chooses where that is",
     "enable_model_summary": "the record has the number of parameters",
     "max_time": "a result must not depend on a clock; use trainer.max_epochs",
+    "max_steps": "an epoch that ends early has no validation and cannot resume; use trainer.max_epochs and "
+    "trainer.limit_train_batches",
     "fast_dev_run": "it leaves no run; use trainer.max_epochs=1 trainer.limit_train_batches=1",
     "barebones": "it leaves out what a record is made of",
     "val_check_interval": "validation images choose among epochs, and are looked at once in each",
@@ -94,6 +95,12 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}")
     if value_of(config, "gradient_clip_algorithm") is not None and value_of(config, "gradient_clip_val") is None:
         raise ConfigError("trainer.gradient_clip_algorithm has no effect alone; add trainer.gradient_clip_val=NUMBER")
+    part, mixup = value_of(config, "overfit_batches"), config.get("augment.mixup")
+    if part and mixup:
+        raise ConfigError(
+            f"trainer.overfit_batches={part} with augment.mixup={mixup}: images would be mixed with all others; "
+            "add augment.mixup=0"
+        )
 
 
 def value_of(config: Mapping[str, Any], name: str) -> Any:

@@ -12,6 +12,17 @@ from multistage.settings.tree import Settings
 from multistage.train.evaluation import accuracy, as_tested, predict
 
 
+def check(settings: Settings, dataset: Dataset, indices: Tensor) -> None:
+    """Refuse, before training, images that cannot be corrupted.
+
+    Raises:
+        DataError: As for `accuracies`.
+    """
+    images = Corrupted(settings.data, dataset, next(iter(CORRUPTIONS)), strength=0, seed=0)
+    for index in torch.split(indices, 1) if dataset.paths else [indices[:1]]:  # those in memory are of one type
+        images[index]
+
+
 def accuracies(
     settings: Settings, net: MultiStageNet, dataset: Dataset, indices: Tensor, device: torch.device
 ) -> dict[str, list[float]]:

@@ -77,6 +77,8 @@ def run(run: Run, progress: Progress = "lines") -> runs.Record:
     identity = runs.identity(split.digest, dataset.content_hash)
     if finished := _finished(run, identity, progress):  # works in a read-only folder too
         return finished
+    if run.settings.robustness.corrupted:
+        corruptions.check(run.settings, dataset, split.test)
     with runs.claimed(run.folder):
         if finished := _finished(run, identity, progress):  # by another process in the meantime
             return finished

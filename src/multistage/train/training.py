@@ -103,8 +103,8 @@ class Classifier(pl.LightningModule):
         x, y, weight = batch
         scores = self._thinned(x, index) if self.readout.drops else self(x)
         loss = self.readout.loss(scores, y, self.weights)
+        self.train_loss.update(loss, len(y) if weight else 0)  # each device, so that all have something to gather
         if weight:
-            self.train_loss.update(loss, len(y))
             self.train_accuracy.update(scores, y.argmax(1) if y.ndim == 2 else y)  # for mixed images, the larger part
         if index == 0:
             self._log_epoch("train_loss", "train_accuracy")
@@ -124,8 +124,8 @@ class Classifier(pl.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         x, y, weight = batch
         scores = self(x)
+        self.validation_loss.update(F.cross_entropy(scores, y), len(y) if weight else 0)
         if weight:
-            self.validation_loss.update(F.cross_entropy(scores, y), len(y))
             self.validation_accuracy.update(scores, y)
             self.validation_mean_class_accuracy.update(scores, y)
         if index == 0:

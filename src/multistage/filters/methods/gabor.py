@@ -20,6 +20,9 @@ class Gabor(Method):
 
     letter = "G"
 
+    def varies(self, stages: int) -> bool:
+        return stages > 1  # templates are patches of images
+
     def check(self, stages: Sequence[StageGeometry], shapes: Sequence[StageShapes], bank: Filtering) -> None:
         gabor_counts(stages[0].maps, stages[0].kernel)
 

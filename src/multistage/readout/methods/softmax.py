@@ -18,7 +18,7 @@ class Softmax(Readout):
 
     Attributes:
         class_weights: Class weights of the training loss; balanced: the inverse of the number of training images, so
-            that all classes count equally.
+            that all classes count equally. A mixed image has the mean weight of its labels.
         label_smoothing: Fraction of each label that is spread over all classes (Szegedy et al., CVPR 2016), also for
             mixed images. It affects only the training loss, and so ``train_loss``; ``validation_loss`` is plain
             cross-entropy.
@@ -47,6 +47,8 @@ class Softmax(Readout):
     def loss(self, scores: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
         import torch.nn.functional as F
 
-        reduction = "mean" if weights is None else "none"
-        losses = F.cross_entropy(scores, labels, weights, reduction=reduction, label_smoothing=self.label_smoothing)
-        return losses.mean()
+        if weights is None:
+            return F.cross_entropy(scores, labels, label_smoothing=self.label_smoothing)
+        losses = F.cross_entropy(scores, labels, reduction="none", label_smoothing=self.label_smoothing)
+        # torch's own weights would also weigh the smoothed or mixed-in part of a label, and so prefer rare classes
+        return (losses * (weights[labels] if labels.ndim == 1 else labels @ weights)).mean()
