@@ -8,7 +8,7 @@ from PIL import Image
 import multistage
 from multistage.cli import predict
 from multistage.data.dataset import Dataset
-from multistage.readout import Task, readouts
+from multistage.readout import Readout, Task, readouts
 from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.train import protocol
@@ -36,7 +36,14 @@ def test_every_readout_is_known_here():
     assert {typed.split()[0].partition("=")[2] for typed in RUNS} == {*readouts}
 
 
-@pytest.mark.parametrize("name", [name for name, readout in readouts.items() if not readout.by_gradient])
+ESTIMATED = [name for name, readout in readouts.items() if readout.memory is not Readout.memory]
+
+
+def test_our_own_readouts_estimate_their_memory():
+    assert {"kernel", "lbfgs", "pyramid_svm", "ridge", "sgd"} == {*ESTIMATED}
+
+
+@pytest.mark.parametrize("name", ESTIMATED)
 def test_the_memory_for_products_of_all_images_is_expected_before_they_are_too_many(name):
     samples = 20_000
     assert readouts[name]().memory(samples, 10**6) >= 12 * samples**2  # in float64 and float32
