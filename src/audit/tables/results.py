@@ -7,7 +7,7 @@ from pathlib import Path
 
 from audit.tables.addresses import Found
 from audit.tables.layout import Table, tables
-from multistage.records.cells import Cell, Key, cells, distinct, draw, refuse_difference
+from multistage.records.cells import Cell, Key, cells, distinct, draw
 from multistage.records.files import from_file
 from multistage.records.paper import published
 from multistage.records.runs import Record
@@ -94,14 +94,14 @@ def _operations(cell: Cell) -> Key:
 
 
 def _joined(cell: Cell, equal: Iterable[Cell]) -> Cell:
-    """Add the runs of equal cells on other draws; a run of its own folder stays.
-
-    Raises:
-        MultistageError: Runs of other images or of another version.
-    """
-    runs = {draw(record): record for each in (*equal, cell) for record in each.records}
+    """Add the runs of equal cells on other draws, of the same images and version; a run of its own folder stays."""
+    own = _images(cell.records[0])
+    found = [record for each in equal for record in each.records if _images(record) == own]
+    runs = {draw(record): record for record in (*found, *cell.records)}
     if len(runs) == cell.n:
         return cell
-    for record in runs.values():
-        refuse_difference(cell.records[0], record, ("data_hash", "results_version"))
     return replace(cell, records=distinct([runs[one] for one in sorted(runs)]))
+
+
+def _images(record: Record) -> tuple[object, object]:
+    return record["data_hash"], record["results_version"]
