@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from multistage.layers import average_pool, filter_bank, local_contrast_norm
 from multistage.network.net import classifier, connection_table
 from multistage.network.randomness import generator
 from multistage.network.shapes import ShapeError, StageGeometry
-from multistage.operations import Filtering, Operations, normalisations
+from multistage.operations import Filtering, Normalisation, Operations, normalisations
 from multistage.settings import composition
 from multistage.settings.tree import parse
 
@@ -22,6 +24,28 @@ def network(stages=2, operations=None, **options):
 
 def images(n=3, seed=0):
     return torch.randn(n, *IMAGE, generator=torch.Generator().manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class Mixing(Normalisation):
+    """Has initial values of torch's own."""
+
+    section = "mixing"
+
+    def build(self, channels):
+        return nn.Conv2d(channels, channels, 1)
+
+
+def test_operations_with_random_initial_values_depend_on_the_seed_alone():
+    def built(seed, global_seed):
+        torch.manual_seed(global_seed)
+        net = network(1, Operations(normalise=Mixing()), seed=seed)
+        return net.state_dict()["stages.0.mixing.weight"], torch.initial_seed()
+
+    (first, _), (again, untouched), (other, _) = built(3, 0), built(3, 1), built(4, 0)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert untouched == 1
 
 
 @pytest.mark.parametrize("hidden", [0, 7])

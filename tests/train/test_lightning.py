@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from multistage.operations import rectifications
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
-from multistage.train import batches, parallel
+from multistage.train import batches, epochs, parallel
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +44,37 @@ def test_overfitting_takes_the_same_images_of_all_classes_in_each_epoch(train, m
     assert len(history.rows) == 2
     assert len(seen) == 2
     assert seen[0] == seen[1] != sorted(seen[0])
+
+
+class Noisy(nn.Module):
+    """An operation that draws random numbers in training."""
+
+    def forward(self, x):
+        return x.abs() * torch.rand_like(x) if self.training else x.abs()
+
+
+def test_an_operation_with_random_numbers_trains_the_same_again_and_after_an_interruption(
+    plan, do, interrupt, monkeypatch
+):
+    monkeypatch.setattr(type(rectifications["abs"]()), "build", lambda self: Noisy())
+    whole, again, resumed = (
+        plan(f"name={name}", "model=abs_avgpool", "trainer.max_epochs=3") for name in ("whole", "again", "resumed")
+    )
+    expected = do(whole)
+    torch.manual_seed(99)
+    assert do(again)["weights_sha256"] == expected["weights_sha256"]
+    save = epochs.EveryEpoch.on_train_epoch_end
+
+    def stop(self, trainer, module):
+        save(self, trainer, module)
+        if trainer.current_epoch == 0:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(epochs.EveryEpoch, "on_train_epoch_end", stop)
+        interrupt(resumed)
+    assert (resumed.folder / runs.CHECKPOINT).exists()
+    assert do(resumed)["weights_sha256"] == expected["weights_sha256"]
 
 
 def test_a_process_that_does_not_start_leaves_no_other(monkeypatch):

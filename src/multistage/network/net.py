@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from multistage.layers import FilterBank
-from multistage.network.randomness import generator, seeds
+from multistage.network.randomness import generator, seeded, seeds
 from multistage.network.reading import Reading
 from multistage.network.shapes import StageGeometry, trace
 from multistage.operations import Operations
@@ -108,7 +108,8 @@ def _stages(
     """Make the stages of a filter set, with random connections and filters."""
     made = nn.Sequential()
     for number, (sizes, done) in enumerate(zip(stages, operations, strict=True), 1):
-        stage = _stage(in_maps, sizes, done, generator(seed, "connections", number))
+        with seeded(seed, "operations", number):
+            stage = _stage(in_maps, sizes, done, generator(seed, "connections", number))
         filters: FilterBank = stage.filter_bank  # type: ignore[assignment]
         filters.reset_parameters(sizes.filter_range, generator(seed, "filters", number))
         made.append(stage)

@@ -5,6 +5,8 @@ resuming at epoch n needs no saved state.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -13,6 +15,14 @@ def generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
     """Return a fresh CPU generator for one purpose, e.g. ``generator(seed, "order", epoch)``."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+@contextmanager
+def seeded(seed: int, purpose: str, index: int = 0) -> Iterator[None]:
+    """Seed torch's own random numbers, for modules that take them from there, and put them back (context manager)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(seed, purpose, index).initial_seed())
+        yield
 
 
 def seeds(seed: int, count: int) -> list[int]:

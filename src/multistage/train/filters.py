@@ -18,7 +18,7 @@ from multistage.filters import Method
 from multistage.filters.values import Filters, Site
 from multistage.layers import FilterBank
 from multistage.network.net import MultiStageNet
-from multistage.network.randomness import generator, seeds
+from multistage.network.randomness import generator, seeded, seeds
 from multistage.registry import digest
 from multistage.settings.tree import Settings
 from multistage.storage.cache import cached
@@ -131,7 +131,12 @@ def _found(
         return features.outputs(before, dataset, order[: min(limit, most)], device)
 
     site = Site(number, bank, maps, own.filter_range, seed, device, report)
-    return Filters.of(cached("filters", source, lambda: method.find(site).tensors(), limited=True))
+
+    def find() -> dict[str, Tensor]:
+        with seeded(seed, f"{method.name} filters", number):
+            return method.find(site).tensors()
+
+    return Filters.of(cached("filters", source, find, limited=True))
 
 
 def _until(method: Method, number: int) -> Method:

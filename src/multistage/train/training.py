@@ -21,7 +21,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.utilities import dim_zero_cat
 
 from multistage.network.net import MultiStageNet
-from multistage.network.randomness import generator
+from multistage.network.randomness import generator, seeded
 from multistage.readout import Readout
 from multistage.registry.errors import ConfigError, one_line
 from multistage.settings import callbacks, optimizer, param_groups, trainer
@@ -101,7 +101,8 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         x, y, weight = batch
-        scores = self._thinned(x, index) if self.readout.drops else self(x)
+        with seeded(self.config["seed"], f"operations/{self.current_epoch}", index):
+            scores = self._thinned(x, index) if self.readout.drops else self(x)
         loss = self.readout.loss(scores, y, self.weights)
         self.train_loss.update(loss, len(y) if weight else 0)  # each device, so that all have something to gather
         if weight:
