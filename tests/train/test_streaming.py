@@ -149,7 +149,7 @@ def test_classes_that_are_balanced_count_alike(plan, do, folder):
     weights = readout.weights(labels, 2)
     assert weights.tolist() == pytest.approx(compute_class_weight("balanced", classes=np.arange(2), y=labels.numpy()))
     scores = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
-    learner = training.Classifier(torch.nn.Identity(), 2, {}, readout, weights)
+    learner = training.Classifier(torch.nn.Identity(), 2, {"seed": 0}, readout, weights)
     learner.log = lambda *_, **__: None
     each = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
     expected = (each[labels == 0].mean() + each[labels == 1].mean()) / 2

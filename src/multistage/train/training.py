@@ -78,7 +78,7 @@ class Classifier(pl.LightningModule):
     Args:
         module: From inputs to scores [n, classes]: a whole network, or its classifier alone.
         classes: Number of classes.
-        config: The run's configuration, for the sections ``optimizer``, ``param_groups`` and ``schedule``.
+        config: The run's configuration, for ``seed`` and the sections ``optimizer``, ``param_groups`` and ``schedule``.
         readout: Defines the loss.
         weights: Weight of each class in the training loss, with mean 1 over its samples; None: equal.
     """
