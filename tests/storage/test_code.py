@@ -35,3 +35,8 @@ def test_a_digest_is_that_of_its_places(package):
         (package / name).write_text("changed")
         code.started.cache_clear()
         assert (code.code_digest("data") != whole, code.code_digest("data/images.py") != file) == changes
+
+
+def test_a_place_that_is_not_there_is_an_error(package):
+    with pytest.raises(OSError, match="dato"):
+        code.code_digest("dato")

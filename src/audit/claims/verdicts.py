@@ -180,10 +180,18 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
 
 def _interval(test: Test, figure: Measured) -> Interval | None:
     """Return the deciding interval: a figure's own, or the one assigned to few runs and exact numbers."""
-    if test.alone is None or (figure.interval is not None and (test.numbers or figure.n >= FEW)):
+    if test.alone is None or (test.numbers and figure.interval is not None):
         return figure.interval
-    half = test.alone / sqrt(1 if test.numbers else figure.n)
-    return figure.value - half, figure.value + half
+    return deciding(
+        figure.value, None if test.numbers else figure.interval, 1 if test.numbers else figure.n, test.alone
+    )
+
+
+def deciding(mean: float, interval: Interval | None, n: int, alone: float) -> Interval:
+    """Return the interval that decides: a mean's own, or for one or two runs `alone`, the half width of one run."""
+    if n >= FEW and interval is not None:
+        return interval
+    return mean - alone / sqrt(n), mean + alone / sqrt(n)
 
 
 def _outcome(test: Test, bound: float, interval: Interval | None) -> Outcome:

@@ -26,7 +26,8 @@ FOLDERS = (*OWN, "table1")
 CHOOSING, MEASURING = 0, range(1, 5)
 """The draw that selects places for further runs, and the draws that measure the selected ones."""
 
-ACROSS, WITHIN = "contrast_norm.across_maps", "lcn_within"
+ACROSS = "contrast_norm.across_maps"
+WITHIN = "lcn_within"
 """Local contrast normalisation within each map; not in `normalisations`, but a setting of ``lcn``."""
 
 RECTIFICATIONS = ("none", "abs", "relu", "gelu", "leaky_relu", "square")

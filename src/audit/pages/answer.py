@@ -6,12 +6,12 @@ All figures are computed from records, claims and the ladder, by `RULE` and as s
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from audit.claims.verdicts import Judged, Verdict
+from audit.claims.verdicts import Judged, Verdict, deciding
 from audit.ladder.climb import Step
 from audit.tables.layout import Table
 from audit.tables.results import Results
 from audit.tables.words import listed
-from multistage.records.cells import CLOSE, FEW, Cell, Difference, paired
+from multistage.records.cells import Cell, Difference, paired, pairs
 
 OPERATIONS = {
     "R_abs": "absolute value",
@@ -20,6 +20,9 @@ OPERATIONS = {
     "P_M": "max pooling",
 }
 """Meaning of the letters of the paper's architectures."""
+
+ALONE = 3.0
+"""Half width in points that decides for a single run, as in most rules of claims."""
 
 NOT_RUN = "Table 1 of the paper was not run yet; `python train.py experiment=table1` runs it."
 COUNTED: dict[Verdict, str] = {
@@ -81,14 +84,12 @@ def _leads(table: Table, protocol: str) -> list[Difference] | None:
     if len(paper) < 2 or ours.keys() != paper.keys():
         return None
     best = ours.pop(max(paper, key=lambda symbol: paper[symbol]))
-    return [paired(best, other) for other in ours.values()]
+    return [paired(best, other) for other in ours.values()] if all(pairs(best, one) for one in ours.values()) else None
 
 
 def _is_beyond_chance(lead: Difference) -> bool:
-    """Whether a difference is above zero by its interval; one or two runs have that of `claims.verdicts`."""
-    if lead.n >= FEW and lead.interval is not None:
-        return lead.interval[0] > 0
-    return lead.mean > CLOSE / lead.n**0.5
+    """Whether the interval that decides is above zero."""
+    return deciding(lead.mean, lead.interval, lead.n, ALONE)[0] > 0
 
 
 def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:

@@ -79,29 +79,31 @@ class Results:
         everywhere: dict[Key, list[Cell]] = {}
         for experiment in self.experiments.values():
             for cell in experiment.cells:
-                everywhere.setdefault(_operations(cell), []).append(cell)
+                everywhere.setdefault(_without_preset(cell), []).append(cell)
         return {
             name: [
-                placed._replace(cell=_joined(placed.cell, everywhere[_operations(placed.cell)])) for placed in places
+                placed._replace(cell=_joined(placed.cell, everywhere[_without_preset(placed.cell)]))
+                for placed in places
             ]
             for name, places in self.found.items()
         }
 
 
-def _operations(cell: Cell) -> Key:
+def _without_preset(cell: Cell) -> Key:
     """Return the settings of a cell without its preset's name: its operations are settings of their own."""
     return tuple((name, value) for name, value in cell.key if name != "model")
 
 
 def _joined(cell: Cell, equal: Iterable[Cell]) -> Cell:
     """Add the runs of equal cells on other draws, of the same images and version; a run of its own folder stays."""
-    own = _images(cell.records[0])
-    found = [record for each in equal for record in each.records if _images(record) == own]
+    own = _content(cell.records[0])
+    found = [record for each in equal for record in each.records if _content(record) == own]
     runs = {draw(record): record for record in (*found, *cell.records)}
     if len(runs) == cell.n:
         return cell
     return replace(cell, records=distinct([runs[one] for one in sorted(runs)]))
 
 
-def _images(record: Record) -> tuple[object, object]:
+def _content(record: Record) -> tuple[object, object]:
+    """Return what runs of different draws must share to be averaged, besides their settings."""
     return record["data_hash"], record["results_version"]

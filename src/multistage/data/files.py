@@ -180,7 +180,9 @@ def _with_labels(contents: str, dataset: Dataset, numbers: Iterable[int]) -> str
 def _copies(digests: Mapping[int, str]) -> dict[int, int]:
     """Return the images whose files have the bytes of an earlier image, with that one."""
     first: dict[str, int] = {}
-    return {n: first[digest] for n, digest in digests.items() if first.setdefault(digest, n) != n}
+    for number, digest in digests.items():
+        first.setdefault(digest, number)
+    return {number: first[digest] for number, digest in digests.items() if first[digest] != number}
 
 
 def refuse(dataset: Dataset, unreadable: Sequence[int], advice: str) -> None:

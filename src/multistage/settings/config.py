@@ -190,8 +190,8 @@ def check(config: Config) -> Settings:
     settings.filters.check(settings.geometry, settings.shapes, settings.operations[0].filter_bank)
     if settings.sets.banks > 1 and not settings.filters.varies(len(settings.geometry)):
         raise ConfigError(
-            f"filters.banks={settings.sets.banks} with filters={settings.filters.name} and one stage: "
-            "the filter sets would be equal; leave it out"
+            f"filters.banks={settings.sets.banks} with filters={settings.filters.name} and "
+            f"stages={len(settings.geometry)}: the filter sets would be equal; leave it out"
         )
     devices = trainer.value_of(config, "devices")
     for stage, (done, shapes) in enumerate(zip(settings.operations, settings.shapes, strict=True), 1):

@@ -12,19 +12,26 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def code_digest(*places: str) -> str:
     """Return the SHA-256 of Python files of the package, as they were when this process started.
 
-    If one has changed since, nobody knows which of both has been loaded: the digest is then that of neither.
+    If one has changed since, nobody knows which version was loaded: the digest is then that of neither.
 
     Args:
         places: Rooms, such as ``data``, or single files, such as ``train/features.py``.
+
+    Raises:
+        OSError: There is no such file.
     """
-    before, now = (_lines(files, places) for files in (started(PACKAGE), _digests(PACKAGE)))
-    return durable.digest((before if before == now else f"{before}\nnow\n{now}").encode())
+    paths = [PACKAGE / place for place in places]
+    now = _digests(file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path]))
+    at_start = started(PACKAGE).items()
+    before = {file: digest for file, digest in at_start if any(file.is_relative_to(path) for path in paths)}
+    versions = [before] if before == now else [before, now]
+    return durable.digest("\nnow\n".join(_lines(version, PACKAGE) for version in versions).encode())
 
 
 @cache
-def started(package: Path) -> Mapping[str, str]:
-    """Return the SHA-256 of each Python file of a package at the first call, by its path below the package."""
-    return _digests(package)
+def started(package: Path) -> Mapping[Path, str]:
+    """Return the SHA-256 of each Python file of a package at the first call."""
+    return _digests(package.rglob("*.py"))
 
 
 def files_digest(files: Iterable[Path], root: Path) -> str:
@@ -33,20 +40,16 @@ def files_digest(files: Iterable[Path], root: Path) -> str:
     Raises:
         OSError: One cannot be read.
     """
-    lines = [f"{file.relative_to(root).as_posix()} {durable.file_digest(file)}" for file in sorted(files)]
-    return durable.digest("\n".join(lines).encode())
+    return durable.digest(_lines(_digests(files), root).encode())
 
 
-def _digests(package: Path) -> dict[str, str]:
-    files = sorted(package.rglob("*.py"))
-    return {file.relative_to(package).as_posix(): durable.file_digest(file) for file in files}
+def _digests(files: Iterable[Path]) -> dict[Path, str]:
+    return {file: durable.file_digest(file) for file in files}
 
 
-def _lines(digests: Mapping[str, str], places: Iterable[str]) -> str:
-    """List the digests of the files of some places, one a line."""
-    wanted = tuple(places)
-    below = tuple(f"{place}/" for place in wanted)
-    return "\n".join(f"{name} {digest}" for name, digest in digests.items() if name in wanted or name.startswith(below))
+def _lines(digests: Mapping[Path, str], root: Path) -> str:
+    """Write name and digest of each file, one a line."""
+    return "\n".join(f"{file.relative_to(root).as_posix()} {digest}" for file, digest in sorted(digests.items()))
 
 
 started(PACKAGE)  # other modules are loaded after this one

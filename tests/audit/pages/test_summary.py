@@ -86,6 +86,13 @@ def test_a_small_lead_of_one_run_is_not_beyond_chance(said):
     assert "| 1 of 1, 0 beyond chance | |" in said(0.36, 0.34, 0.33, 0.20, 0.15)
 
 
+def test_a_row_whose_cells_share_no_draw_is_not_compared(tmp_path, record):
+    frozen = {"data": "caltech101", "refine": "false", "readout": "sgd"}
+    runs = [record(0.5, draw, model=model, **frozen) for draw, model in enumerate(COLUMNS)]
+    answer = Answer(invented.results(tmp_path, table1=runs), [])
+    assert (answer.rows, answer.same, answer.beyond) == (0, 0, 0)
+
+
 def test_before_any_run_it_says_how_to_get_it(tmp_path, record):
     results = invented.results(tmp_path, ablation=[record(data="digits")])
     assert summary(results, [], Ladder(results)) == table1.ABSENT
