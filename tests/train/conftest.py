@@ -2,17 +2,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multistage.train import protocol
+from multistage.train import epochs, protocol
 from multistage.train.history import History
 from multistage.train.quiet import quiet
 
 
 @pytest.fixture
 def interrupt(do, monkeypatch):
-    """Interrupt a run after its last epoch, before it is tested."""
+    """Interrupt a run after the checkpoint of an epoch; by default after its last one, before it is tested."""
+    save = epochs.EveryEpoch.on_train_epoch_end
 
-    def interrupt(run):
+    def interrupt(run, after=None):
+        def stop(self, trainer, module):
+            save(self, trainer, module)
+            if trainer.current_epoch + 1 == after:
+                raise KeyboardInterrupt
+
         with monkeypatch.context() as patch:
+            patch.setattr(epochs.EveryEpoch, "on_train_epoch_end", stop)
             patch.setattr(protocol, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 do(run)

@@ -10,7 +10,7 @@ import multistage
 from multistage.cli import train as command
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
-from multistage.train import averaging, epochs
+from multistage.train import averaging
 from multistage.train.batches import epoch_order
 from multistage.train.restore import make_network
 
@@ -140,20 +140,11 @@ TOGETHER = {
 
 @pytest.mark.parametrize("after", [1, 2, 3, "the last"])
 @pytest.mark.parametrize("name", TOGETHER)
-def test_a_run_goes_on_as_if_it_had_not_been_interrupted(plan, do, interrupt, monkeypatch, name, after):
+def test_a_run_goes_on_as_if_it_had_not_been_interrupted(plan, do, interrupt, name, after):
     typed = ("model=avgpool", "trainer.max_epochs=3", *TOGETHER[name])
     whole, run = plan("name=whole", *typed), plan("name=resumed", *typed)
     expected = do(whole)
-    save = epochs.EveryEpoch.on_train_epoch_end
-
-    def stop(self, trainer, module):
-        save(self, trainer, module)
-        if trainer.current_epoch + 1 == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(epochs.EveryEpoch, "on_train_epoch_end", stop)
-        interrupt(run)
+    interrupt(run, after)
     assert (run.folder / runs.CHECKPOINT).exists()
     torch.manual_seed(99)
     again = do(run)

@@ -15,7 +15,7 @@ from torch import nn
 from multistage.operations import rectifications
 from multistage.records import runs
 from multistage.registry.errors import ConfigError
-from multistage.train import batches, epochs, parallel
+from multistage.train import batches, parallel
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,16 +63,7 @@ def test_an_operation_with_random_numbers_trains_the_same_again_and_after_an_int
     expected = do(whole)
     torch.manual_seed(99)
     assert do(again)["weights_sha256"] == expected["weights_sha256"]
-    save = epochs.EveryEpoch.on_train_epoch_end
-
-    def stop(self, trainer, module):
-        save(self, trainer, module)
-        if trainer.current_epoch == 0:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(epochs.EveryEpoch, "on_train_epoch_end", stop)
-        interrupt(resumed)
+    interrupt(resumed, after=1)
     assert (resumed.folder / runs.CHECKPOINT).exists()
     assert do(resumed)["weights_sha256"] == expected["weights_sha256"]
 

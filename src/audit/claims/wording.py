@@ -105,8 +105,9 @@ def quantity(given: Quantity, published: Sequence[Record]) -> str:
 def cell(wanted: Wanted, published: Sequence[Record]) -> str:
     """Name a cell by the column and row of its table."""
     if wanted.folder in OWN and wanted.further:
-        name = Place.changed(dict(wanted.further)).name
-        return f"`{wanted.folder}: {name} ({replace(wanted, further=()).place(published)[0]})`"
+        operations, others = Place.changed(dict(wanted.further))
+        row, _ = replace(wanted, further=tuple(others.items())).place(published)
+        return f"`{wanted.folder}: {operations.name} ({row})`"
     row, column = wanted.place(published)
     place = f"{row}, {column} labels a class" if column.isdigit() else f"{column} ({row})"
     return f"`{'' if wanted.folder == HOME else f'{wanted.folder}: '}{place}`"

@@ -54,11 +54,19 @@ class Place(NamedTuple):
         return cls(config["model.rectify"], WITHIN if within else config["model.normalise"], config["model.pool"])
 
     @classmethod
-    def changed(cls, further: Mapping[str, object]) -> "Place":
-        """Return the paper's best place with some settings changed, by the last parts of their keys."""
-        keys = {key.rpartition(".")[2]: key for key in ("model.rectify", "model.normalise", "model.pool", ACROSS)}
+    def changed(cls, further: Mapping[str, object]) -> tuple["Place", dict[str, object]]:
+        """Change operations of the paper's best place.
+
+        Args:
+            further: Settings by the last parts of their keys.
+
+        Returns:
+            The place, and the settings that are not operations.
+        """
         usual = {**BEST_OF_PAPER.typed, ACROSS: True}
-        return cls.of({**usual, **{keys[name]: value for name, value in further.items() if name in keys}})
+        config = {key: further.get(key.rpartition(".")[2], value) for key, value in usual.items()}
+        names = {key.rpartition(".")[2] for key in usual}
+        return cls.of(config), {name: value for name, value in further.items() if name not in names}
 
     @property
     def name(self) -> str:
