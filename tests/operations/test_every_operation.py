@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -49,6 +50,7 @@ def test_gradients_are_the_slopes(slot, name, training):
     tensors = [x, *net.stages.parameters()]
 
     def value():
+        torch.manual_seed(0)  # an operation may draw random numbers
         return (net.features(x) * projection).sum()
 
     gradients = torch.autograd.grad(value(), tensors)
@@ -71,9 +73,52 @@ def test_samples_depend_on_each_other_in_training_alone_and_where_it_is_said(slo
         net = network(slot, name)
         net(100 * images(20, seed=1) + 7)  # gives batch normalisation some statistics
         net.train(training)
+        if draws_random_numbers(net):
+            assert training
+            continue
         alone = torch.cat([net(image[None]) for image in images()])
         independent = torch.allclose(net(images()), alone, rtol=1e-8, atol=1e-8)
         assert independent == (not training or not getattr(SLOTS[slot][name], "across_samples", False))
+
+
+def draws_random_numbers(net):
+    before = torch.random.get_rng_state()
+    net(images())
+    return not torch.equal(torch.random.get_rng_state(), before)
+
+
+@every
+def test_a_network_can_be_built_without_values(slot, name):
+    with torch.device("meta"):
+        assert all(parameter.is_meta for parameter in network(slot, name).parameters())
+
+
+@every
+def test_with_frozen_filters_all_that_training_would_change_is_computed(slot, name):
+    net = MultiStageNet((2, 18, 16), 3, STAGES, Operations(**{slot: name}))
+    features.refuse_other_statistics(net.stages, images().float())
+
+
+class Centred(nn.Module):
+    """Subtracts a running mean that has a name of its own."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(channels))
+
+    def forward(self, x):
+        if self.training:
+            self.centre.mul_(0.9).add_(x.mean((0, 2, 3)).detach(), alpha=0.1)
+        return nn.functional.dropout(x - self.centre[:, None, None], training=self.training)
+
+
+def test_statistics_with_other_names_are_refused_with_frozen_filters():
+    stages, state = nn.Sequential(nn.Sequential(OrderedDict(centred=Centred(2)))), torch.random.get_rng_state()
+    with pytest.raises(ConfigError, match=r"running_mean and running_var .*, and 0\.centred\.centre would keep"):
+        features.refuse_other_statistics(stages, images().float())
+    assert not stages[0].centred.centre.any()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert draws_random_numbers(stages.float().train().double())
 
 
 @every

@@ -15,6 +15,7 @@ from multistage.readout import readouts
 from multistage.registry import Choice, Registry, digest, setting, settings_of
 from multistage.registry.errors import ConfigError
 from multistage.registry.rules import number
+from multistage.settings import config
 from multistage.settings.composition import plan
 from multistage.settings.config import REGISTRIES, options, rule_of, rules
 
@@ -64,6 +65,37 @@ def test_a_registry_that_failed_fails_again(tmp_path, monkeypatch):
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError, match="there_is_no_such_package"):
             len(registry)
+
+
+def test_a_file_that_registers_nothing_is_named(tmp_path, monkeypatch):
+    (tmp_path / "idle_choices").mkdir()
+    (tmp_path / "idle_choices" / "__init__.py").write_text("")
+    (tmp_path / "idle_choices" / "softplus.py").write_text("class Softplus: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry = Registry("x", "idle_choices")
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"idle_choices\.softplus registers nothing; expected \.register\(NAME\)"):
+            len(registry)
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("lbfgs", r"readout=lbfgs has a setting lbfgs\.penalty, as model\.normalise may have; choose another section"),
+        ("augment", r"model\.normalise=own has a setting augment\.mirror, as augment may have"),
+        ("optimizer", r"model\.normalise=own has a setting optimizer\.penalty, as optimizer may have"),
+    ],
+)
+def test_choices_that_can_be_chosen_together_share_no_setting(monkeypatch, section, says):
+    @dataclasses.dataclass(frozen=True)
+    class Own(Choice):
+        penalty: float = setting(1.0)
+        mirror: bool = setting(False)
+
+    Own.section, Own.name = section, "own"
+    monkeypatch.setattr(config, "REGISTRIES", {**REGISTRIES, "model.normalise": {"own": Own}})
+    with pytest.raises(TypeError, match=says):
+        config.options.__wrapped__()
 
 
 def test_a_name_is_registered_once():

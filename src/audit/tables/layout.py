@@ -15,7 +15,7 @@ from multistage.records.paper import LINEAR, letters, matching
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 from multistage.settings.naming import IN_PATH
-from multistage.settings.tree import Config
+from multistage.settings.tree import Config, parse
 
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
 STAGES = {1: "one stage", **{number: f"{word} stages" for number, word in enumerate(NUMBERS, 2)}}
@@ -26,6 +26,9 @@ LABELS, EPOCHS = "data.train_per_class", "trainer.max_epochs"
 TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
 """Settings that the paper leaves open; a cell of Table 1 keeps its place for any value."""
 
+
+OPERATIONS = ("model.", "contrast_norm.")
+"""Keys of the paper's figures that name operations."""
 
 MOST = 100
 """Maximum number of cells of a folder that are compared and drawn; tables have all."""
@@ -138,6 +141,24 @@ def curves(cells: Sequence[Cell]) -> list[list[Cell]]:
 def symbol(model: str, published: Sequence[Record]) -> str:
     """Return the paper's symbol of a preset, or its name if the paper's tables do not have it."""
     return next((entry["column"] for entry in published if entry["model"] == model), model)
+
+
+def operations(cell: Cell) -> dict[str, str]:
+    """Return the names of its operations as rectify, normalise and pool; of each stage where stages differ."""
+    found: dict[str, str] = {}
+    for slot in ("rectify", "normalise", "pool"):
+        names = [getattr(stage, slot).name for stage in parse(cell.records[0]["config"]).operations]
+        found[slot] = names[0] if len(set(names)) == 1 else "; ".join(names)
+    return found
+
+
+def architecture(cell: Cell, published: Sequence[Record]) -> str:
+    """Return the paper's symbol for the operations of a cell, whatever its preset; "" if it has none."""
+    config = {**cell.config, **{f"model.{slot}": name for slot, name in operations(cell).items()}}
+    for entry in published:
+        if all(config.get(key) == value for key, value in entry.items() if key.startswith(OPERATIONS)):
+            return str(entry["column"])
+    return ""
 
 
 def protocol(cell: Cell) -> str:

@@ -2,7 +2,9 @@
 
 task, data_set       what was classified
 protocol             the training protocol, as in the tables; settings that are not the default
-model, stages        the preset, and its number of stages
+model                the preset that was chosen
+rectify, normalise,  the operations, which may differ from the preset's
+  pool, stages       and the number of stages
 metric, unit, value  mean over runs
 interval, n          Student's 95 % confidence interval over runs (null for a single one); number of runs
 paper                the paper's figure, null if it has none
@@ -13,7 +15,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from audit.tables.layout import protocol
+from audit.tables.layout import operations, protocol
 from audit.tables.results import RECORDS, Experiment, Results
 from multistage.records.cells import METRIC
 from multistage.records.intervals import mean_of
@@ -40,6 +42,7 @@ def _figures(experiment: Experiment) -> Iterator[dict[str, Any]]:
                 "data_set": cell.config["data"],
                 "protocol": protocol(cell),
                 "model": cell.config["model"],
+                **operations(cell),
                 "stages": cell.config["stages"],
                 "metric": words,
                 "unit": "%",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from audit.tables.differences import Change, differences
-from audit.tables.layout import Table, foremost, protocol, symbol
+from audit.tables.layout import Table, architecture, foremost, operations, protocol
 from audit.tables.results import Experiment
 from audit.tables.templates import render
 from multistage.records.cells import Cell, Difference
@@ -20,7 +20,8 @@ Mean = Cell | Difference | Measured
 """What has a mean and its interval."""
 
 COLUMNS = (
-    *("data", "stages", "protocol", "architecture", "model", "filters", "refine", "readout"),
+    *("data", "stages", "protocol", "architecture", "model", "rectify", "normalise", "pool"),
+    *("filters", "refine", "readout"),
     *("n", "mean", "sd", "low", "high", "training"),
     *("paper", "paper_error", "difference", "mark", "paper_table", "paper_row", "paper_column", "paper_source"),
     *("seconds", "draws", "seeds", "values", "runs", "commands"),
@@ -42,7 +43,8 @@ def to_csv(experiment: Experiment) -> str:
             **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
             "refine": str(config["refine"]).lower(),
             "protocol": protocol(cell),
-            "architecture": symbol(config["model"], experiment.paper),
+            "architecture": architecture(cell, experiment.paper),
+            **operations(cell),
             "draws": "; ".join(str(record["config"]["draw"]) for record in cell.records),
             "seeds": "; ".join(str(record["config"]["seed"]) for record in cell.records),
             "runs": "; ".join(path(record) for record in cell.records),

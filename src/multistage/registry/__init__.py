@@ -118,7 +118,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     def _discover(self) -> None:
         if not self._complete:
             for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                importlib.import_module(f"{self.package}.{module.name}")
+                name = importlib.import_module(f"{self.package}.{module.name}").__name__
+                if all(choice.__module__ != name for _, choice in self._found.values()):
+                    raise TypeError(f"{name} registers nothing; expected .register(NAME) above its class")
             self._complete = True  # only after all imports: if one fails, the registry must not look complete
 
 

@@ -20,7 +20,7 @@ from multistage.data.augment import Augmentation
 from multistage.registry.errors import ConfigError, UnreadError
 from multistage.registry.words import as_typed, listing, nearest
 from multistage.settings import advice, callbacks, completion, flat, optimizer, param_groups, trainer, yaml_files
-from multistage.settings.config import below, check, check_effect, check_values, options, rule_of, unknown
+from multistage.settings.config import REGISTRIES, below, check, check_effect, check_values, options, rule_of, unknown
 from multistage.settings.flat import GROUPS
 from multistage.settings.naming import Names, Run, changed
 from multistage.settings.tree import TRAINED, Config, parse
@@ -213,7 +213,9 @@ def _choice(override: Any) -> str:
         raise ConfigError(f"{override.input_line} cannot be read; expected {group}={name}")
     if name not in known or override.is_delete():
         hint = nearest(name, known)
-        if group == "data" and ("/" in name or Path(name).is_dir()):
+        if name in REGISTRIES.get(group, ()):
+            hint = f"; it has a class, and needs a file conf/{group}/{name}.yaml"
+        elif group == "data" and ("/" in name or Path(name).is_dir()):
             hint = f"; for a folder of images type {shlex.join(['data=image_folder', f'data.root={as_typed(name)}'])}"
         elif not hint and group in optimizer.HOMES:
             hint = f"; for another class type {group}._target_={optimizer.HOMES[group][0]}.CLASS"

@@ -5,7 +5,7 @@ it into typed settings, which everything else reads. The run's record stores it 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -40,6 +40,9 @@ MOST_STAGES = 9
 
 ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed", "trainer.accelerator")
 """Keys that say where and whether to run, not what; `parse` does not read them."""
+
+OTHERS = (*TRAINED, "model", "geometry")
+"""Sections that no choice can have."""
 
 _STAGE = re.compile(r"\.stage[1-9](?=\.|$)")
 
@@ -85,20 +88,36 @@ def rules() -> dict[str, Rule]:
 
 @cache
 def options() -> dict[str, Option]:
-    """Return the settings of all choices, by key."""
+    """Return the settings of all choices, by key.
+
+    Raises:
+        TypeError: Two choices that can be chosen together would share a setting.
+    """
     found: dict[str, Option] = {}
-    choices: list[type[Choice]] = [Filtering, Augmentation, FilterSets, Reading, Views, Robustness]
-    for registry in REGISTRIES.values():
-        choices += registry.values()
-    for choice in choices:
+    owners: dict[str, str] = {}
+    for slot, choice in _choices():
         allowed = settings_of(choice)
         for field in fields(choice):
             default: Any = field.default
             key = f"{choice.section}.{field.name}"
             if field.metadata.get("per_stage"):
                 key, default = f"{choice.section}.stage1.{field.name}", default[0]
+            if (owner := owners.setdefault(key, slot)) != slot or choice.section in OTHERS:
+                other = choice.section if choice.section in OTHERS else owner
+                raise TypeError(
+                    f"{slot}={choice.name} has a setting {key}, as {other} may have; choose another section"
+                )
             found[key] = Option(allowed[field.name], default, field.metadata.get("bears", True))
     return found
+
+
+def _choices() -> Iterator[tuple[str, type[Choice]]]:
+    """Yield every choice with settings and where it is chosen; a choice that every run has is named itself."""
+    for always in (Filtering, Augmentation, FilterSets, Reading, Views, Robustness):
+        yield always.section, always
+    for slot, registry in REGISTRIES.items():
+        for choice in registry.values():
+            yield slot, choice
 
 
 def option_of(key: str) -> Option | None:
@@ -242,9 +261,9 @@ def _why(key: str, config: Config, settings: Settings) -> str:
         return f"with {pool}={config[pool]}, whose windows are as wide as their step"
     if key in OPERATIONS:
         return "since each stage has its own"
-    deciding = ["model", "stages", "filters", "readout", *["psd.length"] * (config["filters"] == "psd")]
+    deciding = ["model", "stages", "filters", "refine", "readout", *["psd.length"] * (config["filters"] == "psd")]
     deciding += [slot for slot in OPERATIONS if any(choice.section == section for choice in REGISTRIES[slot].values())]
-    return f"with {', '.join(f'{each}={config[each]}' for each in deciding)}"
+    return f"with {', '.join(f'{each}={shown(config[each])}' for each in deciding)}"
 
 
 def _elsewhere(key: str) -> str:

@@ -5,6 +5,7 @@ Features depend only on network, images and preprocessing, not on ``data.batch_s
 readouts derive from training features alone are cached too.
 """
 
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from multistage.network.reading import Reading
 from multistage.readout import Keep
 from multistage.records.runs import RESULTS_VERSION
 from multistage.registry import digest
-from multistage.registry.errors import MultistageError
+from multistage.registry.errors import ConfigError, MultistageError
 from multistage.settings.tree import Settings
 from multistage.storage import durable
 from multistage.storage.cache import Build, cached
@@ -30,6 +31,9 @@ from multistage.train import hardware
 
 BATCH = 32
 """Batch size. Fixed, because features must not depend on it; 16 to 32 are fastest on two cores (measured)."""
+
+RUNNING = "running_mean", "running_var"
+"""Buffers that are computed from training images where filters are frozen, by torch's names."""
 
 CODE = "data", "layers", "operations", "network", "filters", "train/features.py", "train/filters.py"
 """Code that makes images, filters and features; any change computes them again."""
@@ -156,8 +160,7 @@ def net_digest(stages: nn.Module) -> str:
 
 def statistics(stages: nn.Module) -> dict[str, Tensor]:
     """Return running means and variances of normalisations, by their names in the state dict."""
-    ends = ("running_mean", "running_var")
-    return {name: buffer for name, buffer in stages.named_buffers() if name.rpartition(".")[2] in ends}
+    return {name: buffer for name, buffer in stages.named_buffers() if name.rpartition(".")[2] in RUNNING}
 
 
 def outputs(stages: nn.Module, dataset: Dataset, indices: Tensor, device: torch.device) -> Tensor:
@@ -185,7 +188,11 @@ def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: 
 
     Each needs its own pass up to its stage, in order, because its input depends on the statistics before it. Exact
     means that the result does not depend on the batches.
+
+    Raises:
+        ConfigError: An operation has other statistics, which only training would compute.
     """
+    refuse_other_statistics(stages, dataset.pixels(indices[:2]))
     modules = [(count, module) for count, stage in enumerate(stages, 1) for module in stage.modules()]
     for count, norm in modules:
         buffers = dict(norm.named_buffers(recurse=False))
@@ -206,3 +213,26 @@ def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: 
         mean, square = moments[1:] / moments[0]
         buffers["running_mean"].copy_(mean)
         buffers["running_var"].copy_((square - mean.square()).clamp_min(0))
+
+
+def refuse_other_statistics(stages: nn.Sequential, x: Tensor) -> None:
+    """Refuse stages with statistics that only training would compute.
+
+    Args:
+        stages: The stages of a filter set; they stay as they are.
+        x: Some images to train on, float32 [n, maps, height, width].
+
+    Raises:
+        ConfigError: Training changes a buffer that is not one of `RUNNING`.
+    """
+    trained = copy.deepcopy(stages).train()
+    with torch.random.fork_rng(devices=[]):  # an operation may draw random numbers
+        trained(x)
+    before = dict(stages.named_buffers())
+    for name, buffer in trained.named_buffers():
+        own = name.rpartition(".")[2]
+        if own not in (*RUNNING, "num_batches_tracked") and not torch.equal(buffer, before[name]):
+            raise ConfigError(
+                f"refine=false computes {' and '.join(RUNNING)} from the training images, and {name} would keep its "
+                "first value; use these names, or refine=true"
+            )

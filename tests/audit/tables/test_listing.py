@@ -24,6 +24,7 @@ def test_every_figure_is_one_line_with_its_runs(tmp_path):
     first = next(each for each in found if each["n"] == 2)
     assert first | {"interval": None} == {
         **{"task": "image classification", "data_set": "caltech101", "protocol": "RR, sgd", "model": "abs_lcn_avgpool"},
+        **{"rectify": "abs", "normalise": "lcn", "pool": "average"},
         **{"stages": 2, "metric": "accuracy, mean over classes", "unit": "%", "value": 65.0, "interval": None, "n": 2},
         **{"paper": 62.9, "source": "results/ablation/records.jsonl", "lines": first["lines"]},
     }

@@ -162,6 +162,23 @@ def test_each_line_of_the_csv_leads_to_its_runs(ablation, experiment):
     assert all(float(r["difference"]) == pytest.approx(float(r["mean"]) - float(r["paper"]), abs=1e-4) for r in caltech)
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, ("R_abs-N-P_A", "abs", "lcn", "average")),
+        ({"model": "avgpool"}, ("P_A", "none", "none", "average")),
+        ({"model.rectify": "none", "model.pool": "max"}, ("N-P_M", "none", "lcn", "max")),
+        ({"model.rectify": "square"}, ("", "square", "lcn", "average")),
+        ({"contrast_norm.across_maps": "false"}, ("", "abs", "lcn", "average")),
+        ({"model.stage2.pool": "l2"}, ("", "abs", "lcn", "average; l2")),
+    ],
+)
+def test_the_csv_names_the_operations_that_ran_whatever_the_preset(record, experiment, settings, named):
+    settings = {key.replace(".", "__"): value for key, value in settings.items()}
+    (line,) = rows(tables.to_csv(experiment([record(0.5, data="caltech101", **FROZEN, **settings)])))
+    assert tuple(line[name] for name in ("architecture", "rectify", "normalise", "pool")) == named
+
+
 def test_tables_do_not_depend_on_the_order_of_draws(ablation, experiment):
     made = ablation()
     cell_of = {id(record): i // 5 for i, record in enumerate(made)}
