@@ -39,6 +39,8 @@ def _test(given: list[str], file: Path | None) -> int:
     if file:
         durable.write(file.resolve(), text.encode())
     print(text, end="")
+    accuracy, images = (found["metrics"][name] for name in ("test_mean_class_accuracy", "images"))
+    print(f"{100 * accuracy:.2f} %, mean over classes, of {images:,} test images", file=sys.stderr)
     return 0
 
 

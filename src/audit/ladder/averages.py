@@ -5,6 +5,7 @@ An average is not a rung: it is several networks, each trained alone. Its gain i
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,20 +35,37 @@ class Average(NamedTuple):
     rest: float | None
 
 
-def table(folder: Path, ladder: Ladder) -> str:
-    """Markdown: one row for each set of rungs whose networks were averaged, the most accurate first.
+def read(folder: Path) -> dict[str, Record]:
+    """Return all averages by the names of their files.
 
     Args:
         folder: ``results/ladder``.
+
+    Raises:
+        MultistageError: A damaged file.
+    """
+    return {file.name: _read(file) for file in sorted((folder / FOLDER).glob("*.json"))}
+
+
+def retested(averages: Mapping[str, Record]) -> dict[str, float]:
+    """Return the accuracy of each network alone on all images that remain, by the name of its run."""
+    runs = [run for record in averages.values() for run in record["runs"] if "remaining" in run]
+    return {run["run"]: _accuracy(run["remaining"]) for run in runs}
+
+
+def table(averages: Mapping[str, Record], ladder: Ladder) -> str:
+    """Markdown: one row for each set of rungs whose networks were averaged, the most accurate first.
+
+    Args:
+        averages: From `read`.
         ladder: The rungs.
 
     Raises:
-        MultistageError: A damaged file, a network that is no published run of a rung, or two files for one draw.
+        MultistageError: A network that is no published run of a rung, or two averages for one draw.
     """
     names = {path(record): ladder.name(step) for step in ladder.steps if step.some for record in step.some.records}
     found: dict[tuple[str, ...], dict[int, Average]] = defaultdict(dict)
-    for file in sorted((folder / FOLDER).glob("*.json")):
-        record = _read(file)
+    for file, record in averages.items():
         if unknown := next((run["run"] for run in record["runs"] if run["run"] not in names), None):
             raise MultistageError(f"{file} averages {unknown}, which is no run of a rung; publish that run first")
         runs = sorted(record["runs"], key=lambda run: names[run["run"]])

@@ -14,6 +14,7 @@ from audit.tables.tables import emphasised, plus_minus, rows, signed
 from audit.tables.words import count, listed, not_run
 from multistage.records.cells import Cell
 from multistage.records.files import path
+from multistage.records.intervals import mean_of
 
 FOLDER, PICTURE = "ladder", "ladder.png"
 
@@ -41,7 +42,7 @@ class Page:
         self.folder = results.root / FOLDER
         self.ladder = Ladder(results, rungs, beside, colour)
         self.records, self.tuning = results.records(FOLDER), results.records(choice.FOLDER)
-        self.others = others.read(self.folder)
+        self.others, self.averages = others.read(self.folder), averages.read(self.folder)
 
     def functions(self) -> dict[str, Callable[[], str]]:
         """Return the template's functions by name."""
@@ -49,7 +50,7 @@ class Page:
             "ladder_rungs": lambda: self.climbed(self.ladder.rungs),
             "ladder_beside": lambda: self.climbed(self.ladder.beside),
             "ladder_colour": lambda: self.climbed(self.ladder.colour),
-            "ladder_averages": lambda: averages.table(self.folder, self.ladder),
+            "ladder_averages": lambda: averages.table(self.averages, self.ladder),
             "ladder_counts": self.counts,
             "ladder_missing": self.missing,
             "ladder_top": self.top,
@@ -76,7 +77,7 @@ class Page:
             [
                 *(self.ladder.name(step), step.rung.adds, step.rung.source, step.some.n),
                 *(plus_minus(step.some), self._gain(step)),
-                "–" if step.rest is None else f"{plus_minus(step.rest)} ({step.rest.n})",
+                self._rest(step) or "–",
                 *(f"{step.minutes:.1f}", _threads(step.some)),
             ]
             for step in steps
@@ -100,7 +101,7 @@ class Page:
         not_run = [
             f"{self.ladder.name(step)} (about {step.rung.minutes:g} minutes a run)" for step in steps if not step.some
         ]
-        not_all = [self.ladder.name(step) for step in steps if step.some and not step.rest]
+        not_all = [self.ladder.name(step) for step in steps if step.some and not self._rest(step)]
         said = [f"Not run: {listed(not_run)}."] if not_run else ["Every rung was run."]
         if not_all:
             said.append(f"Not tested on all other images: {listed(not_all)}.")
@@ -154,6 +155,14 @@ class Page:
         figures = f"{self.climbed(steps)}\n{names}\n{lines}"
         draw = partial(plot.draw, self.ladder, self.others)
         return renew(self.folder / PICTURE, self.ladder.records, figures, draw, redraw)
+
+    def _rest(self, step: Step) -> str:
+        """Return the accuracy on all remaining images: of runs for it, or of networks tested again for an average."""
+        again = averages.retested(self.averages)
+        found = [again[name] for record in step.some.records if (name := path(record)) in again] if step.some else []
+        if step.rest:
+            return f"{plus_minus(step.rest)} ({step.rest.n})"
+        return f"{plus_minus(mean_of(found, 'accuracy', '%'))} ({len(found)})" if found else ""
 
     def _gain(self, step: Step) -> str:
         if step.gain is None:

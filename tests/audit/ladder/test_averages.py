@@ -32,10 +32,11 @@ def table(tmp_path):
     folder.mkdir(parents=True)
     published = [figures.run(name, draw) for name in ("levels", "ridge", "UU") for draw in DRAWS]
 
-    def make(*records):
+    def make(*records, function="ladder_averages"):
         for number, record in enumerate(records):
             (folder / f"{number}.json").write_text(json.dumps(record), encoding="utf-8")
-        return averages.table(folder.parent, figures.page(invented.results(tmp_path, ladder=published)).ladder)
+        page = figures.page(invented.results(tmp_path, ladder=published))
+        return page.functions()[function]()
 
     return make
 
@@ -52,6 +53,17 @@ def test_the_gain_is_over_the_network_that_is_best_on_average(table):
     (*_, best, second) = table(*first, other).splitlines()
     assert best == "| 1 UU and 2 ridge | 1 | 80.00 | −1.00 | – |"
     assert second == "| 2 ridge and 3 levels | 3 | 71.00 ± 2.48 | **+10.00 ± 0.00** | 60.00 ± 0.00 |"
+
+
+def test_networks_that_were_tested_again_on_all_images_fill_the_column_of_their_rung(table):
+    tested = [average(draw, 0.7, {"levels": 0.6, "ridge": 0.5}) for draw in DRAWS[:2]]
+    for record, rest in zip(tested, (0.58, 0.60), strict=True):
+        record["runs"][0]["remaining"] = metrics(rest)
+        del record[durable.CHECKSUM]
+    lines = table(*map(durable.stamp, tested), function="ladder_rungs").splitlines()
+    column = lines[0].split(" | ").index("all other images")
+    assert [line.split(" | ")[column] for line in lines[2:]] == ["–", "–", "59.00 ± 12.71 (2)"]
+    assert "Not tested on all other images: 1 UU and 2 ridge." in table(function="ladder_missing")
 
 
 def test_files_that_do_not_fit_are_refused(table):

@@ -91,8 +91,14 @@ def test_the_script_prints_and_writes_json(runs, tmp_path, capsys):
     assert script.main([*runs[:2], "--json", str(file)]) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out) == json.loads(file.read_text(encoding="utf-8"))
-    assert json.loads(shown.out)["metrics"] == ensemble(runs[:2], lambda line: None)["metrics"]
-    assert shown.err == "".join(f"testing {run} on 152 images\n" for run in runs[:2])
+    *tested, said = shown.err.splitlines()
+    assert tested == [f"testing {run} on 152 images" for run in runs[:2]]
+    metrics = json.loads(shown.out)["metrics"]
+    assert metrics == ensemble(runs[:2], lambda line: None)["metrics"]
+    assert (
+        said
+        == f"{100 * metrics['test_mean_class_accuracy']:.2f} %, mean over classes, of {metrics['images']} test images"
+    )
     assert script.main([runs[0]]) == 2
     assert capsys.readouterr() == ("", "error: 1 run to average; expected at least two\n")
     nowhere = tmp_path / "none/average.json"

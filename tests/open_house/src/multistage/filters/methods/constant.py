@@ -1,11 +1,12 @@
-"""The same value everywhere: an example of a way to filters without labels."""
+"""The same value everywhere: an example of a filter method."""
 
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from multistage.filters import Method, filter_methods
-from multistage.filters.values import Filters, Site
+
+if TYPE_CHECKING:
+    from multistage.filters.values import Filters, Site
 
 
 @filter_methods.register("constant")
@@ -15,5 +16,9 @@ class Constant(Method):
 
     letter = "C"
 
-    def find(self, site: Site) -> Filters:
+    def find(self, site: "Site") -> "Filters":
+        import torch
+
+        from multistage.filters.values import Filters
+
         return Filters(torch.full_like(site.bank.kernels, 0.1))
