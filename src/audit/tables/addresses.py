@@ -93,7 +93,7 @@ class Wanted(Quantity):
     def place(self, published: Sequence[Record]) -> tuple[str, str]:
         """Return row and column of its table; for a curve, line and labels a class."""
         config = {"readout": "", **dict(self.settings)}
-        overrides = "-".join(f"{name}-{listing([value])}" for name, value in self.further)
+        overrides = " ".join(f"{name}={listing([value])}" for name, value in self.further)
         if LABELS in config:
             row, column = layout.line_name(config, published), str(config[LABELS])
         else:

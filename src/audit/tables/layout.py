@@ -3,18 +3,16 @@
 Cells that differ in the number of labels a class are the points of a curve, as in the paper's Fig. 3.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from multistage.data import data_sets
-from multistage.records.cells import Cell, common_path
+from multistage.records.cells import Cell, typed
 from multistage.records.paper import LINEAR, letters, matching
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
-from multistage.settings.naming import IN_PATH
 from multistage.settings.tree import Config, parse
 
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -162,8 +160,8 @@ def architecture(cell: Cell, published: Sequence[Record]) -> str:
 
 
 def protocol(cell: Cell) -> str:
-    """What learns, from what, and overrides: in letters for Caltech-101, in words for other data sets."""
-    return ", ".join(filter(None, [row_name(cell.config), common_path(cell.records[0])[1]]))
+    """What learns, from what (in letters for Caltech-101, in words for other data sets), and what else was typed."""
+    return ", ".join(filter(None, [row_name(cell.config), " ".join(typed(cell.records[0]))]))
 
 
 def row_name(config: Config) -> str:
@@ -179,14 +177,14 @@ def row_name(config: Config) -> str:
 
 
 def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> list[str]:
-    """Name the lines of curves: architecture, letters, readout of frozen filters, common overrides.
+    """Name the lines of curves: architecture, letters, readout of frozen filters, what else was typed for all points.
 
     Tuned settings are not named if only one line has the place, as in the paper's table.
     """
     short, full = [], []
     for cell, *_ in lines:
         name = line_name(cell.config, published)
-        shared = re.sub(r"(train_per_class|max_epochs)-\d+-?", "", common_path(cell.records[0])[1]).strip("-")
+        shared = " ".join(word for word in typed(cell.records[0]) if not word.startswith((f"{LABELS}=", f"{EPOCHS}=")))
         full.append(", ".join(filter(None, [name, shared])))
         short.append(name if only_tuned(cell, LABELS) else full[-1])
     taken = Counter(short)
@@ -240,8 +238,7 @@ def only_tuned(cell: Cell, *besides: str) -> bool:
 
 def further(cell: Cell) -> list[str]:
     """Return the keys that were typed for a cell's runs, except those that name a run."""
-    typed = (override.lstrip("+~").partition("=")[0] for override in cell.records[0].get("overrides", ()))
-    return [key for key in typed if key not in IN_PATH]
+    return [word.lstrip("+~").partition("=")[0] for word in typed(cell.records[0])]
 
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:
@@ -250,7 +247,7 @@ def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1:
     rows = list(dict.fromkeys(entry["row"] for entry in entries))
     used = {cell.config["model"] for cell in cells}
     of_paper = dict.fromkeys(entry["model"] for entry in table1)
-    if entries and not used.isdisjoint(of_paper):
+    if entries and any(cell.paper for cell in cells):
         title += ": Table 1 of the paper"
     if not entries or len(used & of_paper.keys()) < 2:  # else the paper's places that were not run are shown, too
         of_paper = {model: None for model in of_paper if model in used}

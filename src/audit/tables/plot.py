@@ -5,6 +5,7 @@ Needs matplotlib.
 
 import hashlib
 import io
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,9 @@ INCHES_BELOW = 0.5
 
 LONG_NAME, MANY_NAMES = 30, 16
 """Limits on characters and protocols: longer or more names go below a panel, not next to it."""
+
+WIDEST_NAME = 110
+"""Number of characters of a name below a panel in one line; the rest goes on the next."""
 
 
 def carried(path: Path) -> dict[str, str]:
@@ -113,7 +117,7 @@ def draw(name: str, tables: Sequence[Table]) -> "Figure":
     from matplotlib.figure import Figure
 
     heights = [_height(table) for table in tables]
-    names = sum(INCHES_A_NAME * (len(table.protocols) + 2) for table in tables if _names_below(table))
+    names = sum(INCHES_A_NAME * (_lines(table) + 2) for table in tables if _names_below(table))
     figure = Figure(figsize=(WIDTH, sum(heights) + names + 0.5))
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
     for table, axes in zip(tables, panels, strict=True):
@@ -138,6 +142,15 @@ def _names_below(table: Table) -> bool:
     return max(map(len, table.protocols)) > LONG_NAME or len(table.protocols) > MANY_NAMES
 
 
+def _wrapped(protocol: str) -> str:
+    return textwrap.fill(protocol, WIDEST_NAME, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _lines(table: Table) -> int:
+    """Of the names of its protocols below each other."""
+    return sum(_wrapped(protocol).count("\n") + 1 for protocol in table.protocols)
+
+
 def _height(table: Table) -> float:
     """Of a panel without names below it, in inches; lines have room for as many protocols as there are."""
     if table.against_labels:
@@ -152,7 +165,7 @@ def _legend(axes: "Axes", table: Table) -> None:
     look: dict[str, Any] = {"fontsize": 8, "frameon": False}
     if _names_below(table):
         below = axes.transAxes + ScaledTranslation(0, -INCHES_BELOW, axes.figure.dpi_scale_trans)
-        columns = 2 if max(map(len, table.protocols)) < 2 * LONG_NAME else 1
+        columns = 2 if max(map(len, table.protocols)) < WIDEST_NAME // 2 else 1
         axes.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns, **look)
     else:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), **look)
@@ -181,7 +194,7 @@ def _panel(axes: "Axes", table: Table) -> None:
                 bar = paper["error"] or None
                 axes.errorbar(paper["value"], y, xerr=bar, fmt="D", ms=7, mfc="none", color=colour, alpha=0.6)
                 extent += (paper["value"] - (bar or 0), paper["value"] + (bar or 0))
-        axes.plot([], [], marker, ms=5, color=colour, label=protocol)
+        axes.plot([], [], marker, ms=5, color=colour, label=_wrapped(protocol))
     if any(place in table.paper for place in table.cells):
         axes.plot([], [], "D", ms=7, mfc="none", mec="#444444", label="the paper")
     axes.set_yticks(range(len(shown)), shown, fontsize=9)
@@ -206,7 +219,15 @@ def _curve(axes: "Axes", table: Table) -> None:
         bars = [[min(half, error - least) for half, error in zip(up, errors, strict=True)], up]
         sizes = [labels for labels, _ in line]
         axes.errorbar(
-            sizes, errors, yerr=bars, fmt=f"{marker}-", ms=5, capsize=2.5, color=colour, lw=1.4, label=protocol
+            sizes,
+            errors,
+            yerr=bars,
+            fmt=f"{marker}-",
+            ms=5,
+            capsize=2.5,
+            color=colour,
+            lw=1.4,
+            label=_wrapped(protocol),
         )
         theirs = [max(100 - entry["value"], least) for _, entry in paper]
         axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)

@@ -20,6 +20,7 @@ from multistage.records.schema import DRAW
 from multistage.registry.errors import MultistageError
 from multistage.registry.words import listing
 from multistage.settings.config import bearing
+from multistage.settings.naming import IN_PATH
 
 Key = tuple[tuple[str, Any], ...]
 Draw = tuple[int, int]
@@ -241,6 +242,12 @@ def common_path(record: Record) -> tuple[str, str]:
     return before, overrides
 
 
+def typed(record: Record) -> list[str]:
+    """Return the settings of a run as they are typed, without those that every folder names (`naming.IN_PATH`)."""
+    words = record.get("overrides", ())
+    return [word for word in words if word.lstrip("+~").partition("=")[0] not in IN_PATH]
+
+
 def _plain(value: Any) -> Any:
     return tuple(_plain(item) for item in value) if isinstance(value, list) else value
 
@@ -263,7 +270,7 @@ def _title(record: Record) -> str:
     stages = "1 stage" if config["stages"] == 1 else f"{config['stages']} stages"
     learned = "refined" if config["refine"] else "frozen"
     words = [config["data"], config["model"], stages, f"{config['filters']} filters {learned}", config["readout"]]
-    return ", ".join(filter(None, [*words, common_path(record)[1]]))
+    return ", ".join(filter(None, [*words, " ".join(typed(record))]))
 
 
 def _refuse_mixes(found: Sequence[Cell]) -> None:

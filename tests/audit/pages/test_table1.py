@@ -79,7 +79,11 @@ def test_tuned_settings_stand_in_the_papers_place_and_other_changes_do_not(recor
     _, _, rows = table(readme(runs))
     assert rows["R+R+"][:4] == ["66.0 / 64.7 ◐ (1)", "60.0 / 59.5 ◐ (1)", "– / 60.0", "– / 31.0"]
     (block,) = layout.tables(cells(runs, published), published)
-    assert block.protocols == ("R+R+, border-reflect", "R+R+, lr-0.01", "R+R+, max_epochs-12")
+    assert block.protocols == (
+        "R+R+, contrast_norm.border=reflect",
+        "R+R+, optimizer.lr=0.01",
+        "R+R+, trainer.max_epochs=12",
+    )
     (block,) = layout.tables(cells(runs[:2], published), published)
     assert block.protocols == ("R+R+",)
 
@@ -87,7 +91,7 @@ def test_tuned_settings_stand_in_the_papers_place_and_other_changes_do_not(recor
 def test_where_two_cells_want_a_place_the_untuned_one_has_it(record, readme, published):
     runs = [record(0.66, data="caltech101"), record(0.60, data="caltech101", optimizer__lr=0.01)]
     (block,) = layout.tables(cells(runs, published), published)
-    assert block.protocols == ("R+R+", "R+R+, lr-0.01")
+    assert block.protocols == ("R+R+", "R+R+, optimizer.lr=0.01")
     assert block.cells["R+R+", "R_abs-N-P_A"].mean == pytest.approx(66)
     tuned = [*runs[1:], record(0.5, data="caltech101", optimizer__lr=0.1)]
     with pytest.raises(MultistageError, match=r"R\+R\+, R_abs-N-P_A of Table 1 fits 2 cells .* optimizer\.lr;"):

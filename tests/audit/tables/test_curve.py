@@ -98,7 +98,7 @@ def test_norb_runs_from_generated_files_to_the_curve(do, tmp_path, monkeypatch, 
     assert [record["metrics"]["train_accuracy"] for record in records[:2]] == [1.0, 1.0]
     assert {record["parameters"] for record in records} == {8 * 25 + 8 + 24 * 4 * 36 + 24 + 864 * 5 + 5}
     one, curve = Experiment(Path("norb"), records, published).tables
-    assert one.protocols == ("frozen, psd, lbfgs, stage1.steps-2-stage2.steps-2-train_per_class-2",)
+    assert one.protocols == ("frozen, psd, lbfgs, psd.stage1.steps=2 psd.stage2.steps=2 data.train_per_class=2",)
     assert set(curve.protocols) == {NAME, "R_abs-N-P_A, R+R+", "P_A, R+R+"}
     assert {size for _, size in curve.cells} == {"2", "4"}
     assert len(curve.cells) == 6
