@@ -5,7 +5,7 @@ An average is not a rung: it is several networks, each trained alone. Its gain i
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,10 +47,15 @@ def read(folder: Path) -> dict[str, Record]:
     return {file.name: _read(file) for file in sorted((folder / FOLDER).glob("*.json"))}
 
 
-def retested(averages: Mapping[str, Record]) -> dict[str, float]:
-    """Return the accuracy of each network alone on all images that remain, by the name of its run."""
-    runs = [run for record in averages.values() for run in record["runs"] if "remaining" in run]
-    return {run["run"]: _accuracy(run["remaining"]) for run in runs}
+def retested(averages: Mapping[str, Record], records: Iterable[Record]) -> list[float]:
+    """Return accuracies of runs on all images that remain, where an average tested them again.
+
+    A network that was trained again for an average, with another result, is not the run.
+    """
+    runs = {run["run"]: run for record in averages.values() for run in record["runs"] if "remaining" in run}
+    again = [(record, run) for record in records if (run := runs.get(path(record)))]
+    same = [run for record, run in again if run["recorded"][METRIC] == record["metrics"][METRIC]]
+    return [_accuracy(run["remaining"]) for run in same]
 
 
 def table(averages: Mapping[str, Record], ladder: Ladder) -> str:

@@ -158,10 +158,9 @@ class Page:
 
     def _rest(self, step: Step) -> str:
         """Return the accuracy on all remaining images: of runs for it, or of networks tested again for an average."""
-        again = averages.retested(self.averages)
-        found = [again[name] for record in step.some.records if (name := path(record)) in again] if step.some else []
         if step.rest:
             return f"{plus_minus(step.rest)} ({step.rest.n})"
+        found = averages.retested(self.averages, step.some.records) if step.some else []
         return f"{plus_minus(mean_of(found, 'accuracy', '%'))} ({len(found)})" if found else ""
 
     def _gain(self, step: Step) -> str:
