@@ -100,25 +100,35 @@ def test_with_frozen_filters_all_that_training_would_change_is_computed(slot, na
 
 
 class Centred(nn.Module):
-    """Subtracts a running mean that has a name of its own."""
+    """Subtracts a running mean."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, name):
         super().__init__()
-        self.register_buffer("centre", torch.zeros(channels))
+        self.name = name
+        self.register_buffer(name, torch.zeros(channels))
+        self.register_buffer("unknown", torch.full((1,), torch.nan))
 
     def forward(self, x):
+        centre = self.get_buffer(self.name)
         if self.training:
-            self.centre.mul_(0.9).add_(x.mean((0, 2, 3)).detach(), alpha=0.1)
-        return nn.functional.dropout(x - self.centre[:, None, None], training=self.training)
+            centre.mul_(0.9).add_(x.mean((0, 2, 3)).detach(), alpha=0.1)
+        return nn.functional.dropout(x - centre[:, None, None], training=self.training)
 
 
-def test_statistics_with_other_names_are_refused_with_frozen_filters():
-    stages, state = nn.Sequential(nn.Sequential(OrderedDict(centred=Centred(2)))), torch.random.get_rng_state()
-    with pytest.raises(ConfigError, match=r"running_mean and running_var .*, and 0\.centred\.centre would keep"):
+@pytest.mark.parametrize("name", ["centre", "running_mean", "running_var"])
+def test_statistics_that_only_training_computes_are_refused_with_frozen_filters(name):
+    layer, state = Centred(2, name), torch.random.get_rng_state()
+    stages = nn.Sequential(nn.Sequential(OrderedDict(centred=layer)))
+    with pytest.raises(ConfigError, match=rf"running_mean and running_var of .*, and 0\.centred\.{name} would keep"):
         features.refuse_other_statistics(stages, images().float())
-    assert not stages[0].centred.centre.any()
+    assert not layer.get_buffer(name).any()
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert draws_random_numbers(stages.float().train().double())
+    assert draws_random_numbers(stages.train().double())
+
+
+def test_what_cannot_be_trained_on_such_maps_has_no_statistics_of_training():
+    stages = nn.Sequential(nn.Sequential(nn.InstanceNorm2d(2, track_running_stats=True)))
+    features.refuse_other_statistics(stages, torch.zeros(2, 2, 1, 1))
 
 
 @every

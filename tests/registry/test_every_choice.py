@@ -70,6 +70,7 @@ def test_a_registry_that_failed_fails_again(tmp_path, monkeypatch):
 def test_a_file_that_registers_nothing_is_named(tmp_path, monkeypatch):
     (tmp_path / "idle_choices").mkdir()
     (tmp_path / "idle_choices" / "__init__.py").write_text("")
+    (tmp_path / "idle_choices" / "_shared.py").write_text("NOTHING = 0\n")
     (tmp_path / "idle_choices" / "softplus.py").write_text("class Softplus: pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     registry: Registry = Registry("x", "idle_choices")
@@ -81,9 +82,14 @@ def test_a_file_that_registers_nothing_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ("lbfgs", r"readout=lbfgs has a setting lbfgs\.penalty, as model\.normalise may have; choose another section"),
-        ("augment", r"model\.normalise=own has a setting augment\.mirror, as augment may have"),
-        ("optimizer", r"model\.normalise=own has a setting optimizer\.penalty, as optimizer may have"),
+        (
+            "lbfgs",
+            r"readout=lbfgs has a setting lbfgs\.penalty, which belongs to model\.normalise; choose another sect",
+        ),
+        ("augment", r"model\.normalise=own has a setting augment\.mirror, which belongs to augment;"),
+        ("optimizer", r"model\.normalise=own has a setting optimizer\.penalty, which belongs to section optimizer;"),
+        ("data", r"model\.normalise=own has a setting data\.penalty, which belongs to section data;"),
+        ("seed", r"model\.normalise=own has a setting seed\.penalty, which belongs to section seed;"),
     ],
 )
 def test_choices_that_can_be_chosen_together_share_no_setting(monkeypatch, section, says):
@@ -95,6 +101,26 @@ def test_choices_that_can_be_chosen_together_share_no_setting(monkeypatch, secti
     Own.section, Own.name = section, "own"
     monkeypatch.setattr(config, "REGISTRIES", {**REGISTRIES, "model.normalise": {"own": Own}})
     with pytest.raises(TypeError, match=says):
+        config.options.__wrapped__()
+
+
+def test_operations_of_different_stages_share_equal_settings_alone(monkeypatch):
+    one, other = (
+        dataclasses.make_dataclass(name, [("eps", float, setting(default))], bases=(Choice,), frozen=True)
+        for name, default in (("One", 1.0), ("Other", 5.0))
+    )
+    for choice in (one, other):
+        choice.section, choice.name = "own", choice.__name__.lower()
+    monkeypatch.setattr(config, "REGISTRIES", {"model.normalise": {"one": one, "other": other}})
+    with pytest.raises(TypeError, match=r"model\.normalise=other has a setting own\.eps, which belongs to model\.norm"):
+        config.options.__wrapped__()
+
+
+def test_a_data_set_has_no_setting_of_every_run(monkeypatch):
+    own = dataclasses.make_dataclass("Own", [("batch_size", int, setting(4))], bases=(Choice,), frozen=True)
+    own.section, own.name = "data", "own"
+    monkeypatch.setattr(config, "REGISTRIES", {**REGISTRIES, "data": {"own": own}})
+    with pytest.raises(TypeError, match=r"data=own has a setting data\.batch_size, which belongs to every run"):
         config.options.__wrapped__()
 
 

@@ -14,11 +14,11 @@ RELU = ("relu_lcn_avgpool", "relu_avgpool")
 OVERLAPPING = beyond_table1.each(RANDOM, "lcn_maxpool_overlap")
 
 SWITCHES = (
-    {"sigma": 2},
-    {"border": "renormalise"},
-    {"border": "reflect"},
-    {"floor": 1},
-    {"floor": 0.0001},
+    {"contrast_norm.sigma": 2},
+    {"contrast_norm.border": "renormalise"},
+    {"contrast_norm.border": "reflect"},
+    {"contrast_norm.floor": 1},
+    {"contrast_norm.floor": 0.0001},
     {"across_maps": False},
     {"squash": "none", "gain": False},
     {"stage1.filter_range": 0.055, "stage2.filter_range": 0.055},

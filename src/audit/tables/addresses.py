@@ -10,6 +10,7 @@ Settings that are not named have their defaults. A name without further settings
 something that the paper leaves open (`layout.TUNED`), if there is only one.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ from multistage.filters import filter_methods
 from multistage.records.cells import Cell
 from multistage.records.paper import letters, matching
 from multistage.records.runs import Record
-from multistage.registry.words import listing
+from multistage.registry.words import as_typed
+from multistage.settings.config import rules
 
 DATA = {
     "ablation": "digits",
@@ -93,7 +95,7 @@ class Wanted(Quantity):
     def place(self, published: Sequence[Record]) -> tuple[str, str]:
         """Return row and column of its table; for a curve, line and labels a class."""
         config = {"readout": "", **dict(self.settings)}
-        overrides = " ".join(f"{name}={listing([value])}" for name, value in self.further)
+        overrides = " ".join(f"{_whole(name)}={as_typed(value)}" for name, value in self.further)
         if LABELS in config:
             row, column = layout.line_name(config, published), str(config[LABELS])
         else:
@@ -184,6 +186,13 @@ def _protocol(row: str) -> dict[str, Any]:
 
 def _means(name: str, key: str) -> bool:
     return key == name or key.endswith(f".{name}")
+
+
+def _whole(name: str) -> str:
+    """Return the key that a name is the last part of; the name itself if that may be several keys."""
+    stage = re.sub(r"\bstage\d", "stage1", name)
+    keys = [key for key in rules() if _means(stage, key) and ("stage" in name or ".stage1." not in key)]
+    return keys[0].removesuffix(stage) + name if len(keys) == 1 else name
 
 
 def _value(config: Mapping[str, Any], name: str) -> Any:

@@ -143,7 +143,8 @@ def _names_below(table: Table) -> bool:
 
 
 def _wrapped(protocol: str) -> str:
-    return textwrap.fill(protocol, WIDEST_NAME, subsequent_indent="    ", break_on_hyphens=False)
+    plain = protocol.replace("$", r"\$")  # not a formula
+    return textwrap.fill(plain, WIDEST_NAME, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _lines(table: Table) -> int:

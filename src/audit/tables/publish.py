@@ -40,7 +40,7 @@ def publish(experiment: Experiment, redraw: bool = False) -> list[Path]:
     folder, contents = experiment.folder, texts(experiment)
     changed = [folder / name for name, text in contents.items() if durable.update(folder / name, text.encode())]
     draw = partial(_draw, experiment)
-    drawn = plot.renew(folder / PICTURE, experiment.records, contents["table.csv"], draw, redraw)
+    drawn = plot.renew(folder / PICTURE, experiment.records, "".join(contents.values()), draw, redraw)
     return [*changed, drawn] if drawn else changed
 
 

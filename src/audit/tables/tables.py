@@ -26,7 +26,11 @@ COLUMNS = (
     *("paper", "paper_error", "difference", "mark", "paper_table", "paper_row", "paper_column", "paper_source"),
     *("seconds", "draws", "seeds", "values", "runs", "commands"),
 )
-"""Of ``table.csv``: the cell, our figures, the paper's, and what they were made of; "; " separates several values."""
+"""Of ``table.csv``: the cell, our figures, the paper's, and what they were made of; "; " separates several values.
+
+``model`` is the preset; ``rectify``, ``normalise`` and ``pool`` are the operations, which may have been typed in place
+of the preset's; ``architecture`` is the paper's symbol for these operations, empty if it has none.
+"""
 
 
 def to_csv(experiment: Experiment) -> str:
@@ -73,7 +77,7 @@ def to_markdown(experiment: Experiment) -> str:
     intervals = sum(change.difference.interval is not None for change in changes)
     runs = [
         [
-            *(cell.title, cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
+            *(_marked(cell.title), cell.n, f"{cell.seconds / 60:.1f}", f"{cell.training:.1f}"),
             *(f"`{command(cell.records[0])}`", _draws(cell)),
         ]
         for cell in experiment.cells
@@ -97,14 +101,14 @@ def to_markdown(experiment: Experiment) -> str:
 def grid(table: Table) -> str:
     """One block in Markdown, laid out as in the paper, with presets as rows, or with numbers of labels as rows."""
     if table.as_in_paper:
-        lines = [[p, *(entry(table, p, a) for a in table.architectures)] for p in table.protocols]
+        lines = [[_marked(p), *(entry(table, p, a) for a in table.architectures)] for p in table.protocols]
         return rows(["", *table.architectures], lines)
     named = table.architectures if table.against_labels else [f"`{a}`" for a in table.architectures]
     lines = [
         [name, *(entry(table, p, a) for p in table.protocols)]
         for name, a in zip(named, table.architectures, strict=True)
     ]
-    return rows(["labels a class" if table.against_labels else "", *table.protocols], lines)
+    return rows(["labels a class" if table.against_labels else "", *map(_marked, table.protocols)], lines)
 
 
 def entry(table: Table, protocol: str, architecture: str) -> str:
@@ -159,15 +163,19 @@ def _changes(changes: Iterable[Change]) -> str:
     for change in changes:
         before, after = (cell.title.split(", ") for cell in (change.before, change.after))
         common = [word for word in before if word in after]
+        differing = ([word for word in words if word not in common] for words in (before, after))
         lines.append(
             [
-                ", ".join(common),
-                ", ".join(word for word in before if word not in common),
-                ", ".join(word for word in after if word not in common),
+                *(_marked(", ".join(words)) for words in (common, *differing)),
                 f"{emphasised(change.difference)} ({change.difference.n})",
             ]
         )
     return rows(["both", "from", "to", "difference"], lines)
+
+
+def _marked(name: str) -> str:
+    """Mark the settings in a name as code: an underscore in them is not Markdown's."""
+    return ", ".join(f"`{word}`" if "=" in word or word.startswith("~") else word for word in name.split(", "))
 
 
 def _draws(cell: Cell) -> str:

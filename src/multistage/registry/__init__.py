@@ -17,6 +17,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
@@ -118,9 +119,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     def _discover(self) -> None:
         if not self._complete:
             for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                name = importlib.import_module(f"{self.package}.{module.name}").__name__
-                if all(choice.__module__ != name for _, choice in self._found.values()):
-                    raise TypeError(f"{name} registers nothing; expected .register(NAME) above its class")
+                path, before = f"{self.package}.{module.name}", len(self._found)
+                fresh = path not in sys.modules  # others were imported by the file before, and are known
+                importlib.import_module(path)
+                if fresh and len(self._found) == before and not module.name.startswith("_"):
+                    del sys.modules[path]
+                    raise TypeError(f"{path} registers nothing; expected .register(NAME) above its class")
             self._complete = True  # only after all imports: if one fails, the registry must not look complete
 
 

@@ -41,15 +41,18 @@ MOST_STAGES = 9
 ALWAYS = ("name", "experiment", "output", "overwrite", "retry_failed", "trainer.accelerator")
 """Keys that say where and whether to run, not what; `parse` does not read them."""
 
-OTHERS = (*TRAINED, "model", "geometry")
-"""Sections that no choice can have."""
-
 _STAGE = re.compile(r"\.stage[1-9](?=\.|$)")
 
 
 @cache
 def rules() -> dict[str, Rule]:
     """Return every key and its rule; for settings of each stage, only stage 1 is listed."""
+    return {**_common(), **{key: option.rule for key, option in options().items()}}
+
+
+@cache
+def _common() -> dict[str, Rule]:
+    """Return the keys that belong to no choice."""
     stage = {
         "maps": whole(1, 4096),
         "kernel": whole(1, 999),
@@ -82,7 +85,6 @@ def rules() -> dict[str, Rule]:
         "output": text(),
         "overwrite": one_of(False, True, "changed"),
         "retry_failed": FLAG,
-        **{key: option.rule for key, option in options().items()},
     }
 
 
@@ -91,10 +93,11 @@ def options() -> dict[str, Option]:
     """Return the settings of all choices, by key.
 
     Raises:
-        TypeError: Two choices that can be chosen together would share a setting.
+        TypeError: A choice whose setting is also another's; choices of one operation may share equal ones.
     """
     found: dict[str, Option] = {}
-    owners: dict[str, str] = {}
+    owners = dict.fromkeys(_common(), "every run")
+    reserved = {key.partition(".")[0] for key in _common()} | {*TRAINED, "hydra"}
     for slot, choice in _choices():
         allowed = settings_of(choice)
         for field in fields(choice):
@@ -102,12 +105,15 @@ def options() -> dict[str, Option]:
             key = f"{choice.section}.{field.name}"
             if field.metadata.get("per_stage"):
                 key, default = f"{choice.section}.stage1.{field.name}", default[0]
-            if (owner := owners.setdefault(key, slot)) != slot or choice.section in OTHERS:
-                other = choice.section if choice.section in OTHERS else owner
+            option = Option(allowed[field.name], default, field.metadata.get("bears", True))
+            owner = owners.setdefault(key, slot)
+            if choice.section in reserved - {slot}:
+                owner = f"section {choice.section}"
+            if owner != slot or (slot in OPERATIONS and found.get(key, option).meaning != option.meaning):
                 raise TypeError(
-                    f"{slot}={choice.name} has a setting {key}, as {other} may have; choose another section"
+                    f"{slot}={choice.name} has a setting {key}, which belongs to {owner}; choose another section"
                 )
-            found[key] = Option(allowed[field.name], default, field.metadata.get("bears", True))
+            found[key] = option
     return found
 
 

@@ -16,6 +16,11 @@ class Option(NamedTuple):
     default: Any
     bears: bool = True
 
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """Return what two equal settings have in common."""
+        return self.rule.allowed, self.default, self.bears
+
 
 IN_FILE = ("max_epochs", "accelerator")
 """Arguments with a value in conf/train.yaml."""

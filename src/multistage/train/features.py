@@ -8,6 +8,7 @@ readouts derive from training features alone are cached too.
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -188,11 +189,7 @@ def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: 
 
     Each needs its own pass up to its stage, in order, because its input depends on the statistics before it. Exact
     means that the result does not depend on the batches.
-
-    Raises:
-        ConfigError: An operation has other statistics, which only training would compute.
     """
-    refuse_other_statistics(stages, dataset.pixels(indices[:2]))
     modules = [(count, module) for count, stage in enumerate(stages, 1) for module in stage.modules()]
     for count, norm in modules:
         buffers = dict(norm.named_buffers(recurse=False))
@@ -216,23 +213,24 @@ def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: 
 
 
 def refuse_other_statistics(stages: nn.Sequential, x: Tensor) -> None:
-    """Refuse stages with statistics that only training would compute.
+    """Refuse to freeze stages with statistics that only training would compute.
 
     Args:
         stages: The stages of a filter set; they stay as they are.
         x: Some images to train on, float32 [n, maps, height, width].
 
     Raises:
-        ConfigError: Training changes a buffer that is not one of `RUNNING`.
+        ConfigError: Training changes a buffer that `calibrate` does not compute.
     """
     trained = copy.deepcopy(stages).train()
-    with torch.random.fork_rng(devices=[]):  # an operation may draw random numbers
+    with torch.random.fork_rng(devices=[]), suppress(ValueError):  # torch's, for what cannot be trained on such maps
         trained(x)
-    before = dict(stages.named_buffers())
-    for name, buffer in trained.named_buffers():
-        own = name.rpartition(".")[2]
-        if own not in (*RUNNING, "num_batches_tracked") and not torch.equal(buffer, before[name]):
-            raise ConfigError(
-                f"refine=false computes {' and '.join(RUNNING)} from the training images, and {name} would keep its "
-                "first value; use these names, or refine=true"
-            )
+    for path, module in trained.named_modules():
+        own = dict(module.named_buffers(recurse=False))
+        computed = (*RUNNING, "num_batches_tracked") if own.keys() >= {*RUNNING} else ()
+        for name, buffer in own.items():
+            if name not in computed and hash_tensors(buffer) != hash_tensors(stages.get_buffer(f"{path}.{name}")):
+                raise ConfigError(
+                    f"refine=false computes {' and '.join(RUNNING)} of a layer that has both, and {path}.{name} would "
+                    "keep its first value; use these names, or refine=true"
+                )

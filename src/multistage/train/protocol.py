@@ -239,6 +239,8 @@ def train(
     device = hardware.device(config["trainer.accelerator"])
     net = make_network(settings, classes)
     measured = []
+    if not settings.refine:
+        features.refuse_other_statistics(net.stages, dataset.pixels(split.train[:2]))
     if settings.filters.looks:
         with history.phase("filters"):
             lines = filters.progress_lines(settings.filters) if progress != "none" else filters.tell_nobody

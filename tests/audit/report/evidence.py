@@ -137,13 +137,3 @@ def _measured(claim, wanted):
         )
         for name, at in values.items()
     }
-
-
-def are_same(named, placed):
-    """Whether a claim's name of a place, with the last parts of keys, is that place of a table, with whole keys."""
-    (short, column), (full, other) = named, placed
-    words, whole = short.split(" "), full.split(" ")
-    alike = (
-        word == long or ("=" in word and long.endswith(f".{word}")) for word, long in zip(words, whole, strict=False)
-    )
-    return column == other and len(words) == len(whole) and all(alike)

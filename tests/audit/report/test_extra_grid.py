@@ -75,7 +75,7 @@ def test_claims_name_cells_as_the_planned_runs_do(part, row, stages):
     for place in places:
         typed = " ".join(word for word in runs_of[place].overrides if word.partition("=")[0] not in IN_PATH)
         expected = ", ".join(filter(None, [row, typed])), PAPER[place if stages == 3 else BEST_OF_PAPER]
-        assert published.are_same(at(place, row).place(published.PUBLISHED), expected)
+        assert at(place, row).place(published.PUBLISHED) == expected
 
 
 def test_cells_are_named_by_their_operations():
