@@ -15,6 +15,7 @@ from pathlib import Path
 from audit.models.ensemble import ensemble
 from multistage.cli import streams
 from multistage.cli.ending import exit_code
+from multistage.records.cells import METRIC
 from multistage.registry.errors import MultistageError
 from multistage.storage import durable
 from multistage.train import hardware
@@ -39,7 +40,7 @@ def _test(given: list[str], file: Path | None) -> int:
     if file:
         durable.write(file.resolve(), text.encode())
     print(text, end="")
-    accuracy, images = (found["metrics"][name] for name in ("test_mean_class_accuracy", "images"))
+    accuracy, images = (found["metrics"][name] for name in (METRIC, "images"))
     print(f"{100 * accuracy:.2f} %, mean over classes, of {images:,} test images", file=sys.stderr)
     return 0
 

@@ -126,6 +126,12 @@ def test_statistics_that_only_training_computes_are_refused_with_frozen_filters(
     assert draws_random_numbers(stages.train().double())
 
 
+@pytest.mark.parametrize("name", ["centre", "running_mean", "running_var"])
+def test_only_layers_with_both_statistics_are_calibrated(name):
+    """Stages whose filters will be trained may have others; no image is looked at for these."""
+    features.calibrate(nn.Sequential(nn.Sequential(Centred(2, name))), None, None, None)
+
+
 def test_what_cannot_be_trained_on_such_maps_has_no_statistics_of_training():
     stages = nn.Sequential(nn.Sequential(nn.InstanceNorm2d(2, track_running_stats=True)))
     features.refuse_other_statistics(stages, torch.zeros(2, 2, 1, 1))

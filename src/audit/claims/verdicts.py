@@ -182,9 +182,7 @@ def _interval(test: Test, figure: Measured) -> Interval | None:
     """Return the deciding interval: a figure's own, or the one assigned to few runs and exact numbers."""
     if test.alone is None or (test.numbers and figure.interval is not None):
         return figure.interval
-    return deciding(
-        figure.value, None if test.numbers else figure.interval, 1 if test.numbers else figure.n, test.alone
-    )
+    return deciding(figure.value, figure.interval, 1 if test.numbers else figure.n, test.alone)
 
 
 def deciding(mean: float, interval: Interval | None, n: int, alone: float) -> Interval:

@@ -52,10 +52,10 @@ def retested(averages: Mapping[str, Record], records: Iterable[Record]) -> list[
 
     A network that was trained again for an average, with another result, is not the run.
     """
-    runs = {run["run"]: run for record in averages.values() for run in record["runs"] if "remaining" in run}
-    again = [(record, run) for record in records if (run := runs.get(path(record)))]
-    same = [run for record, run in again if run["recorded"][METRIC] == record["metrics"][METRIC]]
-    return [_accuracy(run["remaining"]) for run in same]
+    own = {path(record): record["metrics"][METRIC] for record in records}
+    runs = [run for average in averages.values() for run in average["runs"] if "remaining" in run]
+    same = {run["run"]: run for run in runs if own.get(run["run"]) == run["recorded"][METRIC]}
+    return [_accuracy(run["remaining"]) for run in same.values()]
 
 
 def table(averages: Mapping[str, Record], ladder: Ladder) -> str:

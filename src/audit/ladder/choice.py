@@ -12,6 +12,7 @@ from multistage.records.cells import Cell, cells, draw
 from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
+from multistage.registry.words import key_of
 from multistage.settings.tree import Config, parse
 
 FOLDER = "ladder_tuning"
@@ -57,7 +58,7 @@ class Candidate:
         """Return its settings as typed on the command line."""
         config = self.cell.config
         typed = self.cell.records[0].get("overrides", ())
-        kept = [override for override in typed if override.lstrip("+~").partition("=")[0] not in SAID]
+        kept = [override for override in typed if key_of(override) not in SAID]
         first = [f"filters={config['filters']}", "refine=true" if config["refine"] else f"readout={config['readout']}"]
         return " ".join([*first, *(each for each in kept if each.partition("=")[0] not in ("filters", "readout"))])
 

@@ -13,6 +13,7 @@ from multistage.records.cells import Cell, typed
 from multistage.records.paper import LINEAR, letters, matching
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
+from multistage.registry.words import key_of
 from multistage.settings.tree import Config, parse
 
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -25,8 +26,8 @@ TUNED = ("optimizer", "schedule", "trainer", "lbfgs", "psd", "pyramid_svm")
 """Settings that the paper leaves open; a cell of Table 1 keeps its place for any value."""
 
 
-OPERATIONS = ("model.", "contrast_norm.")
-"""Keys of the paper's figures that name operations."""
+COLUMN = ("model.", "contrast_norm.")
+"""Beginnings of the keys that tell the paper's columns apart."""
 
 MOST = 100
 """Maximum number of cells of a folder that are compared and drawn; tables have all."""
@@ -143,18 +144,22 @@ def symbol(model: str, published: Sequence[Record]) -> str:
 
 def operations(cell: Cell) -> dict[str, str]:
     """Return the names of its operations as rectify, normalise and pool; of each stage where stages differ."""
-    found: dict[str, str] = {}
-    for slot in ("rectify", "normalise", "pool"):
-        names = [getattr(stage, slot).name for stage in parse(cell.records[0]["config"]).operations]
-        found[slot] = names[0] if len(set(names)) == 1 else "; ".join(names)
-    return found
+    stages = parse(cell.records[0]["config"]).operations
+    names = {slot: [getattr(stage, slot).name for stage in stages] for slot in ("rectify", "normalise", "pool")}
+    return {slot: found[0] if len(set(found)) == 1 else "; ".join(found) for slot, found in names.items()}
 
 
-def architecture(cell: Cell, published: Sequence[Record]) -> str:
-    """Return the paper's symbol for the operations of a cell, whatever its preset; "" if it has none."""
-    config = {**cell.config, **{f"model.{slot}": name for slot, name in operations(cell).items()}}
+def architecture(cell: Cell, done: Mapping[str, str], published: Sequence[Record]) -> str:
+    """Return the paper's symbol for the operations of a cell, whatever its preset; "" if it has none.
+
+    Args:
+        cell: The cell.
+        done: Its operations, from `operations`.
+        published: The paper's figures.
+    """
+    config = {**cell.config, **{f"model.{slot}": name for slot, name in done.items()}}
     for entry in published:
-        if all(config.get(key) == value for key, value in entry.items() if key.startswith(OPERATIONS)):
+        if all(config.get(key) == value for key, value in entry.items() if key.startswith(COLUMN)):
             return str(entry["column"])
     return ""
 
@@ -184,7 +189,7 @@ def line_names(lines: Sequence[Sequence[Cell]], published: Sequence[Record]) -> 
     short, full = [], []
     for cell, *_ in lines:
         name = line_name(cell.config, published)
-        shared = " ".join(word for word in typed(cell.records[0]) if not word.startswith((f"{LABELS}=", f"{EPOCHS}=")))
+        shared = " ".join(word for word in typed(cell.records[0]) if key_of(word) not in (LABELS, EPOCHS))
         full.append(", ".join(filter(None, [name, shared])))
         short.append(name if only_tuned(cell, LABELS) else full[-1])
     taken = Counter(short)
@@ -238,7 +243,7 @@ def only_tuned(cell: Cell, *besides: str) -> bool:
 
 def further(cell: Cell) -> list[str]:
     """Return the keys that were typed for a cell's runs, except those that name a run."""
-    return [word.lstrip("+~").partition("=")[0] for word in typed(cell.records[0])]
+    return [key_of(word) for word in typed(cell.records[0])]
 
 
 def _table(title: str, cells: Sequence[Cell], entries: Sequence[Record], table1: Sequence[Record]) -> Table:

@@ -3,8 +3,9 @@
 task, data_set       what was classified
 protocol             the training protocol, as in the tables; settings that are not the default
 model                the preset that was chosen
-rectify, normalise,  the operations, which may differ from the preset's
-  pool, stages       and the number of stages
+rectify, normalise   its operations, or those that were typed in their place;
+and pool             of each stage where stages differ
+stages               how many there are
 metric, unit, value  mean over runs
 interval, n          Student's 95 % confidence interval over runs (null for a single one); number of runs
 paper                the paper's figure, null if it has none
@@ -35,6 +36,7 @@ def document(results: Results) -> str:
 def _figures(experiment: Experiment) -> Iterator[dict[str, Any]]:
     lines = {id(record): number for number, record in enumerate(experiment.records, 1)}
     for cell in experiment.cells:
+        done = operations(cell)
         for name, words in METRICS.items():
             measured = mean_of([100 * record["metrics"][name] for record in cell.records], words, "%")
             yield {
@@ -42,7 +44,7 @@ def _figures(experiment: Experiment) -> Iterator[dict[str, Any]]:
                 "data_set": cell.config["data"],
                 "protocol": protocol(cell),
                 "model": cell.config["model"],
-                **operations(cell),
+                **done,
                 "stages": cell.config["stages"],
                 "metric": words,
                 "unit": "%",

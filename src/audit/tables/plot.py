@@ -148,7 +148,7 @@ def _wrapped(protocol: str) -> str:
 
 
 def _lines(table: Table) -> int:
-    """Of the names of its protocols below each other."""
+    """Count the lines that the names of its protocols take below each other."""
     return sum(_wrapped(protocol).count("\n") + 1 for protocol in table.protocols)
 
 
@@ -219,17 +219,8 @@ def _curve(axes: "Axes", table: Table) -> None:
         up = [cell.half_width or 0 for _, cell in line]
         bars = [[min(half, error - least) for half, error in zip(up, errors, strict=True)], up]
         sizes = [labels for labels, _ in line]
-        axes.errorbar(
-            sizes,
-            errors,
-            yerr=bars,
-            fmt=f"{marker}-",
-            ms=5,
-            capsize=2.5,
-            color=colour,
-            lw=1.4,
-            label=_wrapped(protocol),
-        )
+        name = _wrapped(protocol)
+        axes.errorbar(sizes, errors, yerr=bars, fmt=f"{marker}-", ms=5, capsize=2.5, color=colour, lw=1.4, label=name)
         theirs = [max(100 - entry["value"], least) for _, entry in paper]
         axes.plot([labels for labels, _ in paper], theirs, "D--", ms=6, mfc="none", lw=0.8, color=colour, alpha=0.6)
     if table.paper:

@@ -39,7 +39,7 @@ def to_csv(experiment: Experiment) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for cell in experiment.cells:
-        config, paper = cell.config, cell.paper or {}
+        config, paper, done = cell.config, cell.paper or {}, operations(cell)
         low, high = cell.interval or (None, None)
         numbers = {"mean": cell.mean, "sd": cell.sd, "low": low, "high": high}
         numbers |= {"training": cell.training, "difference": cell.difference}
@@ -47,8 +47,8 @@ def to_csv(experiment: Experiment) -> str:
             **{key: config[key] for key in ("data", "stages", "model", "filters", "readout")},
             "refine": str(config["refine"]).lower(),
             "protocol": protocol(cell),
-            "architecture": architecture(cell, experiment.paper),
-            **operations(cell),
+            "architecture": architecture(cell, done, experiment.paper),
+            **done,
             "draws": "; ".join(str(record["config"]["draw"]) for record in cell.records),
             "seeds": "; ".join(str(record["config"]["seed"]) for record in cell.records),
             "runs": "; ".join(path(record) for record in cell.records),
@@ -161,12 +161,13 @@ def _bar(interval: Interval | None) -> str:
 def _changes(changes: Iterable[Change]) -> str:
     lines = []
     for change in changes:
-        before, after = (cell.title.split(", ") for cell in (change.before, change.after))
+        before, after = (_marked(cell.title).split(", ") for cell in (change.before, change.after))
         common = [word for word in before if word in after]
-        differing = ([word for word in words if word not in common] for words in (before, after))
         lines.append(
             [
-                *(_marked(", ".join(words)) for words in (common, *differing)),
+                ", ".join(common),
+                ", ".join(word for word in before if word not in common),
+                ", ".join(word for word in after if word not in common),
                 f"{emphasised(change.difference)} ({change.difference.n})",
             ]
         )

@@ -18,7 +18,7 @@ from multistage.records.paper import matching
 from multistage.records.runs import Record
 from multistage.records.schema import DRAW
 from multistage.registry.errors import MultistageError
-from multistage.registry.words import listing
+from multistage.registry.words import key_of, listing
 from multistage.settings.config import bearing
 from multistage.settings.naming import IN_PATH
 
@@ -243,9 +243,9 @@ def common_path(record: Record) -> tuple[str, str]:
 
 
 def typed(record: Record) -> list[str]:
-    """Return the settings of a run as they are typed, without those that every folder names (`naming.IN_PATH`)."""
+    """Return the settings of a run as they are typed, without those in every folder's name (`naming.IN_PATH`)."""
     words = record.get("overrides", ())
-    return [word for word in words if word.lstrip("+~").partition("=")[0] not in IN_PATH]
+    return [word for word in words if key_of(word) not in IN_PATH]
 
 
 def _plain(value: Any) -> Any:

@@ -37,6 +37,11 @@ def as_typed(value: Any) -> str:
     return value if plain else "'" + "\\'".join(parts) + "'"
 
 
+def key_of(word: str) -> str:
+    """Return the key of a setting as it is typed: ``optimizer.lr`` of ``+optimizer.lr=0.1``."""
+    return word.lstrip("+~").partition("=")[0]
+
+
 def harmless(cell: object) -> object:
     """Make a cell of a table safe for spreadsheets: an apostrophe before what they would read as a formula."""
     if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):

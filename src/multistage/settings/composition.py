@@ -18,7 +18,7 @@ from typing import Any
 
 from multistage.data.augment import Augmentation
 from multistage.registry.errors import ConfigError, UnreadError
-from multistage.registry.words import as_typed, listing, nearest
+from multistage.registry.words import as_typed, key_of, listing, nearest
 from multistage.settings import advice, callbacks, completion, flat, optimizer, param_groups, trainer, yaml_files
 from multistage.settings.config import REGISTRIES, below, check, check_effect, check_values, options, rule_of, unknown
 from multistage.settings.flat import GROUPS
@@ -112,7 +112,7 @@ def plan_all(jobs: Sequence[Sequence[str]]) -> tuple[list[Run], list[list[str]],
                 try:
                     run = plan(words)
                 except UnreadError as refusal:
-                    unread = [w for w in words if w in common and w.lstrip("+~").partition("=")[0] == refusal.key]
+                    unread = [w for w in words if w in common and key_of(w) == refusal.key]
                     if not unread:
                         raise
                     words = [word for word in words if word not in unread]

@@ -93,7 +93,8 @@ def options() -> dict[str, Option]:
     """Return the settings of all choices, by key.
 
     Raises:
-        TypeError: A choice whose setting is also another's; choices of one operation may share equal ones.
+        TypeError: A setting of two choices. Choices of one registry may share it, as only one of them is chosen; but
+            operations must agree on it, as each stage may have another one.
     """
     found: dict[str, Option] = {}
     owners = dict.fromkeys(_common(), "every run")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from multistage.registry.errors import ConfigError
-from multistage.registry.words import as_typed
+from multistage.registry.words import as_typed, key_of
 from multistage.settings import advice
 from multistage.settings.composition import CONF, first_line, hydra
 
@@ -108,7 +108,7 @@ def _processes(engine: Sequence[str], count: Any) -> int:
         ConfigError: Another option was typed, or the number is none.
     """
     for word in engine:
-        key = word.lstrip("+~").partition("=")[0]
+        key = key_of(word)
         if key.startswith("hydra.launcher.") and key != "hydra.launcher.n_jobs":
             raise ConfigError(f"{word} has no effect: processes on this machine know hydra.launcher.n_jobs alone")
     if count is None:

@@ -193,7 +193,7 @@ def calibrate(stages: nn.Sequential, dataset: Dataset, indices: Tensor, device: 
     modules = [(count, module) for count, stage in enumerate(stages, 1) for module in stage.modules()]
     for count, norm in modules:
         buffers = dict(norm.named_buffers(recurse=False))
-        if "running_mean" not in buffers:
+        if not buffers.keys() >= {*RUNNING}:
             continue
         moments = torch.zeros(3, len(buffers["running_mean"]), dtype=torch.float64)  # count, sum, squares
 

@@ -14,8 +14,8 @@ from audit.claims.quantities import estimate
 from audit.claims.verdicts import Evidence, gather, judge
 from audit.grid.choice import ONE_STEP
 from audit.grid.places import BEST_OF_PAPER, DISTINCT, PAPER, PRESETS, RANDOM, Place, Protocol
+from multistage.records.cells import typed
 from multistage.settings import composition, experiments
-from multistage.settings.naming import IN_PATH
 
 CLAIMS = {claim.id: claim for claim in extra_grid.CLAIMS}
 
@@ -73,8 +73,8 @@ def test_claims_name_cells_as_the_planned_runs_do(part, row, stages):
     places = [place for place in runs_of if stages == 2 or place in PRESETS]
     assert len(places) >= 5
     for place in places:
-        typed = " ".join(word for word in runs_of[place].overrides if word.partition("=")[0] not in IN_PATH)
-        expected = ", ".join(filter(None, [row, typed])), PAPER[place if stages == 3 else BEST_OF_PAPER]
+        words = " ".join(typed({"overrides": runs_of[place].overrides}))
+        expected = ", ".join(filter(None, [row, words])), PAPER[place if stages == 3 else BEST_OF_PAPER]
         assert at(place, row).place(published.PUBLISHED) == expected
 
 
