@@ -9,7 +9,7 @@ from multistage.layers import average_pool, filter_bank, local_contrast_norm
 from multistage.network.net import classifier, connection_table
 from multistage.network.randomness import generator
 from multistage.network.shapes import ShapeError, StageGeometry
-from multistage.operations import Filtering, Normalisation, Operations, normalisations
+from multistage.operations import Filtering, Normalisation, Operations, Rectification, normalisations
 from multistage.settings import composition
 from multistage.settings.tree import parse
 
@@ -24,6 +24,14 @@ def network(stages=2, operations=None, **options):
 
 def images(n=3, seed=0):
     return torch.randn(n, *IMAGE, generator=torch.Generator().manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class Slopes(Rectification):
+    """Has parameters."""
+
+    def build(self, channels):
+        return nn.PReLU(channels)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,14 @@ def test_operations_with_random_initial_values_depend_on_the_seed_alone():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert untouched == 1
+
+
+def test_a_rectification_may_have_parameters_for_each_map():
+    net = network(2, Operations(rectify=Slopes()))
+    nn.functional.cross_entropy(net(images()), torch.tensor([0, 1, 2])).backward()
+    for stage, sizes in zip(net.stages, STAGES, strict=True):
+        assert stage.rectify.weight.shape == (sizes.maps,)
+        assert stage.rectify.weight.grad.all()
 
 
 @pytest.mark.parametrize("hidden", [0, 7])

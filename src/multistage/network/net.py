@@ -126,7 +126,7 @@ def _stage(in_maps: int, sizes: StageGeometry, operations: Operations, random: t
     return nn.Sequential(
         OrderedDict(
             filter_bank=filters,
-            **operations.rectify.parts(),
+            **operations.rectify.parts(sizes.maps),
             **operations.normalise.parts(sizes.maps),
             **operations.pool.parts(sizes.window, sizes.step),
         )

@@ -49,17 +49,17 @@ class Operation(Choice):
 
 @dataclass(frozen=True)
 class Rectification(Operation):
-    """A rectification: a function of each value."""
+    """A rectification: a function of each value, the same one for all values of a map."""
 
-    def build(self) -> "nn.Module":
+    def build(self, channels: int) -> "nn.Module":
         """Build the module: [n, channels, height, width] to the same shape; `multistage.Rectify` has many by name."""
         from multistage.layers import Rectify
 
         return Rectify(self.name)  # type: ignore[arg-type]
 
-    def parts(self) -> Mapping[str, "nn.Module"]:
-        """The modules of a stage by name."""
-        return {"rectify": self.build()}
+    def parts(self, channels: int) -> Mapping[str, "nn.Module"]:
+        """Return its modules by name."""
+        return {"rectify": self.build(channels)}
 
 
 @dataclass(frozen=True)

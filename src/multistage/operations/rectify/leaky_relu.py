@@ -16,7 +16,7 @@ class LeakyReLU(Rectification):
 
     slope: float = setting(0.01, number(0, 1))
 
-    def build(self) -> "nn.Module":
+    def build(self, channels: int) -> "nn.Module":
         from torch.nn import LeakyReLU
 
         return LeakyReLU(self.slope)

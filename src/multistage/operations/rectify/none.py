@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 class Unrectified(Rectification):
     """No rectification."""
 
-    def parts(self) -> Mapping[str, "nn.Module"]:
+    def parts(self, channels: int) -> Mapping[str, "nn.Module"]:
         return {}

@@ -10,7 +10,7 @@ from multistage.operations import Rectification, rectifications
 class Softplus(Rectification):
     """log(1 + exp(x))."""
 
-    def build(self):
+    def build(self, channels):
         from torch.nn import Softplus
 
         return Softplus()
