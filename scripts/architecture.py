@@ -1,6 +1,7 @@
 """Draw the architecture: one real image on its way through both stages of F-R_abs-N-P_A with random filters."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import SubFigure
 from torch import Tensor
 
+from multistage.cli.ending import exit_code
 from multistage.data.images import read_image
 from multistage.data.preprocessing import prepare
 from multistage.network.net import MultiStageNet
@@ -26,14 +28,15 @@ SHOWN = 4
 """Maps shown of each layer."""
 
 
-def main() -> None:
-    """Read the command line and draw."""
+def main() -> int:
+    """Read the command line and draw; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path, help="an image file of any size")
     parser.add_argument("output", type=Path, nargs="?", default=Path("results/architecture.png"), help="PNG to write")
     options = parser.parse_args()
     draw(prepare(read_image(options.image)), options.output)
     print(options.output)
+    return 0
 
 
 def draw(image: Tensor, output: Path) -> None:
@@ -69,4 +72,4 @@ def _maps(column: SubFigure, maps: Tensor, title: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

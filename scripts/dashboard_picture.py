@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from audit.pages.terminal import Terminal, picture
+from multistage.cli.ending import exit_code
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ VIEWS = {
 }
 
 
-def main() -> None:
-    """Read the command line and draw."""
+def main() -> int:
+    """Read the command line and draw; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run with logger=wandb")
     parser.add_argument("output", type=Path, nargs="?", default=Path("docs"), help="folder for the PNG files (docs)")
@@ -57,6 +58,7 @@ def main() -> None:
         file = options.output / f"wandb_{name}.png"
         draw(found[0], view).quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
         print(file)
+    return 0
 
 
 def draw(run: Path, view: View) -> Image.Image:
@@ -71,4 +73,4 @@ def draw(run: Path, view: View) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

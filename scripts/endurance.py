@@ -334,10 +334,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--aimed", type=int, default=20, metavar="N", help="kills while a file is written (default: 20)"
     )
-    parser.add_argument("--resumed", type=int, default=30, metavar="N", help="places to resume from, at most 30")
+    parser.add_argument("--resumed", type=int, default=30, metavar="N", help="places to resume from, 1 to 30")
     parser.add_argument("--processes", type=int, default=3, help="processes that share a sweep (default: 3)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     options = parser.parse_args(arguments)
+    if not 1 <= options.resumed <= 30:
+        parser.error(f"--resumed {options.resumed} is not 1 to 30")
     torch.set_num_threads(1)
     composition.plan(RUN)  # which imports Hydra
     try:

@@ -5,6 +5,7 @@ python scripts/feature_lengths.py    writes results/table1/lengths.md; takes min
 Draw 0, one training image of each class (every thirtieth).
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -33,7 +34,8 @@ before refinement.
 
 
 def main() -> int:
-    """Compute and write; returns the exit code."""
+    """Read the command line, compute and write; returns the exit code."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     dataset = listed(parse(composition.plan(["data=caltech101"]).config).data)
     columns = {entry["model"]: entry["column"] for entry in published() if entry["table"] == 1}
     head = ["", *columns.values()]

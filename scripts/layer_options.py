@@ -4,6 +4,7 @@ It shows Caltech-101's wild_cat/image_0012.jpg (CC BY 4.0): a bright animal in f
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
+from multistage.cli.ending import exit_code
 from multistage.layers import LocalContrastNorm
 
 N = LocalContrastNorm
@@ -24,14 +26,15 @@ Panel = tuple[str, str, Tensor]
 WIDE, CORNER = 31, 48
 
 
-def main() -> None:
-    """Read the command line and draw."""
+def main() -> int:
+    """Read the command line and draw; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path, help="a colour image of a few hundred pixels")
     parser.add_argument("output", type=Path, nargs="?", default=Path("docs/layer_options.png"), help="PNG to write")
     options = parser.parse_args()
     draw(pil_to_tensor(Image.open(options.image).convert("RGB")).float(), options.output)
     print(options.output)
+    return 0
 
 
 def draw(colour: Tensor, output: Path) -> None:
@@ -141,4 +144,4 @@ def _disc(image: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sections if name not in modules]:
         parser.error(f"{unknown[0]} is not a section; expected one of {', '.join(modules)}")
+    if options.words and options.sections:
+        parser.error("--words updates the words of the whole page; leave out the sections")
     if options.sections and options.output is None:
         parser.error("results/lecture takes all sections; choose another folder for some, e.g. --output lecture")
     output = options.output or root / "results" / "lecture"

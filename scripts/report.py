@@ -59,11 +59,15 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--restore", action="store_true", help="write published records as finished runs to the folder")
     options = parser.parse_args(arguments)
     if options.check:
-        return check(root)
+        if options.runs or options.replace or options.redraw or options.restore:
+            parser.error("--check compares what is committed; it takes no folder and no other option")
+        return exit_code(lambda: check(root))
     for name in ("replace", "restore"):
         if getattr(options, name) and options.runs is None:
             parser.error(f"--{name} needs a folder of runs, e.g. runs/ablation")
     if options.restore:
+        if options.replace or options.redraw:
+            parser.error("--restore takes no other option")
         return exit_code(lambda: give(options.runs, root))
     try:
         return exit_code(lambda: rebuild(options, root))

@@ -7,16 +7,14 @@ movement. A miss is accounted for if a rest is within three points of the paper,
 are larger. If a follow-up goes more than three points beyond the paper's figure, the paper is between the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
-from math import sqrt
 from typing import Literal
 
-from audit.tables.addresses import Found
+from audit.claims.verdicts import deciding
 from audit.tables.layout import Placed
 from audit.tables.tables import plus_minus, rows, signed
-from multistage.records.cells import CLOSE, FEW, Cell, paired
-from multistage.records.intervals import half_width
+from multistage.records.cells import CLOSE, Cell, paired
 
 Rests = Mapping[Cell, Mapping[str, float | None]]
 """Follow-up experiments of each cell: description, and the rest of the miss in points, as from `rest`."""
@@ -43,9 +41,9 @@ def rest(one: Cell, other: Cell) -> float | None:
     if one.difference is None:
         return None
     moved = paired(one, other)
-    least = half_width(moved.interval) if moved.interval and moved.n >= FEW else CLOSE / sqrt(moved.n)
-    towards = moved.mean * one.difference > 0 and abs(moved.mean) > least
-    return one.difference - moved.mean if towards else None
+    low, high = deciding(moved.value, moved.interval, moved.n, CLOSE)
+    towards = moved.value * one.difference > 0 and not low <= 0 <= high
+    return one.difference - moved.value if towards else None
 
 
 def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
@@ -63,22 +61,22 @@ def judge(miss: float, rests: Mapping[str, float | None]) -> Judgement:
     return "the paper is between" if any(each * miss < 0 for each in left) else "in part"
 
 
-def missed(found: Found, name: str, tried: Rests) -> str:
+def missed(places: Iterable[Placed], tried: Rests) -> str:
     """Markdown: cells more than three points off the paper with follow-up experiments, and how many are explained."""
     lines: list[list[object]] = []
-    places: dict[Judgement, list[Placed]] = {}
-    for placed in found.get(name, ()):
+    judged: dict[Judgement, list[Placed]] = {}
+    for placed in places:
         cell, rests = placed.cell, tried.get(placed.cell, {})
         if cell.paper is None or cell.difference is None or cell.is_close:
             continue
         judgement = judge(cell.difference, rests)
-        places.setdefault(judgement, []).append(placed)
+        judged.setdefault(judgement, []).append(placed)
         figures = [plus_minus(cell), cell.paper["value"], signed(cell.difference), cell.n]
         lines.append([placed.row, placed.column, *figures, _tried(rests), judgement])
     if not lines:
         return NONE
     heads = ["row", "column", "here", "paper", "miss", "n", "follow-up experiments (rest of the miss)", "judged"]
-    return f"{rows(heads, lines)}\n\n{_summary(places)}"
+    return f"{rows(heads, lines)}\n\n{_summary(judged)}"
 
 
 def _tried(rests: Mapping[str, float | None]) -> str:
@@ -104,17 +102,17 @@ def _summary(places: Mapping[Judgement, list[Placed]]) -> str:
     return " ".join([f"Accounted for, within three points of the paper: {', '.join(counts)}.", *named])
 
 
-def turned(found: Found, name: str) -> str:
+def turned(places: Iterable[Placed]) -> str:
     """Markdown: pairs of cells of a row whose order here is the reverse of the paper's; the paper's better one first.
 
     The paper's figures of each pair differ by more than `ORDERED` points.
     """
-    of_paper = [(placed, placed.cell.paper["value"]) for placed in found.get(name, ()) if placed.cell.paper]
+    of_paper = [(placed, placed.cell.paper["value"]) for placed in places if placed.cell.paper]
     lines = []
     for (better, high), (worse, low) in product(of_paper, repeat=2):
         if better.row == worse.row and high - low > ORDERED:
             difference = paired(better.cell, worse.cell)
-            if difference.mean < 0:
+            if difference.value < 0:
                 here = [plus_minus(placed.cell) for placed in (better, worse)]
                 lines.append([better.row, better.column, worse.column, high, low, *here, signed(difference)])
     heads = ["row", "first", "second", "paper: first", "second", "here: first", "second", "first minus second"]

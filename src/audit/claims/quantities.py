@@ -96,14 +96,14 @@ def leaves(quantity: Quantity) -> list[Quantity]:
     return [] if isinstance(quantity, OfPaper) else [quantity]
 
 
-def estimate(quantity: Quantity, says: str, cells: Cells, numbers: Mapping[str, Measured]) -> Estimate:
+def estimate(quantity: Quantity, cells: Cells, numbers: Mapping[str, Measured]) -> Estimate:
     """Compute a quantity whose runs and measurements are all available.
 
     Raises:
         MultistageError: The paper has no figure that the quantity needs, or runs must not be compared.
     """
     if isinstance(quantity, Epochs):
-        return _epochs(quantity, says, cells)
+        return _epochs(quantity, cells)
     if any(isinstance(leaf, Number) for leaf in leaves(quantity)):
         return Estimate(_number(quantity, numbers))
     parts = quantity.parts if isinstance(quantity, Over) else [quantity]
@@ -111,7 +111,7 @@ def estimate(quantity: Quantity, says: str, cells: Cells, numbers: Mapping[str, 
     if not all(found):
         return Estimate(None, reason="the cells share no draw and seed")
     values = [fmean(values) for values in found] if isinstance(quantity, Over) else found[0]
-    return Estimate(mean_of(values, says, "%" if isinstance(quantity, Wanted) else "points"))
+    return Estimate(mean_of(values, unit="%" if isinstance(quantity, Wanted) else "points"))
 
 
 def of_paper(quantity: Quantity, published: Sequence[Record]) -> float:
@@ -136,11 +136,11 @@ def _accuracies(quantity: Quantity, cells: Cells) -> dict[Draw, float]:
             return {draw(record): accuracy(record) for record in cells[quantity].records}
         case Kept(one, corruption):
             return {draw(record): kept(record, corruption) for record in cells[one].records}
-        case Less(Kept(one), Kept(other)) if not pairs(cells[one], cells[other]):
-            return {}
-        case Less(Wanted() as one, Wanted() as other):  # rejects runs that must not be compared
-            found = pairs(cells[one], cells[other])
-            return {key: accuracy(record) - accuracy(another) for key, (record, another) in found.items()}
+        case Less(Wanted() | Kept() as one, Wanted() | Kept() as other):
+            ours, theirs = _accuracies(one, cells), _accuracies(other, cells)
+            first, second = (cells[leaf] for leaf in leaves(quantity) if isinstance(leaf, Wanted))
+            shared = pairs(first, second)  # rejects runs that must not be compared
+            return {key: ours[key] - theirs[key] for key in shared}
         case Less(Wanted() as one, OfPaper()):
             if (entry := cells[one].paper) is None:
                 raise MultistageError(
@@ -169,7 +169,7 @@ def _number(quantity: Quantity, numbers: Mapping[str, Measured]) -> Measured:
     return Measured(first.value - other.value, what, first.unit, interval, min(first.n, other.n))
 
 
-def _epochs(quantity: Epochs, says: str, cells: Cells) -> Estimate:
+def _epochs(quantity: Epochs, cells: Cells) -> Estimate:
     loss = quantity.loss
     found = [(_losses(a), _losses(b)) for a, b in pairs(cells[quantity.one], cells[quantity.other]).values()]
     reached = [pair for pair in found if all(pair) and min(*pair[0], *pair[1]) <= loss]
@@ -178,7 +178,7 @@ def _epochs(quantity: Epochs, says: str, cells: Cells) -> Estimate:
     late = any(min(first) > loss for first, _ in reached)
     early = any(min(second) > loss for _, second in reached)
     side: Side = "about" if late and early else "at least" if late else "at most" if early else ""
-    return Estimate(mean_of([_epoch(one, loss) - _epoch(other, loss) for one, other in reached], says, "epochs"), side)
+    return Estimate(mean_of([_epoch(one, loss) - _epoch(other, loss) for one, other in reached], unit="epochs"), side)
 
 
 def _losses(record: Record) -> list[float]:

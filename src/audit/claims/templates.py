@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, mode
 from traceback import extract_tb
 from typing import Any
 
@@ -32,8 +32,10 @@ from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxEr
 from jinja2.meta import find_undeclared_variables
 
 from audit.claims import misses
+from audit.claims.cells import NAMED
 from audit.claims.quantities import estimate, leaves, of_paper
-from audit.tables.addresses import ABS, BOTH, DATA, N_MAX, NEITHER, Folder, Found, Less, N, Quantity, Wanted, cell, find
+from audit.tables.addresses import ABS, BOTH, N_MAX, NEITHER, Folder, Found, Less, N, Quantity, Wanted, cell, find
+from audit.tables.layout import Placed
 from audit.tables.tables import MINUS, plus_minus, signed
 from multistage.records.cells import Cell, paired, pairs
 from multistage.records.runs import Record
@@ -68,7 +70,8 @@ class Figures:
         self.tried_of: dict[Cell, dict[str, float | None]] = {}
         self.listed = False
         self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
-        folders = {name: Folder(name) for name in ("table1", *DATA, *found)}
+        data = {name: [each.cell.config["data"] for each in places] for name, places in found.items() if places}
+        folders = {name: Folder(name, mode(sets)) for name, sets in data.items()} | NAMED
         filters = (self.training, self.paper, self.recorded, self.tried)
         functions = {"missed": self.missed, "turned": self.turned, "effect": self.effect}
         self.environment.filters = {each.__name__: each for each in filters}
@@ -163,11 +166,11 @@ class Figures:
     def missed(self, name: str) -> str:
         """Markdown: the table of `misses.missed`."""
         self.listed = True
-        return misses.missed(self._folder(name), name, self.tried_of)
+        return misses.missed(self._folder(name), self.tried_of)
 
     def turned(self, name: str) -> str:
         """Markdown: the table of `misses.turned`."""
-        return misses.turned(self._folder(name), name)
+        return misses.turned(self._folder(name))
 
     def effect(self, further: Mapping[str, Any] | None = None, **more: Any) -> str:
         """Format the effect of changed settings on the cell of `CHANGED`: points, paired by draw (number of draws)."""
@@ -179,15 +182,15 @@ class Figures:
 
     def _difference(self, quantity: Quantity) -> str:
         cells = {leaf: self.cell(leaf) for leaf in leaves(quantity) if isinstance(leaf, Wanted)}
-        found = estimate(quantity, "", cells, {})
+        found = estimate(quantity, cells, {})
         if found.figure is None:
             raise LookupError(found.reason)
         return signed(found.figure)
 
-    def _folder(self, name: str) -> Found:
+    def _folder(self, name: str) -> Sequence[Placed]:
         if name not in self.found:
             raise LookupError(f"{name} is not a folder of results{nearest(name, self.found)}")
-        return self.found
+        return self.found[name]
 
 
 class PaperFigures(Figures):

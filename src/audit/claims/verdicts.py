@@ -166,7 +166,7 @@ def _result(test: Test, claim: Claim, evidence: Evidence) -> Result:
     missing = tuple(dict.fromkeys(wanted for wanted in test.cells if wanted not in evidence.cells))
     absent = tuple(name for name in test.numbers if name not in numbers)
     there = not missing and not absent
-    found = estimate(test.quantity, test.says, evidence.cells, numbers) if there else Estimate(None)
+    found = estimate(test.quantity, evidence.cells, numbers) if there else Estimate(None)
     figure = found.figure
     interval = None if figure is None else _interval(test, figure)
     outcome = "no data" if figure is None else _outcome(test, bound, interval)

@@ -214,8 +214,8 @@ class Page:
             equal=EQUAL,
             paper=PAPER,
             values=values,
-            first=next(iter(values), None),
-            scale=(min(values.values(), default=0), max(values.values(), default=0)),
+            first=next(iter(values)),
+            scale=(min(values.values()), max(values.values())),
             draw=CHOOSING,
             **{"place_of": Place, "words": _words, "signed": signed},
         )

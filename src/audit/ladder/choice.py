@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from audit.ladder.rungs import HELD_OUT, Rung
-from multistage.records.cells import Cell, cells, draw
+from multistage.records.cells import Cell, cells, pairs
 from multistage.records.intervals import Measured, mean_of
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -30,8 +30,8 @@ RULE = (
     "equals, the most accurate."
 )
 
-SAID = ("data", "data.validation", "data.test_per_class", "draw", "seed", "name", "experiment", "refine")
-"""Settings that all runs share, or that vary within a cell; they are not printed."""
+SAID = ("data", "data.validation", "data.test_per_class", "draw", "seed", "filters", "refine", "readout")
+"""Settings that all runs share, that vary within a cell, or that `words` has first; others are printed as typed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Candidate:
         typed = self.cell.records[0].get("overrides", ())
         kept = [override for override in typed if key_of(override) not in SAID]
         first = [f"filters={config['filters']}", "refine=true" if config["refine"] else f"readout={config['readout']}"]
-        return " ".join([*first, *(each for each in kept if each.partition("=")[0] not in ("filters", "readout"))])
+        return " ".join([*first, *kept])
 
     @property
     def features(self) -> int:
@@ -131,6 +131,5 @@ def _held_out(record: Record) -> float:
 def _less(one: Candidate, best: Candidate | None) -> Measured | None:
     if best is None or one is best:
         return None
-    theirs = {draw(record): _held_out(record) for record in best.cell.records}
-    shared = [_held_out(record) - theirs[draw(record)] for record in one.cell.records if draw(record) in theirs]
-    return mean_of(shared, "less than the chosen one", "points") if shared else None
+    shared = [_held_out(record) - _held_out(other) for record, other in pairs(one.cell, best.cell).values()]
+    return mean_of(shared, unit="points") if shared else None

@@ -8,7 +8,8 @@ from audit.ladder.costs import Costs
 from audit.ladder.rungs import BESIDE, COLOUR, REST, RUNGS, SCORED, Rung
 from audit.tables.addresses import find
 from audit.tables.results import Results
-from multistage.records.cells import Cell, Difference, paired, pairs
+from multistage.records.cells import Cell, paired, pairs
+from multistage.records.intervals import Measured
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
 
@@ -34,7 +35,7 @@ class Step:
     rung: Rung
     some: Cell | None
     rest: Cell | None
-    gain: Difference | None
+    gain: Measured | None
     seconds: Sequence[float]
 
     @property

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from multistage.records.cells import Difference
 from multistage.records.intervals import Measured, half_width, mean_of
 
 PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
@@ -21,7 +20,7 @@ DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Places where a text may contain typed digits: between backticks (formulas, settings), sizes such as 9x9, names
 such as Caltech-101."""
 
-Figure = float | Sequence[float] | Tensor | Measured | Difference
+Figure = float | Sequence[float] | Tensor | Measured
 """A number; measurements (one per image or filter) whose mean is reported; or a value with its interval."""
 
 
@@ -150,8 +149,6 @@ def _measured(figure: Figure, words: str) -> Measured:
     match figure:
         case Measured():
             return replace(figure, what=what, unit=unit)
-        case Difference():
-            return Measured(figure.mean, what, unit, figure.interval, figure.n)
         case int() | float():
             return Measured(figure, what, unit)
         case Tensor():

@@ -11,7 +11,8 @@ from audit.ladder.climb import Step
 from audit.tables.layout import Table
 from audit.tables.results import Results
 from audit.tables.words import listed
-from multistage.records.cells import Cell, Difference, paired, pairs
+from multistage.records.cells import Cell, paired, pairs
+from multistage.records.intervals import Measured
 
 OPERATIONS = {
     "R_abs": "absolute value",
@@ -24,7 +25,7 @@ OPERATIONS = {
 ALONE = 3.0
 """Half width in points that decides for a single run, as in most rules of claims."""
 
-NOT_RUN = "Table 1 of the paper was not run yet; `python train.py experiment=table1` runs it."
+NOT_RUN = "No row of Table 1 has all five architectures yet; `python train.py experiment=table1` runs them."
 COUNTED: dict[Verdict, str] = {
     "holds": "hold in full",
     "holds in part": "hold in part",
@@ -77,7 +78,7 @@ def _columns(tables: Sequence[Table]) -> list[Column]:
     return sorted(found, key=lambda column: -column.cell.mean)
 
 
-def _leads(table: Table, protocol: str) -> list[Difference] | None:
+def _leads(table: Table, protocol: str) -> list[Measured] | None:
     """Compare the paper's best architecture of a row with each other one here; None if the row is not comparable."""
     paper = {symbol: float(e["value"]) for (row, symbol), e in table.paper.items() if row == protocol}
     ours = {symbol: table.cells[protocol, symbol] for symbol in paper if (protocol, symbol) in table.cells}
@@ -87,9 +88,9 @@ def _leads(table: Table, protocol: str) -> list[Difference] | None:
     return [paired(best, other) for other in ours.values()] if all(pairs(best, one) for one in ours.values()) else None
 
 
-def _is_beyond_chance(lead: Difference) -> bool:
+def _is_beyond_chance(lead: Measured) -> bool:
     """Whether the interval that decides is above zero."""
-    return deciding(lead.mean, lead.interval, lead.n, ALONE)[0] > 0
+    return deciding(lead.value, lead.interval, lead.n, ALONE)[0] > 0
 
 
 def verdicts(claims: Sequence[Judged]) -> dict[Verdict, int]:
@@ -134,7 +135,7 @@ class Answer:
         leads = [_leads(table, protocol) for table in tables for protocol in table.protocols]
         known = [each for each in leads if each is not None]
         self.columns, self.rows = _columns(tables), len(known)
-        self.same = sum(all(lead.mean > 0 for lead in each) for each in known)
+        self.same = sum(all(lead.value > 0 for lead in each) for each in known)
         self.beyond = sum(all(map(_is_beyond_chance, each)) for each in known)
         self.claims = [judged for judged in claims if judged.claim.id.startswith("paper")]
 

@@ -130,9 +130,9 @@ def _keep(source: Path, kept: Path) -> None:
     Raises:
         MultistageError: The file is missing or damaged.
     """
-    kept.unlink(missing_ok=True)
     content = _content(source)
     if content is None:
+        kept.unlink(missing_ok=True)
         log.warning("%s is left out: at most %d bytes are published", source, LIMIT)
         return
     if source.name in READERS:

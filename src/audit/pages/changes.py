@@ -84,7 +84,7 @@ def document(root: Path, *revisions: str) -> str:
         revisions: Revisions whose history is listed; HEAD by default.
 
     Raises:
-        MultistageError: The history is missing, or does not lead to the records.
+        MultistageError: The history is missing.
     """
     return render("pages/changes.md", changes=list(replay(root, *revisions or ("HEAD",)))[::-1], table=_table)
 
@@ -101,7 +101,8 @@ def is_whole(root: Path) -> bool:
 
 def is_current(root: Path) -> bool:
     """Return whether the text matches the history: up to now, or up to the text's last commit."""
-    text = (root / "results" / CHANGES).read_text("utf-8")
+    file = root / "results" / CHANGES
+    text = file.read_text("utf-8") if file.exists() else ""
     last = _git(root, "log", "-1", "--format=%H", "--", f"results/{CHANGES}")
     return text == document(root) or (bool(last) and text == document(root, f"{last.strip()}^@"))
 
@@ -113,7 +114,16 @@ def replay(root: Path, *revisions: str) -> Iterator[Change]:
         MultistageError: Git is missing or fails.
     """
     figures: dict[str, Runs] = {}
-    log = ("log", "--reverse", "--topo-order", "--no-renames", "--format=%x00%H%x00%cs%x00%s", "-p", "-U0")
+    log = (
+        "log",
+        "--reverse",
+        "--topo-order",
+        "--no-renames",
+        "--no-color",
+        "--format=%x00%H%x00%cs%x00%s",
+        "-p",
+        "-U0",
+    )
     _, *parts = _git(root, *log, *revisions, "--", PATTERN).split("\0")
     for commit, day, rest in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         subject, *lines = rest.split("\n")
@@ -126,21 +136,22 @@ def replay(root: Path, *revisions: str) -> Iterator[Change]:
 
 def _apply(figures: dict[str, Runs], lines: Sequence[str]) -> None:
     """Remove a commit's deleted lines from figures, and add its new ones."""
-    folder = ""
+    folder, found = "", []
     for line in lines:
         if line.startswith("diff --git "):
             folder = Path(line.rpartition(" b/")[2]).parent.name
         elif line.startswith(("-{", "+{")):
             record = json.loads(line[1:])
             name = f"{folder}: {'/'.join(part.strip('/') for part in common_path(record) if part)}"
-            digest = record.get("checksum", line[1:])
-            runs = figures.setdefault(name, {})
-            if line[0] == "+":
-                runs[digest] = accuracy(record)
-            else:
-                del runs[digest]
-                if not runs:
-                    del figures[name]
+            found.append((line[0], name, record.get("checksum", line[1:]), accuracy(record)))
+    for sign, name, digest, value in sorted(found, key=lambda each: each[0] == "+"):  # a line may move up in its file
+        runs = figures.setdefault(name, {})
+        if sign == "+":
+            runs[digest] = value
+        else:
+            runs.pop(digest, None)  # another branch may have removed it, too
+            if not runs:
+                del figures[name]
 
 
 def _change(commit: str, day: str, subject: str, before: Mapping[str, Runs], after: Mapping[str, Runs]) -> Change:

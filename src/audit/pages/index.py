@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from audit.claims import ledger, wording
+from audit.claims import ledger
 from audit.claims.templates import PaperFigures
 from audit.claims.verdicts import Judged
 from audit.ladder.climb import Ladder
@@ -263,11 +263,8 @@ def _symbol(text: str) -> Markup:
     return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", escape(text)))
 
 
-ENVIRONMENT.filters |= {
-    **{"symbol": _symbol, "verdicts_tally": tally},
-    **{"families": ledger.families, "tally": ledger.tally},
-}
+ENVIRONMENT.filters |= {"symbol": _symbol, "verdicts_tally": tally}  # beside those of claims, captions and figures
 ENVIRONMENT.globals |= {
     **{"SIGNS": SIGNS, "VERDICTS": VERDICTS, "operations": operations},
-    **{"identifier": identifier, "not_run": _not_run, "wording": wording},
+    **{"identifier": identifier, "not_run": _not_run},
 }

@@ -1,6 +1,5 @@
 """Pictures of artifacts: filters as a mosaic, confusion matrices as a table or, for many classes, as a map."""
 
-import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from audit.tables.templates import ENVIRONMENT, macro
+from audit.tables.templates import ENVIRONMENT, base64, macro
 from multistage.dashboards.pictures import tiles
 
 TABLE = 20
@@ -23,7 +22,7 @@ def bitmap(image: np.ndarray) -> str:
     """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "BMP")
-    return "data:image/bmp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"data:image/bmp;base64,{base64(buffer.getvalue())}"
 
 
 def mosaic(kernels: np.ndarray, limit: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from audit.pages import table1
 from audit.pages.answer import Answer, tally
 from audit.tables.results import Results
 from audit.tables.templates import render
-from audit.tables.words import listed
+from audit.tables.words import listed, not_run
 
 RANDOM = "RR, sgd"
 """The row of random frozen filters with the authors' classifier."""
@@ -24,7 +24,7 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         ladder: Results with later methods.
     """
     answer = Answer(results, claims)
-    if not answer.columns or not answer.rows or ladder.top is None:
+    if not answer.columns or not answer.rows:
         return table1.ABSENT
     best, found = answer.columns[0], table1.places(results)
     failing = [judged.claim.id for judged in answer.claims if judged.verdict == "fails"]
@@ -43,5 +43,6 @@ def summary(results: Results, claims: Sequence[Judged], ladder: Ladder) -> str:
         agreeing=table1.agreeing(found),
         random=found[RANDOM, best.symbol],
         random_row=RANDOM,
-        top=ladder.top.some,
+        top=ladder.top.some if ladder.top else None,
+        not_run=not_run("ladder"),
     ).strip()

@@ -12,7 +12,7 @@ something that the paper leaves open (`layout.TUNED`), if there is only one.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,6 @@ from multistage.records.paper import letters, matching
 from multistage.records.runs import Record
 from multistage.registry.words import as_typed
 from multistage.settings.config import rules
-
-DATA = {
-    "ablation": "digits",
-    **dict.fromkeys(("mnist", "mnist_tuning", "labels_mnist", "labels_mnist_variants"), "mnist"),
-    "norb": "norb",
-    "labels_coil20": "coil20",
-}
-"""Default data set of a results folder, if it is not Caltech-101."""
 
 BOTH, ABS, N_MAX, N, NEITHER = "abs_lcn_avgpool", "abs_avgpool", "lcn_maxpool", "lcn_avgpool", "avgpool"
 """The presets of the paper's columns: abs and N, only abs, N with max pooling, only N, neither."""
@@ -109,7 +101,7 @@ class Folder:
     """A results folder; calling it with settings names a cell."""
 
     name: str
-    data: str = field(default="", kw_only=True)
+    data: str = "caltech101"
 
     def __call__(
         self, row: str, model: str, further: Mapping[str, Any] | None = None, labels: int | None = None, **more: Any
@@ -123,7 +115,7 @@ class Folder:
             labels: Labels a class.
             more: Like `further`, for settings whose name is one word.
         """
-        settings = {"data": self.data or DATA.get(self.name, "caltech101"), "model": model, **_protocol(row)}
+        settings = {"data": self.data, "model": model, **_protocol(row)}
         if labels is not None:
             settings[LABELS] = labels
         return Wanted(self.name, tuple(settings.items()), tuple({**(further or {}), **more}.items()))

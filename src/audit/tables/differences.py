@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from multistage.records.cells import Cell, Difference, Draw, draw, paired
+from multistage.records.cells import Cell, Draw, draw, paired
+from multistage.records.intervals import Measured
 from multistage.settings.config import MOST_STAGES, REGISTRIES, is_unread
 
 ORDERS: dict[str, tuple[Any, ...]] = {
@@ -27,7 +28,7 @@ class Change:
     respect: str
     before: Cell
     after: Cell
-    difference: Difference
+    difference: Measured
 
 
 def differences(cells: Sequence[Cell]) -> list[Change]:

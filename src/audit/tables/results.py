@@ -1,12 +1,12 @@
 """What is published, read once: each folder of results with its records, their cells, and where these stand."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from audit.tables.addresses import Found
-from audit.tables.layout import Table, tables
+from audit.tables.layout import tables
 from multistage.records.cells import Cell, Key, cells, distinct, draw
 from multistage.records.files import from_file
 from multistage.records.paper import published
@@ -15,7 +15,6 @@ from multistage.records.runs import Record
 RECORDS = "records.jsonl"
 
 
-@dataclass(frozen=True, eq=False)
 class Experiment:
     """A folder of results.
 
@@ -28,20 +27,10 @@ class Experiment:
         MultistageError: Records that must not stand in one table.
     """
 
-    folder: Path
-    records: Sequence[Record]
-    paper: Sequence[Record]
-    cells: Sequence[Cell] = field(init=False)
-    tables: Sequence[Table] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "cells", cells(self.records, self.paper))
-        object.__setattr__(self, "tables", tables(self.cells, self.paper))
-
-    @property
-    def name(self) -> str:
-        """Of the folder."""
-        return self.folder.name
+    def __init__(self, folder: Path, records: Sequence[Record], paper: Sequence[Record]) -> None:
+        self.folder, self.name, self.records, self.paper = folder, folder.name, records, paper
+        self.cells = cells(records, paper)
+        self.tables = tables(self.cells, paper)
 
 
 class Results:

@@ -9,14 +9,14 @@ from audit.tables.differences import Change, differences
 from audit.tables.layout import Table, architecture, foremost, operations, protocol
 from audit.tables.results import Experiment
 from audit.tables.templates import render
-from multistage.records.cells import Cell, Difference
+from multistage.records.cells import Cell
 from multistage.records.files import command, path
 from multistage.records.intervals import CONFIDENCE, Interval, Measured, half_width
 from multistage.registry.words import harmless
 
 MINUS = "\N{MINUS SIGN}"
 
-Mean = Cell | Difference | Measured
+Mean = Cell | Measured
 """What has a mean and its interval."""
 
 COLUMNS = (

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from multistage.data import data_sets
 from multistage.records.files import path
-from multistage.records.intervals import Interval, half_width, t_interval
+from multistage.records.intervals import Interval, Measured, half_width, mean_of, t_interval
 from multistage.records.paper import matching
 from multistage.records.runs import Record
 from multistage.records.schema import DRAW
@@ -139,23 +139,6 @@ class Cell:
         return fmean(sum(record["seconds"].values()) for record in self.records)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Paired differences between runs, in points.
-
-    Args:
-        mean: Their mean.
-        sd: Their standard deviation; None for one pair.
-        interval: 95 % t-interval of their mean; None for one pair.
-        n: Number of pairs.
-    """
-
-    mean: float
-    sd: float | None
-    interval: Interval | None
-    n: int
-
-
 def cells(records: Iterable[Record], paper: Sequence[Record] = ()) -> list[Cell]:
     """Group records into cells, in the order of their first records.
 
@@ -191,8 +174,8 @@ def distinct(records: Sequence[Record]) -> tuple[Record, ...]:
     return tuple(found.values())
 
 
-def paired(a: Cell, b: Cell) -> Difference:
-    """Return how much better `a` is than `b`: differences over the draws and seeds of both.
+def paired(a: Cell, b: Cell) -> Measured:
+    """Return how much better `a` is than `b`, in points: mean of differences over the draws and seeds of both.
 
     Raises:
         MultistageError: No common draw and seed, or a common draw with different images.
@@ -200,9 +183,7 @@ def paired(a: Cell, b: Cell) -> Difference:
     found = pairs(a, b)
     if not found:
         raise MultistageError(f"{a.title} and {b.title} share no draw and seed; run both with the same draw= and seed=")
-    values = [accuracy(one) - accuracy(other) for one, other in found.values()]
-    spread = stdev(values) if len(values) > 1 else None
-    return Difference(fmean(values), spread, t_interval(values), len(values))
+    return mean_of([accuracy(one) - accuracy(other) for one, other in found.values()], unit="points")
 
 
 def pairs(a: Cell, b: Cell) -> dict[Draw, tuple[Record, Record]]:

@@ -29,8 +29,8 @@ class Measured:
     n: int = 1
 
 
-def mean_of(values: Sequence[float], what: str, unit: str = "") -> Measured:
-    """Return the mean of measurements (of images or filters) with Student's 95 % confidence interval."""
+def mean_of(values: Sequence[float], what: str = "", unit: str = "") -> Measured:
+    """Return the mean of measurements (of images, filters or runs) with Student's 95 % confidence interval."""
     values = [float(value) for value in values]
     return Measured(fmean(values), what, unit, t_interval(values), len(values))
 

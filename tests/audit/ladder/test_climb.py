@@ -79,7 +79,7 @@ def test_a_gain_is_counted_draw_by_draw(climb):
     before = [figures.run("UU", 0, (3, 3, 3)), figures.run("UU", 1, (2, 2, 2)), figures.run("UU", 2, (9, 9, 9))]
     after = [figures.run("ridge", 0, (4, 4, 4)), figures.run("ridge", 1, (4, 4, 4)), figures.run("ridge", 4)]
     gain = steps(climb(after, before))["ridge"].gain
-    assert (gain.n, gain.mean) == (2, pytest.approx(15))
+    assert (gain.n, gain.value) == (2, pytest.approx(15))
     assert gain.interval == pytest.approx((15 - 12.706 * 5, 15 + 12.706 * 5), abs=0.01)
 
 

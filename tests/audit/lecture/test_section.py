@@ -5,7 +5,6 @@ import torch
 
 from audit.lecture import Found, Table
 from audit.lecture.section import Section, filled, typed_numbers
-from multistage.records.cells import Difference
 from multistage.records.intervals import Measured
 
 WORDS = {
@@ -25,7 +24,7 @@ FOUND = Found(
     {
         "error": torch.tensor([1.0, 3.0]),
         "gain": Measured(2.0, "", interval=(1.5, 2.5), n=7),
-        "pair": Difference(2.0, 1.4, (1.5, 2.5), 7),
+        "pair": Measured(2.0, "", "points", (1.5, 2.5), 7),
         "count": 40,
     },
     pictures={"one": b"png"},

@@ -115,6 +115,17 @@ def test_damaged_filters_are_refused_in_one_line(finished, tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+def test_what_cannot_be_read_leaves_what_was_published(finished, tmp_path):
+    folder, record = finished
+    artifacts.publish(folder, tmp_path)
+    published = artifacts.folder(tmp_path, record) / runs.CONFUSION
+    before = published.read_bytes()
+    (folder / runs.CONFUSION).write_bytes(b"damaged")
+    with pytest.raises(MultistageError, match="damaged"):
+        artifacts.publish(folder, tmp_path)
+    assert published.read_bytes() == before
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(MultistageError, match="not a finished run"):
         artifacts.publish(tmp_path, tmp_path / "results")

@@ -69,6 +69,33 @@ def test_branches_are_told_once_and_a_merge_tells_nothing(repository):
     assert sorted(change.subject for change in changes.replay(repository.root, "HEAD")) == ["first", "main", "side"]
 
 
+def test_records_that_change_places_and_two_branches_that_run_the_same_again_lose_no_run(repository):
+    repository.commit("first", run(0.6), run(0.8, 1), run(0.7, 2))
+    repository.commit("sorted", run(0.7, 2), run(0.8, 1), run(0.6))
+    repository.git("checkout", "-q", "-b", "side")
+    repository.commit("side", run(0.7, 2), run(0.9, 1), run(0.6))
+    repository.git("checkout", "-q", "main")
+    repository.commit("main", run(0.7, 2), run(0.9, 1), run(0.6))
+    repository.git("commit", "-q", "--allow-empty", "-m", "nothing")
+    repository.git("merge", "-q", "--no-ff", "-m", "merge", "side")
+    found = list(changes.replay(repository.root, "HEAD"))
+    assert [change.subject for change in found if change.new or change.moved] == ["first", found[1].subject]
+    assert [sorted(each.after.values()) for change in found for each in change.moved] == [[60, 70, 90]]
+
+
+def test_the_text_does_not_depend_on_colours_of_git(repository):
+    repository.commit("first", run(0.6))
+    text = changes.document(repository.root)
+    repository.git("config", "color.ui", "always")
+    assert changes.document(repository.root) == text
+    assert "1 new figure in ablation" in text
+
+
+def test_a_text_that_is_missing_is_not_current(repository):
+    repository.commit("first", run(0.6))
+    assert not changes.is_current(repository.root)
+
+
 def test_a_commit_that_changes_records_is_told_by_the_next_text(repository):
     text = repository.root / "results" / changes.CHANGES
     repository.commit("first", run(0.6))

@@ -86,6 +86,13 @@ def test_a_small_lead_of_one_run_is_not_beyond_chance(said):
     assert "| 1 of 1, 0 beyond chance | |" in said(0.36, 0.34, 0.33, 0.20, 0.15)
 
 
+def test_without_a_ladder_the_rest_is_said(said):
+    text = said(0.63, 0.34, 0.37, 0.20, 0.15, top=())
+    assert "| 63.0 % (`RR, sgd`) | 65.5 % (`U+U+`) |" in text
+    assert "**How far does it get with later methods?** Not run yet; `python train.py experiment=ladder`" in text
+    assert "| with later methods: the ladder's top rung |  | |" in text
+
+
 def test_a_row_whose_cells_share_no_draw_is_not_compared(tmp_path, record):
     frozen = {"data": "caltech101", "refine": "false", "readout": "sgd"}
     runs = [record(0.5, draw, model=model, **frozen) for draw, model in enumerate(COLUMNS)]

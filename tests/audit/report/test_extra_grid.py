@@ -111,7 +111,7 @@ def test_another_truth_turns_them(evidence):
 
 
 def test_a_mean_over_cells_is_that_of_their_differences(evidence):
-    found = estimate(normalised("lcn", "instancenorm"), "x", evidence.cells, {}).figure
+    found = estimate(normalised("lcn", "instancenorm"), evidence.cells, {}).figure
     differences = [
         evidence.cells[at(Place(rectify, "lcn", pool))].values[0]
         - evidence.cells[at(Place(rectify, "instancenorm", pool))].values[0]

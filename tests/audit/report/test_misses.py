@@ -61,7 +61,7 @@ def test_missed_cells_stand_with_what_was_tried_and_are_counted(record, publishe
     other = cell(record, published, {0: 0.20}, model="avgpool")
     rows = [Placed("RR, lbfgs", "R_abs-P_A", missed), Placed("RR, sgd", "R_abs-P_A", near)]
     found = {"table1": [*rows, Placed("RR, lbfgs", "P_A", other)], "other": rows[:1], "ablation": []}
-    table = misses.missed(found, "table1", {missed: {"nothing": None, "much": -5.0, "most": -4.0}})
+    table = misses.missed(found["table1"], {missed: {"nothing": None, "much": -5.0, "most": -4.0}})
     tried = "most (−4.00); much (−5.00); nothing (not beyond chance)"
     assert f"| RR, lbfgs | R_abs-P_A | 54.00 ± 12.71 | 33.7 | +20.30 | 2 | {tried} | the paper is between |" in table
     assert "| RR, lbfgs | P_A | 20.00 | 8.8 | +11.20 | 1 |  | open |" in table
@@ -71,7 +71,7 @@ def test_missed_cells_stand_with_what_was_tried_and_are_counted(record, publishe
         "**The paper is between a follow-up experiment and the cell:** "
         "RR, lbfgs R_abs-P_A. **No tested explanation yet:** RR, lbfgs P_A."
     )
-    assert misses.missed(found, "ablation", {}) == "None so far."
+    assert misses.missed(found["ablation"], {}) == "None so far."
 
 
 def test_columns_in_another_order_than_the_papers_are_listed(record, published):
@@ -81,7 +81,7 @@ def test_columns_in_another_order_than_the_papers_are_listed(record, published):
         Placed("RR, sgd", columns[model], cell(record, published, dict(enumerate(each)), model=model, readout="sgd"))
         for model, each in accuracies.items()
     ]
-    (line,) = misses.turned({"table1": places}, "table1").splitlines()[2:]
+    (line,) = misses.turned(places).splitlines()[2:]
     assert line == "| RR, sgd | N-P_M | R_abs-P_A | 37.6 | 33.7 | 34.50 ± 6.35 | 37.50 ± 6.35 | −3.00 ± 12.71 |"
 
 
@@ -90,4 +90,4 @@ def test_columns_that_the_paper_has_within_two_points_have_no_order(record, publ
         Placed("R+", model, cells([record(a, data="caltech101", stages=1, model=model)], published)[0])
         for model, a in (("avgpool", 0.16), ("lcn_avgpool", 0.15))
     ]
-    assert misses.turned({"table1": pair}, "table1") == "None so far."
+    assert misses.turned(pair) == "None so far."

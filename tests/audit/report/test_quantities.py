@@ -10,7 +10,7 @@ LOSS = 0.5
 
 def measured(quantity, first, second):
     """A quantity of two cells with these runs."""
-    return estimate(quantity, "x", {FIRST: cells(first)[0], SECOND: cells(second)[0]}, {})
+    return estimate(quantity, {FIRST: cells(first)[0], SECOND: cells(second)[0]}, {})
 
 
 def run(record, model, losses, draw=0):

@@ -117,6 +117,17 @@ def test_the_check_names_what_is_stale_and_writes_nothing(repository, capsys):
     assert file.read_text(encoding="utf-8") == "another"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["runs/ablation", "--check"], ["--check", "--redraw"], ["runs/ablation", "--restore", "--replace"]],
+    ids=" ".join,
+)
+def test_options_without_effect_are_refused(repository, capsys, words):
+    with pytest.raises(SystemExit):
+        script.main(words, repository)
+    assert "takes no" in capsys.readouterr().err
+
+
 def test_nothing_is_written_where_nothing_changed(repository, capsys):
     before = {path: path.stat().st_mtime_ns for path in repository.rglob("*") if path.is_file()}
     assert script.main([], repository) == 0

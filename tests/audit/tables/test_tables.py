@@ -200,7 +200,7 @@ def test_differences_change_one_respect_each(ablation):
         before, after = change.before.config, change.after.config
         assert before[change.respect] != after[change.respect]
         assert before["data"] == after["data"]
-        assert change.difference.mean == pytest.approx(change.after.mean - change.before.mean)
+        assert change.difference.value == pytest.approx(change.after.mean - change.before.mean)
     refined = [change for change in changes if change.respect == "refine"]
     assert len(refined) == len(PRESETS)
     assert all(change.after.config["refine"] for change in refined)

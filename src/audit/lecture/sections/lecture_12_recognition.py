@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from audit.lecture import Found, Material, Table, drawing
 from audit.tables.differences import Change, differences
-from multistage.records.cells import Cell, Difference, cells, paired
-from multistage.records.intervals import half_width
+from multistage.records.cells import Cell, cells, paired
+from multistage.records.intervals import Measured, half_width
 
 OPERATIONS = {"model.rectify": ("none", "abs"), "model.normalise": ("none", "lcn")}
 WORDS = {"model.rectify": "rectification", "model.normalise": "normalisation"}
@@ -57,13 +57,13 @@ def _changes(found: list[Cell]) -> list[Change]:
 
 def _frozen_gains(changes: list[Change], operation: str, data: str) -> list[float]:
     return [
-        change.difference.mean
+        change.difference.value
         for change in changes
         if {"data": data, "refine": False}.items() <= change.before.config.items() and change.respect == operation
     ]
 
 
-def _headline(changes: list[Change]) -> Mapping[str, Difference]:
+def _headline(changes: list[Change]) -> Mapping[str, Measured]:
     found = {
         change.respect.removeprefix("model.") + ("_with" if _has_other(change) else ""): change
         for change in changes
@@ -91,17 +91,17 @@ def _table(changes: list[Change]) -> Table:
     for change in changes:
         d = change.difference
         half = f" ± {half_width(d.interval):.1f}" if d.interval else ""
-        gain = f"{d.mean:+.1f}{half}".replace("-", "\N{MINUS SIGN}")
+        gain = f"{d.value:+.1f}{half}".replace("-", "\N{MINUS SIGN}")
         rows.append((WORDS[change.respect], _setting(change), "yes" if _has_other(change) else "no", gain, d.n))
     return Table(["inserted", "setting", "the other is there", "gain, points", "pairs"], rows)
 
 
 def _gains(ax: drawing.Axes, changes: list[Change]) -> None:
-    shown = sorted(changes, key=lambda change: -change.difference.mean)
+    shown = sorted(changes, key=lambda change: -change.difference.value)
     for line, change in enumerate(shown):
         d, (marker, colour) = change.difference, LOOKS[change.respect]
         half = half_width(d.interval) if d.interval else 0
-        ax.errorbar(d.mean, line, xerr=half, fmt=marker, color=colour, capsize=2)
+        ax.errorbar(d.value, line, xerr=half, fmt=marker, color=colour, capsize=2)
     ax.axvline(0, **drawing.RULE)
     labels = [_setting(c).replace(" stages", "").replace(" stage", "").replace("caltech101", "caltech") for c in shown]
     ax.set_yticks(range(len(shown)), labels, fontsize=7.5)

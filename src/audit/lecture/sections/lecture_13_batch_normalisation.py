@@ -8,7 +8,8 @@ from torch import Tensor
 from audit.instruments.activations import Course
 from audit.lecture import Found, Material, drawing, trials
 from audit.tables.differences import differences
-from multistage.records.cells import Difference, cells
+from multistage.records.cells import cells
+from multistage.records.intervals import Measured
 
 PLAIN, NORMALISED = "abs_avgpool", "abs_batchnorm_avgpool"
 SIGNED, SIGNED_NORMALISED = "avgpool", "batchnorm_avgpool"
@@ -48,7 +49,7 @@ def _drift(courses: Sequence[Course]) -> float:
     return float(torch.stack(moved).mean())
 
 
-def _published(material: Material) -> Difference:
+def _published(material: Material) -> Measured:
     """Return the paired difference of fine-tuned runs on digits, with batch normalisation minus without."""
     wanted = {"refine": True, "model.rectify": "abs"}
     for change in differences([c for c in cells(material.records("ablation")) if wanted.items() <= c.config.items()]):
