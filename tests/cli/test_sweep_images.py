@@ -58,6 +58,13 @@ def test_a_sweep_whose_images_are_gone_tries_one_download(four, tried, tmp_path,
     assert run.startswith(f"  {four[3].folder}: {gone}")
 
 
+def test_machines_elsewhere_look_for_their_own_images(four, tried, capsys):
+    finish(four[0])
+    sweep.sweep(four, launcher(done := []), "again", elsewhere=True)
+    assert len(done) == 3
+    assert "cannot be checked" in capsys.readouterr().err
+
+
 def test_a_new_sweep_whose_images_are_not_there_tries_one_download_before_any_process_begins(four, tried, capsys):
     assert sweep.sweep(four, launcher(done := []), "again") == 4
     assert (len(tried), done) == (1, [])

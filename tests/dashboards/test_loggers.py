@@ -23,14 +23,14 @@ def test_csv_has_no_dashboard(plan, tmp_path):
 class Failing:
     """A dashboard that fails at one moment."""
 
-    def __init__(self, moment):
-        self.moment = moment
+    def __init__(self, moment, error=None):
+        self.moment, self.error = moment, error or OSError(28, "No space left on device")
         self.done = []
 
     def _do(self, moment):
         self.done.append(moment)
         if moment == self.moment:
-            raise OSError(28, "No space left on device")
+            raise self.error
 
     def log(self, row):
         self._do("log")
@@ -94,6 +94,15 @@ def test_a_dashboard_that_fails_ends_with_one_warning_and_the_run_goes_on(
     assert "No space left on device" in message
     assert "metrics.csv" in message
     assert "logger=csv" in message
+
+
+def test_a_library_that_wants_to_end_the_process_ends_its_dashboard_alone(plan, tmp_path, monkeypatch, warned):
+    dashboard = Failing("log", SystemExit("no more"))
+    monkeypatch.setattr(loggers.loggers["wandb"], "start", lambda *_: dashboard)
+    whole_run(plan("logger=wandb").config, tmp_path)
+    assert dashboard.done == ["log", "finish 1"]
+    (message,) = warned()
+    assert "no more" in message
 
 
 def test_a_failure_inside_the_run_is_not_swallowed_and_ends_the_dashboard_as_failed(plan, tmp_path, monkeypatch):

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from data import sets
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from multistage.data import listed, manifest, read_all
+from multistage.data import Draw, drawn, listed, manifest
 from multistage.data.sets import coil20
 from multistage.data.sets.cifar10 import Cifar10
 from multistage.data.sets.fashion_mnist import FashionMnist
 from multistage.data.sets.mnist import Mnist
+from multistage.data.splits import Split
 from multistage.registry.errors import DataError
 from multistage.settings import composition
 from multistage.settings.tree import parse
@@ -77,13 +79,21 @@ def settings(root, defaults):
     return make
 
 
+class Everything(Draw):
+    """All images of a data set."""
+
+    def of(self, dataset):
+        numbers = torch.arange(len(dataset.names))
+        return Split(numbers, numbers[:0], numbers[:0], "")
+
+
 @pytest.fixture
 def load(settings):
     """``load("mnist")``: the data set itself, all its images read."""
 
     def read(name, **changes):
         listed.cache_clear()
-        return read_all(settings(name, **changes).data)
+        return drawn(settings(name, **changes).data, Everything())[0]
 
     return read
 

@@ -67,6 +67,14 @@ def test_a_flat_image_becomes_0(variance, level):
     assert preprocess(np.full((151, 100), level, np.uint8), variance).abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("colour", ["gray", "rgb", "yuv"])
+@pytest.mark.parametrize("level", [12345, 65535, 0.1])
+def test_a_flat_image_of_many_levels_becomes_0_after_resizing(colour, level):
+    image = np.full((50, 70), level, np.uint16 if level > 1 else np.float64)
+    assert prepare(image, colour=colour).abs().max() == 0
+    assert globally(image, 64, colour).abs().max() == 0
+
+
 @pytest.mark.parametrize("variance", ["one_pass", "two_pass"])
 def test_below_the_floor_of_1_the_deviation_does_not_divide(variance):
     gray = picture(60, 60)

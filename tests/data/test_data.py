@@ -3,7 +3,7 @@ import pytest
 import torch
 from data.conftest import SIZES
 
-from multistage.data import data_sets, read_all
+from multistage.data import data_sets
 from multistage.data.sets.caltech101 import Preprocessed
 from multistage.data.splits import draw_split
 from multistage.registry.errors import MultistageError
@@ -64,10 +64,10 @@ def test_a_colour_image_in_a_file_is_the_image_of_the_data_set(tmp_path, write_i
 
 @pytest.mark.parametrize("variance", ["one_pass", "two_pass"])
 @pytest.mark.parametrize("name", ["caltech101", "image_folder"])
-def test_a_photograph_is_prepared_as_when_it_is_loaded(made, settings, name, variance):
+def test_a_photograph_is_prepared_as_when_it_is_loaded(made, settings, load, name, variance):
     data = made(name)
     chosen = settings(name, variance=variance).data
-    loaded = read_all(chosen).pixels(torch.arange(len(data.files)))
+    loaded = load(name, variance=variance).pixels(torch.arange(len(data.files)))
     for path, image in zip(data.files, loaded, strict=True):
         assert torch.equal(prepared(chosen, path), image)
 

@@ -102,7 +102,7 @@ def test_hidden_files_and_folders_and_files_beside_the_class_folders_are_left_ou
 def test_fewer_than_two_classes_are_refused(folder, load, refused, removed):
     for name in removed:
         shutil.rmtree(folder / name)
-    with refused(f"data.root={folder}", "fewer than two class folders", "give the folder above"):
+    with refused(f"data.root={folder}", "has images of fewer than two classes", "give the folder above"):
         load("image_folder")
     (folder / "ant").mkdir(exist_ok=True)
     for file in (folder / "ant").iterdir():

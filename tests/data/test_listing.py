@@ -130,7 +130,9 @@ def test_a_list_says_file_label_and_split(tmp_path):
         ("file,label\na.jpg\n", "line 2: expected a file and a label"),
         ("file,label,split\na.jpg,cat,exam\n", "line 2: expected a file and a label, and a split of train"),
         ("file,label\na.jpg,cat\na.jpg,dog\n", "names a.jpg twice"),
-        ("file,label\na.jpg,cat\n", "fewer than two class"),
+        ("file,label\na.jpg,cat\n", "has images of fewer than two classes; list images of another"),
+        ("file,label\n", "lists no images"),
+        ("file,label\n\n\na.jpg,cat\nb.jpg\n", "line 5: expected a file and a label"),
         ("file,label\na.jpg,cat\nb.jpg,dog\n./a.jpg,dog\n", "names a.jpg twice, once as ./a.jpg"),
         ("file,label,split\na.jpg,cat,train\nb.jpg,dog,train\n", "has only train images by its column split"),
     ],
@@ -139,6 +141,12 @@ def test_a_list_that_says_something_else_is_refused(tmp_path, refused, text, wor
     (tmp_path / "list.csv").write_text(text)
     with refused(str(tmp_path / "list.csv"), words):
         listing.read(tmp_path / "list.csv")
+
+
+def test_a_name_in_a_list_that_only_begins_like_a_home_folder_stays(tmp_path):
+    (tmp_path / "list.csv").write_text("file,label\n~no such user.png,cat\nb.png,dog\n")
+    found, _ = listing.read(tmp_path / "list.csv")
+    assert found[1].path == str(tmp_path / "~no such user.png")
 
 
 @pytest.mark.parametrize("name", ["cat/a\n.jpg", "do\x1bg/a.jpg"])

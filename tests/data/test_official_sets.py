@@ -144,6 +144,13 @@ def test_what_is_missing_is_downloaded_and_nothing_else_left(mirror, load, root,
     )
 
 
+def test_an_archive_that_was_fetched_by_hand_is_unpacked(mirror, load, root, nobody, monkeypatch):
+    data, files = mirror("cifar10")
+    monkeypatch.setattr(DOWNLOADED["cifar10"], "mirrors", [nobody])
+    (root / "cifar-10-python.tar.gz").write_bytes(files["cifar-10-python.tar.gz"])
+    assert_is(load("cifar10"), data.truth)
+
+
 @pytest.mark.parametrize("name", DOWNLOADED)
 @pytest.mark.parametrize("where", ["refused", "another file"])
 def test_a_failed_download_says_what_to_do_and_can_be_tried_again(

@@ -123,6 +123,10 @@ def test_holding_out_validation_images_leaves_the_test_images(test_counts):
     assert without.digest != with_validation.digest
 
 
+def test_a_fraction_of_nothing_is_nothing():
+    assert draw_split(made(), 5, 6, 2, 0.0).digest == draw_split(made(), 5, 6, 2, 0).digest
+
+
 def test_an_official_split_is_respected():
     dataset = made(test_counts={"ant": 3, "bee": 4, "cat": 5})
     split = draw_split(dataset, 0, None, None)

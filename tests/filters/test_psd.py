@@ -225,6 +225,12 @@ def test_regions_are_four_kernels_wide_where_maps_are_and_maps_without_an_inner_
     assert "\n" not in str(refusal.value)
 
 
+def test_patches_of_one_value_are_refused(plan):
+    plan("data=fake", "filters=psd", "geometry.stage2.kernel=1")
+    with pytest.raises(ConfigError, match=r"geometry\.stage1\.kernel=1 on one map has patches of one value"):
+        plan("data=fake", "filters=psd", "geometry.stage1.kernel=1")
+
+
 def test_lines_of_progress_are_seconds_apart(plan, capsys, monkeypatch):
     clock = iter(float(second) for second in range(1, 40))
     monkeypatch.setattr(filters.time, "perf_counter", lambda: next(clock))

@@ -140,9 +140,9 @@ def test_a_failed_run_says_why_until_it_is_begun_again(plan):
     assert runs.state(run.folder) == "unfinished"
     with runs.claimed(run.folder):
         checkpoint.begin(run.folder, run.config, IDENTITY)
-        runs.fail(run.folder, run.config, IDENTITY, ValueError("no\nmemory"))
+        runs.fail(run.folder, run.config, IDENTITY, RuntimeError("\x1b[31mno\nmemory"))
     assert runs.state(run.folder) == "failed"
-    assert runs.failure(run.folder)["reason"] == "no memory"
+    assert runs.failure(run.folder)["reason"] == r"\x1b[31mno memory"
     with runs.claimed(run.folder):
         assert checkpoint.begin(run.folder, run.config, IDENTITY) is None
     assert runs.state(run.folder) == "unfinished"

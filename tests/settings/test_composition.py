@@ -132,6 +132,13 @@ def test_what_is_typed_beside_an_experiment_replaces_what_its_grids_say():
     assert {run.config["name"] for run in planned} == {"mine"}
 
 
+def test_a_removed_section_replaces_that_of_a_grid(monkeypatch):
+    monkeypatch.setattr(experiments, "_grids", lambda *_: [{"schedule": "cosine", "seed": [0, 1]}])
+    planned = [composition.plan(job) for job in experiments.experiment("ablation", ["~schedule"])]
+    alone = [composition.plan([f"seed={seed}", "schedule=null", "experiment=ablation"]) for seed in (0, 1)]
+    assert [run.config for run in planned] == [run.config for run in alone]
+
+
 def test_an_experiment_that_does_not_exist_is_refused():
     with pytest.raises(ConfigError, match=r"experiment=ablatoin does not exist; .*nearest: ablation"):
         experiments.experiment("ablatoin", [])

@@ -10,6 +10,9 @@ from multistage.settings.composition import expand, plan, plan_all
 SAME = [
     ("~schedule", "schedule=null"),
     ("~schedule._target_", "schedule=constant"),
+    ("schedule=cosine schedule=null", "schedule=null"),
+    ("schedule=cosine ~schedule", "schedule=null"),
+    ("schedule=null schedule=cosine", "schedule=cosine"),
     ("geometry=auto geometry.stage1.kernel=3 geometry.stage2.maps=64", "geometry=auto"),
     ("geometry=auto geometry.stage1.kernel=7 geometry.stage2.kernel=3", "geometry=auto geometry.stage1.kernel=7"),
     ("stages=3 filters=psd psd.stage3.steps=500", "stages=3 filters=psd"),
@@ -241,6 +244,26 @@ def test_the_command_of_a_run_on_ones_own_images_names_their_folder_once(home):
     run = plan(typed)
     command = [*run.overrides, *run.whereabouts]
     assert [command.count(word) for word in typed] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "logger=wandb logger.project=mine trainer.devices=2",
+        "callbacks=lr_monitor +trainer.profiler=simple",
+        "data=image_folder data.max_pixels=9000",
+    ],
+)
+def test_the_command_that_repeats_a_run_has_what_bears_on_nothing(home, typed):
+    root = [f"data.root={home}/a/set_1"] if "image_folder" in typed else []
+    run = plan([*typed.split(), *root])
+    assert plan([*run.overrides, *run.whereabouts]).config == run.config
+
+
+def test_arguments_of_two_groups_of_parameters_have_folders_of_their_own():
+    typed = "+param_groups.{0}.params=[classifier] +param_groups.{0}.dampening=0.1 +schedule.cycle_momentum=false"
+    a, b = (plan(typed.format(name).split()) for name in "ab")
+    assert a.folder != b.folder
 
 
 def test_two_folders_of_images_never_share_a_run_folder(home):

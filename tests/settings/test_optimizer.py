@@ -110,12 +110,24 @@ def test_torchs_own_classes_are_accepted():
         ("+schedule.pct_start=2", ["schedule.pct_start=2", "torch refuses it", "default, 0.3"]),
         ("+schedule.anneal_strategy=sin", ["schedule.anneal_strategy=sin", "torch refuses it", "default, cos"]),
         ("optimizer=5", ["optimizer=5", "adamw"]),
+        ("callbacks=swa", ["callbacks=swa", "type +callbacks.NAME._target_=pytorch_lightning.callbacks.CLASS"]),
     ],
 )
 def test_what_torch_would_refuse_is_named_with_what_it_accepts(override, named):
     message = refusal([override])
     for text in named:
         assert text in message
+
+
+def test_an_argument_without_a_default_is_refused_without_one():
+    message = refusal(["schedule=cosine", "+schedule.T_max=0"])
+    assert message.startswith("schedule.T_max=0 is not allowed: torch refuses it")
+    assert message.endswith("; expected another value")
+
+
+def test_the_length_of_a_schedule_is_not_given_twice():
+    typed = ["+schedule.total_steps=null", "+schedule.epochs=1", "+schedule.steps_per_epoch=2"]
+    assert "schedule.epochs=1 has no effect beside schedule.total_steps" in refusal(typed)
 
 
 def test_callbacks_are_not_blamed_for_what_torch_refuses():

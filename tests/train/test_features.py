@@ -11,6 +11,7 @@ from multistage.operations import Normalisation
 from multistage.operations.normalise.groupnorm import GroupNorm
 from multistage.records import runs
 from multistage.registry import digest
+from multistage.registry.errors import MultistageError
 from multistage.storage import code
 from multistage.train import features
 from multistage.train.restore import make_network
@@ -41,6 +42,17 @@ def test_features_are_those_of_the_network(compute):
         torch.testing.assert_close(found.of(part), expected.detach(), rtol=1e-5, atol=1e-6)
     backwards = split.test.flip(0)
     assert torch.equal(found.of(backwards), found.of(split.test).flip(0))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_features_that_are_no_numbers_are_refused_whatever_reads_them(value):
+    values = torch.zeros(3, 4)
+    values[1, 2] = value
+    found = features.Features(values, torch.arange(3), "")
+    assert found.of(torch.tensor([0, 2])).shape == (2, 4)
+    assert found.of(torch.arange(0)).shape == (0, 4)
+    with pytest.raises(MultistageError, match="features are not finite numbers"):
+        found.of(torch.tensor([2, 1]))
 
 
 @pytest.mark.parametrize(

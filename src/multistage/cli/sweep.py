@@ -59,7 +59,9 @@ def sweep(
     if todo := progress.left(reasons):
         changed, gone = same_images.other_images([run for run in planned if run.folder in progress.records])
         progress.forget(changed)
-        if not elsewhere:
+        if elsewhere:  # the other machines look for their own images
+            gone = {}
+        else:
             gone |= same_images.missing({run.settings.data for run in todo} - gone.keys())
         reasons |= {run.folder: gone[run.settings.data] for run in todo if run.settings.data in gone}
         todo = progress.left(reasons)

@@ -46,7 +46,7 @@ class Worker:
         environment: Environment of the process.
     """
 
-    def __init__(self, since: float, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, since: float, environment: dict[str, str]) -> None:
         self.since, self.environment, self.ended = since, environment, False
         self.process: subprocess.Popen[str] | None = None
 
@@ -55,7 +55,7 @@ class Worker:
         if self.ended:
             return "interrupted"
         if self.process is None:
-            environment = {**(self.environment or os.environ), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            environment = {**self.environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             pipe = subprocess.PIPE
             self.process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, text=True, env=environment)
         answer = ""

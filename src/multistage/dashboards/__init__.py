@@ -142,7 +142,7 @@ class Guarded:
         began = time.monotonic()
         self.logger = logger
         self._calls: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._left = False
         self._started, self._ended = threading.Event(), threading.Event()
         threading.Thread(target=self._serve, args=(run,), name=f"logger={logger.name}", daemon=True).start()
@@ -177,11 +177,11 @@ class Guarded:
             while dashboard and call != "finish":
                 call, *arguments = self._calls.get()
                 getattr(dashboard, call)(*arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._error = error
             self._started.set()
             if dashboard and call != "finish":
-                with suppress(Exception):
+                with suppress(Exception, SystemExit):
                     dashboard.finish(1)
         finally:
             self._ended.set()

@@ -6,7 +6,6 @@ x, y = dataset.pixels(split.train), dataset.labels[split.train]
 May import `network` and the rooms below it, not `readout` or `dashboards` beside it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from multistage.data.dataset import Dataset
     from multistage.data.splits import Split
 
-__all__ = ["DataSet", "Draw", "Stored", "data_sets", "drawn", "listed", "read_all"]
+__all__ = ["DataSet", "Draw", "Stored", "data_sets", "drawn", "listed"]
 
 SHARE = Rule("a fraction above 0 and below 1", lambda v: type(v) is float and 0 < v < 1)
 """A fraction of the images of a class. 1.0 is refused, because it could mean all of them, or one."""
@@ -47,14 +46,14 @@ class DataSet(Choice):
     Attributes:
         folder: Folder of its files, below ``data.root``; "" for a data set without files, or if it is the root itself.
         root_is_content: Whether ``data.root`` identifies the images, instead of only their location.
-        skips_damaged: Whether images that cannot be read are left out.
+        skip_damaged: Whether images that cannot be read are left out.
         may_validate: Whether it may have validation images of its own; a listing decides.
     """
 
     section = "data"
     folder: ClassVar[str] = ""
     root_is_content: ClassVar[bool] = False
-    skips_damaged: ClassVar[bool] = False
+    skip_damaged: ClassVar[bool] = False
     may_validate: ClassVar[bool] = False
 
     image_size: int = setting(28, whole(1, 4096))
@@ -182,30 +181,15 @@ def drawn(data: DataSet, draw: Draw) -> "tuple[Dataset, Split]":
     Raises:
         DataError: Missing, changed or unreadable images, or a class with too few of them.
     """
-    return _read(data, draw.of)
-
-
-def read_all(data: DataSet) -> "Dataset":
-    """Return a data set with all its images read.
-
-    Raises:
-        DataError: Missing, changed or unreadable images.
-    """
-    from multistage.data.splits import everything
-
-    return _read(data, everything)[0]
-
-
-def _read(data: DataSet, choose: "Callable[[Dataset], Split]") -> "tuple[Dataset, Split]":
     from multistage.data.files import read_used, refuse, without
 
     dataset = listed(data)
     while True:
-        split = choose(dataset)
+        split = draw.of(dataset)
         ready, unreadable = read_used(dataset, split.used)
         if not unreadable:
             return ready, split
-        if not data.skips_damaged:
+        if not data.skip_damaged:
             refuse(dataset, unreadable, SKIP_ADVICE)
         dataset = without(dataset, unreadable)
 

@@ -179,10 +179,12 @@ def _missing(data: "Official") -> list[str]:
 
 def _fetch_packed(data: "Official", name: str, scratch: Path) -> None:
     folder, expected = data.place, data.packed[name]
-    packed, unpacked = folder / name, scratch / "unpacked"
+    unpacked = scratch / "unpacked"
+    packed = (folder.parent if name.endswith(TAR) else folder) / name
     if not packed.is_file() or manifest.file_digest(packed) != expected.sha256:  # downloaded manually
         log.warning("%s is not in %s; downloading %s (%.1f MB)", data.kind, folder, name, expected.size / 1e6)
-        packed = fetch_any({address + name: scratch / name for address in data.mirrors}, expected)
+        packed = scratch / name
+        fetch_any([address + name for address in data.mirrors], packed, expected)
     if name.endswith(TAR):
         with tarfile.open(packed) as tar:
             tar.extractall(unpacked, filter="data")

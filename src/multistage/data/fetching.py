@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,24 +100,22 @@ def fetch(url: str, target: Path, most: int) -> str:
     return digest.hexdigest()
 
 
-def fetch_any(addresses: Mapping[str, Path], expected: Packed) -> Path:
+def fetch_any(addresses: Iterable[str], target: Path, expected: Packed) -> None:
     """Download a file from the first address that has it.
 
     Args:
-        addresses: Address and target file of each attempt.
+        addresses: Its addresses, tried in turn.
+        target: The file to write.
         expected: Size and checksum of the file.
-
-    Returns:
-        The file.
 
     Raises:
         ValueError: No address has it; the message has the reason for each.
     """
     reasons = []
-    for url, target in addresses.items():
+    for url in addresses:
         try:
             if (found := fetch(url, target, expected.size)) == expected.sha256:
-                return target
+                return
             reasons.append(f"{url} sends another file, of SHA-256 {found[:16]}")
         except Exception as error:  # any failure of server, library or disk
             if isinstance(error, HTTPError):

@@ -65,10 +65,8 @@ def read(root: Path) -> tuple[list[Listed], tuple[str, ...]]:
             f"data.root={root} is not a folder; expected a folder of class folders of images, or a list, a .csv file"
         )
     if len({image.label for image in found}) < 2:
-        raise DataError(
-            f"data.root={root} holds fewer than two class folders with images; if it is one class, give the folder "
-            "above"
-        )
+        advice = "list images of another" if root.is_file() else "if it is one class, give the folder above"
+        raise DataError(f"data.root={root} has images of fewer than two classes; {advice}")
     for image in found:
         if not can_be_shown(image.name + image.label):  # not Unicode, or with line breaks
             raise DataError(f"{image.path!r} has characters in its name that cannot be shown; rename it")
@@ -170,13 +168,22 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(name for name, is_dir in shown if is_dir), sorted(name for name, is_dir in shown if not is_dir)
 
 
+def _home(name: str) -> Path:
+    """Expand ``~`` and ``~user``; a name that only begins like one stays as it is."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def _listed(file: Path) -> list[Listed]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines))
+            reader = csv.DictReader(lines)
+            header, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read as a list: {error}") from None
-    columns = {column.strip().lower(): column for column in (rows[0] if rows else {}) if column}
+    columns = {column.strip().lower(): column for column in header if column}
 
     def column(names: tuple[str, ...]) -> str | None:
         return next((columns[name] for name in names if name in columns), None)
@@ -184,14 +191,16 @@ def _listed(file: Path) -> list[Listed]:
     path, label, part = column(FILE), column(LABEL), column(PART)
     if path is None or label is None:
         raise DataError(f"{file} has the columns {words(columns) or 'none'}; expected file and label, perhaps split")
+    if not rows:
+        raise DataError(f"{file} lists no images")
     found = []
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         named, called = ((row[key] or "").strip() for key in (path, label))
         said = (row[part] or "").strip().lower() if part else ""
         if not named or not called or (part and said not in PARTS):
             expected = f", and a split of {words(PARTS)}" if part else ""
             raise DataError(f"{file}, line {number}: expected a file and a label{expected}")
-        found.append(Listed(named, str(file.parent / Path(named).expanduser()), called, PARTS.get(said, "")))
+        found.append(Listed(named, str(file.parent / _home(named)), called, PARTS.get(said, "")))
     same, times = max(Counter(os.path.normpath(image.path) for image in found).items(), key=lambda item: item[1])
     if times > 1:
         names = list(dict.fromkeys(image.name for image in found if os.path.normpath(image.path) == same))

@@ -20,13 +20,16 @@ TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dt
 MAX_RANK = 8
 CLASS_NAMES = ("animal", "human", "plane", "truck", "car")
 SOURCE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+PAIR = (2, 96, 96)
+"""Shape of the images of both cameras."""
+
 STEMS = {
     "training": "smallnorb-5x46789x9x18x6x2x96x96-training",
     "testing": "smallnorb-5x01235x9x18x6x2x96x96-testing",
 }
 
 
-def read_norb(folder: Path, maps: int, side: int) -> Dataset:
+def read_norb(folder: Path, maps: int) -> Dataset:
     """Read all pairs, uint8 [48600, maps, 96, 96]; ``data.maps=1`` takes the first camera, 2 both.
 
     The manifest has the files with known checksums: all but the test images' categories.
@@ -39,13 +42,9 @@ def read_norb(folder: Path, maps: int, side: int) -> Dataset:
     images, labels = [], []
     for stem in STEMS.values():
         pictures, categories = read_matrix(found[stem, "dat"]), read_matrix(found[stem, "cat"])
-        if pictures.ndim != 4 or categories.shape != pictures.shape[:1]:
-            raise DataError(f"{folder / stem}: images {pictures.shape} and categories {categories.shape} do not match")
-        if pictures.shape[1] < maps or pictures.shape[2:] != (side,) * 2:
-            raise DataError(
-                f"{folder / stem}-dat.mat holds {pictures.shape[1:]} pictures; expected "
-                f"data.maps={maps} and data.image_size={side}"
-            )
+        if pictures.shape[1:] != PAIR or categories.shape != pictures.shape[:1]:
+            shapes = f"images {pictures.shape} and categories {categories.shape}"
+            raise DataError(f"{folder / stem} has {shapes}; expected (n, 2, 96, 96) and (n,)")
         if categories.min() < 0 or categories.max() >= len(CLASS_NAMES):
             raise DataError(
                 f"{folder / stem}-cat.mat: categories must be 0 to 4, found {categories.min()} to {categories.max()}"

@@ -31,7 +31,7 @@ class Official(Stored):
     @property
     def advice(self) -> str:
         """Say what the user has to do if the download fails."""
-        return f"{self.source} into {self.place}, or set data.root"
+        return f"{self.source} in {self.place}, or set data.root"
 
     def read(self) -> "Dataset":
         from multistage.data.torchvision_sets import load_official

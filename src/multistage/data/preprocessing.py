@@ -59,13 +59,15 @@ def _normalised(image: np.ndarray, colour: Colour) -> Tensor:
         raise ValueError(f"colour must be one of {', '.join(get_args(Colour))}, not {colour!r}")
     planes = to_yuv(image) if colour == "yuv" else np.atleast_3d(image)
     x = torch.from_numpy(np.moveaxis(planes, 2, 0).astype(np.float64))
-    deviation, middle = x.std(), x.mean()
+    deviation, middle, rounding = x.std(), x.mean(), 1e-9 * x.abs().amax()
     if colour == "yuv":
         middle = torch.stack([x[0].mean(), *middle.new_zeros(2)])[:, None, None]
-        centred, rounding = x - middle, 1e-9 * x.abs().amax()
+        centred = x - middle
         is_flat = centred[0].abs().amax() <= rounding
-        deviation = (centred if is_flat else centred[0]).std().clamp_min(rounding)
-    return (x - middle) / torch.where(deviation > 0, deviation, 1)
+        deviation = (centred if is_flat else centred[0]).std()
+    if not deviation > rounding:  # resized levels of more than 8 bits are never quite flat
+        return torch.zeros_like(x)
+    return (x - middle) / deviation
 
 
 def preprocess(image: np.ndarray, variance: Variance = "one_pass", colour: Colour = "rgb") -> Tensor:

@@ -76,7 +76,7 @@ def _averaged(image: np.ndarray, down: int, across: int) -> np.ndarray:
     return averaged
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _bicubic_matrix(size: int, new_size: int, scale: float) -> np.ndarray:
     """Return the matrix [new_size, size] of resizing an axis: Keys' cubic, widened when shrinking, mirrored edges."""
     stretch = min(scale, 1.0)

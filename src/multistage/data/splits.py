@@ -30,14 +30,6 @@ class Split:
         return torch.unique(torch.cat([self.train, self.validation, self.test]))
 
 
-def everything(dataset: Dataset) -> Split:
-    """Return all images of a data set, in its official split."""
-    numbers = torch.arange(len(dataset.names))
-    test = torch.zeros(len(numbers), dtype=torch.bool) if dataset.is_test is None else dataset.is_test
-    chosen = {"train": numbers[~test], "validation": numbers[:0], "test": numbers[test]}
-    return Split(**chosen, digest=_digest(dataset, chosen))
-
-
 def draw_split(
     dataset: Dataset,
     draw: int,
@@ -105,7 +97,7 @@ def _count(wanted: float | None, there: int) -> int:
     """Convert a number, a fraction (at least one image), or None for all, to a number."""
     if wanted is None:
         return there
-    return wanted if isinstance(wanted, int) else max(1, round(wanted * there))
+    return int(wanted) if wanted == 0 or isinstance(wanted, int) else max(1, round(wanted * there))
 
 
 def _shuffled(members: Tensor, dataset: Dataset, draw: int) -> Tensor:

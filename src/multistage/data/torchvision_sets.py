@@ -1,7 +1,7 @@
 """Read the data sets of `official` by torchvision."""
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -42,16 +42,11 @@ def load_official(data: "Official") -> Dataset:
     return Dataset(images, labels, class_names, names, is_test, hash_tensors(images, labels))
 
 
-def _kind(data: "Official") -> Any:
-    """Return a class with the arguments root, train, download."""
-    return getattr(torchvision.datasets, data.kind)
-
-
 def _read(data: "Official", train: bool) -> VisionDataset:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torchvision only warns about truncated files
         try:
-            part: VisionDataset = _kind(data)(data.root, train=train, download=False)
+            part: VisionDataset = getattr(torchvision.datasets, data.kind)(data.root, train=train, download=False)
         except Exception as error:
             raise DataError(f"{data.kind} in {data.root} cannot be read ({one_line(error)}); {data.advice}") from None
     return part

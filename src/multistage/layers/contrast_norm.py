@@ -245,23 +245,7 @@ class LocalContrastNorm(nn.Module):
         return cls(window=kernel, floor=threshold, border="torch7", across_maps=across_maps)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Any:
-        return local_contrast_norm(
-            x,
-            self.kernel_size,
-            self.sigma,
-            self.floor,
-            self.border,
-            self.across_maps,
-            self.floor_gradient,
-            window=self.window,
-            groups=self.groups,
-            floor_mode=self.floor_mode,
-            deviation_of=self.deviation_of,
-            subtract=self.subtract,
-            divide=self.divide,
-            mask=mask,
-            return_statistics=self.return_statistics,
-        )
+        return local_contrast_norm(x, mask=mask, **self.options())
 
     def options(self) -> dict[str, Any]:
         """Return all arguments of the layer by name."""

@@ -59,7 +59,8 @@ class Reading(Choice):
     Attributes:
         levels: Spatial pyramid (Lazebnik, Schmid & Ponce, CVPR 2006): also pool the last stage's maps to this many
             cells a side; with a list for each stage, those of all stages. A cell is the sum over its positions,
-            divided by the square root of their number. None: only the last stage's maps.
+            divided by the square root of their number (of the mean number, where cells overlap). None: only the last
+            stage's maps.
         power: Exponent of each feature's magnitude; its sign is kept (Perronnin, Sanchez & Mensink, ECCV 2010).
     """
 

@@ -35,11 +35,9 @@ class Operation(Choice):
     """An operation of a stage; its fields are its settings.
 
     Attributes:
-        symbol: The paper's symbol, if it has one.
         layer: The torch module, as ``package:class``, if its constructor takes the arguments of `build`.
     """
 
-    symbol: ClassVar[str] = ""
     layer: ClassVar[str] = ""
 
     def _layer(self, *arguments: object) -> "nn.Module":

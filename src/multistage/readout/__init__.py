@@ -120,7 +120,7 @@ class Readout(Choice):
         """Train and return the module, from features [n, f] to scores [n, classes].
 
         Raises:
-            MultistageError: It did not converge, or features are not finite.
+            MultistageError: It did not converge.
         """
         raise NotImplementedError
 

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multistage.readout import Task
-from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
 MOST = 20_000
@@ -36,12 +35,16 @@ class KernelRidge(nn.Module):
     coefficients: Tensor
     intercepts: Tensor
     deviation: Tensor
+    centre: Tensor
+    centred: Tensor
 
     def __init__(self, samples: Tensor, coefficients: Tensor, intercepts: Tensor, deviation: Tensor) -> None:
         super().__init__()
         parts = {"samples": samples, "coefficients": coefficients, "intercepts": intercepts, "deviation": deviation}
         for name, value in parts.items():
             self.register_parameter(name, nn.Parameter(value, requires_grad=False))
+        self.register_buffer("centre", samples.mean(0), persistent=False)
+        self.register_buffer("centred", (samples - self.centre).double(), persistent=False)  # once, not for each batch
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute scores [m, classes] of features [m, f]."""
@@ -49,13 +52,16 @@ class KernelRidge(nn.Module):
         return torch.cat(blocks) + self.intercepts
 
     def _kernel(self, x: Tensor) -> Tensor:
-        return gaussian(squared_distances(x, self.samples), self.deviation)
+        return gaussian(_distances((x - self.centre).double(), self.centred), self.deviation)
 
 
 def squared_distances(x: Tensor, z: Tensor) -> Tensor:
     """Compute |x_i - z_j|^2 of samples [m, f] and [n, f], float64 [m, n]; relative to the mean of z, to keep digits."""
     centre = z.mean(0)
-    x, z = (x - centre).double(), (z - centre).double()
+    return _distances((x - centre).double(), (z - centre).double())
+
+
+def _distances(x: Tensor, z: Tensor) -> Tensor:
     squares = x.square().sum(1)[:, None] + z.square().sum(1) - 2 * x @ z.T
     return squares.clamp_min_(0)
 
@@ -74,10 +80,9 @@ def fit_kernel_ridge(task: Task, width: float, choose: Callable[[Callable[[float
         choose: Returns the penalty, given a function from penalties to scores of the held-out samples.
 
     Raises:
-        MultistageError: Features that are not finite, or more than `MOST` samples.
+        MultistageError: More than `MOST` samples.
     """
     features = task.features
-    check_finite(features)
     n = len(features)
     if n > MOST:
         raise MultistageError(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from multistage.readout import Task
-from multistage.readout.span import PrincipalAxes, check_finite
+from multistage.readout.span import PrincipalAxes
 from multistage.registry.errors import MultistageError
 
 MEMORY = 10
@@ -52,7 +52,6 @@ def fit_lbfgs(
     Raises:
         MultistageError: Not converged within `max_iter`.
     """
-    check_finite(task.features)
     axes = PrincipalAxes.of(task.features, task.keep)
     x, n, classes = axes.coordinates, len(task.features), task.classes
     targets = F.one_hot(task.labels, classes).double()

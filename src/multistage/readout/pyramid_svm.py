@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from multistage.network.randomness import generator
 from multistage.network.shapes import Shape
 from multistage.readout import Report, Task
-from multistage.readout.span import check_finite
 from multistage.registry.errors import MultistageError
 
 SAMPLE = 50_000
@@ -151,7 +150,7 @@ def fit_machines(matches: Tensor, labels: Tensor, classes: int, cost: float, rep
 class PyramidSVM(nn.Module):
     """Module from features to scores, by the kernel with the training images.
 
-    It stores the training images as maps of words, one byte a position; pyramids are computed from these.
+    It stores the training images as maps of words, one or two bytes a position; pyramids are computed from these.
 
     Args:
         shape: (maps, height, width) of the maps before flattening.
@@ -194,9 +193,8 @@ def fit_pyramid_svm(task: Task, words: int = 200, levels: int = 3, cost: float =
         cost: See `fit_machines`.
 
     Raises:
-        MultistageError: Features that are not finite, or fewer descriptors than words.
+        MultistageError: Fewer descriptors than words.
     """
-    check_finite(task.features)
     vocabulary = learn_vocabulary(task.features, task.shape, words, task.seed)
     found = quantise(task.features, task.shape, vocabulary)
     pyramids = pyramid(found, words, levels)

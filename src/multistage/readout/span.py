@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from multistage.readout import Keep, keep_nothing
-from multistage.registry.errors import MultistageError
 
 COLUMNS, ROWS = 4096, 1024
 """Features and samples at a time; bounds the working memory to about 100 MB."""
@@ -82,7 +81,7 @@ class PrincipalAxes:
     def of(cls, x: Tensor, keep: Keep = keep_nothing) -> "PrincipalAxes":
         """Compute the axes of samples [n, f]; caches ``gram`` (with fewer samples than features) and ``axes``."""
         n, f = x.shape
-        mean = x.mean(0, dtype=torch.float64)
+        mean = torch.cat([columns.mean(0, dtype=torch.float64) for columns in torch.split(x, COLUMNS, 1)])
 
         def decompose() -> dict[str, Tensor]:
             products = keep("gram", lambda: gram(x))["centred"] if n < f else _moments(x, mean)
@@ -112,16 +111,6 @@ def _moments(x: Tensor, mean: Tensor) -> Tensor:
         part = rows.double() - mean
         result.addmm_(part.T, part)
     return result
-
-
-def check_finite(features: Tensor) -> None:
-    """Refuse features that are not finite.
-
-    Raises:
-        MultistageError: Some are infinite or NaN.
-    """
-    if not features.isfinite().all():
-        raise MultistageError("features are not finite numbers; no classifier can learn from them")
 
 
 def linear(weights: Tensor, biases: Tensor) -> nn.Linear:

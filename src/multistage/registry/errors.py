@@ -12,9 +12,13 @@ ALLOCATORS = "can't allocate memory", "out of memory", "Unable to allocate"
 """Parts of the out-of-memory messages of torch (CPU, CUDA) and NumPy."""
 
 
-def one_line(error: Exception) -> str:
-    """Return the message of another library's exception, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: BaseException) -> str:
+    """Return the message of another library's exception, on one line, with unprintable characters escaped."""
+    return _escaped(" ".join(str(error).split())) or type(error).__name__
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if can_be_shown(c) else repr(c)[1:-1] for c in text)
 
 
 class MultistageError(Exception):
@@ -26,7 +30,7 @@ class MultistageError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(c if can_be_shown(c) else repr(c)[1:-1] for c in message))
+        super().__init__(_escaped(message))
 
 
 @contextmanager

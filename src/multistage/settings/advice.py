@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 
 from multistage.registry.words import as_typed
-from multistage.settings import config, trainer
+from multistage.settings import config
 from multistage.settings.config import REGISTRIES, rules
 
 PATHS = ("data.root", "output")
@@ -65,7 +65,7 @@ def option(words: Sequence[str], at: int) -> str | None:
         at: Index of the option.
     """
     name, equals, value = words[at].lstrip("-").partition("=")
-    meant = _meant(name, [*rules(), *map("trainer.{}".format, trainer.ARGUMENTS)])
+    meant = _meant(name, rules())
     if not meant or len(meant) > FEW:
         return None
     following = words[at + 1] if at + 1 < len(words) else "..."

@@ -52,12 +52,12 @@ def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: No sizes fit this image size or number of stages.
     """
     side, stages, padding = (config[key] for key in ("data.image_size", "stages", "filter_bank.padding"))
-    if type(side) is not int or not SMALLEST <= side <= LARGEST:
+    if not SMALLEST <= side <= LARGEST:
         raise ConfigError(
             f"data.image_size={shown(side)} does not go with geometry=auto; expected {SMALLEST} to {LARGEST} pixels, "
             "or another geometry"
         )
-    if type(stages) is not int or not 1 <= stages <= FITTED_STAGES:
+    if stages > FITTED_STAGES:
         raise ConfigError(
             f"stages={shown(stages)} does not go with geometry=auto; expected 1 to {FITTED_STAGES}, or another geometry"
         )

@@ -71,7 +71,8 @@ def _composition(typed: Sequence[str]) -> tuple[Config, Config, list[str]]:
     """Return files with typed values, files alone, and the keys whose typed values differ."""
     parsed = _parse(typed)
     choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
-    files = {o.key_or_group: _choice(o) for o in parsed if _is_shorthand(o)}
+    last = {o.key_or_group: o for o in parsed if o.key_or_group in SHORTHANDS}
+    files = {group: _choice(o) for group, o in last.items() if _is_shorthand(o)}
     plain, chosen = tuple(choices.items()), tuple((choices | files).items())
     defaults = _defaults(CONF, plain)
     there = {**defaults, **_defaults(CONF, chosen)}
@@ -183,7 +184,7 @@ def _parsed(override: str) -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
-    for form in (_added(override), _quoted(override)):
+    for form in (override, _quoted(override)):
         try:
             return OverridesParser.create().parse_overrides([form])[0]
         except (OverrideParseException, ValueError, RecursionError):  # the latter for endless numbers, deep brackets
@@ -195,12 +196,6 @@ def _quoted(typed: str) -> str:
     """Quote a path that Hydra cannot parse because of its characters; possible lists of values stay as typed."""
     key, _, value = typed.partition("=")
     return f"{key}={as_typed(value)}" if key in advice.PATHS and not any(c in ",'\"$\\" for c in value) else typed
-
-
-def _added(typed: str) -> str:
-    """Add Hydra's '+' to an argument of Trainer that is not in conf/train.yaml."""
-    section, _, name = typed.partition("=")[0].partition(".")
-    return f"+{typed}" if section == "trainer" and name not in trainer.IN_FILE else typed
 
 
 def _choice(override: Any) -> str:
@@ -218,7 +213,8 @@ def _choice(override: Any) -> str:
         elif group == "data" and ("/" in name or Path(name).is_dir()):
             hint = f"; for a folder of images type {shlex.join(['data=image_folder', f'data.root={as_typed(name)}'])}"
         elif not hint and group in optimizer.HOMES:
-            hint = f"; for another class type {group}._target_={optimizer.HOMES[group][0]}.CLASS"
+            section = "+callbacks.NAME" if group == "callbacks" else group
+            hint = f"; for another class type {section}._target_={optimizer.HOMES[group][0]}.CLASS"
         raise ConfigError(f"{override.input_line} does not exist; expected one of {', '.join(known)}{hint}")
     return name
 
@@ -246,10 +242,10 @@ def _check_key(override: Any, known: Collection[str]) -> None:
     section, added = key.partition(".")[0], override.is_add() or override.is_force_add()
     if (added or override.is_delete()) and section not in TRAINED:
         raise ConfigError(f"{line}: only keys of {', '.join(TRAINED)} can be added or removed")
-    if key in known or added:
+    if key in known or added or section == "trainer":  # `trainer.check` knows its arguments
         return
     if section in TRAINED:  # another class may have this argument
-        hint = "" if section == "trainer" or override.is_delete() else f"; to give it to the class, write +{line}"
+        hint = "" if override.is_delete() else f"; to give it to the class, write +{line}"
         raise UnreadError(key, unknown(key, known) + hint)
     if rule_of(key) is None and not below(key):
         raise ConfigError(advice.unknown(key, line, {*known, *GROUPS, *SHORTHANDS}, files()))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from multistage.registry.errors import ConfigError
-from multistage.registry.words import listing, nearest
+from multistage.registry.words import key_of, listing, nearest
 from multistage.settings import composition, yaml_files
 from multistage.settings.composition import expand, names
 
@@ -24,7 +24,7 @@ def experiment(name: str, overrides: Sequence[str]) -> list[list[str]]:
     Raises:
         ConfigError: Unknown experiment, or a file without lists of grids or parts.
     """
-    typed = {o.partition("=")[0]: o for o in overrides}
+    typed = {key_of(o): o for o in overrides}
     jobs = []
     for grid in _grids(name, ()):
         settings = {**grid, "experiment": name}

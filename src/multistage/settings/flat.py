@@ -25,7 +25,7 @@ def composed(conf: Path, choices: tuple[tuple[str, str], ...]) -> Config:
     """Compose the chosen files by Hydra; references to other keys (``${draw}``) are not resolved yet.
 
     Args:
-        conf: The folder that Hydra reads.
+        conf: The folder of the files, which Hydra has been told; results are remembered for each.
         choices: Groups and their files.
     """
     from hydra import compose

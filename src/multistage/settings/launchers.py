@@ -26,7 +26,7 @@ Launch = Callable[[Sequence[Sequence[str]]], list[Any]]
 
 
 def engine_of(words: Sequence[str]) -> list[str]:
-    """Return the words of a sweep that are for Hydra: launcher and options; none can name code to run.
+    """Return the words of a sweep that are for Hydra: launcher and options; none can name a class.
 
     Raises:
         ConfigError: Any other setting of Hydra; one line with it.
@@ -73,7 +73,8 @@ def launcher(engine: Sequence[str]) -> int | Callable[[Job], Launch]:
             key = word.partition("=")[0].removeprefix("hydra.launcher.")
             if word.startswith("hydra.launcher.") and OmegaConf.select(there, key, default=MISSING) is MISSING:
                 known = sorted(str(option) for option in there if option != "_target_")
-                raise ConfigError(f"{word} is not an option of {chosen[-1]}; expected one of {', '.join(known)}")
+                expected = f"expected one of {', '.join(known)}" if known else "it has none"
+                raise ConfigError(f"{word} is not an option of {chosen[-1]}; {expected}")
         try:
             config = load(list(engine))
         except HydraException as error:
@@ -149,5 +150,5 @@ def show(arguments: Sequence[str]) -> None:
     sys.argv[1:] = arguments
     try:
         hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(lambda config: None)()
-    except HydraException as error:
+    except (HydraException, ValueError) as error:
         raise ConfigError(f"{first_line(error)}; type options of Hydra alone") from None

@@ -106,14 +106,7 @@ class Names:
     def overrides(self) -> list[str]:
         """Return the shortest command line that gives this configuration."""
         typed = [self._typed(key) for key in IN_PATH if self.config[key] != self.bare[key]]
-        for key in self.overridden:
-            section = key.partition(".")[0]
-            if key not in self.config:
-                typed.append(f"~{key}")
-            elif section in TRAINED and not any(name == key or name.startswith(f"{key}.") for name in self.defaults):
-                typed.append(f"+{self._typed(key)}")
-            else:
-                typed.append(self._typed(key))
+        typed += map(self._override, self.overridden)
         if data_sets[self.config["data"]].root_is_content:
             typed.append(self._typed("data.root"))
         return typed
@@ -121,8 +114,19 @@ class Names:
     @property
     def whereabouts(self) -> list[str]:
         """Return settings that do not affect the result and are not the defaults, as they are typed."""
+        read, bearing = self.settings.read, self.settings.bearing
         differing = [key for key in WHEREABOUTS if self.config.get(key) != self.bare.get(key)]
-        return [typed for typed in map(self._typed, differing) if typed not in self.overrides]
+        idle = [key for key in changed(self.config, self.defaults) if key in read and key not in bearing]
+        typed = map(self._override, dict.fromkeys([*differing, *idle]))
+        return [word for word in typed if word not in self.overrides]
+
+    def _override(self, key: str) -> str:
+        """Return what to type for a key's value, or for its removal."""
+        if key not in self.config:
+            return f"~{key}"
+        known = any(name == key or name.startswith(f"{key}.") for name in self.defaults)
+        added = key.partition(".")[0] in TRAINED and not known
+        return f"{'+' if added else ''}{self._typed(key)}"
 
     def _typed(self, key: str) -> str:
         return f"{key}={as_typed(self.config[key])}"
@@ -142,7 +146,7 @@ class Names:
         """Return the shortest unique end of a key: ``lr`` for ``optimizer.lr``."""
         parts = key.split(".")
         keys = {name for name in (*self.defaults, *self.settings.bearing) if not name.startswith("logger.")}
-        for count in range(1, len(parts)):
+        for count in range(2 if parts[0] == "param_groups" else 1, len(parts)):
             tail = ".".join(parts[-count:])
             if sum(other == tail or other.endswith(f".{tail}") for other in keys) == 1:
                 return tail

@@ -42,7 +42,7 @@ def check(config: Config) -> None:
     if has_schedule(config):
         check_class(config, "schedule", ours="optimizer", filled_in=FILLED_IN)
         for key in ("schedule.epochs", "schedule.steps_per_epoch"):
-            if key in config and config.get("schedule.total_steps", "filled in") is not None:
+            if key in config:
                 given = f"{key}={shown(config[key])} has no effect beside schedule.total_steps"
                 raise UnreadError(key, f"{given}, which is filled in with the steps of the training; leave it out")
     if reason := refusal(config):
@@ -145,9 +145,10 @@ def _blame(config: Config, reason: str) -> ConfigError:
     for key in settings:
         if not key.endswith("._target_") and refusal({k: v for k, v in config.items() if k != key}) is None:
             prefix, _, name = key.partition(".")
+            default = default_of(config, prefix, name)
+            other = "" if default is inspect.Parameter.empty else f", such as torch's default, {shown(default)}"
             return ConfigError(
-                f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value, such "
-                f"as torch's default, {shown(default_of(config, prefix, name))}"
+                f"{key}={shown(config[key])} is not allowed: torch refuses it ({reason}); expected another value{other}"
             )
     given = ", ".join(f"{key}={shown(config[key])}" for key in settings)
     return ConfigError(

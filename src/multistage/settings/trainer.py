@@ -96,8 +96,6 @@ def check(config: Mapping[str, Any]) -> None:
         if name not in ARGUMENTS:
             hint = nearest(key, map("trainer.{}".format, ARGUMENTS))
             raise ConfigError(f"{key}={shown(value)} is not an argument of Lightning's Trainer{hint}")
-        if not (rule := ARGUMENTS[name].rule).accepts(value):
-            raise ConfigError(f"{key}={shown(value)} is not allowed; expected {rule.allowed}")
     if value_of(config, "gradient_clip_algorithm") is not None and value_of(config, "gradient_clip_val") is None:
         raise ConfigError("trainer.gradient_clip_algorithm has no effect alone; add trainer.gradient_clip_val=NUMBER")
     part, mixup = value_of(config, "overfit_batches"), config.get("augment.mixup")

@@ -33,7 +33,7 @@ Config = Mapping[str, Any]
 C = TypeVar("C", bound=Choice)
 
 TRAINED = ("optimizer", "param_groups", "schedule", "trainer", "callbacks")
-"""Sections that only runs with gradient descent read; each has a module of this name."""
+"""Sections that only runs with gradient descent read."""
 
 DRAWN = [field.name for field in fields(Draw) if field.name != "draw"]
 """Settings of a draw that are typed as ``data.NAME``; its index is ``draw``."""

@@ -97,7 +97,7 @@ def cached(
         tensors = build()
         size = sum(tensor.nbytes for tensor in tensors.values())
         if size > room:
-            _warn(parent, f"an entry of {size / 1e9:.1f} GB is above MULTISTAGE_CACHE_LIMIT={room / 1e9:g}")
+            log.warning("%s is not kept: %.1f GB are above MULTISTAGE_CACHE_LIMIT=%g", path, size / 1e9, room / 1e9)
         elif writable:
             _write(path, tensors, size, room)
     return tensors

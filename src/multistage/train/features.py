@@ -55,8 +55,15 @@ class Features:
     digest: str
 
     def of(self, indices: Tensor) -> Tensor:
-        """Return features of images that are among these, float32 [len(indices), features]."""
-        return self.values[positions(self.indices, indices)]
+        """Return features of images that are among these, float32 [len(indices), features].
+
+        Raises:
+            MultistageError: Some are infinite or NaN.
+        """
+        found = self.values[positions(self.indices, indices)]
+        if len(found) and not torch.stack(found.aminmax()).isfinite().all():  # which copies nothing
+            raise MultistageError("features are not finite numbers; no classifier can learn from them")
+        return found
 
     def keep(self, indices: Tensor) -> Keep:
         """Return a cache for what readouts compute from the features of these images alone.

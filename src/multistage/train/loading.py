@@ -5,6 +5,7 @@ from typing import overload
 
 from multistage.records import shipped
 from multistage.records.runs import WEIGHTS, read
+from multistage.records.schema import SHIPPED
 from multistage.registry.errors import ConfigError
 from multistage.settings.tree import parse
 from multistage.train.ensemble import Ensemble
@@ -53,4 +54,4 @@ def _load(run: Path | str) -> tuple[Model, str]:
     model = restore(folder / WEIGHTS, record, Model)
     assert isinstance(model, Model)
     model.settings = parse(record["config"])
-    return model, record["weights_sha256"]
+    return model, record.get("weights_sha256") or record[SHIPPED]["weights_sha256"]

@@ -120,8 +120,7 @@ def _perform(
     resumable: Resumable,
 ) -> runs.Record:
     """Train, test, and write the results to the run's folder."""
-    config, folder, origin = run.config, run.folder, dict(resumable.origin)
-    done = origin.pop(provenance.STRETCHES)
+    config, folder = run.config, run.folder
     names = dataset.class_names
     shown = Shown(config, folder, name(config, folder), row(config))
     with open_dashboard(run.settings.logger, shown) as dashboard:
@@ -179,8 +178,8 @@ def _perform(
             **digest,
             "skipped": list(dataset.skipped),
             "images": overview(dataset, split, config.get("data.colour")),
-            **origin,
-            **provenance.resumed(done),
+            **runs.identity(split.digest, dataset.content_hash),
+            **provenance.resumed(resumable.origin[provenance.STRETCHES]),
             **hardware.describe(),
         }
         record = {name: value for name, value in record.items() if value or name not in IF_ANY}

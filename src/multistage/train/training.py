@@ -220,7 +220,7 @@ def fit(task: TrainingTask, history: History, progress: Progress = "lines") -> f
 
 
 def _follow(ranks: Ranks, task: TrainingTask) -> None:
-    """Train in the process of a further device, which writes and shows nothing."""
+    """Train in the process of a further device, which shows nothing and writes no more than its profile."""
     with suppress(DivergedError):  # the first process reports it
         _train(ranks, task, History(), "none")
 
@@ -282,6 +282,6 @@ def _train(ranks: Ranks, task: TrainingTask, history: History, progress: Progres
 
 
 def profiler(kind: str | None, folder: Path | None) -> Profiler | None:
-    """Return one of Lightning's profilers; it writes ``fit-profile.txt`` in the run's folder."""
+    """Return one of Lightning's profilers; it writes ``fit-profile*.txt``, one for each device, in the run's folder."""
     kinds: dict[str | None, Any] = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
     return kinds[kind](dirpath=folder, filename="profile") if kind else None

@@ -32,7 +32,7 @@ class Preprocessed(Stored):
     colour: Literal["gray", "rgb", "yuv"] = "gray"
     preprocessing: Literal["lcn", "gcn"] = "lcn"
     variance: Literal["one_pass", "two_pass"] = "one_pass"
-    skip_damaged: bool = False
+    skip_damaged: bool = False  # type: ignore[misc]
 
     def fitted(self) -> dict[str, Value]:
         if self.preprocessing == "gcn" and self.variance != "one_pass":

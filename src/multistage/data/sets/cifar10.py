@@ -17,4 +17,7 @@ class Cifar10(Official):
     packed = {  # noqa: RUF012
         "cifar-10-python.tar.gz": Packed(170498071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce")
     }
-    source = "fetch https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB, free with citation), unpack it"
+    source = (
+        "fetch https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB, free with citation), "
+        "unpack it so that its files lie"
+    )

@@ -27,4 +27,4 @@ class FashionMnist(Official):
         ),
         "t10k-labels-idx1-ubyte.gz": Packed(5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     }
-    source = "fetch the four files of https://github.com/zalandoresearch/fashion-mnist (30 MB, MIT)"
+    source = "put the four files of https://github.com/zalandoresearch/fashion-mnist (30 MB, MIT)"

@@ -34,10 +34,6 @@ class ImageFolder(Preprocessed):
     ground: Literal["contrast", "white", "black"] = "contrast"
     max_pixels: int = setting(50_000_000, whole(1, 10**12), bears=False)
 
-    @property
-    def skips_damaged(self) -> bool:  # type: ignore[override]
-        return self.skip_damaged
-
     def fitted(self) -> dict[str, Value]:
         from multistage.data.colour import colour_of
 

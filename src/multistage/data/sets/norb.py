@@ -19,4 +19,4 @@ class Norb(Stored):
     def read(self) -> "Dataset":
         from multistage.data.norb import read_norb
 
-        return read_norb(self.place, self.maps, self.image_size)
+        return read_norb(self.place, self.maps)

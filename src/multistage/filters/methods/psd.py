@@ -43,6 +43,11 @@ class Psd(Method):
                     f"expected filter_bank.{key}={shown(needed)}, or other filters"
                 )
         for number_, (sizes, shape) in enumerate(zip(stages, shapes, strict=True), 1):
+            if sizes.kernel == 1 and shape.input[0] == 1:
+                raise ConfigError(
+                    f"geometry.stage{number_}.kernel=1 on one map has patches of one value, from which filters=psd "
+                    "learns nothing; expected at least 2, or other filters"
+                )
             side = min(shape.input[1:])
             if self.convolutional and side < 2 * sizes.kernel - 1:
                 raise ConfigError(

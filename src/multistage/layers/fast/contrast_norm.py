@@ -60,7 +60,7 @@ def axis_blur(size: int, *settings: Any) -> Tensor:
     return _remembered(size, *settings) if size <= REMEMBERED else plain.axis_blur(size, *settings)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=128, typed=True)  # a size of 9.0 is refused
 def _remembered(size: int, *settings: Any) -> Tensor:
     with torch.inference_mode(False):  # a matrix made in inference mode could not be used for gradients later
         return plain.axis_blur(size, *settings)

@@ -16,8 +16,6 @@ ODD = Rule("an odd whole number from 1 to 999", lambda v: type(v) is int and v i
 class LocalContrast(Normalisation):
     """The paper's N (section 2); its fields are the arguments of `multistage.LocalContrastNorm`."""
 
-    symbol = "N"
-
     kernel_size: int = setting(9, ODD)
     sigma: float | None = setting(None, either(number(0.1, 999), NOTHING))
     floor: float | Literal["mean"] = setting("mean", either(one_of("mean"), number(0)))

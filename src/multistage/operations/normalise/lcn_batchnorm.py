@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 class LocalContrastThenBatchNorm(LocalContrast):
     """Local contrast normalisation, then batch normalisation."""
 
-    symbol = ""
     across_samples = True
 
     def parts(self, channels: int) -> Mapping[str, "nn.Module"]:

@@ -8,5 +8,4 @@ from multistage.operations import Pooling, poolings
 class Average(Pooling):
     """The mean of every window; windows may overlap: the paper's P_A (section 2)."""
 
-    symbol = "P_A"
     layer = "multistage.layers:AveragePool"

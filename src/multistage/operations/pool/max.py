@@ -8,6 +8,5 @@ from multistage.operations import Pooling, poolings
 class Max(Pooling):
     """The maximum of every window; windows do not overlap: the paper's P_M (section 2)."""
 
-    symbol = "P_M"
     overlaps = False
     layer = "multistage.layers:MaxPool"

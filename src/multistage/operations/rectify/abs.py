@@ -7,5 +7,3 @@ from multistage.operations import Rectification, rectifications
 @dataclass(frozen=True)
 class Absolute(Rectification):
     """The absolute value, the paper's R_abs (section 2)."""
-
-    symbol = "R_abs"
