@@ -15,6 +15,18 @@ from multistage.storage import durable
 MOST = 512 * 2**20
 """Maximum size of a file of records, bytes."""
 
+SETTINGS = {
+    "data": "digits",
+    "model": "abs_lcn_avgpool",
+    "stages": 2,
+    "filters": "random",
+    "refine": True,
+    "readout": "softmax",
+    "draw": 0,
+    "seed": 0,
+}
+"""Settings that name a run, with their defaults in `conf/train.yaml` (a test compares them)."""
+
 
 def collect(folder: Path) -> list[Record]:
     """Return the records of all finished runs below a folder, in the order of their folders' names."""
@@ -88,5 +100,5 @@ def command(record: Record) -> str:
     config = record["config"]
     typed = record.get("overrides")
     if typed is None:
-        typed = [f"{key}={listing([config[key]])}" for key in naming.IN_PATH]
+        typed = [f"{key}={listing([config[key]])}" for key, default in SETTINGS.items() if config[key] != default]
     return shlex.join(["python", "train.py", *typed])
