@@ -131,14 +131,17 @@ class Page:
         return "\n\n".join(tables) or not_run(choice.FOLDER)
 
     def agreed(self) -> str:
-        """Say in one sentence whether the rule selects the last rung."""
+        """Say whether the rule selects the last rung, and what was more accurate by less than it asks for."""
         tried = choice.candidates(self.tuning)
         chosen = [each.words for each in tried if each.chosen]
         last = self.ladder.name(self.ladder.rungs[-1])
         if not chosen:
             return "Nothing is chosen yet."
         if choice.is_chosen(self.ladder.rungs[-1].rung, tried):
-            return f"The last rung, {last}, is what the rule chooses."
+            above = [f"`{each.words}`" for each in tried if each.complete and each.less and each.less.value > 0]
+            said = f"The last rung, {last}, is what the rule chooses."
+            near = "More accurate, but by less than the rule asks for, with more features"
+            return f"{said} {near}: {listed(above)}." if above else said
         return f"The rule chooses `{chosen[0]}`, and the last rung, {last}, is another configuration."
 
     def picture(self, redraw: bool = False) -> Path | None:

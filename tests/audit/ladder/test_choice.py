@@ -97,6 +97,16 @@ def test_it_is_said_whether_the_last_rung_is_what_the_rule_chooses(tmp_path):
     ]
 
 
+def test_what_was_a_little_more_accurate_with_more_features_is_named_below_the_choice(tmp_path):
+    records = tuning(**{"four filter sets": (80,) * 5}) + figures.tuning(
+        "four filter sets", (80.4,) * 5, filters__banks="8"
+    )
+    assert figures.page(invented.results(tmp_path, ladder_tuning=records)).agreed() == (
+        "The last rung, 4 four filter sets, is what the rule chooses. More accurate, but by less than the rule asks "
+        f"for, with more features: `{LEVELS} filters.banks=8`."
+    )
+
+
 def test_what_became_of_test_images_is_read_by_nothing_that_chooses(tmp_path):
     """The same choice and the same table, whatever the runs say of their test images, or if they say nothing."""
     records = tuning(**LEAST, levels=(66.2, 66.1, 66, 66, 66))
