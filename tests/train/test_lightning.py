@@ -56,7 +56,7 @@ class Noisy(nn.Module):
 def test_an_operation_with_random_numbers_trains_the_same_again_and_after_an_interruption(
     plan, do, interrupt, monkeypatch
 ):
-    monkeypatch.setattr(type(rectifications["abs"]()), "build", lambda self: Noisy())
+    monkeypatch.setattr(type(rectifications["abs"]()), "build", lambda self, channels: Noisy())
     whole, again, resumed = (
         plan(f"name={name}", "model=abs_avgpool", "trainer.max_epochs=3") for name in ("whole", "again", "resumed")
     )

@@ -16,7 +16,7 @@ from multistage.registry.errors import MultistageError
 from multistage.settings import composition, experiments, naming
 
 CLAIMS = ledger.CLAIMS
-ablation = Folder("ablation")
+ablation = Folder("ablation", "digits")
 NOTHING = verdicts.Evidence({}, {}, evidence.PUBLISHED)
 
 each = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

@@ -77,7 +77,7 @@ def test_three_stages_have_a_table_of_their_own_and_are_a_difference(record, exp
     ]
     assert tables_[2].cells["R+R+R+", "R_abs-N-P_A"].mean == pytest.approx(30)
     assert tables_[3].protocols == ("refined", "refined, one stage", "refined, three stages")
-    changes = {(c.before.config["stages"], c.after.config["stages"]): c.difference.mean for c in differences(found)}
+    changes = {(c.before.config["stages"], c.after.config["stages"]): c.difference.value for c in differences(found)}
     assert changes == pytest.approx({(1, 2): 10, (1, 3): 20, (2, 3): 10})
 
 
