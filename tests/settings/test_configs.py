@@ -122,6 +122,8 @@ def test_the_paper_networks_have_the_papers_sizes():
         (["optimizer.lr=0.1", "+schedule.max_lr=0.2"], ["optimizer.lr=0.1 has no effect", "schedule.max_lr"]),
         (["+schedule.epochs=3"], ["schedule.epochs=3 has no effect", "schedule.total_steps"]),
         (["callbacks=early_stop"], ["callbacks=early_stop", "nearest: early_stopping"]),
+        (["schedule=nothing", "schedule=cosine"], ["schedule=nothing does not exist"]),
+        (["schedule=nothing", "~schedule"], ["schedule=nothing does not exist"]),
         (["callbacks=early_stopping"], ["callbacks.early_stopping.monitor", "data.validation"]),
         (
             ["+callbacks.x._target_=pytorch_lightning.callbacks.ModelCheckpoint"],

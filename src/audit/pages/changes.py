@@ -114,17 +114,8 @@ def replay(root: Path, *revisions: str) -> Iterator[Change]:
         MultistageError: Git is missing or fails.
     """
     figures: dict[str, Runs] = {}
-    log = (
-        "log",
-        "--reverse",
-        "--topo-order",
-        "--no-renames",
-        "--no-color",
-        "--format=%x00%H%x00%cs%x00%s",
-        "-p",
-        "-U0",
-    )
-    _, *parts = _git(root, *log, *revisions, "--", PATTERN).split("\0")
+    form = ("--no-renames", "--no-color", "--format=%x00%H%x00%cs%x00%s", "-p", "-U0")
+    _, *parts = _git(root, "log", "--reverse", "--topo-order", *form, *revisions, "--", PATTERN).split("\0")
     for commit, day, rest in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         subject, *lines = rest.split("\n")
         before = {name: dict(runs) for name, runs in figures.items()}

@@ -1,8 +1,8 @@
 """Select cells by their settings (not by their place in a table), and compute with them, for claims and texts.
 
     table1("RR, sgd", "abs_avgpool")                 the paper's letters (stages, filters, refine), readout, preset
-    table1_tests("R+R+", "abs_avgpool", lr=0.2)      further settings, by as many last parts of their keys as a run's
-    deviations("RR, lbfgs", "abs_lcn_avgpool", {"lbfgs.penalty": 0.01})                              folder is named by
+    table1_tests("R+R+", "abs_avgpool", lr=0.2)      a further setting, optimizer.lr, by the end of its key
+    deviations("RR, lbfgs", "abs_lcn_avgpool", {"lbfgs.penalty": 0.01})      another, where a word is not enough
     norb("R+R+", "avgpool", labels=20)               labels a class
     table1("RR, sgd", "abs_avgpool") - table1("RR, sgd", "avgpool")
 
@@ -98,7 +98,12 @@ class Wanted(Quantity):
 
 @dataclass(frozen=True)
 class Folder:
-    """A results folder; calling it with settings names a cell."""
+    """A results folder; calling it with settings names a cell.
+
+    Attributes:
+        name: Its name.
+        data: The data set of cells that name none.
+    """
 
     name: str
     data: str = "caltech101"

@@ -168,14 +168,6 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(name for name, is_dir in shown if is_dir), sorted(name for name, is_dir in shown if not is_dir)
 
 
-def _home(name: str) -> Path:
-    """Expand ``~`` and ``~user``; a name that only begins like one stays as it is."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
-
-
 def _listed(file: Path) -> list[Listed]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
@@ -200,7 +192,8 @@ def _listed(file: Path) -> list[Listed]:
         if not named or not called or (part and said not in PARTS):
             expected = f", and a split of {words(PARTS)}" if part else ""
             raise DataError(f"{file}, line {number}: expected a file and a label{expected}")
-        found.append(Listed(named, str(file.parent / _home(named)), called, PARTS.get(said, "")))
+        expanded = os.path.expanduser(named)  # noqa: PTH111  which leaves what has no home as it is
+        found.append(Listed(named, str(file.parent / expanded), called, PARTS.get(said, "")))
     same, times = max(Counter(os.path.normpath(image.path) for image in found).items(), key=lambda item: item[1])
     if times > 1:
         names = list(dict.fromkeys(image.name for image in found if os.path.normpath(image.path) == same))

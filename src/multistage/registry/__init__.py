@@ -36,7 +36,7 @@ class Choice:
 
     Attributes:
         name: The name that is typed.
-        section: The prefix of its settings' names; "" for a choice without settings.
+        section: The prefix of its settings' names, and the name of a normalisation's module; "" for none.
     """
 
     name: ClassVar[str]

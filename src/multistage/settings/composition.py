@@ -71,8 +71,8 @@ def _composition(typed: Sequence[str]) -> tuple[Config, Config, list[str]]:
     """Return files with typed values, files alone, and the keys whose typed values differ."""
     parsed = _parse(typed)
     choices = {o.key_or_group: _choice(o) for o in parsed if o.key_or_group in GROUPS}
-    last = {o.key_or_group: o for o in parsed if o.key_or_group in SHORTHANDS}
-    files = {group: _choice(o) for group, o in last.items() if _is_shorthand(o)}
+    last = {o.key_or_group: _choice(o) if _is_shorthand(o) else None for o in parsed if o.key_or_group in SHORTHANDS}
+    files = {group: name for group, name in last.items() if name is not None}
     plain, chosen = tuple(choices.items()), tuple((choices | files).items())
     defaults = _defaults(CONF, plain)
     there = {**defaults, **_defaults(CONF, chosen)}

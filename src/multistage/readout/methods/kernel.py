@@ -29,9 +29,9 @@ class Kernel(Penalised):
     width: float = setting(1.0, number(0, 1000, exclusive=True))
 
     def memory(self, samples: int, features: int) -> int:
-        return 8 * (
-            4 * samples**2 + 3 * samples * features
-        )  # kernel, eigenvectors, workspace; both factors of products
+        kernel = 4 * samples**2  # distances, the kernel, its eigenvectors, workspace
+        product = 3 * samples * features  # both factors of the distances' product, one of them doubled
+        return 8 * (kernel + product)
 
     def fit(self, task: Task) -> "nn.Module":
         from multistage.readout.kernel_ridge import fit_kernel_ridge
