@@ -31,6 +31,9 @@ Holds = Callable[[dict[str, Tensor]], bool]
 LIMIT = 20.0
 """Default of ``$MULTISTAGE_CACHE_LIMIT``: GB (10^9 bytes) of all limited entries together."""
 
+SMALL = 10e6
+"""Limited entries below this number of bytes are removed last: learned filters take minutes to make and little room."""
+
 _in_use: dict[str, Path] = {}
 """For each name, the limited entry that this process used last."""
 
@@ -161,9 +164,9 @@ def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> No
 
 
 def _make_room(parent: Path, room: float) -> bool:
-    """Remove the least recently used entries until the others take at most `room` bytes; never one in use here.
+    """Remove entries until the others take at most `room` bytes: large ones before `SMALL`, least recently used first.
 
-    An entry that another process has mapped stays readable there.
+    One in use here is never removed. An entry that another process has mapped stays readable there.
 
     Returns:
         Whether enough could be removed.
@@ -171,9 +174,9 @@ def _make_room(parent: Path, room: float) -> bool:
     found = []
     for path in parent.glob("*.safetensors"):
         with suppress(FileNotFoundError):
-            found.append((path.stat().st_mtime_ns, path.stat().st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
+            found.append((path.stat().st_size < SMALL, path.stat().st_mtime_ns, path.stat().st_size, path))
+    total = sum(size for *_, size, _ in found)
+    for *_, size, path in sorted(found):
         if total > room and path not in _in_use.values():
             path.with_suffix(".sha256").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
