@@ -14,7 +14,7 @@ from audit.tables.tables import emphasised, plus_minus, rows, signed
 from audit.tables.words import count, listed, not_run
 from multistage.records.cells import Cell
 from multistage.records.files import path
-from multistage.records.intervals import mean_of
+from multistage.records.intervals import Measured, mean_of
 
 FOLDER, PICTURE = "ladder", "ladder.png"
 
@@ -70,14 +70,15 @@ class Page:
             "accuracy",
             "gain",
             "all other images",
+            "gain on them",
             "minutes",
             "threads",
         ]
         lines = [
             [
                 *(self.ladder.name(step), step.rung.adds, step.rung.source, step.some.n),
-                *(plus_minus(step.some), self._gain(step)),
-                self._rest(step) or "–",
+                *(plus_minus(step.some), self._gain(step, step.gain)),
+                *(self._rest(step) or "–", self._gain(step, step.rest_gain)),
                 *(f"{step.minutes:.1f}", _threads(step.some)),
             ]
             for step in steps
@@ -166,11 +167,11 @@ class Page:
         found = averages.retested(self.averages, step.some.records) if step.some else []
         return f"{plus_minus(mean_of(found, 'accuracy', '%'))} ({len(found)})" if found else ""
 
-    def _gain(self, step: Step) -> str:
-        if step.gain is None:
+    def _gain(self, step: Step, gain: Measured | None) -> str:
+        if gain is None:
             return "–" if step.rung.against else ""
         against = self.ladder.numbers.get(step.rung.against, step.rung.against)
-        return f"{emphasised(step.gain)} ({step.gain.n}) on {against}"
+        return f"{emphasised(gain)} ({gain.n}) on {against}"
 
 
 def _threads(cell: Cell) -> str:
