@@ -48,13 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="small shapes, few repetitions; writes only with --out")
     parser.add_argument("--out", type=Path, help="folder to write to (default: results/speed)")
-    parser.add_argument("--batches", type=int, default=20, help="batches of an epoch that are timed (default: 20)")
     parser.add_argument("--no-compile", action="store_true", help="leave out versions compiled by torch.compile")
     options = parser.parse_args(arguments)
     if unknown := [part for part in options.parts if part not in MEASURE]:
         parser.error(f"{unknown[0]} is not a part; expected some of {', '.join(MEASURE)}")
-    if options.batches < 1:
-        parser.error(f"--batches must be at least 1, not {options.batches}")
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda, but torch finds no CUDA device here; use --device cpu")
     out = options.out or (None if options.quick else ROOT / "results" / "speed")
@@ -65,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(options: argparse.Namespace, out: Path | None) -> int:
     for part in options.parts or MEASURE:
         started = time.perf_counter()
-        bench = Bench(torch.device(options.device), options.quick, options.batches, not options.no_compile)
+        bench = Bench(torch.device(options.device), options.quick, not options.no_compile)
         MEASURE[part](bench)
         made = record(part, bench)
         show(made, time.perf_counter() - started)

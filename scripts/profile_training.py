@@ -1,7 +1,7 @@
 """Profile a training step: by part of the network, forward and backward, and by operation.
 
 python scripts/profile_training.py                                   the default run, on digits
-python scripts/profile_training.py data=caltech101 model=avgpool     any refined run, with the settings of train.py
+python scripts/profile_training.py data=caltech101 model=avgpool     any refined float32 run, settings as for train.py
 python scripts/profile_training.py data=mnist --trace step.json      also write a trace for Perfetto or chrome://tracing
 """
 

@@ -271,6 +271,18 @@ def test_a_map_can_be_enlarged_with_its_kernels(look):
     assert not tab.locator("#enlarged").is_visible()
 
 
+def test_an_enlarged_map_closes_when_the_page_under_it_changes(look):
+    tab = look(FILE, "#model=abs_lcn_avgpool&beside=avgpool")
+    tab.locator("[data-step='1.filter_bank'] .grid").nth(1).locator("button").first.click()
+    assert tab.locator("#enlarged").is_visible()
+    tab.evaluate("location.hash = '#model=abs_lcn_avgpool'")
+    until(tab, "passes.length === 1")
+    assert not tab.locator("#enlarged").is_visible()
+    tab.keyboard.press("ArrowRight")
+    tab.locator("[data-step='1.filter_bank'] .grid button").first.click()
+    assert tab.locator("#enlarged-title").inner_text() == "Stage 2, map 1 of 64"
+
+
 def test_everything_can_be_reached_by_keyboard(look):
     tab = look(FILE, "#model=abs_lcn_avgpool")
     reached, grids = set(), []

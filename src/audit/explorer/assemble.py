@@ -34,7 +34,7 @@ def document(results: Path) -> str:
         "explorer/explorer.html",
         scripts=[f"explorer/{script}.js" for script in SCRIPTS],
         data=Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")),
-        per_class={1: "first", 2: "two"}.get(digits.PER_CLASS, str(digits.PER_CLASS)),
+        per_class=digits.PER_CLASS,
         photographs=len(data[1]["images"]),
         model=f"{sets.MODEL}/README.md",
     )

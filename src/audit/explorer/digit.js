@@ -4,10 +4,10 @@ const SIDE = 28;
 const BOX = 20; // MNIST's digits fit into a square of this side
 const CENTRE = 14.5; // and their centre of mass lies within half a pixel of this, the middle of the fifteenth pixel
 
-function place(small, columns, rows, left, top) {
+function place({ data, width }, left, top) {
   const pixels = new Uint8ClampedArray(SIDE * SIDE);
-  small.forEach((value, i) => {
-    const [x, y] = [left + (i % columns), top + Math.floor(i / columns)];
+  data.forEach((value, i) => {
+    const [x, y] = [left + (i % width), top + Math.floor(i / width)];
     if (x >= 0 && x < SIDE && y >= 0 && y < SIDE) pixels[y * SIDE + x] = Math.round(value);
   });
   return { pixels, width: SIDE, height: SIDE };
@@ -24,31 +24,26 @@ function centred({ data, width, height }) {
     box.top = Math.min(box.top, y);
     box.bottom = Math.max(box.bottom, y + 1);
   });
-  if (box.right === 0) return place([], 1, 1, 0, 0);
-  const [wide, high] = [box.right - box.left, box.bottom - box.top];
-  const scale = BOX / Math.max(wide, high);
-  const [columns, rows] = [wide, high].map((side) => Math.max(1, Math.round(side * scale)));
-  const small = shrink({ data, width }, box, columns, rows);
+  if (box.right === 0) return place({ data: [] }, 0, 0);
+  const small = shrink({ data, width }, box, BOX);
   let [mass, x, y] = [0, 0, 0];
-  small.forEach((value, i) => {
+  small.data.forEach((value, i) => {
     mass += value;
-    x += value * ((i % columns) + 0.5);
-    y += value * (Math.floor(i / columns) + 0.5);
+    x += value * ((i % small.width) + 0.5);
+    y += value * (Math.floor(i / small.width) + 0.5);
   });
-  return place(small, columns, rows, Math.round(CENTRE - x / mass), Math.round(CENTRE - y / mass));
+  return place(small, Math.round(CENTRE - x / mass), Math.round(CENTRE - y / mass));
 }
 
 // A whole picture: one of 28 x 28 as it is; others fitted in, and dark on light turned to light on dark.
 function fitted({ data, width, height }) {
-  if (width === SIDE && height === SIDE) return place(data, SIDE, SIDE, 0, 0);
+  if (width === SIDE && height === SIDE) return place({ data, width }, 0, 0);
   const edge = data.filter((_, i) => {
     const [x, y] = [i % width, Math.floor(i / width)];
     return x === 0 || y === 0 || x === width - 1 || y === height - 1;
   });
   const ground = edge.sort()[edge.length >> 1];
   const light = ground < 128 ? data : data.map((value) => 255 - value);
-  const scale = SIDE / Math.max(width, height);
-  const [columns, rows] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-  const small = shrink({ data: light, width }, { left: 0, top: 0, right: width, bottom: height }, columns, rows);
-  return place(small, columns, rows, (SIDE - columns) >> 1, (SIDE - rows) >> 1);
+  const small = shrink({ data: light, width }, whole({ width, height }), SIDE);
+  return place(small, (SIDE - small.width) >> 1, (SIDE - small.height) >> 1);
 }

@@ -68,6 +68,6 @@ dialog.addEventListener("keydown", (event) => {
   if (by) turn(by);
 });
 dialog.addEventListener("close", () => {
-  const which = rows.find((each) => each.stage === enlarged.stage && each.name === "filter_bank").sides.children[enlarged.which];
-  if (document.activeElement === document.body) which.querySelectorAll("button")[enlarged.map].focus();
+  const which = rows.find((each) => each.stage === enlarged.stage && each.name === "filter_bank")?.sides.children[enlarged.which];
+  if (document.activeElement === document.body) which?.querySelectorAll("button")[enlarged.map]?.focus();
 });

@@ -91,6 +91,7 @@ function remember() {
 }
 
 function follow() {
+  dialog.close(); // its map may not be on the next page
   const words = new URLSearchParams(location.hash.slice(1));
   const set = sets.get(words.get("set")) ?? sets.values().next().value;
   if (set !== state.set) enter(set);

@@ -3,8 +3,12 @@
 const GRAY = [0.298936, 0.587043, 0.114021]; // multistage.data.images.GRAY_WEIGHTS
 const LONGER = 151; // side of a photograph before its preprocessing, which cuts off 8 pixels
 
-// Means over the squares that cells of the new grid cover of the old one.
-function shrink({ data, width }, { left, top, right, bottom }, columns, rows) {
+const whole = ({ width, height }) => ({ left: 0, top: 0, right: width, bottom: height });
+
+// A box of a picture with a longer side of `longer`, the other one of at least `least`: means over areas.
+function shrink({ data, width }, { left, top, right, bottom }, longer, least = 1) {
+  const scale = longer / Math.max(right - left, bottom - top);
+  const [columns, rows] = [right - left, bottom - top].map((side) => Math.max(least, Math.round(side * scale)));
   const [stepX, stepY] = [(right - left) / columns, (bottom - top) / rows];
   const cover = (from, to) => {
     const parts = [];
@@ -22,15 +26,13 @@ function shrink({ data, width }, { left, top, right, bottom }, columns, rows) {
       result[row * columns + column] = sum / (stepX * stepY);
     }
   }
-  return result;
+  return { data: result, width: columns, height: rows };
 }
 
 // A photograph with a longer side of 151, by means over areas; multistage.data.resizing is bicubic.
-function resized({ data, width, height }) {
-  const scale = LONGER / Math.max(width, height);
-  const [columns, rows] = [width, height].map((side) => Math.max(WINDOW, Math.round(side * scale)));
-  const small = shrink({ data, width }, { left: 0, top: 0, right: width, bottom: height }, columns, rows);
-  return { pixels: Uint8ClampedArray.from(small, Math.round), width: columns, height: rows };
+function resized(picture) {
+  const { data, width, height } = shrink(picture, whole(picture), LONGER, WINDOW);
+  return { pixels: Uint8ClampedArray.from(data, Math.round), width, height };
 }
 
 function grayOf({ data, width, height }) {

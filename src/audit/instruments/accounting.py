@@ -36,7 +36,7 @@ def count(net: MultiStageNet, image: tuple[int, int, int]) -> list[LayerCount]:
     """Count the layers of a network, in order.
 
     Args:
-        net: Any network.
+        net: One filter set, whose last maps are read as they are (`readout.levels=null`).
         image: (maps, height, width) of its input.
     """
     counts = []

@@ -56,14 +56,3 @@ def calibration_error(scores: Tensor, labels: Tensor, bins: int = BINS) -> float
     """
     probabilities = scores.softmax(1)  # torchmetrics would treat scores between 0 and 1 as probabilities
     return float(multiclass_calibration_error(probabilities, labels, scores.shape[1], n_bins=bins))
-
-
-def overconfidence(scores: Tensor, labels: Tensor) -> float:
-    """Compute mean confidence minus accuracy, a signed fraction that needs no bins.
-
-    Args:
-        scores: Logits [n, classes].
-        labels: int64 [n].
-    """
-    confidence, predicted = scores.double().softmax(1).max(1)
-    return float(confidence.mean() - (predicted == labels).double().mean())

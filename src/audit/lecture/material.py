@@ -1,7 +1,7 @@
 """Material for measurements: real images, trained networks, learned filters; each is read once, on first use.
 
-Images are test images of draw 0, spread evenly over the classes. Networks are published runs, with records and weights
-in ``results/explorer``; their untrained versions are made from the same records. Filters are from runs of
+Images are test images of draw 0, of each class in proportion to its size. Networks are published runs, with records and
+weights in ``results/explorer``; their untrained versions are made from the same records. Filters are from runs of
 ``results/table1``.
 """
 
@@ -76,7 +76,8 @@ class Material:
         return parse(self.config(f"data={name}", *typed)).draw.of(self.dataset(name))
 
     def images(self, name: str, count: int) -> Tensor:
-        """Return preprocessed test images, float32 [count, maps, height, width], evenly over the classes.
+        """Return preprocessed test images, float32 [count, maps, height, width], of each class in
+        proportion to its size.
 
         Args:
             name: ``caltech101``, ``mnist``, or another data set.

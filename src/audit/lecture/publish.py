@@ -15,6 +15,7 @@ from PIL import Image
 from audit.lecture.section import Found, Section, Table, picture_file
 from audit.tables.templates import ENVIRONMENT, render
 from multistage.records.intervals import Measured, half_width
+from multistage.registry.errors import MultistageError
 from multistage.storage import durable
 
 INDEX, MEASURED, TABLES = "index.html", "measured.json", "tables.json"
@@ -24,7 +25,7 @@ DIGITS = 6
 
 
 def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
-    """Write figures, tables, pictures and the page; remove pictures of earlier pages.
+    """Write figures, tables, pictures and the page; remove pictures that these sections no longer have.
 
     Args:
         folder: ``results/lecture``; made if it does not exist.
@@ -34,12 +35,13 @@ def write(folder: Path, sections: Sequence[Section]) -> list[Path]:
         The files that changed.
 
     Raises:
-        KeyError: A text names what was not measured.
+        MultistageError: A text names what was not measured.
     """
     contents = {name: png for section in sections for name, png in section.pictures.items()}
     contents |= {MEASURED: figures(sections).encode(), TABLES: tables(sections).encode()}
     folder.mkdir(parents=True, exist_ok=True)
-    for old in set(folder.glob("*.png")) - {folder / name for name in contents}:
+    drawn = {file for section in sections for file in folder.glob(picture_file(section.claim, "*"))}
+    for old in drawn - {folder / name for name in contents}:
         old.unlink()
     changed = [folder / name for name, content in contents.items() if durable.update(folder / name, content)]
     return changed + write_page(folder, {section.claim: section.words for section in sections})
@@ -53,8 +55,7 @@ def write_page(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Pat
         words: Words of each section, by its claim.
 
     Raises:
-        KeyError: A text names what was not measured.
-        ValueError: Words and measurements do not match.
+        MultistageError: Words and measurements do not match.
     """
     page = document(read(folder, words)).encode()
     return [folder / INDEX] if durable.update(folder / INDEX, page) else []
@@ -65,8 +66,10 @@ def read(folder: Path, words: Mapping[str, Mapping[str, Any]]) -> list[Section]:
     measured, kept = (json.loads((folder / name).read_text("utf-8")) for name in (MEASURED, TABLES))
     sections = []
     for claim, said in words.items():
+        if missing := said["figures"].keys() - measured.get(claim, {}).keys():
+            raise MultistageError(f"{claim}.{min(missing)} was not measured; run python scripts/lecture.py")
         found = Found(
-            {name: _measured(measured[claim][name]) for name, what in said["figures"].items() if what is not None},
+            {name: _measured(measured[claim][name]) for name in said["figures"]},
             {name: (folder / picture_file(claim, name)).read_bytes() for name in said.get("pictures", {})},
             {name: Table(**table) for name, table in kept[claim]["tables"].items()},
             kept[claim]["names"],
@@ -116,7 +119,7 @@ def document(sections: Sequence[Section]) -> str:
     """Render the page.
 
     Raises:
-        KeyError: A text names what was not measured.
+        MultistageError: A text names what was not measured.
     """
     return render("lecture/page.html", sections=sections)
 
@@ -138,12 +141,16 @@ def powers(text: str) -> Markup:
     )
 
 
-def with_interval(measured: Measured, form: str = ".3g") -> str:
+def with_interval(measured: Measured) -> str:
     """Format a figure with half its interval, unit and number of measurements: ``0.31 ± 0.02 (n = 40)``."""
-    form = "," if isinstance(measured.value, int) else form
-    half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {half_width(measured.interval):.1g}"
+    form = "," if isinstance(measured.value, int) else ".3g"
+    half = "" if measured.interval is None else f" \N{PLUS-MINUS SIGN} {_one_digit(half_width(measured.interval))}"
     unit = f" {measured.unit}" if measured.unit else ""
     return f"{measured.value:{form}}{half}{unit}" + (f" (n = {measured.n:,})" if measured.n > 1 else "")
+
+
+def _one_digit(value: float) -> str:
+    return f"{value:.0f}" if value >= 1 else f"{value:.1g}"
 
 
 def size(png: bytes) -> tuple[int, int]:

@@ -13,8 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from multistage.records.intervals import Measured, half_width, mean_of
+from multistage.registry.errors import MultistageError
 
-PLACE = re.compile(r"\{([a-z0-9_]+)(?::([^{}]*))?\}")
+PLACE = re.compile(r"\{([a-z0-9_]+)(\.half)?(?::([^{}]*))?\}")
 
 DEFINITION = re.compile(r"`[^`]*`|\b\d+x\d+\b|\b[A-Za-z]+-?\d+\b")
 """Places where a text may contain typed digits: between backticks (formulas, settings), sizes such as 9x9, names
@@ -46,7 +47,7 @@ class Table:
     @property
     def right(self) -> list[bool]:
         """Return for each column whether it holds numbers."""
-        numbers = re.compile(r"[-\N{MINUS SIGN}\d]|$")
+        numbers = re.compile(r"[-+\N{MINUS SIGN}\d]|$")
         return [all(map(numbers.match, column)) for column in zip(*self.texts, strict=True)]
 
 
@@ -74,14 +75,14 @@ class Section:
     Args:
         claim: Its id in the ledger, such as ``lecture-04``.
         words: ``title``, ``text`` (a line a paragraph), captions of ``pictures`` and ``tables`` by name, and
-            ``figures``: what each figure is, by name, as ``what [unit]``. An empty ``<name>_half`` is the half width of
-            the interval of ``<name>``, for use after a plus-minus. Texts refer to measured numbers as ``{name}`` or
-            ``{name:.1f}`` (Python format); other digits are rejected except where `DEFINITION` allows them. The
-            description of a figure may name other figures. Text between backticks is shown as code.
+            ``figures``: what each figure is, by name, as ``what [unit]``. Texts refer to measured numbers as ``{name}``
+            or ``{name:.1f}`` (Python format), and to half the width of their interval as ``{name.half:.1f}``; other
+            digits are rejected except where `DEFINITION` allows them. The description of a figure may name other
+            figures. Text between backticks is shown as code.
         found: Results of the module.
 
     Raises:
-        ValueError: Words and results do not match, or a number was typed into a text.
+        MultistageError: Words and results do not match, or a number was typed into a text.
     """
 
     claim: str
@@ -89,18 +90,19 @@ class Section:
     found: Found
 
     def __post_init__(self) -> None:
-        halves = {name for name, what in self.words["figures"].items() if what is None}
         has = {
-            "figures": self.found.figures.keys() | halves,
+            "figures": self.found.figures.keys(),
             "pictures": self.found.pictures.keys(),
             "tables": self.found.tables.keys(),
         }
         for kind, names in has.items():
             if unpaired := names ^ self.words.get(kind, {}).keys():
-                raise ValueError(f"{self.claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
+                raise MultistageError(f"{self.claim}: {kind} and their words differ in {', '.join(sorted(unpaired))}")
         for text in self.texts:
             if typed := typed_numbers(text):
-                raise ValueError(f"{self.claim}: {typed[0]!r} is typed into {text!r}; expected a {{name}} of measured")
+                raise MultistageError(
+                    f"{self.claim}: {typed[0]!r} is typed into {text!r}; expected a {{name}} of measured"
+                )
 
     @property
     def texts(self) -> list[str]:
@@ -121,18 +123,14 @@ class Section:
     @cached_property
     def measured(self) -> dict[str, Measured]:
         """Return figures with their descriptions, in order; claims read them as ``<claim>.<name>``."""
-        words: dict[str, str | None] = self.words["figures"]
-        plain = {name: _measured(figure, words[name] or "") for name, figure in self.found.figures.items()}
-        for name, what in words.items():
-            if what is None:
-                plain[name] = _half(plain[name.removesuffix("_half")])
-        return {name: replace(plain[name], what=filled(plain[name].what, plain)) for name in words}
+        plain = {name: _measured(self.found.figures[name], what) for name, what in self.words["figures"].items()}
+        return {name: replace(figure, what=filled(figure.what, plain)) for name, figure in plain.items()}
 
     def fill(self, text: str) -> str:
         """Fill a text of this section with its figures.
 
         Raises:
-            KeyError: The text names a figure that was not measured.
+            MultistageError: The text names a figure that was not measured.
         """
         for name, value in self.found.names.items():
             text = text.replace(f"{{{name}}}", value)
@@ -157,14 +155,23 @@ def _measured(figure: Figure, words: str) -> Measured:
             return mean_of(figure, what, unit)
 
 
-def _half(mean: Measured) -> Measured:
-    assert mean.interval is not None
-    return Measured(half_width(mean.interval), f"half of the interval of: {mean.what}", mean.unit)
-
-
 def filled(text: str, measured: Mapping[str, Measured]) -> str:
-    """Fill figures into the placeholders of a text."""
-    return PLACE.sub(lambda place: _shown(measured[place[1]], place[2] or ".3g"), text)
+    """Fill figures into the placeholders of a text.
+
+    Raises:
+        MultistageError: The text names a figure that was not measured, or the interval of one that has none.
+    """
+
+    def figure(place: re.Match[str]) -> str:
+        name, half, form = place.groups()
+        if name not in measured or (half and measured[name].interval is None):
+            raise MultistageError(f"{place[0]} of {text!r} was not measured; measured: {', '.join(measured)}")
+        found = measured[name]
+        if half and found.interval is not None:
+            found = replace(found, value=half_width(found.interval))
+        return _shown(found, form or ".3g")
+
+    return PLACE.sub(figure, text)
 
 
 def _shown(measured: Measured, form: str) -> str:

@@ -37,7 +37,6 @@ class Bench:
     Attributes:
         device: Device to measure on.
         quick: Only check that everything works: few small shapes, few turns.
-        batches: Number of an epoch's batches that are timed in turns.
         compile: Whether to compile baselines too.
         rows: Rows in the order in which they are shown.
         notes: Sentences that say what was left out, and why.
@@ -45,7 +44,6 @@ class Bench:
 
     device: torch.device
     quick: bool = False
-    batches: int = 20
     compile: bool = True
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.profiler import record_function
 from torch.utils.hooks import RemovableHandle
@@ -21,11 +20,13 @@ from torch.utils.hooks import RemovableHandle
 from audit.speed.timing import now
 from multistage.data import listed
 from multistage.network.net import MultiStageNet
+from multistage.readout import Readout
 from multistage.registry.errors import ConfigError
-from multistage.settings import optimizer
+from multistage.settings import optimizer, param_groups, trainer
 from multistage.settings.tree import Config, parse
 from multistage.train import hardware
 from multistage.train.restore import make_network
+from multistage.train.training import held, named
 
 FORWARD, BACKWARD = "forward", "backward"
 BETWEEN = "between steps"
@@ -93,7 +94,7 @@ class Clock:
 
 
 def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None = None) -> Profile:
-    """Profile the training steps of a run on its first images.
+    """Profile the training steps of a run on its first images, without augmentation, dropout and class weights.
 
     Args:
         config: The run's configuration.
@@ -102,24 +103,27 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
         trace: Trace file for chrome://tracing and Perfetto.
 
     Raises:
-        ConfigError: The run does not train its network.
+        ConfigError: The run does not train its network, or not in float32.
         DataError: Missing, changed or unreadable data.
     """
     if not config["refine"]:
         raise ConfigError("refine=false has no training step through the network; expected refine=true")
+    if (precision := trainer.value_of(config, "precision")) != "32-true":
+        raise ConfigError(f"trainer.precision={precision} cannot be profiled; expected 32-true")
     device = hardware.device(config["trainer.accelerator"])
-    dataset = listed(parse(config).data)
-    chosen = parse(config).draw.of(dataset).train[: config["data.batch_size"]]
-    net = make_network(parse(config), len(dataset.class_names)).train().to(device)
+    settings = parse(config)
+    dataset = listed(settings.data)
+    chosen = settings.draw.of(dataset).train[: settings.batch_size]
+    net = make_network(settings, len(dataset.class_names)).train().to(device)
     batch = dataset.pixels(chosen).to(device), dataset.labels[chosen].to(device)
-    made, _ = optimizer.make(config, net.parameters(), 1)
+    made, _ = optimizer.make(config, param_groups.split(config, named(net)), 1)
     clock = Clock(device)
 
     def work(times: int) -> None:
         for _ in range(times):
-            step(net, made, batch, clock)
+            step(net, settings.readout, made, batch, clock)
 
-    with _watched(net, clock):
+    with held(config, net), _watched(net, clock):
         work(warm_up)
         clock.marks.clear()
         work(steps)
@@ -135,14 +139,14 @@ def profile(config: Config, steps: int = 5, warm_up: int = 2, trace: Path | None
     return Profile(parts, operations, in_kernels, len(chosen), str(device))
 
 
-def step(net: nn.Module, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) -> None:
-    """Do a training step as `training` does."""
+def step(net: nn.Module, readout: Readout, made: Any, batch: tuple[Tensor, Tensor], clock: Clock) -> None:
+    """Do a training step: zero gradients, scores, the readout's loss, backward pass, optimiser."""
     x, y = batch
     clock.begin("optimiser")
     made.zero_grad()
     scores = net(x)
     clock.begin("loss")
-    loss = F.cross_entropy(scores, y)
+    loss = readout.loss(scores, y)
     clock.begin("loss", BACKWARD)
     torch.autograd.backward(loss)
     clock.begin("optimiser")
@@ -158,8 +162,10 @@ def _watched(net: MultiStageNet, clock: Clock) -> Iterator[None]:
     previous one.
     """
     parts: dict[str, nn.Module] = {"classifier": net.classifier}
-    for number, stage in enumerate(net.stages, 1):
-        parts |= {f"stage {number}, {name}": part for name, part in stage.named_children()}
+    for which, stages in enumerate(net.filter_sets, 1):
+        of_set = f"filter set {which}, " if len(net.filter_sets) > 1 else ""
+        for number, stage in enumerate(stages, 1):
+            parts |= {f"{of_set}stage {number}, {name}": part for name, part in stage.named_children()}
     with ExitStack() as hooks:
         for name, part in parts.items():
             for hook in _hooks(name, part, clock):

@@ -6,6 +6,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from audit.speed.measurement import BOTH, FORWARD
 from audit.tables.tables import rows as markdown
 from multistage.records.runs import Record
 from multistage.registry.errors import MultistageError
@@ -26,7 +27,7 @@ PARTS = {
 
 DEVICES = {"cpu": "CPU", "cuda": "CUDA"}
 
-COPIES = {"forward": 1.5, "forward + backward": 4.0}
+COPIES = {FORWARD: 1.5, BOTH: 4.0}
 """Lower bound of the layer's time in copies of its input: a copy is two memory passes, forward three, both eight."""
 
 Case = dict[str, dict[str, Any]]
@@ -222,14 +223,20 @@ def _further(record: Record) -> str | None:
     return f"{first[0] / max(further):.0f} x" if first and further else None
 
 
-FORWARD, BOTH = f"{LARGE} forward", f"{LARGE} forward + backward"
-
 FACTS: tuple[tuple[str, str, Fact], ...] = (
-    (f"N on {LARGE}, forward: speed-up over dense convolutions", "layer", _times(DENSE, FORWARD)),
-    (f"N on {LARGE}, forward and backward: speed-up over dense convolutions", "layer", _times(DENSE, BOTH)),
+    (f"N on {LARGE}, forward: speed-up over dense convolutions", "layer", _times(DENSE, f"{LARGE} {FORWARD}")),
+    (
+        f"N on {LARGE}, forward and backward: speed-up over dense convolutions",
+        "layer",
+        _times(DENSE, f"{LARGE} {BOTH}"),
+    ),
     ("the same at the least favourable shape of the grid", "layer", _times(DENSE, choose=min)),
-    ("time of N forward, relative to only reading and writing its memory", "layer", _times(_floors, FORWARD)),
-    ("time of N forward and backward, relative to the same", "layer", _times(_floors, BOTH)),
+    (
+        "time of N forward, relative to only reading and writing its memory",
+        "layer",
+        _times(_floors, f"{LARGE} {FORWARD}"),
+    ),
+    ("time of N forward and backward, relative to the same", "layer", _times(_floors, f"{LARGE} {BOTH}")),
     (
         "memory that N keeps for its gradient, besides input and output, as a share of its input",
         "memory",

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from audit.instruments.calibration import BINS, calibration_error, overconfidence, reliability
+from audit.instruments.calibration import BINS, calibration_error, reliability
 
 
 def scores(confidences, classes=2):
@@ -14,18 +14,17 @@ def scores(confidences, classes=2):
 
 
 @pytest.mark.parametrize(
-    ("groups", "error", "over"),
+    ("groups", "error"),
     [
-        pytest.param([(0.8, 8)], 0, 0, id="calibrated: sure to 0.8, and right 8 times of 10"),
-        pytest.param([(0.9, 6)], 0.3, 0.3, id="overconfident: the error is what it is too sure of"),
-        pytest.param([(0.9, 7), (0.6, 8)], 0.2, 0, id="errors of bins do not cancel but those of confidence do"),
+        pytest.param([(0.8, 8)], 0, id="calibrated: sure to 0.8, and right 8 times of 10"),
+        pytest.param([(0.9, 6)], 0.3, id="overconfident: the error is what it is too sure of"),
+        pytest.param([(0.9, 7), (0.6, 8)], 0.2, id="errors of bins do not cancel but those of confidence do"),
     ],
 )
-def test_errors_of_groups_of_ten_that_are_so_sure_and_so_often_right(groups, error, over):
+def test_errors_of_groups_of_ten_that_are_so_sure_and_so_often_right(groups, error):
     logits = scores([confidence for confidence, _ in groups for _ in range(10)])
     labels = torch.tensor([label for _, right in groups for label in [0] * right + [1] * (10 - right)])
     assert calibration_error(logits, labels) == pytest.approx(error, abs=1e-6)
-    assert overconfidence(logits, labels) == pytest.approx(over, abs=1e-6)
 
 
 def test_the_curve_is_the_mean_of_every_bin():

@@ -5,6 +5,7 @@ import torch
 
 from audit.lecture import Found, Table, drawing, publish, sections
 from audit.lecture.section import Section
+from multistage.records.intervals import Measured
 from multistage.registry.errors import MultistageError
 from scripts import lecture as script
 
@@ -55,9 +56,24 @@ def test_a_page_is_made_again_with_other_words_and_nothing_is_measured(tmp_path)
     assert "<p>First.</p>\n<p>Then 2\N{NO-BREAK SPACE}%.</p>" in page
 
 
-def test_what_was_not_measured_cannot_be_said():
-    with pytest.raises(KeyError, match="unknown"):
-        publish.document([section(text="It is {unknown}.")])
+@pytest.mark.parametrize("place", ["{unknown}", "{error.half}"])
+def test_what_was_not_measured_cannot_be_said(place):
+    with pytest.raises(MultistageError, match=f"{place} of .* was not measured; measured: error, images"):
+        publish.document([section(text=f"It is {place}.")])
+
+
+def test_a_figure_in_the_words_that_was_never_measured_is_one_line(tmp_path):
+    publish.write(tmp_path, [section()])
+    words = section().words
+    for claim, figures in (("lecture-04", {**words["figures"], "more": "images"}), ("lecture-99", {"more": "images"})):
+        with pytest.raises(MultistageError, match=f"{claim}.more was not measured; run python scripts/lecture.py"):
+            publish.write_page(tmp_path, {claim: {**words, "figures": figures}})
+
+
+@pytest.mark.parametrize(("half", "shown"), [(10.2, "10"), (2.34, "2"), (0.234, "0.2"), (0.00234, "0.002")])
+def test_an_interval_is_shown_with_one_digit_and_no_power_of_ten(half, shown):
+    measured = Measured(51.7, "share", "%", (51.7 - half, 51.7 + half), 5)
+    assert publish.with_interval(measured) == f"51.7 \N{PLUS-MINUS SIGN} {shown} % (n = 5)"
 
 
 def test_files_are_written_once_and_old_pictures_go(tmp_path):
@@ -65,8 +81,11 @@ def test_files_are_written_once_and_old_pictures_go(tmp_path):
     names = {"index.html", "measured.json", "tables.json", "lecture-04-a.png", "lecture-04-b.png"}
     assert {file.name for file in publish.write(tmp_path, [first])} == names
     assert publish.write(tmp_path, [first]) == []
+    for other in ("holiday.png", "lecture-05-c.png"):
+        (tmp_path / other).write_bytes(PNG)
     publish.write(tmp_path, [section(pictures=["a"])])
-    assert sorted(file.name for file in tmp_path.glob("*.png")) == ["lecture-04-a.png"]
+    kept = ["holiday.png", "lecture-04-a.png", "lecture-05-c.png"]
+    assert sorted(file.name for file in tmp_path.glob("*.png")) == kept
 
 
 def test_the_ledger_reads_every_figure(tmp_path):

@@ -6,14 +6,14 @@ import torch
 from audit.lecture import Found, Table
 from audit.lecture.section import Section, filled, typed_numbers
 from multistage.records.intervals import Measured
+from multistage.registry.errors import MultistageError
 
 WORDS = {
     "title": "A title",
-    "text": "{error:.1f} of {count} by {gain:+.1f} and {gain_half:.1f}.",
+    "text": "{error:.1f} of {count} by {gain:+.1f} and {gain.half:.1f}.",
     "figures": {
         "error": "errors of {count} images [%]",
         "gain": "a gain [points]",
-        "gain_half": None,
         "pair": "a paired difference",
         "count": "images",
     },
@@ -36,11 +36,10 @@ FOUND = Found(
 def test_figures_get_their_words_in_the_order_of_these():
     section = Section("lecture-04", WORDS, FOUND)
     assert list(section.measured) == list(WORDS["figures"])
-    error, gain, half, pair, count = section.measured.values()
+    error, gain, pair, count = section.measured.values()
     assert (error.value, error.what, error.unit, error.n) == (2.0, "errors of 40 images", "%", 2)
     assert error.interval is not None
     assert gain == Measured(2.0, "a gain", "points", (1.5, 2.5), 7)
-    assert half == Measured(0.5, "half of the interval of: a gain", "points")
     assert pair == Measured(2.0, "a paired difference", interval=(1.5, 2.5), n=7)
     assert count == Measured(40, "images")
     assert list(map(section.fill, section.texts)) == [
@@ -64,7 +63,7 @@ def test_figures_get_their_words_in_the_order_of_these():
     ],
 )
 def test_words_without_figures_and_figures_without_words_are_refused(words, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(MultistageError, match=said):
         Section("lecture-04", WORDS | words, FOUND)
 
 
@@ -98,7 +97,8 @@ def test_figures_are_shown_as_people_write_them(value, form, shown):
 
 
 @pytest.mark.parametrize(
-    ("rows", "right"), [([["a", 1000], ["b", "-2"]], [False, True]), ([["a", "1"], ["b", "<2"]], [False, False])]
+    ("rows", "right"),
+    [([["a", 1000], ["b", "-2"], ["c", "+1.0 ± 0.3"]], [False, True]), ([["a", "1"], ["b", "<2"]], [False, False])],
 )
 def test_numbers_stand_on_the_right_and_words_on_the_left(rows, right):
     assert Table(["name", "n"], rows).right == right

@@ -164,7 +164,6 @@ def test_the_script_writes_records_and_table_only_where_asked(monkeypatch, tmp_p
     assert "| a case [1] | 1 s | 3 s | 3.00 |" in (tmp_path / "table.md").read_text(encoding="utf-8")
     for wrong, message in (
         (["stag"], "stag is not a part"),
-        (["--batches", "0"], "at least 1"),
         (["--device", "x"], "x"),
     ):
         with pytest.raises(SystemExit):
@@ -172,7 +171,17 @@ def test_the_script_writes_records_and_table_only_where_asked(monkeypatch, tmp_p
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["memory", "epoch", "frozen", "start", "overhead"])
+def test_parts_that_train_or_start_processes_can_be_measured(bench, monkeypatch, part):
+    planned = measurement.composition.plan
+    fake = {"data=caltech101": "data=fake"}
+    monkeypatch.setattr(measurement.composition, "plan", lambda typed: planned([fake.get(t, t) for t in typed]))
+    monkeypatch.setattr(training, "check_images", lambda config: None)
+    monkeypatch.setattr(layer, "MEMORY_SHAPE", (2, 3, 9, 9))
+    script.MEASURE[part](bench)
+    assert speed.wide(record(part, bench))[1]
+
+
 def test_every_part_has_a_title():
     assert list(script.MEASURE) == list(speed.PARTS)
-    assert measurement.FORWARD in speed.COPIES
-    assert measurement.BOTH in speed.COPIES

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from audit.instruments.calibration import BINS, calibration_error, overconfidence, reliability
+from audit.instruments.calibration import BINS, calibration_error, reliability
 from audit.lecture import Found, Material, Table, drawing
 from audit.lecture.material import PAPER
 from audit.lecture.section import Figure
@@ -74,14 +74,14 @@ def _scores(net: nn.Module, x: Tensor) -> Tensor:
 
 def _calibration(scores: Tensor, labels: Tensor) -> Calibration:
     accuracy = 100 * float((scores.argmax(1) == labels).double().mean())
-    error = 100 * calibration_error(scores, labels)
-    return Calibration(accuracy, accuracy + 100 * overconfidence(scores, labels), error)
+    confidence = 100 * float(scores.double().softmax(1).amax(1).mean())
+    return Calibration(accuracy, confidence, 100 * calibration_error(scores, labels))
 
 
 def _with_few_labels(material: Material) -> tuple[dict[str, Figure], Tensor, Tensor]:
     """Return figures of networks trained on few digits, and all of their scores with the labels."""
     dataset = material.dataset("digits")
-    training, over, found, scores, labels = [], [], [], [], []
+    training, found, scores, labels = [], [], [], []
     for draw in range(DRAWS):
         typed = (f"data.train_per_class={FEW}", f"draw={draw}")
         config = material.config(
@@ -94,7 +94,7 @@ def _with_few_labels(material: Material) -> tuple[dict[str, Figure], Tensor, Ten
         labels.append(dataset.labels[split.test])
         training.append(_calibration(_scores(net, dataset.pixels(split.train)), dataset.labels[split.train]).accuracy)
         found.append(_calibration(scores[-1], labels[-1]))
-        over.append(100 * overconfidence(scores[-1], labels[-1]))
+    over = [each.confidence - each.accuracy for each in found]
     figures: dict[str, Figure] = {"few_training": training, "few_over": over}
     figures |= {f"few_{name}": [getattr(one, name) for one in found] for name in Calibration._fields}
     return figures, torch.cat(scores), torch.cat(labels)
