@@ -10,7 +10,7 @@ from torch import nn
 
 from multistage import MultiStageNet
 from multistage.network.shapes import StageGeometry
-from multistage.operations import Operations, normalisations, poolings, rectifications
+from multistage.operations import Operations, Rectification, normalisations, poolings, rectifications
 from multistage.registry import digest, settings_of
 from multistage.registry.errors import ConfigError
 from multistage.settings.composition import plan
@@ -222,6 +222,16 @@ def test_stages_may_differ():
     assert done == [("abs", "none", "average"), ("abs", "lcn", "max"), ("abs", "lcn", "average")]
     assert plan(run.overrides).folder == run.folder
     assert run.folder.name == "draw-0-seed-0-stage1.normalise-none-stage2.pool-max"
+
+
+def test_a_rectification_may_name_its_layer_alone():
+    class Sloped(Rectification):
+        name = "sloped"
+        layer = "torch.nn:PReLU"
+
+    (module,) = Sloped().parts(5).values()
+    assert isinstance(module, torch.nn.PReLU)
+    assert module.weight.shape == (5,)
 
 
 @pytest.mark.parametrize("slot", SLOTS)

@@ -60,6 +60,23 @@ def test_the_penalty_is_chosen_on_validation_images_and_told(name):
     assert chosen["penalty"] == {"ridge": 1.0, "kernel": 1e-4}[name]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_kernel_can_change_its_type(dtype):
+    x, y = samples(30, 5)
+    model = readouts["kernel"](penalty=1e-2).fit(Task(x, y, 3))
+    expected = model(x)
+    found = model.to(dtype)(x.to(dtype))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.to(expected.dtype), expected, rtol=0.1, atol=0.1)
+
+
+def test_a_kernel_that_is_loaded_reads_the_new_samples():
+    (x, y), (z, other) = samples(30, 5), samples(30, 5, seed=1)
+    model, loaded = (readouts["kernel"](penalty=1e-2).fit(Task(*pair, 3)) for pair in ((x, y), (z, other)))
+    loaded.load_state_dict(model.state_dict())
+    assert torch.equal(loaded(x), model(x))
+
+
 def test_a_kernel_of_too_many_samples_is_refused(monkeypatch):
     monkeypatch.setattr(kernel_ridge, "MOST", 5)
     with pytest.raises(MultistageError, match=r"at most 5: .*readout=ridge"):

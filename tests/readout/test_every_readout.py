@@ -9,6 +9,7 @@ import multistage
 from multistage.cli import predict
 from multistage.data.dataset import Dataset
 from multistage.readout import Readout, Task, readouts
+from multistage.registry.errors import MultistageError
 from multistage.settings import composition
 from multistage.train import protocol
 from multistage.train.history import History
@@ -136,6 +137,15 @@ SHAPE = (2, 4, 4)
 def fit(name, features, labels, classes):
     settings = {"words": 4} if name == "pyramid_svm" else {}
     return readouts[name](**settings).fit(Task(features, torch.tensor(labels), classes, SHAPE))
+
+
+@pytest.mark.parametrize("name", readouts)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_features_that_are_no_numbers_are_refused(name, value):
+    features = torch.randn(9, 32, generator=torch.Generator().manual_seed(0))
+    features[4, 7] = value
+    with pytest.raises(MultistageError, match="features are not finite numbers; no classifier can learn from them"):
+        fit(name, features, [0, 1, 2] * 3, 3)
 
 
 @pytest.mark.parametrize("name", FITTED)

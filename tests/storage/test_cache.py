@@ -196,17 +196,18 @@ def test_the_least_recently_used_entries_make_room(limited, cache_folder, monkey
     assert sum(p.stat().st_size for p in (cache_folder / "features").iterdir()) < 250e3
 
 
-def test_small_entries_such_as_learned_filters_are_removed_last(limited, monkeypatch):
-    def small(source):
-        return cached("filters", source, lambda: {"x": torch.rand(1_000)}, limited=True)["x"]
+def test_learned_filters_are_removed_last(limited, monkeypatch):
+    def small(source, name="filters"):
+        return cached(name, source, lambda: {"x": torch.rand(1_000)}, limited=True)["x"]
 
-    monkeypatch.setattr("multistage.storage.cache.SMALL", 50e3)
     monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "170e-6")
     filters = {source: small(source) for source in "ab"}
+    features = {source: small(source, "features") for source in "ab"}
     large = {source: limited(source) for source in "abc"}
     assert all(torch.equal(small(source), filters[source]) for source in "ab")
+    assert not torch.equal(small("a", "features"), features["a"])
     assert not torch.equal(limited("a"), large["a"])
-    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "87e-6")
+    monkeypatch.setenv("MULTISTAGE_CACHE_LIMIT", "91e-6")
     limited("d")
     assert not torch.equal(small("a"), filters["a"])
 

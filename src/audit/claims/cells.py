@@ -11,6 +11,7 @@ RANDOM, REFINED = ("RR, sgd", "RR, lbfgs", "R+R+"), ("U+U+", "R+R+")
 table1, table1_tests, beyond_table1 = Folder("table1"), Folder("table1_tests"), Folder("beyond_table1")
 ablation, mnist, norb = Folder("ablation", "digits"), Folder("mnist", "mnist"), Folder("norb", "norb")
 labels_mnist, labels_mnist_variants = Folder("labels_mnist", "mnist"), Folder("labels_mnist_variants", "mnist")
+labels_coil20, mnist_tuning = Folder("labels_coil20", "coil20"), Folder("mnist_tuning", "mnist")
 labels_caltech101, robustness = Folder("labels_caltech101"), Folder("robustness")
 
 NAMED = {name: each for name, each in globals().items() if isinstance(each, Folder)}

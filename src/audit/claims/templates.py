@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import fmean, mode
+from statistics import fmean
 from traceback import extract_tb
 from typing import Any
 
@@ -70,8 +70,8 @@ class Figures:
         self.tried_of: dict[Cell, dict[str, float | None]] = {}
         self.listed = False
         self.environment = Environment(undefined=StrictUndefined, finalize=self.shown, keep_trailing_newline=True)
-        data = {name: [each.cell.config["data"] for each in places] for name, places in found.items() if places}
-        folders = {name: Folder(name, mode(sets)) for name, sets in data.items()} | NAMED
+        data = {name: {each.cell.config["data"] for each in places} for name, places in found.items()}
+        folders = {name: Folder(name, *(sets if len(sets) == 1 else ())) for name, sets in data.items()} | NAMED
         filters = (self.training, self.paper, self.recorded, self.tried)
         functions = {"missed": self.missed, "turned": self.turned, "effect": self.effect}
         self.environment.filters = {each.__name__: each for each in filters}

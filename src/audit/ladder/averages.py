@@ -47,15 +47,18 @@ def read(folder: Path) -> dict[str, Record]:
     return {file.name: _read(file) for file in sorted((folder / FOLDER).glob("*.json"))}
 
 
-def retested(averages: Mapping[str, Record], records: Iterable[Record]) -> list[float]:
-    """Return accuracies of runs on all images that remain, where an average tested them again.
+def retested(averages: Mapping[str, Record], records: Iterable[Record]) -> dict[int, float]:
+    """Return accuracies of runs on all images that remain, in %, by draw, where an average tested them again.
 
     A network that was trained again for an average, with another result, is not the run.
     """
     own = {path(record): record["metrics"][METRIC] for record in records}
-    runs = [run for average in averages.values() for run in average["runs"] if "remaining" in run]
-    same = {run["run"]: run for run in runs if own.get(run["run"]) == run["recorded"][METRIC]}
-    return [_accuracy(run["remaining"]) for run in same.values()]
+    return {
+        average["draw"]: _accuracy(run["remaining"])
+        for average in averages.values()
+        for run in average["runs"]
+        if "remaining" in run and own.get(run["run"]) == run["recorded"][METRIC]
+    }
 
 
 def table(averages: Mapping[str, Record], ladder: Ladder) -> str:

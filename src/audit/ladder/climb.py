@@ -29,7 +29,6 @@ class Step:
         some: Its runs on up to thirty test images per class; None if it was not run.
         rest: Its runs on all remaining images; None if they were not run.
         gain: Paired difference of `some` from the rung that it is compared with; None if there is nothing to compare.
-        rest_gain: The same of `rest`.
         seconds: Seconds of each run of `some`, from `Costs`.
     """
 
@@ -37,7 +36,6 @@ class Step:
     some: Cell | None
     rest: Cell | None
     gain: Measured | None
-    rest_gain: Measured | None
     seconds: Sequence[float]
 
     @property
@@ -110,9 +108,9 @@ class Ladder:
         if rung.against:
             if rung.against not in above:
                 raise MultistageError(f"rung {rung.name} of the ladder is compared with {rung.against}, not above it")
-            before = above[rung.against]
-        gain, rest_gain = (_gain(some, before.some), _gain(rest, before.rest)) if before else (None, None)
-        return Step(rung, some, rest, gain, rest_gain, seconds)
+            before = above[rung.against].some
+        gain = paired(some, before) if some and before and pairs(some, before) else None
+        return Step(rung, some, rest, gain, seconds)
 
     def _cell(self, rung: Rung, how: Mapping[str, object]) -> tuple[Cell | None, str]:
         for folder in FOLDERS:
@@ -122,10 +120,6 @@ class Ladder:
             except LookupError as error:
                 raise MultistageError(f"rung {rung.name} of the ladder {error.args[0]}") from None
         return None, ""
-
-
-def _gain(cell: Cell | None, before: Cell | None) -> Measured | None:
-    return paired(cell, before) if cell and before and pairs(cell, before) else None
 
 
 def refuse(records: Sequence[Record]) -> None:

@@ -12,7 +12,7 @@ from audit.tables.plot import renew
 from audit.tables.results import Results
 from audit.tables.tables import emphasised, plus_minus, rows, signed
 from audit.tables.words import count, listed, not_run
-from multistage.records.cells import Cell
+from multistage.records.cells import METRIC, Cell
 from multistage.records.files import path
 from multistage.records.intervals import Measured, mean_of
 
@@ -78,7 +78,7 @@ class Page:
             [
                 *(self.ladder.name(step), step.rung.adds, step.rung.source, step.some.n),
                 *(plus_minus(step.some), self._gain(step, step.gain)),
-                *(self._rest(step) or "–", self._gain(step, step.rest_gain)),
+                *(self._rest(step) or "–", self._gain(step, self._rest_gain(step))),
                 *(f"{step.minutes:.1f}", _threads(step.some)),
             ]
             for step in steps
@@ -161,11 +161,21 @@ class Page:
         return renew(self.folder / PICTURE, self.ladder.records, figures, draw, redraw)
 
     def _rest(self, step: Step) -> str:
-        """Return the accuracy on all remaining images: of runs for it, or of networks tested again for an average."""
-        if step.rest:
-            return f"{plus_minus(step.rest)} ({step.rest.n})"
-        found = averages.retested(self.averages, step.some.records) if step.some else []
+        """Return the accuracy on all remaining images: of its runs, or of networks tested again for an average."""
+        found = list(self._on_rest(step).values())
         return f"{plus_minus(mean_of(found, 'accuracy', '%'))} ({len(found)})" if found else ""
+
+    def _rest_gain(self, step: Step) -> Measured | None:
+        before = next((each for each in self.ladder.steps if each.rung.name == step.rung.against), None)
+        one, other = self._on_rest(step), self._on_rest(before) if before else {}
+        shared = [one[draw] - other[draw] for draw in one if draw in other]
+        return mean_of(shared, unit="points") if shared else None
+
+    def _on_rest(self, step: Step) -> dict[int, float]:
+        """Return the accuracy on all remaining images, in %, by draw."""
+        if step.rest:
+            return {record["config"]["draw"]: 100 * record["metrics"][METRIC] for record in step.rest.records}
+        return averages.retested(self.averages, step.some.records) if step.some else {}
 
     def _gain(self, step: Step, gain: Measured | None) -> str:
         if gain is None:

@@ -169,7 +169,7 @@ def _table(change: Change) -> str:
 
 def _git(root: Path, *words: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", root, *words], capture_output=True, check=True)
+        done = subprocess.run(["git", "-C", root, "-c", "log.showRoot=true", *words], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise MultistageError(
             f"git {words[0]} fails in {root}; expected a repository with its whole history"

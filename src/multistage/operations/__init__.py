@@ -51,6 +51,8 @@ class Rectification(Operation):
 
     def build(self, channels: int) -> "nn.Module":
         """Build the module: [n, channels, height, width] to the same shape; `multistage.Rectify` has many by name."""
+        if self.layer:
+            return self._layer(channels)
         from multistage.layers import Rectify
 
         return Rectify(self.name)  # type: ignore[arg-type]

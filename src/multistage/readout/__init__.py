@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from multistage.registry import Choice, Registry, setting
+from multistage.registry.errors import MultistageError
 from multistage.registry.rules import either, number, one_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Task:
         report: See `Report`.
         note: Called with (name, value) of a choice, for the run's record.
         keep: Cache for what depends only on the training features, shared by readouts.
+
+    Raises:
+        MultistageError: Some features are infinite or NaN.
     """
 
     features: "Tensor"
@@ -55,6 +59,10 @@ class Task:
     report: Report = field(default=lambda step, loss: None)
     note: Callable[[str, float], None] = field(default=lambda name, value: None)
     keep: Keep = keep_nothing
+
+    def __post_init__(self) -> None:
+        if not all(bound.isfinite() for bound in self.features.aminmax()):
+            raise MultistageError("features are not finite numbers; no classifier can learn from them")
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class KernelRidge(nn.Module):
         parts = {"samples": samples, "coefficients": coefficients, "intercepts": intercepts, "deviation": deviation}
         for name, value in parts.items():
             self.register_parameter(name, nn.Parameter(value, requires_grad=False))
-        self.register_buffer("centre", samples.mean(0), persistent=False)
-        self.register_buffer("centred", (samples - self.centre).double(), persistent=False)  # once, not for each batch
+        _centre(self)
+        self.register_load_state_dict_post_hook(_centre)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute scores [m, classes] of features [m, f]."""
@@ -52,7 +52,14 @@ class KernelRidge(nn.Module):
         return torch.cat(blocks) + self.intercepts
 
     def _kernel(self, x: Tensor) -> Tensor:
-        return gaussian(_distances((x - self.centre).double(), self.centred), self.deviation)
+        return gaussian(_distances((x - self.centre).double(), self.centred.double()), self.deviation)
+
+
+def _centre(module: KernelRidge, _: object = None) -> None:
+    """Centre the samples once, not for each batch; again after others were loaded."""
+    samples = module.samples.detach()
+    module.register_buffer("centre", samples.mean(0), persistent=False)
+    module.register_buffer("centred", (samples - module.centre).double(), persistent=False)
 
 
 def squared_distances(x: Tensor, z: Tensor) -> Tensor:

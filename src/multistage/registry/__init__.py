@@ -36,7 +36,8 @@ class Choice:
 
     Attributes:
         name: The name that is typed.
-        section: The prefix of its settings' names, and the name of a normalisation's module; "" for none.
+        section: The prefix of its settings' names; "" without settings. A normalisation's module has this name, or else
+            the choice's.
     """
 
     name: ClassVar[str]

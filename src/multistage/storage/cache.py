@@ -31,8 +31,8 @@ Holds = Callable[[dict[str, Tensor]], bool]
 LIMIT = 20.0
 """Default of ``$MULTISTAGE_CACHE_LIMIT``: GB (10^9 bytes) of all limited entries together."""
 
-SMALL = 10e6
-"""Limited entries below this number of bytes are removed last: learned filters take minutes to make and little room."""
+DEAR = "filters"
+"""Limited entries of this name are removed last: learned filters take minutes to make and little room."""
 
 _in_use: dict[str, Path] = {}
 """For each name, the limited entry that this process used last."""
@@ -164,7 +164,7 @@ def _write(path: Path, tensors: dict[str, Tensor], size: int, room: float) -> No
 
 
 def _make_room(parent: Path, room: float) -> bool:
-    """Remove entries until the others take at most `room` bytes: large ones before `SMALL`, least recently used first.
+    """Remove entries until the others take at most `room` bytes: `DEAR` ones last, the least recently used first.
 
     One in use here is never removed. An entry that another process has mapped stays readable there.
 
@@ -174,7 +174,7 @@ def _make_room(parent: Path, room: float) -> bool:
     found = []
     for path in parent.glob("*.safetensors"):
         with suppress(FileNotFoundError):
-            found.append((path.stat().st_size < SMALL, path.stat().st_mtime_ns, path.stat().st_size, path))
+            found.append((path.name.startswith(f"{DEAR}-"), path.stat().st_mtime_ns, path.stat().st_size, path))
     total = sum(size for *_, size, _ in found)
     for *_, size, path in sorted(found):
         if total > room and path not in _in_use.values():

@@ -62,7 +62,7 @@ class Features:
         """
         found = self.values[positions(self.indices, indices)]
         if len(found) and not torch.stack(found.aminmax()).isfinite().all():  # which copies nothing
-            raise MultistageError("features are not finite numbers; no classifier can learn from them")
+            raise MultistageError("features are not finite numbers")
         return found
 
     def keep(self, indices: Tensor) -> Keep:

@@ -68,7 +68,19 @@ def test_networks_that_were_tested_again_on_all_images_fill_the_column_of_their_
     lines = table(*map(durable.stamp, tested), function="ladder_rungs").splitlines()
     column = lines[0].split(" | ").index("all other images")
     assert [line.split(" | ")[column] for line in lines[2:]] == ["–", "–", "59.00 ± 12.71 (2)"]
+    assert [line.split(" | ")[column + 1] for line in lines[2:]] == ["", "–", "–"]
     assert "Not tested on all other images: 1 UU and 2 ridge." in table(function="ladder_missing")
+
+
+def test_their_gain_is_counted_draw_by_draw(table):
+    tested = [average(draw, 0.7, {"levels": 0.6, "ridge": 0.5}) for draw in DRAWS]
+    for record, (levels, ridge) in zip(tested, ((0.58, 0.50), (0.60, 0.50), (0.62, None)), strict=True):
+        record["runs"][0]["remaining"] = metrics(levels)
+        if ridge:
+            record["runs"][1]["remaining"] = metrics(ridge)
+        del record[durable.CHECKSUM]
+    last = table(*map(durable.stamp, tested), function="ladder_rungs").splitlines()[-1].split(" | ")
+    assert "+9.00 ± 12.71 (2) on 2" in " ".join(last).replace("**", "")
 
 
 def test_files_that_do_not_fit_are_refused(table):

@@ -83,10 +83,11 @@ def test_records_that_change_places_and_two_branches_that_run_the_same_again_los
     assert [sorted(each.after.values()) for change in found for each in change.moved] == [[60, 70, 90]]
 
 
-def test_the_text_does_not_depend_on_colours_of_git(repository):
+@pytest.mark.parametrize("setting", [("color.ui", "always"), ("log.showRoot", "false")])
+def test_the_text_does_not_depend_on_settings_of_git(repository, setting):
     repository.commit("first", run(0.6))
     text = changes.document(repository.root)
-    repository.git("config", "color.ui", "always")
+    repository.git("config", *setting)
     assert changes.document(repository.root) == text
     assert "1 new figure in ablation" in text
 

@@ -74,6 +74,7 @@ TRIED = f'{CELL} | tried({OTHER}, "sgd")'
         (f"{{{{ {TRIED} }}}}\n{{{{ {TRIED} }}}}", ", line 2: says again what was tried: sgd"),
         (f'{{{{ missed("table1") }}}}\n\n{{{{ {TRIED} }}}}', ", line 3: sgd: tried below the table of misses"),
         ('{{ missed("tabel1") }}', ", line 1: tabel1 is not a folder of results; nearest: table1"),
+        ('{{ labels_coil20("RR, sgd", ABS) }}', "a cell of labels_coil20 that is not published"),
         ('{{ tabel1("RR", ABS) }}', ": tabel1 is not known; nearest: table1"),
         ('{{ table1("RR, sgd", BOTH) }}', "a cell of table1 that is not published; nearest there: RR, sgd | R_abs-P_A"),
         ('{{ table1("RR, sgd") }}', "missing 1 required positional argument: 'model'"),
