@@ -65,6 +65,7 @@ def test_every_entry_is_found_by_its_own_settings_alone(published):
         ({"data": "caltech101", "geometry__stage2__maps": "128"}, None),
         ({"data": "caltech101", "model__rectify": "relu"}, None),
         ({"data": "caltech101", "hidden": "50"}, None),
+        ({"data": "caltech101", "data__test_per_class": "null"}, None),
         ({"data": "caltech101", "refine": "false", "readout": "lbfgs", "filters__banks": "4"}, None),
         ({"data": "caltech101", "refine": "false", "readout": "lbfgs", "readout__levels": "[2,1]"}, None),
         ({"data": "caltech101", "model": "relu_avgpool"}, None),
