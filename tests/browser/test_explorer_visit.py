@@ -53,7 +53,7 @@ def test_formulas_are_those_of_the_chosen_networks_and_small_maps_are_said_to_be
     pooled.nth(1).wait_for()
     assert pooled.count() == 2
     tab.goto(f"{FILE.as_uri()}#set=caltech101")
-    tab.wait_for_function("!document.querySelector('[data-step] .wider:not([hidden])')")
+    until(tab, "!document.querySelector('[data-step] .wider:not([hidden])')")
 
 
 @pytest.mark.parametrize(
